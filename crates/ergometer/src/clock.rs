@@ -1,0 +1,61 @@
+//! Monotonic time; the only place that asks what time it is.
+//!
+//! Timestamps count nanoseconds since the first one of the process. Wall-clock time is asked once
+//! a run, for the record's head, and never enters an interval, so a jumping wall clock has no effect.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+static ORIGIN: OnceLock<Instant> = OnceLock::new();
+
+/// A moment on the process's monotonic clock, in nanoseconds since its origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The moment `nanos` nanoseconds after the origin.
+    #[must_use]
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds since the origin.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Seconds since the origin.
+    #[must_use]
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 * 1e-9
+    }
+
+    /// The time from `earlier` to `self`; zero if `earlier` is the later one.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The moment `duration` after this one.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// The moment `duration` before this one, the origin at the earliest.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// The present moment.
+#[must_use]
+#[inline]
+pub fn now() -> Timestamp {
+    let origin = *ORIGIN.get_or_init(Instant::now);
+    let elapsed = Instant::now().saturating_duration_since(origin);
+    // 2^64 ns are 584 years.
+    Timestamp(elapsed.as_secs().wrapping_mul(1_000_000_000) + u64::from(elapsed.subsec_nanos()))
+}

@@ -1,0 +1,94 @@
+//! The one error type of the library.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What went wrong, what it was about, and what would help.
+///
+/// The type is opaque: match on [`Error::kind`], print it for people, and show
+/// [`Error::remedy`] when there is one.
+///
+/// ```
+/// use ergometer::{ErrorKind, footprint::Site};
+///
+/// let error = Site::current().region("Germny").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::UnknownRegion);
+/// assert!(error.remedy().unwrap().contains("DE"));
+/// ```
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    remedy: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// The classes of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting has a value that makes no sense (a PUE below 1, a negative wattage).
+    InvalidSetting,
+    /// A region or zone is not in the grid tables.
+    UnknownRegion,
+    /// A meter is already installed in this process.
+    AlreadyInstalled,
+    /// The meter was finished before.
+    Finished,
+    /// The background thread could not be started, or it did not answer in time.
+    Sampler,
+    /// A file could not be read or written.
+    Io,
+    /// A file does not hold what its format promises.
+    Format,
+}
+
+/// [`std::result::Result`] with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), remedy: None, source: None }
+    }
+
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What the user can do about it, as one sentence, where something can be done.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "; {remedy}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}

@@ -1,0 +1,5 @@
+//! E(t) × intervals → record.
+
+pub mod record;
+
+pub use record::Record;

@@ -1,0 +1,222 @@
+//! A run's result as data.
+//!
+//! The record is the product: every table, file and page is made from it, and nothing is printed
+//! that is not in it. Its JSON form carries [`SCHEMA`]; a reader refuses a major version it does
+//! not know.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::footprint::Footprint;
+use crate::meter::{Method, Uncertainty};
+use crate::source::{Domain, SourceReport};
+use crate::span::Kind;
+use crate::units::{Joules, Watts};
+
+/// Name and version of the record's format.
+pub const SCHEMA: &str = "ergometer-record/1";
+
+/// The measured cost of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`] of the program that wrote it.
+    pub schema: String,
+    /// The run: name, time, program.
+    pub run: RunInfo,
+    /// The machine it ran on.
+    pub machine: Machine,
+    /// What each source found, unavailable ones with reason and remedy.
+    pub sources: Vec<SourceReport>,
+    /// What was metered, in the order that every `by_domain` of this record follows.
+    pub domains: Vec<DomainRecord>,
+    /// The whole run, from the start of the meter to its end.
+    pub total: Usage,
+    /// One row an epoch, in the order in which they ended.
+    pub epochs: Vec<Epoch>,
+    /// The part of the run outside every epoch: `total` = Σ `epochs` + `outside_epochs`.
+    pub outside_epochs: Vec<Joules>,
+    /// Every step of the run; absent when there was none.
+    pub steps: Option<Steps>,
+    /// All spans, folded by their path of labels.
+    pub spans: Vec<SpanNode>,
+    /// What the energy means outside: facility energy, CO2e, money.
+    pub footprint: Footprint,
+    /// The user's own results: loss, accuracy, perplexity.
+    pub results: BTreeMap<String, f64>,
+    /// The user's own remarks: seed, corpus, size.
+    pub facts: BTreeMap<String, String>,
+    /// What went wrong or has to be known, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Which program ran, when and for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Unique identity of the run.
+    pub id: String,
+    /// The user's name for it.
+    pub label: String,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Duration on the monotonic clock, seconds.
+    pub seconds: f64,
+    /// The program's command line.
+    pub command: Vec<String>,
+    /// Version of this library.
+    pub ergometer: String,
+    /// Commit of the git work tree the program ran in, where there is one.
+    pub git_commit: Option<String>,
+}
+
+/// The machine, as far as it can be read without privilege.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Host name.
+    pub host: Option<String>,
+    /// Operating system and kernel release.
+    pub os: Option<String>,
+    /// CPU model name.
+    pub cpu: Option<String>,
+    /// Logical processors of the machine.
+    pub logical_cpus: Option<u32>,
+    /// Installed memory, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Accelerator boards by label.
+    pub accelerators: Vec<String>,
+    /// Whether it is a virtual machine, where that can be told.
+    pub virtual_machine: Option<bool>,
+}
+
+/// An energy: joules with standard uncertainty, method and coverage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Energy {
+    /// The best estimate.
+    pub joules: Joules,
+    /// Combined standard uncertainty (one standard deviation), joules.
+    pub standard_uncertainty: Joules,
+    /// The parts it is made of.
+    pub parts: Uncertainty,
+    /// How it was obtained; of a sum, the least trustworthy of its terms.
+    pub method: Method,
+    /// Fraction of the time in which the domain was observed, 0 to 1.
+    pub coverage: f64,
+}
+
+/// One metered domain over the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DomainRecord {
+    /// Identity and sensor.
+    #[serde(flatten)]
+    pub domain: Domain,
+    /// Its energy over the run; `None` when nothing could be read, with the reason in `warnings`.
+    pub energy: Option<Energy>,
+    /// Mean power over the run.
+    pub mean_power: Option<Watts>,
+    /// Counter against integrated power: the counter's joules, where both were read.
+    pub counter_joules: Option<Joules>,
+    /// Counter against integrated power: the power samples' joules, where both were read.
+    pub integrated_joules: Option<Joules>,
+    /// Readings taken.
+    pub readings: u64,
+    /// Reads that failed or were rejected.
+    pub failed_readings: u64,
+    /// What happened to this domain, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// Energy of an interval, per domain and in all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Duration, seconds.
+    pub seconds: f64,
+    /// The sum over domains; `None` when no domain gave an energy.
+    pub energy: Option<Energy>,
+    /// Joules per domain, in the order of [`Record::domains`]; 0 only where 0 was read: a domain
+    /// without readings has `None`.
+    pub by_domain: Vec<Option<Energy>>,
+}
+
+/// One epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The epoch's name: `train`, `valid`, or `epoch` where the program gave none.
+    pub split: String,
+    /// Number of the epoch within its split, from 1.
+    pub index: u64,
+    /// Seconds from the start of the run to the start of the epoch.
+    pub start_s: f64,
+    /// What it took.
+    pub usage: Usage,
+    /// Its steps; absent when there was none.
+    pub steps: Option<Steps>,
+    /// Joules per domain inside the epoch but outside its steps:
+    /// `usage` = `steps` + `between_steps`.
+    pub between_steps: Vec<Joules>,
+}
+
+/// Statistics of steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Steps {
+    /// How many.
+    pub count: u64,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Joules per domain in all, in the order of [`Record::domains`].
+    pub by_domain: Vec<Joules>,
+    /// Joules of a step, summed over domains.
+    pub joules: Distribution,
+    /// Seconds of a step.
+    pub duration_s: Distribution,
+    /// Items processed (tokens, sentences) and what they are; absent when the program gave none.
+    pub items: Option<Items>,
+}
+
+/// What a program processed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Items {
+    /// How many.
+    pub count: f64,
+    /// Of what: `tokens`.
+    pub unit: String,
+    /// Joules an item, over all domains.
+    pub joules_per_item: Joules,
+    /// Items a second.
+    pub per_second: f64,
+}
+
+/// A distribution, from running statistics and a quantile sketch with 1 % relative error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+}
+
+/// All spans that share a path of labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpanNode {
+    /// Kind of span.
+    pub kind: Kind,
+    /// Its label.
+    pub name: String,
+    /// How many were closed.
+    pub count: u64,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// Joules per domain in all, children included.
+    pub by_domain: Vec<Joules>,
+    /// Standard uncertainty of the sum over domains.
+    pub standard_uncertainty: Joules,
+    /// Joules over all domains outside its children (exclusive energy).
+    pub exclusive: Joules,
+    /// Spans opened inside.
+    pub children: Vec<SpanNode>,
+}
