@@ -1,1 +1,41 @@
+//! What the example models share: command line, device choice, metering, progress and corpora.
+//!
+//! An example's `main.rs` is then
+//!
+//! ```no_run
+//! use clap::Parser;
+//! use harness::TrainArgs;
+//!
+//! #[derive(Parser)]
+//! struct Args {
+//!     #[command(flatten)]
+//!     train: TrainArgs,
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     harness::run(|| {
+//!         let args = Args::parse();
+//!         if args.train.probe {
+//!             return harness::probe(&args.train);
+//!         }
+//!         // read the corpus, choose the device, train under `harness::meter(..)`, `finish(..)`
+//!         Ok(())
+//!     })
+//! }
+//! ```
+#![forbid(unsafe_code)]
 
+mod args;
+pub mod corpus;
+mod device;
+mod failure;
+mod loss;
+mod metering;
+mod progress;
+
+pub use args::{Size, TrainArgs};
+pub use device::{accelerators, describe, device};
+pub use failure::{Failure, run};
+pub use loss::{TokenLoss, TokenLossMetric};
+pub use metering::{Quality, Summary, finish, meter, probe};
+pub use progress::{Curve, Losses, Progress};

@@ -1,0 +1,109 @@
+//! A run's meter from the command line, and its record at the end.
+
+use burn::tensor::Device;
+use ergometer::footprint::Site;
+use ergometer::{Meter, Record};
+
+use crate::{Failure, Losses, TrainArgs, accelerators, describe};
+
+/// What a model's own measure of quality came to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Quality {
+    /// Name of the measure and of its key in the record: `exact_match`, `perplexity`.
+    pub name: &'static str,
+    /// Its value before or after the first epoch, so that the change can be shown.
+    pub first: f64,
+    /// Its value at the end.
+    pub last: f64,
+}
+
+/// What a finished training has to say for itself.
+#[derive(Clone, Debug)]
+pub struct Summary<'a> {
+    /// Name of the model: `transformer`, `elmo`.
+    pub model: &'a str,
+    /// What it was trained on: a path, or the built-in corpus's name.
+    pub corpus: &'a str,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Its quality.
+    pub quality: Quality,
+    /// Its losses.
+    pub losses: Losses,
+}
+
+/// Starts the meter of a run of `model` and installs it as the process's own.
+///
+/// # Errors
+/// [`Failure::Usage`] for a region, preset or PUE that makes no sense.
+pub fn meter(args: &TrainArgs, model: &str) -> Result<Meter, Failure> {
+    let label = args.label.clone().unwrap_or_else(|| format!("{model}-{}", args.size));
+    Ok(Meter::builder().label(label).site(site(args)?).install()?)
+}
+
+fn site(args: &TrainArgs) -> Result<Site, Failure> {
+    let mut site = Site::preset(&args.preset)?;
+    if let Some(region) = &args.region {
+        site = site.region(region)?;
+    }
+    if let Some(pue) = args.pue {
+        site = site.with_pue(pue)?;
+    }
+    Ok(site)
+}
+
+/// Prints what each power source found, as a JSON array of
+/// [`ergometer::source::SourceReport`].
+///
+/// # Errors
+/// When the meter cannot be started.
+pub fn probe(args: &TrainArgs) -> Result<(), Failure> {
+    let meter = meter(args, "probe")?;
+    let json = serde_json::to_string_pretty(meter.sources()).map_err(Failure::run)?;
+    println!("{json}");
+    Ok(())
+}
+
+/// Ends the run: waits for the device, records what the training came to, prints the record's
+/// table and writes it where `--record` says.
+///
+/// # Errors
+/// When the device reports a failure or the record cannot be written.
+pub fn finish(
+    meter: &Meter,
+    args: &TrainArgs,
+    device: &Device,
+    summary: &Summary<'_>,
+) -> Result<Record, Failure> {
+    // Work still queued on a GPU belongs to this run.
+    device.sync().map_err(Failure::run)?;
+    meter.fact("model", summary.model);
+    meter.fact("size", args.size);
+    meter.fact("corpus", summary.corpus);
+    meter.fact("seed", args.seed);
+    meter.fact("backend", &args.backend);
+    meter.fact("device", describe(device));
+    meter.fact("accelerators", accelerators(device));
+    meter.fact("parameters", summary.parameters);
+    meter.fact("quality", summary.quality.name);
+    result(meter, summary.quality.name, Some(summary.quality.last));
+    result(meter, &format!("{}_first", summary.quality.name), Some(summary.quality.first));
+    let Losses { train, valid } = &summary.losses;
+    result(meter, "train_loss_first", train.first());
+    result(meter, "train_loss", train.last());
+    result(meter, "valid_loss_first", valid.first());
+    result(meter, "valid_loss", valid.last());
+    let record = meter.finish()?;
+    println!("{record}");
+    if let Some(path) = &args.record {
+        record.write(path)?;
+    }
+    Ok(record)
+}
+
+/// Records `value` if there is one; a diverged loss is no number and JSON could not hold it.
+fn result(meter: &Meter, name: &str, value: Option<f64>) {
+    if let Some(value) = value.filter(|value| value.is_finite()) {
+        meter.result(name, value);
+    }
+}
