@@ -9,6 +9,13 @@ use crate::{Result, units::{GramsCo2e, KilowattHours, UsDollars}};
 pub struct Site {}
 
 impl Site {
+    /// x
+    /// # Errors
+    /// x
+    pub fn with_pue(self, _: f64) -> Result<Self> { Ok(self) }
+    /// x
+    #[must_use]
+    pub fn footprint(&self, _: Option<&crate::run::record::Energy>, _: f64, _: u32) -> Footprint { Footprint { it_energy: KilowattHours::ZERO, co2e: GramsCo2e::ZERO, electricity_cost: UsDollars::ZERO } }
     /// Placeholder.
     #[must_use]
     pub fn current() -> Self {

@@ -1,107 +1,189 @@
-//! Readings → E(t).
+//! Readings → E(t): the meter, its settings and its background thread.
 
+mod builder;
+mod live;
+mod sampler;
+pub(crate) mod timeline;
 mod uncertainty;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+pub use builder::MeterBuilder;
+pub use live::{Live, LiveSteps};
+pub(crate) use sampler::Books;
 pub use uncertainty::{Method, Uncertainty};
 
-use crate::run::Record;
-use crate::source::SourceReport;
-use crate::span::{Kind, Label, Span};
-use crate::{Result, footprint::Site};
+use crate::clock::{self, Timestamp};
+use crate::footprint::Site;
+use crate::run::{Record, assemble};
+use crate::source::{Domain, SourceReport};
+use crate::span::ring::{Command, Rings};
+use crate::span::{Label, Span};
+use crate::{Error, ErrorKind, Result};
 
-/// A running meter; clones share it.
-#[derive(Clone, Debug)]
-pub struct Meter {}
+/// How long [`Meter::finish`] waits for its thread, which may be waiting for a driver.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Settings of a [`Meter`].
-#[derive(Debug, Default)]
-pub struct MeterBuilder {
+/// A running meter.
+///
+/// It reads the hardware on one background thread. Clones share it; when the last one is dropped
+/// without [`Meter::finish`], the run is given up and its record is lost.
+///
+/// ```
+/// use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+///
+/// let meter = Meter::builder()
+///     .label("doc")
+///     .without_probe()
+///     .fixed(DomainKind::Node, Watts::new(50.0))
+///     .start()?;
+/// {
+///     let _step = meter.span(Kind::Step);
+/// }
+/// let record = meter.finish()?;
+/// assert_eq!(record.steps["run"].count, 1);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "a meter that is dropped measures nothing: bind it to a name"]
+pub struct Meter {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rings: Arc<Rings>,
+    commands: Sender<Command>,
+    live: Arc<Mutex<Live>>,
+    finished: AtomicBool,
+    start: Timestamp,
+    started: jiff::Timestamp,
     label: String,
-    site: Option<Site>,
-    sysfs_root: Option<PathBuf>,
-    nvml_library: Option<PathBuf>,
+    site: Site,
+    accelerators: Option<u32>,
+    sources: Vec<SourceReport>,
+    domains: Vec<Domain>,
+    notes: Mutex<Notes>,
+}
+
+/// What the user adds to the record.
+#[derive(Default)]
+struct Notes {
+    results: BTreeMap<String, f64>,
+    facts: BTreeMap<String, String>,
 }
 
 impl Meter {
     /// Settings of a new meter.
     #[must_use]
     pub fn builder() -> MeterBuilder {
-        MeterBuilder::default()
+        MeterBuilder::new()
     }
 
-    /// What each source found.
+    /// What each source found: available, or why not and what would change that.
     #[must_use]
     pub fn sources(&self) -> &[SourceReport] {
-        unimplemented!()
+        &self.inner.sources
     }
 
-    /// Opens a span of `kind` under this meter.
-    pub fn span(&self, kind: Kind) -> Span {
-        let _ = kind;
-        unimplemented!()
+    /// The domains that are metered.
+    #[must_use]
+    pub fn domains(&self) -> &[Domain] {
+        &self.inner.domains
+    }
+
+    /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
+    pub fn span(&self, label: impl Into<Label>) -> Span {
+        self.enter(label.into())
     }
 
     /// Opens a span with `label` under this meter.
     pub fn enter(&self, label: Label) -> Span {
-        let _ = label;
-        unimplemented!()
+        self.enter_at(label, clock::now())
     }
 
-    /// Adds a result (loss, accuracy) to the record.
+    /// Opens a span that began at `start`, a moment the caller took from [`clock::now`].
+    pub fn enter_at(&self, label: Label, start: Timestamp) -> Span {
+        Span::open(self.inner.rings.meter, label, start)
+    }
+
+    /// What the background thread has worked out so far: up to about a second ago.
+    #[must_use]
+    pub fn live(&self) -> Live {
+        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a result of the training (loss, accuracy) to the record; the last value of a name stays.
     pub fn result(&self, name: impl Into<String>, value: f64) {
-        let _ = (name.into(), value);
+        self.notes().results.insert(name.into(), value);
     }
 
-    /// Adds a remark (seed, corpus) to the record.
+    /// Adds a remark (seed, corpus) to the record; the last value of a name stays.
+    #[allow(clippy::needless_pass_by_value, reason = "numbers and strings alike, by value")]
     pub fn fact(&self, name: impl Into<String>, value: impl ToString) {
-        let _ = (name.into(), value.to_string());
+        self.notes().facts.insert(name.into(), value.to_string());
     }
 
-    /// Ends the meter and gives the run's record.
+    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+        self.inner.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the run: reads everything once more, closes the books and gives the record.
+    ///
+    /// Spans that are still open, and spans opened later, are not in it.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Finished`] on a second call.
+    ///
+    /// [`ErrorKind::Finished`] on a second call; [`ErrorKind::Sampler`] if the background thread
+    /// does not answer within 30 seconds because a driver does not.
     pub fn finish(&self) -> Result<Record> {
-        unimplemented!()
+        let end = clock::now();
+        if self.inner.finished.swap(true, Ordering::AcqRel) {
+            return Err(Error::new(ErrorKind::Finished, "the meter was already finished"));
+        }
+        self.inner.rings.uninstall();
+        let silent = || {
+            Error::new(ErrorKind::Sampler, "the meter's thread did not answer")
+                .with_remedy("a driver may hang: see `dmesg`, and leave that source out")
+        };
+        let (reply, books) = mpsc::channel();
+        self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
+        let books = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        let notes = std::mem::take(&mut *self.notes());
+        Ok(assemble::record(
+            assemble::Head {
+                label: &self.inner.label,
+                started: self.inner.started,
+                site: &self.inner.site,
+                accelerators: self.inner.accelerators,
+                sources: &self.inner.sources,
+                domains: &self.inner.domains,
+                results: notes.results,
+                facts: notes.facts,
+            },
+            self.inner.start,
+            end,
+            books,
+        ))
     }
 }
 
-impl MeterBuilder {
-    /// The user's name for the run.
-    #[must_use]
-    pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Meter")
+            .field("label", &self.inner.label)
+            .field("domains", &self.inner.domains)
+            .finish_non_exhaustive()
     }
+}
 
-    /// Where the run takes place.
-    #[must_use]
-    pub fn site(mut self, site: Site) -> Self {
-        self.site = Some(site);
-        self
-    }
-
-    /// Root of sysfs, `/sys` by default.
-    #[must_use]
-    pub fn sysfs_root(mut self, root: impl Into<PathBuf>) -> Self {
-        self.sysfs_root = Some(root.into());
-        self
-    }
-
-    /// Path of the NVML library.
-    #[must_use]
-    pub fn nvml_library(mut self, path: impl Into<PathBuf>) -> Self {
-        self.nvml_library = Some(path.into());
-        self
-    }
-
-    /// Starts the meter and makes it the process's own.
-    ///
-    /// # Errors
-    /// When another meter is installed or a setting is wrong.
-    pub fn install(self) -> Result<Meter> {
-        Ok(Meter {})
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.rings.uninstall();
+        let _ = self.commands.send(Command::Stop);
     }
 }

@@ -36,8 +36,9 @@ pub struct Record {
     pub epochs: Vec<Epoch>,
     /// The part of the run outside every epoch: `total` = Σ `epochs` + `outside_epochs`.
     pub outside_epochs: Vec<Joules>,
-    /// Every step of the run; absent when there was none.
-    pub steps: Option<Steps>,
+    /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch
+    /// stand under `run`.
+    pub steps: BTreeMap<String, Steps>,
     /// All spans, folded by their path of labels.
     pub spans: Vec<SpanNode>,
     /// What the energy means outside: facility energy, CO2e, money.

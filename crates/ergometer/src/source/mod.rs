@@ -10,8 +10,10 @@ use crate::clock::Timestamp;
 use crate::meter::Method;
 use crate::units::{Joules, Watts};
 
+mod counter;
 pub mod cpu_model;
 pub mod fixed;
+mod host;
 pub mod nvml;
 pub mod probe;
 pub mod rapl;

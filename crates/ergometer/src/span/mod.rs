@@ -1,8 +1,19 @@
 //! User code → intervals.
+//!
+//! A [`Span`] leaves one mark when it ends: two timestamps, a label and the span it was opened in.
+//! The mark goes into a ring that only its thread writes; everything else — energy, statistics,
+//! files — is worked out later by the meter's own thread.
 
+mod guard;
 pub mod future;
+pub(crate) mod ring;
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+pub use guard::{Span, span};
 
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,14 +31,28 @@ pub enum Kind {
     Function,
 }
 
-/// Kind, name and item unit of a span; interned at compile time.
+impl Kind {
+    /// The word used in reports, and the name of a span that was given none.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Epoch => "epoch",
+            Self::Step => "step",
+            Self::Phase => "phase",
+            Self::Function => "function",
+        }
+    }
+}
+
+/// Kind, name and item unit of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     /// Kind of span.
     pub kind: Kind,
-    /// Its name.
+    /// Its name; for an epoch, the split (`train`, `valid`).
     pub name: &'static str,
-    /// Unit of its items; empty where it has none.
+    /// Unit of its items (`tokens`); empty where it has none.
     pub unit: &'static str,
 }
 
@@ -43,6 +68,34 @@ impl Label {
     pub const fn with_unit(self, unit: &'static str) -> Self {
         Self { unit, ..self }
     }
+
+    /// A name that is only known at run time, as one that lives as long as the program.
+    ///
+    /// Equal texts share one allocation, so memory grows with the number of different names, not
+    /// with the number of calls. Takes a lock: call it once per name, not once per span.
+    ///
+    /// ```
+    /// use ergometer::span::Label;
+    /// let unit: &'static str = Label::intern(&format!("{}s", "token"));
+    /// assert_eq!(unit, "tokens");
+    /// ```
+    #[must_use]
+    pub fn intern(text: &str) -> &'static str {
+        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = names.get(text) {
+            return name;
+        }
+        let name: &'static str = Box::leak(text.to_owned().into_boxed_str());
+        names.insert(name);
+        name
+    }
+}
+
+impl From<Kind> for Label {
+    fn from(kind: Kind) -> Self {
+        Self::new(kind, kind.as_str())
+    }
 }
 
 /// A count of items: any integer or float.
@@ -54,33 +107,11 @@ pub trait ItemCount {
 macro_rules! item_count {
     ($($number:ty),*) => {$(
         impl ItemCount for $number {
+            #[allow(clippy::cast_lossless, reason = "one body for all number types")]
             fn to_count(self) -> f64 {
                 self as f64
             }
         }
     )*};
 }
-item_count!(u8, u16, u32, u64, usize, i32, i64, f32, f64);
-
-/// An open interval; it ends when dropped.
-#[must_use = "a span ends when it is dropped; bind it to a name"]
-#[derive(Debug)]
-pub struct Span;
-
-impl Span {
-    /// Opens a span under the installed meter; without one, a span that does nothing.
-    #[inline]
-    pub fn enter(_label: Label) -> Self {
-        Self
-    }
-
-    /// Tells how many items (tokens, sentences) the span processes; further calls add up.
-    #[inline]
-    pub fn items(&self, _count: impl ItemCount) {}
-}
-
-/// Opens a phase called `name` under the installed meter.
-#[inline]
-pub fn span(name: &'static str) -> Span {
-    Span::enter(Label::new(Kind::Phase, name))
-}
+item_count!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize, f32, f64);

@@ -1,0 +1,201 @@
+//! Settings of a meter.
+
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+
+use super::sampler::Sampler;
+use super::{Inner, Live, Meter, Notes};
+use crate::footprint::Site;
+use crate::source::probe::{self, Settings};
+use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
+use crate::span::ring::Rings;
+use crate::units::Watts;
+use crate::{Error, ErrorKind, Result, clock};
+
+/// Settings of a [`Meter`]; every one has a default.
+///
+/// Unless told otherwise the meter takes every source the machine offers, and the environment
+/// variables `ERGOMETER_SYSFS_ROOT`, `ERGOMETER_PROC_ROOT` and `ERGOMETER_NVML_LIBRARY` move the
+/// places it looks in.
+#[must_use = "settings do nothing until the meter is started"]
+pub struct MeterBuilder {
+    label: String,
+    site: Site,
+    region: Option<String>,
+    pue: Option<f64>,
+    accelerators: Option<u32>,
+    probe: bool,
+    settings: Settings,
+    sources: Vec<Box<dyn PowerSource>>,
+}
+
+impl MeterBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            label: String::from("run"),
+            site: Site::current(),
+            region: None,
+            pue: None,
+            accelerators: None,
+            probe: true,
+            settings: Settings::default(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// The user's name for the run; `run` by default.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// Where the run takes place; [`Site::current`] by default.
+    pub fn site(mut self, site: Site) -> Self {
+        self.site = site;
+        self
+    }
+
+    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or Google region
+    /// (`gcp:europe-west3`). Without one the world average is used, and called an assumption.
+    pub fn region(mut self, code: impl Into<String>) -> Self {
+        self.region = Some(code.into());
+        self
+    }
+
+    /// Power usage effectiveness of the data centre: facility energy over IT energy, at least 1.
+    pub fn pue(mut self, pue: f64) -> Self {
+        self.pue = Some(pue);
+        self
+    }
+
+    /// How many accelerators are rented, for the cloud cost; the metered GPUs by default.
+    pub fn accelerators(mut self, count: u32) -> Self {
+        self.accelerators = Some(count);
+        self
+    }
+
+    /// Root of sysfs; `/sys` by default.
+    pub fn sysfs_root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.settings.sysfs_root = root.into();
+        self
+    }
+
+    /// Root of procfs; `/proc` by default.
+    pub fn proc_root(mut self, root: impl Into<PathBuf>) -> Self {
+        self.settings.proc_root = root.into();
+        self
+    }
+
+    /// The NVML library to load; the driver's `libnvidia-ml.so.1` by default.
+    pub fn nvml_library(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.nvml_library = Some(path.into());
+        self
+    }
+
+    /// A domain that draws a constant power which the user states.
+    pub fn fixed(mut self, kind: DomainKind, watts: Watts) -> Self {
+        self.settings.fixed.push((kind, watts));
+        self
+    }
+
+    /// Looks for no hardware: only fixed wattages and given sources are used.
+    pub fn without_probe(mut self) -> Self {
+        self.probe = false;
+        self
+    }
+
+    /// A power source of the caller's own, beside those that are found.
+    pub fn source(mut self, source: Box<dyn PowerSource>) -> Self {
+        self.sources.push(source);
+        self
+    }
+
+    /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
+    /// [`span`](crate::span()).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AlreadyInstalled`] if there is one; otherwise as [`MeterBuilder::start`].
+    pub fn install(self) -> Result<Meter> {
+        let meter = self.start()?;
+        if meter.inner.rings.install() {
+            return Ok(meter);
+        }
+        Err(Error::new(ErrorKind::AlreadyInstalled, "a meter is already installed in this process")
+            .with_remedy("finish that one first, or use `start` for one of its own"))
+    }
+
+    /// Starts the meter without making it the one of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
+    /// sense; [`ErrorKind::Sampler`] if no thread can be started. Hardware that cannot be read is no
+    /// error: see [`Meter::sources`].
+    pub fn start(self) -> Result<Meter> {
+        let mut site = self.site;
+        if let Some(region) = &self.region {
+            site = site.region(region)?;
+        }
+        if let Some(pue) = self.pue {
+            site = site.with_pue(pue)?;
+        }
+        for (kind, watts) in &self.settings.fixed {
+            if !watts.get().is_finite() || watts.get() < 0.0 {
+                let message = format!("fixed power of {} is {watts}", kind.as_str());
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("give a finite wattage that is not negative"));
+            }
+        }
+
+        let (mut sources, mut reports) = if self.probe {
+            probe::probe(&self.settings)
+        } else {
+            probe::fixed_only(&self.settings)
+        };
+        for source in self.sources {
+            let domains = source.domains();
+            reports.push(SourceReport {
+                source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
+                availability: Availability::Available,
+                domains: domains.iter().map(|domain| domain.id.clone()).collect(),
+                remarks: Vec::new(),
+            });
+            sources.push(source);
+        }
+
+        let (commands, inbox) = mpsc::channel();
+        let rings = Rings::new(commands.clone());
+        let live = Arc::new(Mutex::new(Live::default()));
+        let started = jiff::Timestamp::now();
+        let domains = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let sampler = Sampler::new(sources, Arc::clone(&rings), inbox, Arc::clone(&live));
+        sampler.spawn().map_err(|error| {
+            Error::new(ErrorKind::Sampler, "the meter's thread could not be started")
+                .with_source(error)
+        })?;
+        Ok(Meter {
+            inner: Arc::new(Inner {
+                rings,
+                commands,
+                live,
+                finished: false.into(),
+                start: clock::now(),
+                started,
+                label: self.label,
+                site,
+                accelerators: self.accelerators,
+                sources: reports,
+                domains,
+                notes: Mutex::new(Notes::default()),
+            }),
+        })
+    }
+}
+
+impl std::fmt::Debug for MeterBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MeterBuilder").field("label", &self.label).finish_non_exhaustive()
+    }
+}

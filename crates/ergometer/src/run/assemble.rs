@@ -1,0 +1,211 @@
+//! The books of a run → its record.
+
+use std::collections::BTreeMap;
+
+use super::ledger::{self, EpochRow, Node};
+use super::provenance;
+use super::record::{
+    DomainRecord, Energy, Epoch, Record, RunInfo, SCHEMA, SpanNode, Usage,
+};
+use crate::clock::Timestamp;
+use crate::footprint::Site;
+use crate::meter::timeline::{Drawn, Timeline};
+use crate::meter::{Books, Method, Uncertainty};
+use crate::source::{Domain, DomainKind, SourceReport};
+use crate::span::Label;
+use crate::units::{Joules, Watts};
+
+/// What the record holds beside the books.
+pub(crate) struct Head<'a> {
+    pub label: &'a str,
+    pub started: jiff::Timestamp,
+    pub site: &'a Site,
+    pub accelerators: Option<u32>,
+    pub sources: &'a [SourceReport],
+    pub domains: &'a [Domain],
+    pub results: BTreeMap<String, f64>,
+    pub facts: BTreeMap<String, String>,
+}
+
+/// The record of the run from `start` to `end`.
+pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Books) -> Record {
+    let Books { timelines, mut ledger, mut warnings } = books;
+    let seconds = end.since(start).as_secs_f64();
+    let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
+    let scale = Scale { domains: head.domains, timelines: &timelines };
+    let total = scale.usage(&whole, seconds);
+
+    let (tree, left_open) = ledger.finish();
+    if left_open > 0 {
+        warnings.push(format!(
+            "{left_open} spans were still open when the run ended; they are not in the record, \
+             their children are"
+        ));
+    }
+    let (outside, overlapping) = ledger::outside_epochs(&ledger.epochs, start, end, &timelines);
+    if overlapping {
+        warnings.push(
+            "epochs overlap in time: their sum counts what they share more than once".to_owned(),
+        );
+    }
+    if ledger.epochs.iter().any(|epoch| epoch.overlapping) {
+        warnings.push(
+            "steps overlap in time: their sum counts what they share more than once".to_owned(),
+        );
+    }
+    warnings.extend(unread(head.domains, &timelines));
+
+    let boards = head.domains.iter().filter(|domain| domain.kind == DomainKind::Gpu).count();
+    let accelerators =
+        head.accelerators.unwrap_or_else(|| u32::try_from(boards).unwrap_or(u32::MAX));
+    let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
+    Record {
+        schema: SCHEMA.to_owned(),
+        run: RunInfo {
+            id: format!("{}-{}", head.started.as_nanosecond(), std::process::id()),
+            label: head.label.to_owned(),
+            started: head.started.to_string(),
+            seconds,
+            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            ergometer: env!("CARGO_PKG_VERSION").to_owned(),
+            git_commit: provenance::git_commit(),
+        },
+        machine: provenance::machine(head.domains),
+        sources: head.sources.to_vec(),
+        domains: scale.domain_records(&whole, seconds),
+        total,
+        epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
+        outside_epochs: outside.into_iter().map(Joules::new).collect(),
+        steps: ledger
+            .steps
+            .iter()
+            .filter_map(|(split, stats)| Some(((*split).to_owned(), stats.finish()?)))
+            .collect(),
+        spans: tree.iter().map(|(label, node)| span_node(label, node)).collect(),
+        footprint,
+        results: head.results,
+        facts: head.facts,
+        warnings,
+    }
+}
+
+fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
+    let unread = domains.iter().zip(timelines).filter(|(_, line)| line.is_empty());
+    unread
+        .map(|(domain, _)| {
+            format!("{}: nothing could be read; its energy is not in the total", domain.id)
+        })
+        .collect()
+}
+
+/// What turns joules per domain into data.
+struct Scale<'a> {
+    domains: &'a [Domain],
+    timelines: &'a [Timeline],
+}
+
+impl Scale<'_> {
+    fn usage(&self, amount: &[Drawn], seconds: f64) -> Usage {
+        let by_domain: Vec<Option<Energy>> = self
+            .domains
+            .iter()
+            .zip(self.timelines)
+            .zip(amount)
+            .map(|((domain, line), drawn)| {
+                (!line.is_empty()).then(|| energy(drawn, domain.method, seconds))
+            })
+            .collect();
+        Usage { seconds, energy: sum(by_domain.iter().flatten()), by_domain }
+    }
+
+    fn epoch(&self, row: &EpochRow, start: Timestamp) -> Epoch {
+        Epoch {
+            split: row.label.name.to_owned(),
+            index: row.index,
+            start_s: row.start.since(start).as_secs_f64(),
+            usage: self.usage(&row.amount, row.end.since(row.start).as_secs_f64()),
+            steps: row.steps.as_ref().and_then(super::stats::StepStats::finish),
+            between_steps: row.between_steps.iter().copied().map(Joules::new).collect(),
+        }
+    }
+
+    fn domain_records(&self, whole: &[Drawn], seconds: f64) -> Vec<DomainRecord> {
+        let rows = self.domains.iter().zip(self.timelines).zip(whole);
+        rows.map(|((domain, line), drawn)| {
+            let energy = (!line.is_empty()).then(|| energy(drawn, domain.method, seconds));
+            let health = &line.health;
+            let both = |joules| health.compared.then_some(Joules::new(joules));
+            DomainRecord {
+                domain: domain.clone(),
+                energy,
+                mean_power: energy
+                    .filter(|_| seconds > 0.0)
+                    .map(|energy| Watts::new(energy.joules.get() / seconds)),
+                counter_joules: both(health.counter_joules),
+                integrated_joules: both(health.integrated_joules),
+                readings: health.readings,
+                failed_readings: health.failed,
+                warnings: health
+                    .remarks
+                    .iter()
+                    .map(|(text, count)| match count {
+                        1 => text.clone(),
+                        _ => format!("{text} ({count} times)"),
+                    })
+                    .collect(),
+            }
+        })
+        .collect()
+    }
+}
+
+fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {
+    let coverage =
+        if seconds > 0.0 { (1.0 - drawn.unobserved / seconds).clamp(0.0, 1.0) } else { 1.0 };
+    Energy {
+        joules: Joules::new(drawn.joules),
+        standard_uncertainty: drawn.parts.standard(),
+        parts: drawn.parts,
+        method,
+        coverage,
+    }
+}
+
+/// The sum over domains, whose uncertainties are independent of each other.
+fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Energy> {
+    energies.copied().reduce(|a, b| {
+        let parts = a.parts.across(&b.parts);
+        Energy {
+            joules: a.joules + b.joules,
+            standard_uncertainty: parts.standard(),
+            parts,
+            method: a.method.max(b.method),
+            coverage: a.coverage.min(b.coverage),
+        }
+    })
+}
+
+fn span_node(label: &Label, node: &Node) -> SpanNode {
+    let total: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
+    let inner: f64 = node
+        .children
+        .values()
+        .flat_map(|child| &child.amount)
+        .map(|drawn| drawn.joules)
+        .sum();
+    let parts = node
+        .amount
+        .iter()
+        .fold(Uncertainty::default(), |parts, drawn| parts.across(&drawn.parts));
+    SpanNode {
+        kind: label.kind,
+        name: label.name.to_owned(),
+        count: node.count,
+        seconds: node.seconds,
+        by_domain: node.amount.iter().map(|drawn| Joules::new(drawn.joules)).collect(),
+        standard_uncertainty: parts.standard(),
+        // Children that ran at the same time as each other may sum to more than their parent.
+        exclusive: Joules::new((total - inner).max(0.0)),
+        children: node.children.iter().map(|(label, node)| span_node(label, node)).collect(),
+    }
+}

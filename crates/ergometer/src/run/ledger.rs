@@ -1,0 +1,304 @@
+//! E(t) × intervals → energies.
+//!
+//! The ledger turns closed spans into energies and folds them: a step into the statistics of its
+//! epoch, any span into the node of its path of labels. Children close before their parents, so what
+//! a span's descendants drew is ready when the span itself arrives; nothing is kept of a span but its
+//! share of the sums.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap};
+
+use super::stats::StepStats;
+use crate::clock::Timestamp;
+use crate::meter::LiveSteps;
+use crate::meter::timeline::{Drawn, Timeline};
+use crate::span::ring::{Mark, NO_SPAN};
+use crate::span::{Kind, Label};
+use crate::units::Joules;
+
+/// Energy of an interval in every domain.
+pub(crate) type Amount = Vec<Drawn>;
+
+/// Intervals in the order of time, with the energy inside them and between them.
+#[derive(Clone)]
+pub(crate) struct Tiling {
+    first: Timestamp,
+    last: Timestamp,
+    /// Joules per domain between the intervals.
+    pub between: Vec<f64>,
+    /// Some of the intervals overlap, so that their sum is more than what they cover.
+    pub overlapping: bool,
+}
+
+impl Tiling {
+    fn of(first: Timestamp, last: Timestamp, domains: usize) -> Self {
+        Self { first, last, between: vec![0.0; domains], overlapping: false }
+    }
+
+    fn extend(&mut self, next: &Self, timelines: &[Timeline]) {
+        self.overlapping |= next.overlapping || next.first < self.last;
+        if next.first > self.last {
+            for (sum, line) in self.between.iter_mut().zip(timelines) {
+                *sum += line.between(self.last, next.first).joules;
+            }
+        }
+        for (sum, joules) in self.between.iter_mut().zip(&next.between) {
+            *sum += joules;
+        }
+        self.last = self.last.max(next.last);
+        self.first = self.first.min(next.first);
+    }
+
+    /// Joules per domain of `[start, end]` outside the intervals.
+    pub(crate) fn outside(
+        tiling: Option<&Self>,
+        start: Timestamp,
+        end: Timestamp,
+        timelines: &[Timeline],
+    ) -> Vec<f64> {
+        let between = |from, to| timelines.iter().map(move |line| line.between(from, to).joules);
+        match tiling {
+            None => between(start, end).collect(),
+            Some(tiling) => between(start, tiling.first)
+                .zip(between(tiling.last, end))
+                .zip(&tiling.between)
+                .map(|((before, after), between)| before + between + after)
+                .collect(),
+        }
+    }
+}
+
+/// All spans of one path of labels.
+#[derive(Clone, Default)]
+pub(crate) struct Node {
+    pub count: u64,
+    pub seconds: f64,
+    pub amount: Vec<Drawn>,
+    pub children: BTreeMap<Label, Node>,
+}
+
+impl Node {
+    fn add(&mut self, seconds: f64, amount: &[Drawn]) {
+        self.count += 1;
+        self.seconds += seconds;
+        add_amount(&mut self.amount, amount);
+    }
+
+    fn merge_children(&mut self, children: BTreeMap<Label, Node>) {
+        for (label, node) in children {
+            let mine = self.children.entry(label).or_default();
+            mine.count += node.count;
+            mine.seconds += node.seconds;
+            add_amount(&mut mine.amount, &node.amount);
+            mine.merge_children(node.children);
+        }
+    }
+}
+
+fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
+    if sum.is_empty() {
+        sum.extend_from_slice(amount);
+        return;
+    }
+    for (sum, drawn) in sum.iter_mut().zip(amount) {
+        sum.joules += drawn.joules;
+        sum.parts = sum.parts.plus(&drawn.parts);
+        sum.unobserved += drawn.unobserved;
+    }
+}
+
+/// What has closed inside a span that has not.
+#[derive(Default)]
+struct Inside {
+    children: BTreeMap<Label, Node>,
+    steps: Option<StepStats>,
+    tiling: Option<Tiling>,
+}
+
+/// A closed epoch.
+pub(crate) struct EpochRow {
+    pub label: Label,
+    pub index: u64,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub amount: Amount,
+    pub steps: Option<StepStats>,
+    pub between_steps: Vec<f64>,
+    pub overlapping: bool,
+}
+
+/// The books of a run.
+pub(crate) struct Ledger {
+    domains: usize,
+    /// Marks not yet settled.
+    pending: Vec<Mark>,
+    open: HashMap<u64, Inside>,
+    /// Spans that ended on a foreign thread, and the span around each.
+    ended_elsewhere: HashMap<u64, u64>,
+    pub epochs: Vec<EpochRow>,
+    epoch_counts: BTreeMap<&'static str, u64>,
+    /// Steps per split; a step outside every epoch counts under `run`.
+    pub steps: BTreeMap<&'static str, StepStats>,
+    /// Steps booked so far by the name of their label, for live display.
+    pub live_steps: BTreeMap<&'static str, LiveSteps>,
+}
+
+impl Ledger {
+    pub(crate) fn new(domains: usize) -> Self {
+        Self {
+            domains,
+            pending: Vec::new(),
+            open: HashMap::new(),
+            ended_elsewhere: HashMap::new(),
+            epochs: Vec::new(),
+            epoch_counts: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            live_steps: BTreeMap::new(),
+        }
+    }
+
+    /// Where new marks are put.
+    pub(crate) fn inbox(&mut self) -> &mut Vec<Mark> {
+        &mut self.pending
+    }
+
+    /// Books every mark that ended at or before `settled`.
+    pub(crate) fn book(&mut self, settled: Timestamp, timelines: &[Timeline]) {
+        if self.pending.is_empty() {
+            return;
+        }
+        // By end; of two that end together the inner one began later, or was opened later.
+        self.pending.sort_by(|a, b| {
+            (a.end, b.start, b.id).partial_cmp(&(b.end, a.start, a.id)).unwrap_or(Ordering::Equal)
+        });
+        let ready = self.pending.partition_point(|mark| mark.end <= settled);
+        let rest = self.pending.split_off(ready);
+        for mark in std::mem::replace(&mut self.pending, rest) {
+            self.close(&mark, timelines);
+        }
+    }
+
+    fn close(&mut self, mark: &Mark, timelines: &[Timeline]) {
+        let amount: Amount =
+            timelines.iter().map(|line| line.between(mark.start, mark.end)).collect();
+        let seconds = mark.end.since(mark.start).as_secs_f64();
+        let inside = self.open.remove(&mark.id).unwrap_or_default();
+        let parent = self.living(mark.parent);
+        if mark.foreign {
+            self.ended_elsewhere.insert(mark.id, parent);
+        }
+
+        let node = self.open.entry(parent).or_default().children.entry(mark.label).or_default();
+        node.add(seconds, &amount);
+        node.merge_children(inside.children);
+
+        match mark.label.kind {
+            Kind::Epoch => self.close_epoch(mark, amount, inside.steps, inside.tiling, timelines),
+            Kind::Step => {
+                let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
+                let live = self.live_steps.entry(mark.label.name).or_default();
+                live.count += 1;
+                live.joules += Joules::new(joules.iter().sum());
+                live.seconds += seconds;
+                live.items += mark.items;
+                let tile = Tiling::of(mark.start, mark.end, self.domains);
+                let sum = self.steps_inside(parent, &tile, timelines);
+                sum.add(&joules, seconds, mark.items, mark.label.unit);
+            }
+            Kind::Run | Kind::Phase | Kind::Function => {
+                if let (Some(stats), Some(tile)) = (inside.steps, inside.tiling) {
+                    self.steps_inside(parent, &tile, timelines).merge(&stats);
+                }
+            }
+        }
+    }
+
+    fn close_epoch(
+        &mut self,
+        mark: &Mark,
+        amount: Amount,
+        steps: Option<StepStats>,
+        tiling: Option<Tiling>,
+        timelines: &[Timeline],
+    ) {
+        let count = self.epoch_counts.entry(mark.label.name).or_default();
+        *count += 1;
+        let index = *count;
+        if let Some(stats) = &steps {
+            self.count_steps(mark.label.name, stats);
+        }
+        self.epochs.push(EpochRow {
+            label: mark.label,
+            index,
+            start: mark.start,
+            end: mark.end,
+            amount,
+            between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
+            overlapping: tiling.is_some_and(|tiling| tiling.overlapping),
+            steps,
+        });
+    }
+
+    /// The step statistics of an open span, its tiling extended by `tile`.
+    fn steps_inside(&mut self, span: u64, tile: &Tiling, lines: &[Timeline]) -> &mut StepStats {
+        let domains = self.domains;
+        let inside = self.open.entry(span).or_default();
+        match &mut inside.tiling {
+            Some(tiling) => tiling.extend(tile, lines),
+            none => *none = Some(tile.clone()),
+        }
+        inside.steps.get_or_insert_with(|| StepStats::new(domains))
+    }
+
+    fn count_steps(&mut self, split: &'static str, stats: &StepStats) {
+        let domains = self.domains;
+        self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
+    }
+
+    /// The nearest span around that has not ended on a foreign thread.
+    fn living(&self, mut span: u64) -> u64 {
+        while let Some(&around) = self.ended_elsewhere.get(&span) {
+            span = around;
+        }
+        span
+    }
+
+    /// Closes the books: the tree of spans, and how many spans were never closed.
+    pub(crate) fn finish(&mut self) -> (BTreeMap<Label, Node>, usize) {
+        let mut root = self.open.remove(&NO_SPAN).unwrap_or_default();
+        if let Some(stats) = root.steps.take() {
+            self.count_steps("run", &stats);
+        }
+        let orphans: Vec<Inside> = self.open.drain().map(|(_, inside)| inside).collect();
+        let left_open = orphans.len();
+        let mut tree = Node { children: root.children, ..Node::default() };
+        for orphan in orphans {
+            tree.merge_children(orphan.children);
+            if let Some(stats) = orphan.steps {
+                self.count_steps("run", &stats);
+            }
+        }
+        (tree.children, left_open)
+    }
+}
+
+/// Joules per domain of `[start, end]` outside every epoch, and whether epochs overlap.
+pub(crate) fn outside_epochs(
+    epochs: &[EpochRow],
+    start: Timestamp,
+    end: Timestamp,
+    timelines: &[Timeline],
+) -> (Vec<f64>, bool) {
+    let mut intervals: Vec<_> = epochs.iter().map(|epoch| (epoch.start, epoch.end)).collect();
+    intervals.sort();
+    let mut tiling: Option<Tiling> = None;
+    for (first, last) in intervals {
+        let tile = Tiling::of(first, last, timelines.len());
+        match &mut tiling {
+            Some(tiling) => tiling.extend(&tile, timelines),
+            none => *none = Some(tile),
+        }
+    }
+    let overlapping = tiling.as_ref().is_some_and(|tiling| tiling.overlapping);
+    (Tiling::outside(tiling.as_ref(), start, end, timelines), overlapping)
+}

@@ -1,0 +1,258 @@
+//! Differences of a hardware energy counter.
+//!
+//! One [`Counter`] follows one register. It works in the register's own integer unit and only ever
+//! compares a raw value with the last one it accepted, so that a failed read in between costs
+//! nothing: the next good one covers both intervals.
+
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+use crate::units::Watts;
+
+/// What a new raw value says of a counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advance {
+    /// The first value: a starting point, no energy.
+    First,
+    /// The counter grew by this many units.
+    Advanced(u64),
+    /// The counter passed the end of its range once and grew by this many units.
+    Wrapped(u64),
+    /// The counter went back, or jumped and stayed there, in a way that is no wrap; it is followed
+    /// from here, and what was drawn in between is unknown.
+    Restarted,
+    /// The value implies a power that cannot be; the counter is still followed from the value
+    /// before.
+    Impossible,
+}
+
+/// Extra time granted to a difference before its power counts as impossible.
+///
+/// A register shows the energy of its last update, not of now, so a difference over a short
+/// interval may contain one update period more than the interval; the slowest counters known
+/// (NVML) update every 0.1 s.
+const SLACK: Duration = Duration::from_millis(100);
+
+/// A counter, its range and what has been counted so far.
+#[derive(Clone, Debug)]
+pub struct Counter {
+    units_per_joule: f64,
+    range: Option<u64>,
+    limit: Watts,
+    last: Option<(u64, Timestamp)>,
+    /// The value rejected last: if the counter goes on from there, it has really jumped.
+    suspect: Option<(u64, Timestamp)>,
+    total: u64,
+}
+
+impl Counter {
+    /// A counter of `units_per_joule`, that starts again at 0 after `range` units (`None` where
+    /// the range is not known), behind which nothing can draw more than `limit`.
+    #[must_use]
+    pub const fn new(units_per_joule: f64, range: Option<u64>, limit: Watts) -> Self {
+        Self { units_per_joule, range, limit, last: None, suspect: None, total: 0 }
+    }
+
+    /// Units counted since the first value.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Joules counted since the first value.
+    #[must_use]
+    pub fn joules(&self) -> f64 {
+        self.total as f64 / self.units_per_joule
+    }
+
+    /// When the last accepted value was read.
+    #[must_use]
+    pub fn last_read(&self) -> Option<Timestamp> {
+        self.last.map(|(_, at)| at)
+    }
+
+    /// The greatest energy that can lie behind the register's range, in seconds at the power limit:
+    /// over a longer interval a second wrap cannot be excluded. `None` without a known range.
+    #[must_use]
+    pub fn unambiguous(&self) -> Option<Duration> {
+        let seconds = self.range? as f64 / self.units_per_joule / self.limit.get();
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    /// Takes the value `raw`, read at `at`.
+    pub fn advance(&mut self, raw: u64, at: Timestamp) -> Advance {
+        let Some(last) = self.last else {
+            self.last = Some((raw, at));
+            return Advance::First;
+        };
+        let advance = match self.difference(last, raw) {
+            Some((units, wrapped)) if self.possible(units, last.1, at) => {
+                if wrapped {
+                    Advance::Wrapped(units)
+                } else {
+                    Advance::Advanced(units)
+                }
+            }
+            // It went back, and no single wrap explains that.
+            Some((_, true)) | None => Advance::Restarted,
+            Some((_, false)) => self.jumped(raw, at),
+        };
+        match advance {
+            Advance::Impossible => self.suspect = Some((raw, at)),
+            _ => {
+                self.suspect = None;
+                self.last = Some((raw, at));
+            }
+        }
+        if let Advance::Advanced(units) | Advance::Wrapped(units) = advance {
+            self.total = self.total.saturating_add(units);
+        }
+        advance
+    }
+
+    /// Units from the last value to `raw` and whether a wrap lies between, if they can be told.
+    fn difference(&self, (last, _): (u64, Timestamp), raw: u64) -> Option<(u64, bool)> {
+        if raw >= last {
+            return Some((raw - last, false));
+        }
+        let to_the_end = self.range?.checked_sub(last)?;
+        Some((to_the_end.checked_add(raw)?, true))
+    }
+
+    fn possible(&self, units: u64, from: Timestamp, to: Timestamp) -> bool {
+        let most = self.limit * (to.since(from) + SLACK);
+        units as f64 / self.units_per_joule <= most.get()
+    }
+
+    /// A forward jump is a bad read, unless the counter goes on from where it jumped to.
+    fn jumped(&self, raw: u64, at: Timestamp) -> Advance {
+        match self.suspect {
+            Some((before, from)) if raw >= before && self.possible(raw - before, from, at) => {
+                Advance::Restarted
+            }
+            _ => Advance::Impossible,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Watts = Watts::new(2000.0);
+    /// A 32-bit register in units of 2^-14 J, as powercap shows it.
+    const RANGE: u64 = 262_143_328_850;
+
+    fn at(seconds: f64) -> Timestamp {
+        Timestamp::default().after(Duration::from_secs_f64(seconds))
+    }
+
+    /// Feeds `(seconds, raw)` and returns what each said and the total.
+    fn follow(range: Option<u64>, reads: &[(f64, u64)]) -> (Vec<Advance>, u64) {
+        let mut counter = Counter::new(1e6, range, LIMIT);
+        let said = reads.iter().map(|&(s, raw)| counter.advance(raw, at(s))).collect();
+        (said, counter.total())
+    }
+
+    #[test]
+    fn cases() {
+        use Advance::{Advanced, First, Impossible, Restarted, Wrapped};
+        struct Case {
+            name: &'static str,
+            range: Option<u64>,
+            reads: &'static [(f64, u64)],
+            says: &'static [Advance],
+            total: u64,
+        }
+        let cases = [
+            Case {
+                name: "steady counter",
+                range: Some(RANGE),
+                reads: &[(0.0, 5_000_000), (1.0, 105_000_000), (2.0, 205_000_001)],
+                says: &[First, Advanced(100_000_000), Advanced(100_000_001)],
+                total: 200_000_001,
+            },
+            Case {
+                name: "100 to 10 with range 105",
+                range: Some(105),
+                reads: &[(0.0, 100), (1.0, 10)],
+                says: &[First, Wrapped(15)],
+                total: 15,
+            },
+            Case {
+                name: "wraps many times",
+                range: Some(1000),
+                reads: &[(0.0, 900), (1.0, 100), (2.0, 950), (3.0, 10), (4.0, 5)],
+                says: &[First, Wrapped(200), Advanced(850), Wrapped(60), Wrapped(995)],
+                total: 2105,
+            },
+            Case {
+                name: "lands on 0",
+                range: Some(1000),
+                reads: &[(0.0, 900), (1.0, 0), (2.0, 1)],
+                says: &[First, Wrapped(100), Advanced(1)],
+                total: 101,
+            },
+            Case {
+                name: "read immediately after a wrap",
+                range: Some(RANGE),
+                reads: &[(0.0, RANGE - 1_000_000), (0.01, 500_000), (0.011, 600_000)],
+                says: &[First, Wrapped(1_500_000), Advanced(100_000)],
+                total: 1_600_000,
+            },
+            Case {
+                name: "a read that failed leaves both intervals to the next",
+                range: Some(RANGE),
+                reads: &[(0.0, 100_000_000), (2.0, 300_000_000)],
+                says: &[First, Advanced(200_000_000)],
+                total: 200_000_000,
+            },
+            Case {
+                name: "back to 0 where no wrap is possible",
+                range: Some(RANGE),
+                reads: &[(0.0, 1_000_000_000), (1.0, 0), (2.0, 50_000_000)],
+                says: &[First, Restarted, Advanced(50_000_000)],
+                total: 50_000_000,
+            },
+            Case {
+                name: "range unknown",
+                range: None,
+                reads: &[(0.0, 900), (1.0, 100), (2.0, 150)],
+                says: &[First, Restarted, Advanced(50)],
+                total: 50,
+            },
+            Case {
+                name: "value above its own range",
+                range: Some(100),
+                reads: &[(0.0, 200), (1.0, 10), (2.0, 15)],
+                says: &[First, Restarted, Advanced(5)],
+                total: 5,
+            },
+            Case {
+                name: "one impossible value",
+                range: Some(RANGE),
+                reads: &[(0.0, 0), (1.0, 10_000_000_000), (2.0, 200_000_000)],
+                says: &[First, Impossible, Advanced(200_000_000)],
+                total: 200_000_000,
+            },
+            Case {
+                name: "a jump that stays",
+                range: Some(RANGE),
+                reads: &[(0.0, 0), (1.0, 10_000_000_000), (2.0, 10_100_000_000), (3.0, 10_150_000_000)],
+                says: &[First, Impossible, Restarted, Advanced(50_000_000)],
+                total: 50_000_000,
+            },
+        ];
+        for case in cases {
+            let (says, total) = follow(case.range, case.reads);
+            assert_eq!(says, case.says, "{}", case.name);
+            assert_eq!(total, case.total, "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn two_kilowatts_are_possible_and_three_are_not() {
+        assert_eq!(follow(None, &[(0.0, 0), (10.0, 20_000_000_000)]).0[1], Advance::Advanced(20_000_000_000));
+        assert_eq!(follow(None, &[(0.0, 0), (10.0, 30_000_000_000)]).0[1], Advance::Impossible);
+    }
+}

@@ -1,0 +1,130 @@
+//! Which powercap zones there are, and which of them are metered.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::{cmp, fs};
+
+/// A zone's place in the control type: `intel-rapl:0:1` is `[0, 1]`. Orders by number, so that
+/// zone 10 comes after zone 9.
+type Address = Vec<u32>;
+
+/// A zone that is to be metered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Zone {
+    /// `package-0` or `package-0:dram`.
+    pub(super) id: String,
+    /// Whether it is the memory of its package.
+    pub(super) dram: bool,
+    /// The zone's folder.
+    pub(super) folder: PathBuf,
+}
+
+/// What lies in the powercap folders.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Zones {
+    /// Packages, each followed by its memory.
+    pub(super) metered: Vec<Zone>,
+    /// Zones that were left out, and why.
+    pub(super) remarks: Vec<String>,
+    /// A powercap folder exists.
+    pub(super) powercap: bool,
+    /// Entries whose name could not be read: what a masked sysfs looks like.
+    pub(super) nameless: usize,
+}
+
+/// Finds the zones below `sysfs_root`, by their `name` files.
+pub(super) fn find(sysfs_root: &Path) -> Zones {
+    let mut zones = Zones::default();
+    let mut names = BTreeMap::new();
+    for start in ["class/powercap", "devices/virtual/powercap"] {
+        let start = sysfs_root.join(start);
+        zones.powercap |= start.is_dir();
+        zones.nameless = 0;
+        // The class folder lists every zone; the device folders nest zones in their control type
+        // and subzones in their zone.
+        collect(&start, 0, &mut names, &mut zones.nameless);
+        if !names.is_empty() {
+            break;
+        }
+    }
+    choose(&names, &mut zones);
+    zones
+}
+
+fn collect(
+    folder: &Path,
+    depth: usize,
+    names: &mut BTreeMap<Address, (String, PathBuf)>,
+    nameless: &mut usize,
+) {
+    const DEEPEST: usize = 3;
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let file_name = entry.file_name();
+        let Some(file_name) = file_name.to_str() else { continue };
+        if file_name == "intel-rapl" {
+            if depth < DEEPEST {
+                collect(&path, depth + 1, names, nameless);
+            }
+            continue;
+        }
+        // `intel-rapl-mmio:0` shows package 0 a second time, through another register.
+        let Some(address) = file_name.strip_prefix("intel-rapl:").and_then(address) else {
+            continue;
+        };
+        match fs::read_to_string(path.join("name")) {
+            Ok(name) => {
+                names.entry(address).or_insert_with(|| (name.trim().to_owned(), path.clone()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(_) => *nameless += 1,
+        }
+        if depth < DEEPEST {
+            collect(&path, depth + 1, names, nameless);
+        }
+    }
+}
+
+fn address(numbers: &str) -> Option<Address> {
+    numbers.split(':').map(|number| number.parse().ok()).collect()
+}
+
+fn choose(names: &BTreeMap<Address, (String, PathBuf)>, zones: &mut Zones) {
+    for (address, (name, folder)) in names {
+        let parent = address.split_last().and_then(|(_, parent)| names.get(parent));
+        let (id, dram) = match (name.as_str(), parent) {
+            (name, None) if name.starts_with("package-") => (name.to_owned(), false),
+            ("dram", Some((parent, _))) => (format!("{parent}:dram"), true),
+            // Both lie inside the package and are counted with it.
+            ("core" | "uncore", _) => continue,
+            ("psys", _) => {
+                zones.remarks.push(
+                    "psys contains the packages and is not added to them".to_owned(),
+                );
+                continue;
+            }
+            (other, _) => {
+                zones.remarks.push(format!("zone '{other}' is not known and not added"));
+                continue;
+            }
+        };
+        if zones.metered.iter().any(|zone| zone.id == id) {
+            zones.remarks.push(format!("a second zone is called '{id}' and is not added"));
+            continue;
+        }
+        zones.metered.push(Zone { id, dram, folder: folder.clone() });
+    }
+    zones.metered.sort_by(|a, b| natural(&a.id, &b.id));
+}
+
+/// Orders `package-2` before `package-10`.
+fn natural(a: &str, b: &str) -> cmp::Ordering {
+    let key = |id: &str| -> Vec<(u32, String)> {
+        id.split(['-', ':'])
+            .map(|part| (part.parse().unwrap_or(u32::MAX), part.to_owned()))
+            .collect()
+    };
+    key(a).cmp(&key(b))
+}
