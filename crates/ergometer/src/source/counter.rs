@@ -238,7 +238,12 @@ mod tests {
             Case {
                 name: "a jump that stays",
                 range: Some(RANGE),
-                reads: &[(0.0, 0), (1.0, 10_000_000_000), (2.0, 10_100_000_000), (3.0, 10_150_000_000)],
+                reads: &[
+                    (0.0, 0),
+                    (1.0, 10_000_000_000),
+                    (2.0, 10_100_000_000),
+                    (3.0, 10_150_000_000),
+                ],
                 says: &[First, Impossible, Restarted, Advanced(50_000_000)],
                 total: 50_000_000,
             },
@@ -252,7 +257,10 @@ mod tests {
 
     #[test]
     fn two_kilowatts_are_possible_and_three_are_not() {
-        assert_eq!(follow(None, &[(0.0, 0), (10.0, 20_000_000_000)]).0[1], Advance::Advanced(20_000_000_000));
+        assert_eq!(
+            follow(None, &[(0.0, 0), (10.0, 20_000_000_000)]).0[1],
+            Advance::Advanced(20_000_000_000)
+        );
         assert_eq!(follow(None, &[(0.0, 0), (10.0, 30_000_000_000)]).0[1], Advance::Impossible);
     }
 }

@@ -53,10 +53,5 @@ pub fn open(library: Option<&Path>) -> (Option<Box<dyn PowerSource>>, SourceRepo
 }
 
 fn report(availability: Availability) -> SourceReport {
-    SourceReport {
-        source: NAME.to_owned(),
-        availability,
-        domains: Vec::new(),
-        remarks: Vec::new(),
-    }
+    SourceReport { source: NAME.to_owned(), availability, domains: Vec::new(), remarks: Vec::new() }
 }

@@ -163,10 +163,9 @@ impl PowerSource for Rapl {
             let mut push = |value| readings.push(Reading { domain, at, value });
             match raw {
                 Ok(raw) => zone.take(raw, at, &mut push),
-                Err(error) => push(Value::Missing(format!(
-                    "{} cannot be read: {error}",
-                    zone.file.display()
-                ))),
+                Err(error) => {
+                    push(Value::Missing(format!("{} cannot be read: {error}", zone.file.display())))
+                }
             }
         }
     }

@@ -62,9 +62,7 @@ impl Board {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let uuid = device.uuid().map_err(|error| format!("its UUID cannot be read: {error}"))?;
         let (energy_field, power_field) = match fields(&device, &[ENERGY, POWER]) {
-            Ok([energy, power]) => {
-                (integer(energy).is_ok(), number(power).is_ok())
-            }
+            Ok([energy, power]) => (integer(energy).is_ok(), number(power).is_ok()),
             Err(_) => (false, false),
         };
         let way = |field, call: bool| match (field, call) {
@@ -214,9 +212,7 @@ fn note(device: &Device, name: &str, power: Way) -> Option<String> {
         notes.push("instantaneous power of a Grace Hopper module may contain its CPU");
     }
     if power == Way::Call {
-        notes.push(
-            "power is nvmlDeviceGetPowerUsage, a 1 s average on most boards since Ampere",
-        );
+        notes.push("power is nvmlDeviceGetPowerUsage, a 1 s average on most boards since Ampere");
     }
     (!notes.is_empty()).then(|| notes.join("; "))
 }
@@ -238,9 +234,7 @@ fn integer(field: Field) -> Result<u64, String> {
     match value(field)? {
         SampleValue::U32(value) => Ok(u64::from(value)),
         SampleValue::U64(value) => Ok(value),
-        SampleValue::I64(value) => {
-            u64::try_from(value).map_err(|_| format!("{value} is negative"))
-        }
+        SampleValue::I64(value) => u64::try_from(value).map_err(|_| format!("{value} is negative")),
         SampleValue::F64(value) => Err(format!("{value} is not an integer")),
     }
 }

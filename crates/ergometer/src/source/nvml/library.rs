@@ -63,8 +63,7 @@ impl Nvml {
             }
         };
         let ids = domains.iter().map(|domain: &Domain| domain.id.clone()).collect();
-        let report =
-            SourceReport { source: NAME.to_owned(), availability, domains: ids, remarks };
+        let report = SourceReport { source: NAME.to_owned(), availability, domains: ids, remarks };
         ((!boards.is_empty()).then_some(Self { library: nvml, domains, boards }), report)
     }
 }

@@ -100,9 +100,9 @@ fn choose(names: &BTreeMap<Address, (String, PathBuf)>, zones: &mut Zones) {
             // Both lie inside the package and are counted with it.
             ("core" | "uncore", _) => continue,
             ("psys", _) => {
-                zones.remarks.push(
-                    "psys contains the packages and is not added to them".to_owned(),
-                );
+                zones
+                    .remarks
+                    .push("psys contains the packages and is not added to them".to_owned());
                 continue;
             }
             (other, _) => {

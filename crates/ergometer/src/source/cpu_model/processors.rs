@@ -1,0 +1,132 @@
+//! What a processor draws when all of it is busy.
+
+use super::{FULL_SHARE, KNOWN_ERROR, TDP_PER_LOGICAL_CPU, UNKNOWN_ERROR};
+use crate::source::host::Processor;
+use crate::units::Watts;
+
+/// A processor model, with the maker's figures.
+struct Known {
+    /// As in `model name`, followed by no letter or digit.
+    name: &'static str,
+    /// Thermal design power of a package, watts.
+    tdp: f64,
+    /// Logical processors of a package with its threads on.
+    threads: u32,
+}
+
+const fn known(name: &'static str, tdp: f64, threads: u32) -> Known {
+    Known { name, tdp, threads }
+}
+
+/// From the makers' product pages (ark.intel.com, amd.com), read in 2024. The fit uses the first
+/// two; of the others one stands for each common generation of servers and desktops.
+const KNOWN: [Known; 16] = [
+    known("E3-1240 V2", 69.0, 8),
+    known("EPYC 8024P", 90.0, 16),
+    known("E5-2680 v4", 120.0, 28),
+    known("E5-2690 v4", 135.0, 28),
+    known("Gold 6148", 150.0, 40),
+    known("Gold 6248", 150.0, 40),
+    known("Platinum 8280", 205.0, 56),
+    known("Platinum 8380", 270.0, 80),
+    known("Platinum 8480+", 350.0, 112),
+    known("EPYC 7742", 225.0, 128),
+    known("EPYC 7763", 280.0, 128),
+    known("EPYC 9554", 360.0, 128),
+    known("EPYC 9654", 360.0, 192),
+    known("i9-9900K", 95.0, 16),
+    known("Ryzen 9 5950X", 105.0, 32),
+    known("Ryzen 9 7950X", 170.0, 32),
+];
+
+/// What the model takes a processor for.
+pub(super) struct Estimate {
+    /// Power of all packages when fully busy.
+    pub(super) full: Watts,
+    /// Relative standard uncertainty of the model.
+    pub(super) error: f64,
+    pub(super) label: String,
+    pub(super) note: String,
+}
+
+/// Estimates the full power of what `/proc/cpuinfo` shows.
+pub(super) fn estimate(processor: &Processor) -> Estimate {
+    let name = processor.name.as_deref().unwrap_or("unknown processor");
+    let logical = processor.logical.max(1);
+    let virtual_machine = processor.hypervisor == Some(true);
+    let model = find(name);
+    let (tdp, basis) = match (model, virtual_machine) {
+        (Some(model), false) => {
+            let packages = f64::from(processor.packages.max(1));
+            (model.tdp * packages, format!("{packages} × {} W TDP", model.tdp))
+        }
+        (Some(model), true) => {
+            let share = f64::from(logical) / f64::from(model.threads);
+            let basis =
+                format!("{logical} of {} logical CPUs of a {} W package", model.threads, model.tdp);
+            (model.tdp * share, basis)
+        }
+        (None, _) => {
+            let each = TDP_PER_LOGICAL_CPU.get();
+            (each * f64::from(logical), format!("{logical} logical CPUs at {each} W TDP each"))
+        }
+    };
+    let whose = if virtual_machine {
+        "; a virtual machine: the share of its virtual CPUs in a host that cannot be seen"
+    } else {
+        ""
+    };
+    Estimate {
+        full: Watts::new(tdp * FULL_SHARE),
+        error: if model.is_some() { KNOWN_ERROR } else { UNKNOWN_ERROR },
+        label: name.to_owned(),
+        note: format!("modelled from utilisation of the whole machine: {basis}{whose}"),
+    }
+}
+
+fn find(name: &str) -> Option<&'static Known> {
+    let name = name.to_ascii_lowercase();
+    KNOWN.iter().find(|known| {
+        let wanted = known.name.to_ascii_lowercase();
+        name.match_indices(&wanted).any(|(start, found)| {
+            let next = name[start + found.len()..].chars().next();
+            next.is_none_or(|next| !next.is_ascii_alphanumeric())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn processor(name: &str, logical: u32, packages: u32, hypervisor: bool) -> Processor {
+        Processor { name: Some(name.to_owned()), logical, packages, hypervisor: Some(hypervisor) }
+    }
+
+    #[test]
+    fn names_are_found_whole() {
+        let tdp = |name| find(name).map(|known| known.tdp);
+        assert_eq!(tdp("Intel(R) Xeon(R) CPU E3-1240 V2 @ 3.40GHz"), Some(69.0));
+        assert_eq!(tdp("AMD EPYC 8024P 8-Core Processor"), Some(90.0));
+        assert_eq!(tdp("Intel(R) Xeon(R) Platinum 8480+"), Some(350.0));
+        // 205 W: another processor.
+        assert_eq!(tdp("Intel(R) Xeon(R) Gold 6248R CPU @ 3.00GHz"), None);
+        assert_eq!(tdp("Intel(R) Xeon(R) Processor"), None);
+    }
+
+    #[test]
+    fn a_guest_has_the_share_of_its_virtual_processors() {
+        let host = estimate(&processor("AMD EPYC 7763 64-Core Processor", 256, 2, false));
+        assert!((host.full.get() - 2.0 * 280.0 * FULL_SHARE).abs() < 1e-9);
+        let guest = estimate(&processor("AMD EPYC 7763 64-Core Processor", 4, 1, true));
+        assert!((guest.full.get() - 280.0 * 4.0 / 128.0 * FULL_SHARE).abs() < 1e-9);
+        assert!(guest.note.contains("virtual machine"), "{}", guest.note);
+    }
+
+    #[test]
+    fn an_unknown_processor_is_less_certain() {
+        let unknown = estimate(&processor("Some CPU", 8, 1, false));
+        assert!((unknown.full.get() - 8.0 * 4.0 * FULL_SHARE).abs() < 1e-9);
+        assert!((unknown.error - UNKNOWN_ERROR).abs() < f64::EPSILON);
+    }
+}
