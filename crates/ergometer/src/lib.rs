@@ -13,6 +13,8 @@ pub mod source;
 pub mod span;
 pub mod units;
 
+#[cfg(feature = "macros")]
+pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
 pub use meter::{Meter, MeterBuilder};
 pub use run::Record;

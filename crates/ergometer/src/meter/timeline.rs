@@ -432,3 +432,6 @@ fn seconds(t: f64) -> Timestamp {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
     Timestamp::from_nanos((t.max(0.0) * 1e9) as u64)
 }
+
+#[cfg(test)]
+mod tests;
