@@ -1,3 +1,38 @@
-//! To be filled.
+//! The workspace's own commands: `cargo xtask bench-models`, `cargo xtask test`, `cargo xtask ci`.
+//!
+//! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
+//! the records they write.
 
-fn main() {}
+mod bench_models;
+mod ci;
+mod stop;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tasks of the Ergometer workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    BenchModels(bench_models::BenchModels),
+    Test(test::Test),
+    Ci(ci::Ci),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::BenchModels(task) => task.run(),
+        Task::Test(task) => task.run(),
+        Task::Ci(task) => task.run(),
+    };
+    outcome.map_or_else(|stop| stop.report(), |()| ExitCode::SUCCESS)
+}

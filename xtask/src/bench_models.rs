@@ -1,0 +1,306 @@
+//! `cargo xtask bench-models`: trains the example models, each in a process of its own, and
+//! reports what that cost.
+
+mod child;
+mod corpus;
+mod costs;
+mod csv_rows;
+mod figure;
+mod files;
+mod notes;
+mod paper;
+mod report;
+mod software;
+mod spread;
+mod table;
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use ergometer::footprint::Site;
+use serde::{Deserialize, Serialize};
+
+use crate::stop::{Doing, Stop};
+use crate::workspace;
+use report::{Measured, Report, Settings};
+
+/// Train the example models and report what each cost in energy, CO2e and money
+///
+/// Builds the models, says which power sources this machine has, trains each model in a process
+/// of its own, and ends with a table in the form of Strubell et al. (2019), Table 3. Each run's
+/// record and the report as JSON, Markdown and CSV are written to the folder `--out`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct BenchModels {
+    /// Models to train, separated by commas
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Model::Transformer, Model::Elmo])]
+    models: Vec<Model>,
+
+    /// Size of the models; `base` and `big` are the paper's
+    #[arg(long, value_enum, default_value_t = Size::Tiny)]
+    size: Size,
+
+    /// Backend of Burn, compiled in on demand
+    #[arg(long, value_enum, default_value_t = Backend::Flex)]
+    backend: Backend,
+
+    /// Device, as the backend counts
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    device: usize,
+
+    /// Seed of the first run; each repeat takes the next one
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Runs of each model; the report gives their mean and standard deviation
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+
+    /// Epochs; each model has a default of its own for each size
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+
+    /// Parallel corpus for the transformer: PREFIX.SOURCE and PREFIX.TARGET, one sentence a line
+    #[arg(long, value_name = "PREFIX")]
+    parallel: Option<PathBuf>,
+
+    /// Extension of the parallel corpus's source language
+    #[arg(long, value_name = "LANGUAGE", default_value = "en", requires = "parallel")]
+    source: String,
+
+    /// Extension of the parallel corpus's target language
+    #[arg(long, value_name = "LANGUAGE", default_value = "de", requires = "parallel")]
+    target: String,
+
+    /// Text for ELMo, one sentence or paragraph a line
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    text: Vec<PathBuf>,
+
+    /// Where the electricity comes from: an ISO country code, an eGRID or a cloud region
+    #[arg(long)]
+    region: Option<String>,
+
+    /// Power usage effectiveness of the building, 1 or more
+    #[arg(long)]
+    pue: Option<f64>,
+
+    /// Where the constants that are not given come from
+    #[arg(long, value_enum, default_value_t = Preset::Current)]
+    preset: Preset,
+
+    /// Profile the models are built in
+    #[arg(long, value_enum, default_value_t = Profile::Release)]
+    profile: Profile,
+
+    /// Folder for records, logs and reports [default: target/bench-models]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print the report as JSON instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+/// An example package that trains a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// Encoder and decoder, trained to translate
+    Transformer,
+    /// Bidirectional language model over characters
+    Elmo,
+}
+
+/// A size that the example packages know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Size {
+    /// Seconds: shows that everything works
+    Smoke,
+    /// A minute or two on two cores
+    Tiny,
+    /// An hour or so on two cores
+    Small,
+    /// The paper's base model
+    Base,
+    /// The paper's big model
+    Big,
+}
+
+/// A backend of Burn; all but `flex` are cargo features of the example packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Backend {
+    /// The CPU, pure Rust
+    Flex,
+    /// Any GPU with a Vulkan driver
+    Vulkan,
+    /// NVIDIA GPUs
+    Cuda,
+    /// `LibTorch`
+    Tch,
+}
+
+/// A set of constants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Today's averages, each with source and year
+    Current,
+    /// The paper's: PUE 1.58, 0.954 lb CO2e/kWh, $0.12/kWh
+    Strubell2019,
+}
+
+/// A profile of cargo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Optimised
+    Release,
+    /// Quick to rebuild; dependencies are optimised
+    Dev,
+}
+
+/// The word for a value on a command line.
+fn word(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+impl BenchModels {
+    /// Builds, trains and reports.
+    pub fn run(&self) -> Result<(), Stop> {
+        let models = self.distinct_models();
+        self.check_input()?;
+        let out = self.out.clone().unwrap_or_else(|| workspace::root().join("target/bench-models"));
+        std::fs::create_dir_all(&out).doing(format!("create the folder {}", out.display()))?;
+
+        let programs = child::build(&models, self.backend, self.profile)?;
+        if let Some((_, program)) = programs.first() {
+            let sources = child::probe(program)?;
+            eprint!("{}", notes::sources(&sources));
+        }
+
+        let mut measured = Vec::new();
+        let mut failures = Vec::new();
+        for (model, program) in &programs {
+            for repeat in 0..self.repeats {
+                match self.train(*model, program, repeat, &out) {
+                    Ok(run) => measured.push(run),
+                    Err(child::Failure::WrongInput) => return Err(Stop::relayed(2)),
+                    Err(child::Failure::Other(message)) => {
+                        eprintln!("error: {message}");
+                        failures.push(message);
+                    }
+                }
+            }
+        }
+
+        let (settings, failed) = (self.settings(), failures.len());
+        if let Some(report) = Report::new(settings, software::read(), measured, failures) {
+            let written = files::write(&report, &out)?;
+            if self.json {
+                println!("{}", report.to_json()?);
+            } else {
+                print!("{}", table::terminal(&report));
+                print!("{}", notes::of(&report));
+                print!("{}", notes::written(&written));
+            }
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(Stop::failed(format!("runs that failed: {failed}"))),
+        }
+    }
+
+    /// Trains one model once.
+    fn train(
+        &self,
+        model: Model,
+        program: &std::path::Path,
+        repeat: u32,
+        out: &std::path::Path,
+    ) -> Result<Measured, child::Failure> {
+        let number = repeat + 1;
+        let seed = self.seed.wrapping_add(u64::from(repeat));
+        let record_path = out.join(format!("{}-{number}.json", word(model)));
+        let log_path = out.join(format!("{}-{number}.log", word(model)));
+        eprintln!(
+            "==> {} {}, seed {seed}, run {number} of {}",
+            word(model),
+            word(self.size),
+            self.repeats
+        );
+        let record = child::train(program, &self.arguments(model, seed), &record_path, &log_path)?;
+        Ok(Measured { model, record, record_path, log_path })
+    }
+
+    /// The arguments of a model's program, its record's path left out.
+    fn arguments(&self, model: Model, seed: u64) -> Vec<std::ffi::OsString> {
+        let mut arguments = Vec::new();
+        let mut option = |name: &str, value: std::ffi::OsString| {
+            arguments.extend([std::ffi::OsString::from(format!("--{name}")), value]);
+        };
+        option("size", word(self.size).into());
+        option("seed", seed.to_string().into());
+        option("backend", word(self.backend).into());
+        option("device", self.device.to_string().into());
+        option("preset", word(self.preset).into());
+        if let Some(region) = &self.region {
+            option("region", region.into());
+        }
+        if let Some(pue) = self.pue {
+            option("pue", pue.to_string().into());
+        }
+        if let Some(epochs) = self.epochs {
+            option("epochs", epochs.to_string().into());
+        }
+        match model {
+            Model::Transformer => {
+                if let Some(prefix) = &self.parallel {
+                    option("parallel", prefix.into());
+                    option("source", (&self.source).into());
+                    option("target", (&self.target).into());
+                }
+            }
+            Model::Elmo => {
+                for file in &self.text {
+                    option("text", file.into());
+                }
+            }
+        }
+        arguments
+    }
+
+    /// The models in the order given, each once.
+    fn distinct_models(&self) -> Vec<Model> {
+        let mut models = Vec::new();
+        for &model in &self.models {
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
+    /// Says what is wrong before minutes of building rather than after.
+    fn check_input(&self) -> Result<(), Stop> {
+        // SITE
+        if let Some(prefix) = &self.parallel {
+            corpus::check_parallel(prefix, [&self.source, &self.target])?;
+        }
+        corpus::check_files(&self.text)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            command: std::env::args().collect(),
+            size: self.size,
+            backend: self.backend,
+            device: self.device,
+            seed: self.seed,
+            repeats: self.repeats,
+            epochs: self.epochs,
+            profile: self.profile,
+            preset: self.preset,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The models' programs: building, probing and running them.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use ergometer::Record;
+use ergometer::source::SourceReport;
+use serde_json::Value;
+
+use super::{Backend, Model, Profile, word};
+use crate::stop::{Doing, Stop};
+use crate::workspace;
+
+/// Why a run gave no record.
+#[derive(Debug)]
+pub enum Failure {
+    /// The program rejected its input and has said why on standard error.
+    WrongInput,
+    /// Anything else.
+    Other(String),
+}
+
+/// Builds the programs of `models` in one go and gives their paths, in the same order.
+pub fn build(
+    models: &[Model],
+    backend: Backend,
+    profile: Profile,
+) -> Result<Vec<(Model, PathBuf)>, Stop> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["build", "--locked", "--profile", &word(profile)]);
+    for &model in models {
+        cargo.args(["--package", &word(model)]);
+        if backend != Backend::Flex {
+            cargo.args(["--features", &format!("{}/{}", word(model), word(backend))]);
+        }
+    }
+    let line = workspace::typed(&cargo);
+    eprintln!("==> {line}");
+    // Cargo names the programs it has built; where they lie depends on the user's settings.
+    cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
+    let mut child = cargo.spawn().doing(format!("run `{line}`"))?;
+    let mut built = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for message in BufReader::new(stdout).lines() {
+            built.extend(executable(&message.doing(format!("read the output of `{line}`"))?));
+        }
+    }
+    let status = child.wait().doing(format!("wait for `{line}`"))?;
+    if !status.success() {
+        return Err(Stop::failed(format!("`{line}` failed: {status}")));
+    }
+    models
+        .iter()
+        .map(|&model| {
+            let program = built.iter().find(|(name, _)| *name == word(model));
+            program.map(|(_, path)| (model, path.clone())).ok_or_else(|| {
+                Stop::failed(format!("`{line}` built no program called {}", word(model)))
+            })
+        })
+        .collect()
+}
+
+/// Name and path of the program that a line of cargo's messages announces.
+fn executable(message: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    let path = message.get("executable")?.as_str()?;
+    let name = message.get("target")?.get("name")?.as_str()?;
+    Some((name.to_owned(), PathBuf::from(path)))
+}
+
+/// Asks a model's program which power sources it finds.
+pub fn probe(program: &Path) -> Result<Vec<SourceReport>, Stop> {
+    let line = format!("{} --probe", program.display());
+    let output = Command::new(program)
+        .arg("--probe")
+        .stderr(Stdio::inherit())
+        .output()
+        .doing(format!("run `{line}`"))?;
+    if !output.status.success() {
+        return Err(Stop::failed(format!("`{line}` failed: {}", output.status)));
+    }
+    serde_json::from_slice(&output.stdout).doing(format!("understand the output of `{line}`"))
+}
+
+/// Trains a model: progress passes through, what it prints goes to `log`, its record to `record`.
+pub fn train(
+    program: &Path,
+    arguments: &[OsString],
+    record: &Path,
+    log: &Path,
+) -> Result<Record, Failure> {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let failed = |what: String| Failure::Other(format!("{name}: {what}"));
+    // A record of an earlier run must not pass for this one's.
+    if let Err(error) = std::fs::remove_file(record)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(failed(format!("cannot replace {}: {error}", record.display())));
+    }
+    let output = File::create(log)
+        .map_err(|error| failed(format!("cannot create {}: {error}", log.display())))?;
+    let status = Command::new(program)
+        .args(arguments)
+        .arg("--record")
+        .arg(record)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .status()
+        .map_err(|error| failed(format!("cannot be run: {error}")))?;
+    match status.code() {
+        Some(0) => read_record(record).map_err(failed),
+        Some(2) => Err(Failure::WrongInput),
+        _ => Err(failed(format!("failed: {status}; its output is in {}", log.display()))),
+    }
+}
+
+fn read_record(path: &Path) -> Result<Record, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("wrote no record {}: {error}", path.display()))?;
+    serde_json::from_str(&text)
+        .map_err(|error| format!("wrote a record {} that cannot be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_announces_programs_and_much_else() {
+        let program = r#"{"reason":"compiler-artifact","target":{"name":"elmo","kind":["bin"]},
+            "executable":"/w/target/release/elmo","fresh":true}"#;
+        assert_eq!(
+            executable(program),
+            Some(("elmo".to_owned(), PathBuf::from("/w/target/release/elmo")))
+        );
+        let library =
+            r#"{"reason":"compiler-artifact","target":{"name":"burn"},"executable":null}"#;
+        assert_eq!(executable(library), None);
+        assert_eq!(executable("   Compiling burn v0.22.1"), None);
+    }
+
+    /// Runs a shell script in place of a model; it has the record's path as `$1`.
+    #[cfg(unix)]
+    fn run(folder: &Path, script: &str) -> Result<Record, Failure> {
+        let arguments = ["-c", script].map(OsString::from);
+        train(Path::new("/bin/sh"), &arguments, &folder.join("run.json"), &folder.join("run.log"))
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn exit_code_2_is_the_users_mistake_and_any_other_is_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(run(folder.path(), "exit 2"), Err(Failure::WrongInput)));
+        let Err(Failure::Other(message)) = run(folder.path(), "echo so far; exit 101") else {
+            panic!("a failed program gave a record")
+        };
+        assert!(message.contains("101") && message.contains("run.log"), "{message}");
+        assert_eq!(std::fs::read_to_string(folder.path().join("run.log")).unwrap(), "so far\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_record_that_this_run_wrote_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("run.json"), "{}").unwrap();
+        for (script, complaint) in
+            [("exit 0", "wrote no record"), (r#"echo {} >"$1""#, "cannot be read")]
+        {
+            let Err(Failure::Other(message)) = run(folder.path(), script) else {
+                panic!("`{script}` gave a record")
+            };
+            assert!(message.contains(complaint), "{message}");
+        }
+    }
+}

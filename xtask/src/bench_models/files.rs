@@ -1,0 +1,42 @@
+//! The report's files: `report.json`, `report.md`, `report.csv`.
+
+use std::path::{Path, PathBuf};
+
+use super::report::Report;
+use super::table::{self, Style};
+use super::{csv_rows, notes};
+use crate::stop::{Doing, Stop};
+
+/// Writes the report in each format under `out` and gives the files' paths, the records' among
+/// them.
+pub fn write(report: &Report, out: &Path) -> Result<Vec<PathBuf>, Stop> {
+    let json = report.to_json()? + "\n";
+    let csv = csv_rows::of(report).doing("turn the report into CSV")?;
+    let files = [
+        ("report.json", json.into_bytes()),
+        ("report.md", markdown(report).into_bytes()),
+        ("report.csv", csv),
+    ];
+    let mut written = Vec::new();
+    for (name, content) in files {
+        let path = out.join(name);
+        std::fs::write(&path, content).doing(format!("write {}", path.display()))?;
+        written.push(path);
+    }
+    let runs = report.models.iter().flat_map(|model| &model.runs);
+    written.extend(runs.map(|run| run.record.clone()));
+    Ok(written)
+}
+
+/// The report as Markdown.
+fn markdown(report: &Report) -> String {
+    let notes: String =
+        notes::of(report).lines().map(|line| format!("* {}\n", line.trim_start())).collect();
+    format!(
+        "# What training the example models cost\n\n\
+         ## Cost, in the form of Strubell et al. (2019), Table 3\n\n{}\n\n\
+         ## Training\n\n{}\n\n## Notes\n\n{notes}",
+        table::costs(report, Style::Markdown),
+        table::training(report, Style::Markdown),
+    )
+}

@@ -1,0 +1,109 @@
+//! The lines below the tables: what was metered and what not, the constants, the files.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use ergometer::source::{Availability, SourceReport};
+
+use super::costs::Costs;
+use super::figure::significant;
+use super::report::{ModelReport, Report};
+use super::spread::Spread;
+use super::{table, word};
+
+/// One line a power source: what it gives, or why it gives nothing and what would change that.
+pub fn sources(sources: &[SourceReport]) -> String {
+    let mut lines = String::from("power sources:\n");
+    for source in sources {
+        line(&mut lines, &source_line(source));
+        for remark in &source.remarks {
+            line(&mut lines, &format!("  {remark}"));
+        }
+    }
+    lines
+}
+
+fn source_line(source: &SourceReport) -> String {
+    let name = &source.source;
+    match &source.availability {
+        Availability::Available if source.domains.is_empty() => format!("{name}: available"),
+        Availability::Available => format!("{name}: available ({})", source.domains.join(", ")),
+        Availability::Unavailable { reason, remedy } if remedy.is_empty() => {
+            format!("{name}: unavailable: {reason}")
+        }
+        Availability::Unavailable { reason, remedy } => {
+            format!("{name}: unavailable: {reason}; {remedy}")
+        }
+    }
+}
+
+/// All that has to be known to read the tables.
+pub fn of(report: &Report) -> String {
+    let mut lines = String::new();
+    line(
+        &mut lines,
+        "energy, power and kWh: ± 2 standard uncertainties; whole run, data loading and \
+         validation included. J/step, J/item and items/s: training steps only.",
+    );
+    for source in &report.sources {
+        if matches!(source.availability, Availability::Unavailable { .. }) {
+            line(&mut lines, &source_line(source));
+        }
+    }
+    for model in &report.models {
+        for run in &model.runs {
+            let seed = run.seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
+            let what = format!("{} {}{seed}", word(model.model), word(model.size));
+            let loss = table::change(run.train_loss);
+            line(&mut lines, &format!("{what}: training loss {loss}, {}", table::quality(run)));
+            for warning in &run.warnings {
+                line(&mut lines, &format!("{what}: {warning}"));
+            }
+        }
+        for spread in spreads(model) {
+            line(&mut lines, &spread);
+        }
+    }
+    for constant in Costs::constants(report) {
+        line(&mut lines, &constant);
+    }
+    for failure in &report.failures {
+        line(&mut lines, &format!("failed: {failure}"));
+    }
+    lines
+}
+
+/// What repeats differ by, one line a quantity; nothing for a single run.
+fn spreads(model: &ModelReport) -> Vec<String> {
+    let mean = &model.mean;
+    let quantities: [(&str, Option<Spread>); 5] = [
+        ("s", mean.seconds),
+        ("J", mean.joules),
+        ("J/step", mean.joules_per_step),
+        ("items/s", mean.items_per_second),
+        ("quality", mean.quality),
+    ];
+    let parts: Vec<String> = quantities
+        .into_iter()
+        .filter_map(|(unit, spread)| {
+            let spread = spread?;
+            let deviation = significant(spread.standard_deviation?, 2);
+            Some(format!("{} {unit} (sd {deviation})", significant(spread.mean, 4)))
+        })
+        .collect();
+    if parts.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("{}: {}", table::name(model), parts.join(", "))]
+}
+
+/// Where the files are.
+pub fn written(files: &[PathBuf]) -> String {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    format!("written: {}\n", files.join(", "))
+}
+
+fn line(lines: &mut String, line: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(lines, "  {line}");
+}

@@ -1,0 +1,319 @@
+//! The report from hand-made records, in every form it takes.
+
+use ergometer::footprint::Site;
+use ergometer::meter::{Method, Uncertainty};
+use ergometer::run::record::{Distribution, RunInfo, SCHEMA as RECORD_SCHEMA, Usage};
+use ergometer::source::{Availability, Domain, DomainKind, Sensor};
+use ergometer::units::Watts;
+
+use super::*;
+use crate::bench_models::csv_rows::{self, Row};
+use crate::bench_models::table::{self, Style};
+use crate::bench_models::{files, notes};
+
+fn energy(joules: f64, standard_uncertainty: f64) -> Energy {
+    Energy {
+        joules: Joules::new(joules),
+        standard_uncertainty: Joules::new(standard_uncertainty),
+        parts: Uncertainty { model: Joules::new(standard_uncertainty), ..Uncertainty::default() },
+        method: Method::Modelled,
+        coverage: 1.0,
+    }
+}
+
+fn steps(count: u64, seconds: f64, joules: f64, tokens: f64) -> Steps {
+    let mean = |sum: f64| {
+        let mean = sum / count as f64;
+        Distribution { mean, min: mean * 0.5, max: mean * 2.0, p50: mean, p95: mean * 1.5 }
+    };
+    Steps {
+        count,
+        seconds,
+        by_domain: vec![Joules::new(joules)],
+        joules: mean(joules),
+        duration_s: mean(seconds),
+        items: Some(Items {
+            count: tokens,
+            unit: "tokens".to_owned(),
+            joules_per_item: Joules::new(joules / tokens),
+            per_second: tokens / seconds,
+        }),
+    }
+}
+
+fn usage(seconds: f64, joules: f64) -> Usage {
+    let energy = energy(joules, joules * 0.15);
+    Usage { seconds, energy: Some(energy), by_domain: vec![Some(energy)] }
+}
+
+/// 100 s at 40 W on a CPU without a sensor: one epoch of training and one of validation.
+fn record(seed: u64, joules: f64) -> Record {
+    let epoch = |split: &str, seconds, joules, steps: Steps| Epoch {
+        split: split.to_owned(),
+        index: 1,
+        start_s: 0.0,
+        usage: usage(seconds, joules),
+        between_steps: vec![Joules::new(joules) - steps.by_domain[0]],
+        steps: Some(steps),
+    };
+    let source = "cpu-model".to_owned();
+    let domain = Domain {
+        id: "cpu-model:package-0".to_owned(),
+        kind: DomainKind::CpuPackage,
+        label: "A CPU".to_owned(),
+        source: source.clone(),
+        method: Method::Modelled,
+        sensor: Sensor {
+            counter_period_s: None,
+            counter_quantum: None,
+            power_period_s: None,
+            relative_error: 0.15,
+            absolute_error: Watts::ZERO,
+        },
+        pci_address: None,
+        power_limit: None,
+        note: None,
+    };
+    let total = usage(100.0, joules);
+    Record {
+        schema: RECORD_SCHEMA.to_owned(),
+        run: RunInfo {
+            id: format!("run-{seed}"),
+            label: "transformer-tiny".to_owned(),
+            started: "2026-01-01T00:00:00Z".to_owned(),
+            seconds: 100.0,
+            command: vec!["transformer".to_owned()],
+            ergometer: "0.1.0".to_owned(),
+            git_commit: Some("0123abc".to_owned()),
+        },
+        machine: Machine { cpu: Some("A CPU with 2 threads".to_owned()), ..Machine::default() },
+        sources: vec![
+            SourceReport {
+                source: "rapl".to_owned(),
+                availability: Availability::Unavailable {
+                    reason: "no powercap tree in /sys".to_owned(),
+                    remedy: "run on bare metal".to_owned(),
+                },
+                domains: Vec::new(),
+                remarks: Vec::new(),
+            },
+            SourceReport {
+                source,
+                availability: Availability::Available,
+                domains: vec![domain.id.clone()],
+                remarks: Vec::new(),
+            },
+        ],
+        domains: vec![DomainRecord {
+            domain,
+            energy: total.energy,
+            mean_power: Some(Watts::new(joules / 100.0)),
+            counter_joules: None,
+            integrated_joules: None,
+            readings: 2000,
+            failed_readings: 0,
+            warnings: Vec::new(),
+        }],
+        epochs: vec![
+            epoch("train", 80.0, joules * 0.8, steps(100, 70.0, joules * 0.7, 7000.0)),
+            epoch("valid", 10.0, joules * 0.1, steps(10, 9.0, joules * 0.05, 1000.0)),
+        ],
+        outside_epochs: vec![Joules::new(joules * 0.1)],
+        steps: [
+            ("train".to_owned(), steps(100, 70.0, joules * 0.7, 7000.0)),
+            ("valid".to_owned(), steps(10, 9.0, joules * 0.05, 1000.0)),
+        ]
+        .into(),
+        spans: Vec::new(),
+        footprint: Site::current().footprint(total.energy.as_ref(), 100.0, 0),
+        total,
+        results: [
+            ("exact_match", 0.91),
+            ("exact_match_first", 0.02),
+            ("train_loss_first", 6.91),
+            ("train_loss", 0.45),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+        facts: [
+            ("model", "transformer".to_owned()),
+            ("seed", seed.to_string()),
+            ("backend", "flex".to_owned()),
+            ("accelerators", "0".to_owned()),
+            ("quality", "exact_match".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+        warnings: Vec::new(),
+    }
+}
+
+fn report(runs: Vec<(Model, Record)>) -> Report {
+    let settings = Settings {
+        command: vec!["xtask".to_owned()],
+        size: Size::Tiny,
+        backend: Backend::Flex,
+        device: 0,
+        seed: 1,
+        repeats: 1,
+        epochs: None,
+        profile: Profile::Release,
+        preset: Preset::Current,
+    };
+    let measured = runs
+        .into_iter()
+        .enumerate()
+        .map(|(number, (model, record))| Measured {
+            model,
+            record,
+            record_path: PathBuf::from(format!("out/{number}.json")),
+            log_path: PathBuf::from(format!("out/{number}.log")),
+        })
+        .collect();
+    Report::new(settings, Software::default(), measured, Vec::new()).unwrap()
+}
+
+/// A transformer and an ELMo.
+fn two_models() -> Report {
+    report(vec![(Model::Transformer, record(1, 4000.0)), (Model::Elmo, record(1, 6000.0))])
+}
+
+fn row<'a>(table: &'a str, start: &str) -> &'a str {
+    table
+        .lines()
+        .find(|line| line.trim_start_matches(['│', '|', ' ']).starts_with(start))
+        .unwrap_or_else(|| panic!("no row {start} in\n{table}"))
+}
+
+#[test]
+fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
+    let table = table::costs(&two_models(), Style::Terminal).to_string();
+    let measured = row(&table, "transformer tiny");
+    assert!(measured.contains("40 ± 12"), "{measured}");
+    assert!(measured.contains("modelled"), "{measured}");
+    assert!(measured.contains("A CPU with 2 threads"), "{measured}");
+    assert!(measured.contains("n/a (no GPU)"), "{measured}");
+    let printed = row(&table, "Transformer");
+    assert!(printed.contains("1,415.78") && printed.contains("P100x8"), "{printed}");
+    assert!(printed.contains("$41–140") && printed.contains("2019"), "{printed}");
+    assert!(row(&table, "ELMo").contains("517.66"));
+    let order: Vec<usize> = ["transformer tiny", "Transformer", "elmo tiny", "ELMo"]
+        .map(|start| table.find(row(&table, start)).unwrap())
+        .into();
+    assert!(order.is_sorted(), "{table}");
+}
+
+#[test]
+fn energy_has_its_uncertainty_and_method_and_steps_are_those_of_training() {
+    let table = table::training(&two_models(), Style::Markdown).to_string();
+    let row = row(&table, "transformer tiny");
+    assert!(row.contains("(4.0 ± 1.2) kJ, modelled"), "{row}");
+    // 2800 J in 100 steps of training, 7000 tokens in 70 s.
+    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+    assert_eq!(cells[4..7], ["28.0", "0.400", "100"], "{row}");
+    assert_eq!(cells[7..9], ["exact match 0.0200 → 0.910", "6.91 → 0.450"], "{row}");
+    assert!(table.contains("J/token") && table.contains("tokens/s"), "{table}");
+}
+
+#[test]
+fn notes_say_what_could_not_be_read_and_why() {
+    let notes = notes::of(&two_models());
+    assert!(
+        notes.contains("rapl: unavailable: no powercap tree in /sys; run on bare metal"),
+        "{notes}"
+    );
+    assert!(!notes.contains("cpu-model: available"), "{notes}");
+    assert!(notes.contains("training loss 6.91 → 0.450"), "{notes}");
+}
+
+#[test]
+fn json_holds_every_required_field_and_reads_back() {
+    let report = two_models();
+    let json = report.to_json().unwrap();
+    assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for pointer in [
+        "/site",
+        "/machine/cpu",
+        "/software/rustc",
+        "/sources/0/availability/reason",
+        "/models/0/paper/source",
+        "/models/0/runs/0/record",
+        "/models/0/runs/0/seed",
+        "/models/0/runs/0/git_commit",
+        "/models/0/runs/0/footprint",
+        "/models/0/runs/0/domains/0/method",
+        "/models/0/runs/0/domains/0/energy/standard_uncertainty",
+        "/models/0/runs/0/epochs/0/usage/energy/joules",
+        "/models/0/runs/0/epochs/1/usage/seconds",
+        "/models/0/runs/0/steps/train/joules/p95",
+        "/models/0/runs/0/steps/train/items/joules_per_item",
+    ] {
+        assert!(value.pointer(pointer).is_some(), "{pointer} is missing in {json}");
+    }
+    assert_eq!(value["schema"], "ergometer-bench/1");
+    assert_eq!(value["models"][0]["runs"][0]["epochs"][0]["split"], "train");
+    assert_eq!(value["models"][0]["runs"][0]["steps"]["valid"]["count"], 10);
+}
+
+#[test]
+fn csv_reads_back_with_plain_numbers() {
+    let csv = csv_rows::of(&two_models()).unwrap();
+    let rows: Vec<Row> =
+        csv::Reader::from_reader(&csv[..]).deserialize().collect::<Result<_, _>>().unwrap();
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[0].origin, "run");
+    assert_eq!(rows[0].energy_j, Some(4000.0));
+    assert_eq!(rows[0].standard_uncertainty_j, Some(600.0));
+    assert_eq!(rows[0].joules_per_item, Some(0.4));
+    assert_eq!(rows[0].cloud_low_usd, None);
+    assert_eq!((rows[1].power_w, rows[1].co2e_lb), (Some(1415.78), Some(26.0)));
+    assert_eq!(rows[3].origin, "Strubell et al. 2019");
+}
+
+#[test]
+fn repeats_make_one_row_with_the_spread_below() {
+    let model = Model::Transformer;
+    let report = report(vec![(model, record(1, 3000.0)), (model, record(2, 5000.0))]);
+    assert_eq!(report.models.len(), 1);
+    let mean = &report.models[0].mean;
+    let spread = mean.joules.unwrap();
+    assert_eq!((spread.runs, spread.mean), (2, 4000.0));
+    assert!((spread.standard_deviation.unwrap() - 2_f64.sqrt() * 1000.0).abs() < 1e-9);
+    // A model's error is the same in each run: the mean is no more certain than one run.
+    let energy = mean.energy.unwrap();
+    assert!((energy.standard_uncertainty.get() - 600.0).abs() < 1e-9);
+    assert!(notes::of(&report).contains("4,000 J (sd 1,414)"), "{}", notes::of(&report));
+    assert!(table::training(&report, Style::Terminal).to_string().contains("(mean of 2)"));
+}
+
+#[test]
+fn accelerators_are_the_hardware_only_of_a_run_that_used_them() {
+    let mut record = record(1, 4000.0);
+    record.machine.accelerators = vec!["Board".to_owned(), "Board".to_owned()];
+    assert_eq!(hardware(&record), "A CPU with 2 threads");
+    record.facts.insert("backend".to_owned(), "cuda".to_owned());
+    record.facts.insert("accelerators".to_owned(), "2".to_owned());
+    assert_eq!(hardware(&record), "2 × Board");
+}
+
+#[test]
+fn a_run_without_any_energy_says_so_instead_of_showing_zero() {
+    let mut record = record(1, 4000.0);
+    record.total.energy = None;
+    record.domains[0].energy = None;
+    let report = report(vec![(Model::Elmo, record)]);
+    assert_eq!(report.models[0].mean.joules, None);
+    let table = table::costs(&report, Style::Markdown).to_string();
+    assert!(row(&table, "elmo tiny").contains("not metered"), "{table}");
+}
+
+#[test]
+fn all_files_are_written_where_they_are_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = files::write(&two_models(), folder.path()).unwrap();
+    let names = ["report.json", "report.md", "report.csv"].map(|name| folder.path().join(name));
+    assert_eq!(written[..3], names);
+    let markdown = std::fs::read_to_string(&names[1]).unwrap();
+    assert!(markdown.contains("| transformer tiny") && markdown.contains("Strubell et al. 2019"));
+}

@@ -1,0 +1,71 @@
+//! `cargo xtask ci`: what the continuous integration runs, cheapest check first.
+
+use std::process::Command;
+use std::time::Instant;
+
+use crate::stop::{Doing, Stop};
+use crate::test::Test;
+use crate::workspace;
+
+/// Check the format, the lints, the documentation and the build, then run the tests
+#[derive(Debug, clap::Args)]
+pub struct Ci {}
+
+/// A check: its arguments for cargo, and what its environment needs.
+struct Check {
+    arguments: &'static [&'static str],
+    environment: &'static [(&'static str, &'static str)],
+}
+
+/// Cheapest first. Clippy and rustdoc share the metadata of the dependencies; only the tests
+/// generate code for them.
+const CHECKS: [Check; 4] = [
+    Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
+    Check {
+        arguments: &["check", "--package", "ergometer", "--no-default-features", "--locked"],
+        environment: &[],
+    },
+    Check {
+        arguments: &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny",
+            "warnings",
+        ],
+        environment: &[],
+    },
+    Check {
+        arguments: &["doc", "--workspace", "--no-deps", "--locked"],
+        environment: &[("RUSTDOCFLAGS", "--deny warnings")],
+    },
+];
+
+impl Ci {
+    /// Runs the checks, stopping at the first that fails, then the tests.
+    #[expect(clippy::unused_self, reason = "every task is run the same way")]
+    pub fn run(&self) -> Result<(), Stop> {
+        for check in &CHECKS {
+            let mut cargo = workspace::cargo();
+            cargo.args(check.arguments).envs(check.environment.iter().copied());
+            timed(&mut cargo)?;
+        }
+        Test::default().run()
+    }
+}
+
+/// Runs a command, saying which, and how long it took.
+fn timed(command: &mut Command) -> Result<(), Stop> {
+    let line = workspace::typed(command);
+    eprintln!("==> {line}");
+    let start = Instant::now();
+    let status = command.status().doing(format!("run `{line}`"))?;
+    if status.success() {
+        eprintln!("==> {:.0} s", start.elapsed().as_secs_f64());
+        Ok(())
+    } else {
+        Err(Stop::failed(format!("`{line}` failed: {status}")))
+    }
+}

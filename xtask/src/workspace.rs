@@ -1,0 +1,35 @@
+//! Where the workspace is, and the cargo that runs this program.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    // At run time cargo names the package's present folder; the built-in path is for a binary that
+    // is started by hand.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map(Path::to_path_buf).unwrap_or(package)
+}
+
+/// A cargo command at the root of the workspace, of the toolchain that runs this program.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
+}
+
+/// A command as one would type it.
+pub fn typed(command: &Command) -> String {
+    let program = Path::new(command.get_program())
+        .file_stem()
+        .map_or_else(Default::default, |name| name.to_string_lossy().into_owned());
+    command.get_args().fold(program, |line, argument| {
+        let argument = argument.to_string_lossy();
+        if argument.contains(' ') {
+            format!("{line} '{argument}'")
+        } else {
+            format!("{line} {argument}")
+        }
+    })
+}
