@@ -1,0 +1,308 @@
+//! What stands between the parentheses: `#[track_energy(step, items = batch.len())]`.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Result, Token};
+
+/// Every option, in the order in which messages list them.
+const OPTIONS: [&str; 8] = ["run", "epoch", "step", "phase", "name", "items", "unit", "crate"];
+
+/// The kind of span that the user asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Run,
+    Epoch,
+    Step,
+    Phase,
+}
+
+impl Kind {
+    /// The option that asks for it, which is also the name of a span without a better one.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Epoch => "epoch",
+            Self::Step => "step",
+            Self::Phase => "phase",
+        }
+    }
+
+    /// Whether on a loop each iteration is a span, rather than the whole loop.
+    pub(crate) fn is_iteration(self) -> bool {
+        matches!(self, Self::Epoch | Self::Step)
+    }
+}
+
+/// The options of one attribute: each given at most once, none contradicting another.
+#[derive(Default)]
+pub(crate) struct Args {
+    pub(crate) kind: Option<Kind>,
+    name: Option<Expr>,
+    pub(crate) items: Option<Expr>,
+    unit: Option<Expr>,
+    pub(crate) library: Option<Path>,
+}
+
+impl Args {
+    /// Reads the options of an attribute on a function, or every mistake in them.
+    pub(crate) fn parse(tokens: TokenStream) -> Result<Self> {
+        read.parse2(tokens)
+    }
+
+    /// Reads the options of an attribute on a statement, which has no name of its own to offer.
+    pub(crate) fn parse_statement(tokens: TokenStream, attribute: Span) -> Result<Self> {
+        let args = Self::parse(tokens)?;
+        if args.kind.is_none() && args.name.is_none() {
+            return Err(Error::new(
+                attribute,
+                "`#[track_energy]` on a statement needs a kind or a name; expected one of \
+                 run, epoch, step, phase = \"..\", name = \"..\"",
+            ));
+        }
+        Ok(args)
+    }
+
+    /// The expression that makes the span's label.
+    ///
+    /// `function` is the annotated function, or `None` on a statement.
+    pub(crate) fn label(&self, library: &Path, function: Option<&Ident>) -> TokenStream {
+        let span = Span::mixed_site();
+        let default_name = match (self.kind, function) {
+            (None | Some(Kind::Run), Some(function)) => function.unraw().to_string(),
+            (kind, _) => kind.unwrap_or(Kind::Phase).word().to_owned(),
+        };
+        let name = self
+            .name
+            .as_ref()
+            .map_or_else(|| default_name.into_token_stream(), ToTokens::to_token_stream);
+        let kind = match (self.kind, function) {
+            (Some(Kind::Run), _) => "Run",
+            (Some(Kind::Epoch), _) => "Epoch",
+            (Some(Kind::Step), _) => "Step",
+            (Some(Kind::Phase), _) | (None, None) => "Phase",
+            (None, Some(_)) => "Function",
+        };
+        let kind = Ident::new(kind, span);
+        let unit = self.unit.as_ref().map(|unit| quote_spanned!(span=> .with_unit(#unit)));
+        quote_spanned! {span=>
+            #library::private::Label::new(#library::private::Kind::#kind, #name) #unit
+        }
+    }
+}
+
+/// The options read so far, with where each stands and what is wrong with them.
+#[derive(Default)]
+struct Reading {
+    args: Args,
+    seen: Vec<String>,
+    kind: Option<Kind>,
+    error: Option<Error>,
+}
+
+fn read(input: ParseStream) -> Result<Args> {
+    let mut reading = Reading::default();
+    while !input.is_empty() {
+        if let Err(error) = reading.option(input) {
+            reading.report(error);
+            skip_option(input)?;
+        }
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    reading.finish()
+}
+
+/// Goes on to the next comma, so that one bad option does not hide the next.
+fn skip_option(input: ParseStream) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
+}
+
+impl Reading {
+    fn report(&mut self, error: Error) {
+        match &mut self.error {
+            Some(first) => first.combine(error),
+            None => self.error = Some(error),
+        }
+    }
+
+    fn option(&mut self, input: ParseStream) -> Result<()> {
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error(format!(
+                "expected an option of `#[track_energy]`: one of {}",
+                OPTIONS.join(", ")
+            )));
+        }
+        let option = Ident::parse_any(input)?;
+        let word = option.to_string();
+        if !OPTIONS.contains(&word.as_str()) {
+            return Err(Error::new(option.span(), unknown(&word)));
+        }
+        if self.seen.contains(&word) {
+            return Err(Error::new(
+                option.span(),
+                format!("option '{word}' of `#[track_energy]` is given twice; keep one"),
+            ));
+        }
+        self.seen.push(word.clone());
+        match word.as_str() {
+            "run" => self.kind(Kind::Run, &option, input),
+            "epoch" => self.kind(Kind::Epoch, &option, input),
+            "step" => self.kind(Kind::Step, &option, input),
+            "phase" => {
+                let name = text(&option, "\"forward\"", input)?;
+                self.set_kind(Kind::Phase, &option)?;
+                self.set_name(name, &option)
+            }
+            "name" => {
+                let name = text(&option, "\"train\"", input)?;
+                self.set_name(name, &option)
+            }
+            "items" => {
+                self.args.items = Some(value(&option, "batch.len()", input)?);
+                Ok(())
+            }
+            "unit" => {
+                self.args.unit = Some(text(&option, "\"tokens\"", input)?);
+                Ok(())
+            }
+            _ => {
+                equals(&option, "::renamed", input)?;
+                self.args.library = Some(input.call(Path::parse_mod_style)?);
+                Ok(())
+            }
+        }?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Ok(());
+        }
+        Err(input.error(format!("expected `,` after option '{word}' of `#[track_energy]`")))
+    }
+
+    /// A kind that is a bare word.
+    fn kind(&mut self, kind: Kind, option: &Ident, input: ParseStream) -> Result<()> {
+        if input.peek(Token![=]) || input.peek(syn::token::Paren) {
+            return Err(Error::new(
+                option.span(),
+                format!(
+                    "option '{option}' of `#[track_energy]` takes no value; \
+                     to name the span write `{option}, name = \"..\"`"
+                ),
+            ));
+        }
+        self.set_kind(kind, option)
+    }
+
+    fn set_kind(&mut self, kind: Kind, option: &Ident) -> Result<()> {
+        if let Some(first) = self.kind.replace(kind) {
+            return Err(Error::new(
+                option.span(),
+                format!(
+                    "options '{}' and '{option}' of `#[track_energy]` contradict each other: \
+                     a span has one kind of run, epoch, step, phase",
+                    first.word()
+                ),
+            ));
+        }
+        self.args.kind = Some(kind);
+        Ok(())
+    }
+
+    fn set_name(&mut self, name: Expr, option: &Ident) -> Result<()> {
+        if self.args.name.is_some() {
+            return Err(Error::new(
+                option.span(),
+                "options 'phase' and 'name' of `#[track_energy]` contradict each other: \
+                 each names the span; keep one",
+            ));
+        }
+        self.args.name = Some(name);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Args> {
+        if let Some(unit) = &self.args.unit
+            && !self.seen.iter().any(|word| word == "items")
+        {
+            self.report(Error::new(
+                unit.span(),
+                "option 'unit' of `#[track_energy]` needs 'items': write \
+                 `items = <count>, unit = \"..\"`",
+            ));
+        }
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.args),
+        }
+    }
+}
+
+fn unknown(word: &str) -> String {
+    let expected = OPTIONS.join(", ");
+    let message = format!("unknown option '{word}'; expected one of {expected}");
+    let nearest = OPTIONS
+        .into_iter()
+        .map(|option| (strsim::osa_distance(word, option), option))
+        .min_by_key(|&(distance, _)| distance)
+        .filter(|&(distance, option)| distance <= 2 && distance < option.len().min(word.len()));
+    match nearest {
+        Some((_, option)) => format!("{message} (did you mean '{option}'?)"),
+        None => message,
+    }
+}
+
+/// The `=` before a value.
+fn equals(option: &Ident, example: &str, input: ParseStream) -> Result<()> {
+    let equals: Option<Token![=]> = input.parse()?;
+    if equals.is_some() && !input.is_empty() && !input.peek(Token![,]) {
+        return Ok(());
+    }
+    Err(Error::new(
+        option.span(),
+        format!(
+            "option '{option}' of `#[track_energy]` needs a value: write `{option} = {example}`"
+        ),
+    ))
+}
+
+fn value(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
+    equals(option, example, input)?;
+    input.parse()
+}
+
+/// A text known at compile time: a string literal, a constant, or a macro such as `concat!`.
+fn text(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
+    let value = value(option, example, input)?;
+    match &value {
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => {
+            if literal.value().trim().is_empty() {
+                return Err(Error::new(
+                    literal.span(),
+                    format!("option '{option}' of `#[track_energy]` must not be empty"),
+                ));
+            }
+        }
+        Expr::Macro(_) => {}
+        Expr::Path(path) if is_constant(&path.path) => {}
+        _ => {
+            return Err(Error::new(
+                value.span(),
+                format!(
+                    "option '{option}' of `#[track_energy]` takes a string literal or a constant: \
+                     write `{option} = {example}`"
+                ),
+            ));
+        }
+    }
+    Ok(value)
+}
+
+/// Constants are told from variables by the upper case that rustc asks of them.
+fn is_constant(path: &Path) -> bool {
+    path.segments.last().is_some_and(|last| !last.ident.to_string().contains(char::is_lowercase))
+}

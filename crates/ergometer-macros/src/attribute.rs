@@ -1,0 +1,177 @@
+//! Finding `#[track_energy(..)]` inside a function's body.
+
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
+use syn::parse::Parser as _;
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{AttrStyle, Attribute, Meta, Path, Result, Token};
+
+use crate::args::Args;
+
+const NAME: &str = "track_energy";
+
+/// One `#[track_energy(..)]` on a statement.
+pub(crate) struct Mark {
+    pub(crate) args: Args,
+    pub(crate) span: Span,
+    /// `#[cfg(..)]` that its generated statements stand under.
+    pub(crate) conditions: TokenStream,
+}
+
+/// Whether the attribute stands anywhere in the body, so that the body has to be parsed.
+pub(crate) fn is_in(body: TokenStream) -> bool {
+    let mut tokens = body.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                if let Some(TokenTree::Group(group)) = tokens.peek()
+                    && is_ours(group)
+                {
+                    return true;
+                }
+            }
+            TokenTree::Group(group) if is_in(group.stream()) => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// The same tokens without the attribute, so that an item with a mistake in one still compiles.
+pub(crate) fn strip(tokens: TokenStream) -> TokenStream {
+    let mut stripped = TokenStream::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                let ours = tokens
+                    .next_if(|next| matches!(next, TokenTree::Group(group) if is_ours(group)));
+                if ours.is_none() {
+                    stripped.extend([TokenTree::Punct(punct)]);
+                }
+            }
+            TokenTree::Group(group) if is_in(group.stream()) => {
+                let mut inner = Group::new(group.delimiter(), strip(group.stream()));
+                inner.set_span(group.span());
+                stripped.extend([TokenTree::Group(inner)]);
+            }
+            token => stripped.extend([token]),
+        }
+    }
+    stripped
+}
+
+/// Whether the brackets of an attribute hold `path::track_energy` or a `cfg_attr` with it.
+fn is_ours(brackets: &Group) -> bool {
+    if brackets.delimiter() != Delimiter::Bracket {
+        return false;
+    }
+    let mut last = None::<Ident>;
+    for token in brackets.stream() {
+        match token {
+            TokenTree::Ident(ident) => last = Some(ident),
+            TokenTree::Punct(punct) if punct.as_char() == ':' => {}
+            TokenTree::Group(group) => {
+                return last.is_some_and(|last| {
+                    last == NAME
+                        || last == "cfg_attr"
+                            && group.stream().into_iter().any(
+                                |token| matches!(token, TokenTree::Ident(ident) if ident == NAME),
+                            )
+                });
+            }
+            _ => return false,
+        }
+    }
+    last.is_some_and(|last| last == NAME)
+}
+
+fn is_our_path(path: &Path) -> bool {
+    path.segments.last().is_some_and(|last| last.ident == NAME)
+}
+
+/// Whether an item inside the body carries the attribute itself, and so is expanded by itself.
+pub(crate) fn is_on(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        is_our_path(attribute.path())
+            || conditional(attribute)
+                .is_some_and(|(_, metas)| metas.iter().any(|meta| is_our_path(meta.path())))
+    })
+}
+
+/// Takes the attribute off a statement; mistakes in it go to `report`.
+///
+/// Conditions of the statement itself (`#[cfg(..)]`) become the mark's too: a statement that is
+/// configured out leaves no span.
+pub(crate) fn take(
+    attributes: &mut Vec<Attribute>,
+    report: &mut impl FnMut(syn::Error),
+) -> Vec<Mark> {
+    if !is_on(attributes) {
+        return Vec::new();
+    }
+    let statement_conditions: TokenStream = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("cfg"))
+        .map(ToTokens::to_token_stream)
+        .collect();
+    let mut marks = Vec::new();
+    let mut mark = |meta: &Meta, condition: Option<TokenStream>| match args_of(meta) {
+        Ok(args) => {
+            let mut conditions = statement_conditions.clone();
+            conditions.extend(condition);
+            marks.push(Mark { args, span: meta.path().span(), conditions });
+        }
+        Err(error) => report(error),
+    };
+    let mut kept = Vec::new();
+    for attribute in attributes.drain(..) {
+        if matches!(attribute.style, AttrStyle::Inner(_)) {
+            kept.push(attribute);
+        } else if is_our_path(attribute.path()) {
+            mark(&attribute.meta, None);
+        } else if let Some((predicate, metas)) = conditional(&attribute) {
+            let span = attribute.span();
+            let (ours, others): (Vec<Meta>, Vec<Meta>) =
+                metas.into_iter().partition(|meta| is_our_path(meta.path()));
+            for meta in ours {
+                mark(&meta, Some(quote_spanned!(span=> #[cfg(#predicate)])));
+            }
+            if !others.is_empty() {
+                kept.push(syn::parse_quote_spanned!(span=> #[cfg_attr(#predicate, #(#others),*)]));
+            }
+        } else {
+            kept.push(attribute);
+        }
+    }
+    *attributes = kept;
+    marks
+}
+
+fn args_of(meta: &Meta) -> Result<Args> {
+    let span = meta.path().span();
+    match meta {
+        Meta::Path(_) => Args::parse_statement(TokenStream::new(), span),
+        Meta::List(list) => Args::parse_statement(list.tokens.clone(), span),
+        Meta::NameValue(pair) => Err(syn::Error::new(
+            pair.eq_token.span,
+            "options of `#[track_energy]` stand in parentheses: \
+             write `#[track_energy(name = \"..\")]`",
+        )),
+    }
+}
+
+/// The predicate and the attributes of a `cfg_attr`.
+fn conditional(attribute: &Attribute) -> Option<(Meta, Punctuated<Meta, Token![,]>)> {
+    if !attribute.path().is_ident("cfg_attr") {
+        return None;
+    }
+    let Meta::List(list) = &attribute.meta else { return None };
+    let parser = |input: syn::parse::ParseStream| {
+        let predicate: Meta = input.parse()?;
+        input.parse::<Token![,]>()?;
+        Ok((predicate, Punctuated::parse_terminated(input)?))
+    };
+    parser.parse2(list.tokens.clone()).ok()
+}

@@ -1,0 +1,337 @@
+//! Rewriting the attributes inside a function's body into guards.
+//!
+//! A guard is a local variable, never a closure around the user's code: `?`, `return`, `break` and
+//! `continue` keep their meaning, and whatever leaves the scope closes the span.
+
+use std::mem;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::token::Brace;
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, Block, Error, Expr, ExprAssign, ExprBinary, ExprBlock, ExprCast, Ident, ImplItemFn,
+    ItemFn, Local, Path, Stmt, TraitItemFn,
+};
+
+use crate::attribute::{self, Mark};
+
+/// Rewrites a body; what is wrong with the attributes in it is in [`Rewriter::finish`].
+pub(crate) struct Rewriter<'a> {
+    library: &'a Path,
+    guards: usize,
+    error: Option<Error>,
+}
+
+/// The statements that open a span, and those that close it.
+struct Guard {
+    open: Stmt,
+    close: Stmt,
+}
+
+impl<'a> Rewriter<'a> {
+    pub(crate) fn new(library: &'a Path) -> Self {
+        Self { library, guards: 0, error: None }
+    }
+
+    pub(crate) fn finish(self) -> Option<Error> {
+        self.error
+    }
+
+    fn report(&mut self, error: Error) {
+        match &mut self.error {
+            Some(first) => first.combine(error),
+            None => self.error = Some(error),
+        }
+    }
+
+    fn take(&mut self, attributes: &mut Vec<Attribute>) -> Vec<Mark> {
+        attribute::take(attributes, &mut |error| self.report(error))
+    }
+
+    /// A guard that lasts to the end of the block it is opened in.
+    fn open(&mut self, mark: &Mark) -> Stmt {
+        let used = mark.args.items.is_some();
+        let name = self.name(if used { "energy_span" } else { "_energy_span" });
+        self.open_as(mark, &name)
+    }
+
+    /// A guard that is closed by hand.
+    fn guard(&mut self, mark: &Mark) -> Guard {
+        let span = Span::mixed_site();
+        let name = self.name("energy_span");
+        let conditions = &mark.conditions;
+        let open = self.open_as(mark, &name);
+        // Moving the guard into a block of its own drops it there.
+        let close = quote_spanned!(span=> #conditions { let _closed = #name; });
+        Guard { open, close: verbatim(close) }
+    }
+
+    fn name(&mut self, stem: &str) -> Ident {
+        self.guards += 1;
+        format_ident!("{stem}_{}", self.guards, span = Span::mixed_site())
+    }
+
+    fn open_as(&self, mark: &Mark, name: &Ident) -> Stmt {
+        let library = mark.args.library.as_ref().unwrap_or(self.library);
+        let label = mark.args.label(library, None);
+        verbatim(guard(library, name, &label, mark.args.items.as_ref(), &mark.conditions))
+    }
+
+    /// Rewrites one statement of a block into as many as it takes.
+    fn statement(&mut self, mut statement: Stmt, is_last: bool, out: &mut Vec<Stmt>) {
+        match &mut statement {
+            Stmt::Local(local) => {
+                let marks = self.take(&mut local.attrs);
+                self.visit_local_mut(local);
+                if let Some(error) = uninitialised(local, &marks) {
+                    self.report(error);
+                    out.push(statement);
+                } else {
+                    self.enclose(&marks, statement, out);
+                }
+            }
+            Stmt::Macro(call) => {
+                let marks = self.take(&mut call.attrs);
+                if is_last && call.semi_token.is_none() {
+                    out.extend(marks.iter().map(|mark| self.open(mark)));
+                    out.push(statement);
+                } else {
+                    self.enclose(&marks, statement, out);
+                }
+            }
+            Stmt::Expr(expr, semi) => {
+                let mut marks = match statement_attributes(expr) {
+                    Some(attributes) => self.take(attributes),
+                    None => Vec::new(),
+                };
+                self.visit_expr_mut(expr);
+                self.iterations(expr, &mut marks);
+                if is_last && semi.is_none() {
+                    out.extend(marks.iter().map(|mark| self.open(mark)));
+                } else if !marks.is_empty() {
+                    statement = Stmt::Expr(self.wrap(&marks, expr, semi.take()), None);
+                }
+                out.push(statement);
+            }
+            Stmt::Item(_) => {
+                self.visit_stmt_mut(&mut statement);
+                out.push(statement);
+            }
+        }
+    }
+
+    /// Opens before the statement and closes after it, in the same block: what the statement binds
+    /// stays bound, and temporaries that live on do so.
+    fn enclose(&mut self, marks: &[Mark], statement: Stmt, out: &mut Vec<Stmt>) {
+        let guards: Vec<Guard> = marks.iter().map(|mark| self.guard(mark)).collect();
+        let (opens, closes): (Vec<_>, Vec<_>) =
+            guards.into_iter().map(|guard| (guard.open, guard.close)).unzip();
+        out.extend(opens);
+        out.push(statement);
+        out.extend(closes.into_iter().rev());
+    }
+
+    /// Puts the expression into a block that begins with the guards.
+    fn wrap(&mut self, marks: &[Mark], expr: &mut Expr, semi: Option<syn::token::Semi>) -> Expr {
+        let (attrs, inner) = match statement_attributes(expr) {
+            Some(attributes) => mem::take(attributes).into_iter().partition(is_outer),
+            None => (Vec::new(), Vec::new()),
+        };
+        if let Some(attributes) = statement_attributes(expr) {
+            *attributes = inner;
+        }
+        let mut stmts: Vec<Stmt> = marks.iter().map(|mark| self.open(mark)).collect();
+        stmts.push(Stmt::Expr(mem::replace(expr, Expr::PLACEHOLDER), semi));
+        Expr::Block(ExprBlock {
+            attrs,
+            label: None,
+            block: Block { brace_token: Brace(Span::mixed_site()), stmts },
+        })
+    }
+
+    /// Gives the marks that ask for a span an iteration to the loop's body, if it is a loop.
+    fn iterations(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) {
+        let body = match expr {
+            Expr::ForLoop(each) => &mut each.body,
+            Expr::While(each) => &mut each.body,
+            Expr::Loop(each) => &mut each.body,
+            _ => return,
+        };
+        let (each, whole): (Vec<Mark>, Vec<Mark>) = mem::take(marks)
+            .into_iter()
+            .partition(|mark| mark.args.kind.is_some_and(crate::args::Kind::is_iteration));
+        *marks = whole;
+        if each.is_empty() {
+            return;
+        }
+        let opens = each.iter().map(|mark| self.open(mark)).collect();
+        prepend(opens, body);
+    }
+
+    fn future(&mut self, mark: &Mark, expr: &mut Expr) {
+        if let Some(items) = &mark.args.items {
+            self.report(Error::new(items.span(), NO_ITEMS));
+        }
+        if !mark.conditions.is_empty() {
+            self.report(Error::new(
+                mark.span,
+                "`cfg_attr` cannot put `#[track_energy]` on an `async` block; \
+                 put it on a statement",
+            ));
+        }
+        let library = mark.args.library.as_ref().unwrap_or(self.library);
+        let label = mark.args.label(library, None);
+        *expr = metered(library, &label, expr);
+    }
+}
+
+impl VisitMut for Rewriter<'_> {
+    fn visit_block_mut(&mut self, block: &mut Block) {
+        let statements = mem::take(&mut block.stmts);
+        let last = statements.len();
+        for (index, statement) in statements.into_iter().enumerate() {
+            self.statement(statement, index + 1 == last, &mut block.stmts);
+        }
+    }
+
+    /// Meets the attribute in the middle of an expression; on statements it is gone by now.
+    fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        let mut marks = match own_attributes(expr) {
+            Some(attributes) => self.take(attributes),
+            None => Vec::new(),
+        };
+        visit_mut::visit_expr_mut(self, expr);
+        self.iterations(expr, &mut marks);
+        match expr {
+            _ if marks.is_empty() => {}
+            Expr::Async(_) => {
+                for mark in marks.iter().rev() {
+                    self.future(mark, expr);
+                }
+            }
+            Expr::Block(_)
+            | Expr::ForLoop(_)
+            | Expr::If(_)
+            | Expr::Loop(_)
+            | Expr::Match(_)
+            | Expr::Unsafe(_)
+            | Expr::While(_) => *expr = self.wrap(&marks, expr, None),
+            _ => {
+                for mark in marks {
+                    self.report(Error::new(
+                        mark.span,
+                        "`#[track_energy]` in the middle of an expression goes on loops, blocks, \
+                         `match` and `if`; put it on the whole statement",
+                    ));
+                }
+            }
+        }
+    }
+
+    fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
+        if !attribute::is_on(&function.attrs) {
+            visit_mut::visit_item_fn_mut(self, function);
+        }
+    }
+
+    fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
+        if !attribute::is_on(&function.attrs) {
+            visit_mut::visit_impl_item_fn_mut(self, function);
+        }
+    }
+
+    fn visit_trait_item_fn_mut(&mut self, function: &mut TraitItemFn) {
+        if !attribute::is_on(&function.attrs) {
+            visit_mut::visit_trait_item_fn_mut(self, function);
+        }
+    }
+}
+
+/// Why futures have no items.
+pub(crate) const NO_ITEMS: &str = "option 'items' of `#[track_energy]` cannot stand on a future, \
+     whose span opens only when it is polled; put it on a loop or a block inside";
+
+/// `let name = enter(label); items(&name, count);`
+pub(crate) fn guard(
+    library: &Path,
+    name: &Ident,
+    label: &TokenStream,
+    items: Option<&Expr>,
+    conditions: &TokenStream,
+) -> TokenStream {
+    let span = Span::mixed_site();
+    let items = items
+        .map(|count| quote_spanned!(span=> #conditions #library::private::items(&#name, #count);));
+    quote_spanned! {span=>
+        #conditions
+        let #name = #library::private::enter(#label);
+        #items
+    }
+}
+
+/// `metered(label, future)`
+pub(crate) fn metered(library: &Path, label: &TokenStream, future: &Expr) -> Expr {
+    let span = Span::mixed_site();
+    Expr::Verbatim(quote_spanned!(span=> #library::private::metered(#label, #future)))
+}
+
+/// Puts statements before those of a block.
+///
+/// Where the block declares items, it becomes a block inside: items after statements are linted.
+pub(crate) fn prepend(first: Vec<Stmt>, block: &mut Block) {
+    let user = mem::take(&mut block.stmts);
+    block.stmts = first;
+    if user.iter().any(|statement| matches!(statement, Stmt::Item(_))) {
+        let user = Block { brace_token: block.brace_token, stmts: user };
+        let user = ExprBlock { attrs: Vec::new(), label: None, block: user };
+        block.stmts.push(Stmt::Expr(Expr::Block(user), None));
+    } else {
+        block.stmts.extend(user);
+    }
+}
+
+pub(crate) fn verbatim(tokens: TokenStream) -> Stmt {
+    Stmt::Expr(Expr::Verbatim(tokens), None)
+}
+
+fn uninitialised(local: &Local, marks: &[Mark]) -> Option<Error> {
+    let mark = marks.first().filter(|_| local.init.is_none())?;
+    Some(Error::new(
+        mark.span,
+        "`#[track_energy]` on a `let` without a value has nothing to measure; \
+         put it where the variable is assigned",
+    ))
+}
+
+fn is_outer(attribute: &Attribute) -> bool {
+    matches!(attribute.style, syn::AttrStyle::Outer)
+}
+
+/// The attributes of an expression statement, which the grammar gives to its leftmost operand.
+fn statement_attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    match expr {
+        Expr::Assign(ExprAssign { left: operand, .. })
+        | Expr::Binary(ExprBinary { left: operand, .. })
+        | Expr::Cast(ExprCast { expr: operand, .. }) => statement_attributes(operand),
+        other => own_attributes(other),
+    }
+}
+
+macro_rules! attributes_of {
+    ($expr:expr; $($kind:ident)*) => {
+        match $expr {
+            $(Expr::$kind(inner) => Some(&mut inner.attrs),)*
+            _ => None,
+        }
+    };
+}
+
+fn own_attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
+    attributes_of!(expr;
+        Array Async Await Block Break Call Closure Const Continue Field ForLoop If Index Lit Loop
+        Macro Match MethodCall Paren Path Range RawAddr Reference Repeat Return Struct Try Tuple
+        Unary Unsafe While
+    )
+}

@@ -1,0 +1,144 @@
+//! Putting the function together again.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::parse::Parser as _;
+use syn::spanned::Spanned as _;
+use syn::visit_mut::VisitMut as _;
+use syn::{Block, Error, Ident, Result, Type, parse_quote};
+
+use crate::args::Args;
+use crate::attribute;
+use crate::body::{NO_ITEMS, Rewriter, guard};
+use crate::future::Returns;
+use crate::item::{Form, Function};
+
+/// The annotated item, measured; or the item as it was, and what is wrong.
+pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    match measured(args, &item) {
+        Ok(expansion) => expansion,
+        Err(error) => {
+            let error = error.into_compile_error();
+            let item = attribute::strip(item);
+            quote!(#item #error)
+        }
+    }
+}
+
+fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
+    let function = Function::parse(item)?;
+    let args = Args::parse(args)?;
+    let form = function.form();
+    if let Some(items) = args.items.as_ref().filter(|_| !matches!(form, Form::Sync)) {
+        return Err(Error::new(items.span(), NO_ITEMS));
+    }
+    let library = args.library.clone().unwrap_or_else(|| parse_quote!(::ergometer));
+    let label = args.label(&library, Some(&function.signature.ident));
+    let (inner_attributes, mut body) = split_inner_attributes(&function.body);
+
+    let mut rewriter = Rewriter::new(&library);
+    if attribute::is_in(body.stream()) {
+        let mut block = parse(&body)?;
+        rewriter.visit_block_mut(&mut block);
+        body = regroup(&body, block.stmts.iter().map(ToTokens::to_token_stream).collect());
+    }
+    let error = rewriter.finish().map(Error::into_compile_error);
+
+    let span = Span::mixed_site();
+    let body = match form {
+        Form::Sync => {
+            let stem = if args.items.is_some() { "energy_span" } else { "_energy_span" };
+            let name = Ident::new(stem, span);
+            let guard = guard(&library, &name, &label, args.items.as_ref(), &TokenStream::new());
+            let statements = after_statements(&body);
+            quote_spanned!(span=> #inner_attributes #guard #statements)
+        }
+        Form::Async => {
+            let output = function.output(&form);
+            let edge = return_edge(output.as_ref());
+            let statements = after_statements(&body);
+            let mut block = Group::new(Delimiter::Brace, quote!(#edge #statements));
+            block.set_span(span.located_at(body.span()));
+            quote_spanned! {span=>
+                #inner_attributes
+                #library::private::metered(#label, async move #block).await
+            }
+        }
+        Form::Future | Form::BoxedFuture => {
+            let output = function.output(&form);
+            let mut returns = Returns {
+                library: &library,
+                label: &label,
+                return_edge: return_edge(output.as_ref()),
+                boxed: matches!(form, Form::BoxedFuture),
+            };
+            let mut block = parse(&body)?;
+            returns.rewrite(&mut block);
+            let statements = &block.stmts;
+            quote_spanned!(span=> #inner_attributes #(#statements)*)
+        }
+    };
+    let braced = regroup(&function.body, body);
+    let head = &function.head;
+    Ok(quote!(#head #braced #error))
+}
+
+/// A `return` that never runs, first in an async body: from it the compiler knows the body's type
+/// at once, as it does in an `async fn`, so that inference works and messages point at the type.
+fn return_edge(output: Option<&Type>) -> TokenStream {
+    let Some(output) = output else { return TokenStream::new() };
+    // Where the user wrote the type, but not the user's code: no lint speaks about it.
+    let span = Span::mixed_site().located_at(output.span());
+    quote_spanned! {span=>
+        if false {
+            return (|| -> #output { loop {} })();
+        }
+    }
+}
+
+fn parse(body: &Group) -> Result<Block> {
+    syn::parse2(TokenTree::Group(body.clone()).into())
+}
+
+/// Other tokens between the same braces.
+fn regroup(braces: &Group, tokens: TokenStream) -> Group {
+    let mut group = Group::new(Delimiter::Brace, tokens);
+    group.set_span(braces.span());
+    group
+}
+
+/// The body's statements, to stand after generated ones.
+///
+/// A body that declares items stays a block of its own: items after statements are linted.
+fn after_statements(body: &Group) -> TokenStream {
+    if declares_items(body.stream()) { body.to_token_stream() } else { body.stream() }
+}
+
+/// Whether a keyword that begins an item stands in the body itself, unparsed as it is.
+fn declares_items(body: TokenStream) -> bool {
+    const KEYWORDS: [&str; 10] =
+        ["use", "fn", "struct", "enum", "static", "type", "trait", "impl", "mod", "macro_rules"];
+    let mut tokens = body.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let TokenTree::Ident(word) = token else { continue };
+        let is_const = word == "const" && matches!(tokens.peek(), Some(TokenTree::Ident(_)));
+        if is_const || KEYWORDS.iter().any(|keyword| word == keyword) {
+            return true;
+        }
+    }
+    false
+}
+
+/// `#![..]` at the head of the body belongs to the function, and has to stay at its head.
+fn split_inner_attributes(body: &Group) -> (TokenStream, Group) {
+    let parser = |input: syn::parse::ParseStream| {
+        let attributes = input.call(syn::Attribute::parse_inner)?;
+        Ok((attributes, input.parse::<TokenStream>()?))
+    };
+    match parser.parse2(body.stream()) {
+        Ok((attributes, rest)) if !attributes.is_empty() => {
+            (quote!(#(#attributes)*), regroup(body, rest))
+        }
+        _ => (TokenStream::new(), body.clone()),
+    }
+}

@@ -1,0 +1,231 @@
+//! The annotated function, taken apart no further than needed: its signature is read, its tokens
+//! are kept, so that the expansion is what the user wrote but for the body.
+
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream, Parser as _};
+use syn::visit_mut::{self, VisitMut};
+use syn::{
+    Attribute, Error, GenericArgument, PathArguments, Result, ReturnType, Signature, Token, Type,
+    TypeParamBound, Visibility, parse_quote,
+};
+
+/// A function with a body.
+pub(crate) struct Function {
+    /// Everything before the body, as written.
+    pub(crate) head: TokenStream,
+    pub(crate) signature: Signature,
+    /// The body, braces and all.
+    pub(crate) body: Group,
+}
+
+/// How a call of the function runs, which decides what its span covers.
+pub(crate) enum Form {
+    /// From call to return.
+    Sync,
+    /// `async fn`.
+    Async,
+    /// `-> impl Future`.
+    Future,
+    /// `-> Pin<Box<dyn Future>>` and its aliases.
+    BoxedFuture,
+}
+
+impl Function {
+    pub(crate) fn parse(item: &TokenStream) -> Result<Self> {
+        let mut head: Vec<TokenTree> = item.clone().into_iter().collect();
+        let start = function_start.parse2(item.clone())?;
+        let signature = match start {
+            Start::Function(signature) => signature,
+            Start::Other(word, span) => return Err(Error::new(span, misplaced(&word))),
+        };
+        if let Some(constness) = &signature.constness {
+            return Err(Error::new(
+                constness.span,
+                "`#[track_energy]` cannot stand on a `const fn`, which has no clock to read; \
+                 remove `const`, or annotate the function that calls it",
+            ));
+        }
+        match head.pop() {
+            Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
+                Ok(Self { head: head.into_iter().collect(), signature: *signature, body })
+            }
+            _ => Err(Error::new(
+                signature.ident.span(),
+                "`#[track_energy]` needs a function with a body; annotate the implementation",
+            )),
+        }
+    }
+
+    pub(crate) fn form(&self) -> Form {
+        let ReturnType::Type(_, output) = &self.signature.output else {
+            return if self.signature.asyncness.is_some() { Form::Async } else { Form::Sync };
+        };
+        if self.signature.asyncness.is_some() {
+            Form::Async
+        } else if is_impl_future(output) {
+            Form::Future
+        } else if is_boxed_future(output) {
+            Form::BoxedFuture
+        } else {
+            Form::Sync
+        }
+    }
+
+    /// The type that the body, or the future that the body makes, comes to; where it can be
+    /// written down in a `let`.
+    pub(crate) fn output(&self, form: &Form) -> Option<Type> {
+        let ReturnType::Type(_, output) = &self.signature.output else {
+            return matches!(form, Form::Sync | Form::Async).then(|| parse_quote!(()));
+        };
+        let mut output = match form {
+            Form::Sync | Form::Async => (**output).clone(),
+            Form::Future | Form::BoxedFuture => future_output(output)?,
+        };
+        Erase.visit_type_mut(&mut output);
+        (!matches!(output, Type::Never(_) | Type::Infer(_))).then_some(output)
+    }
+}
+
+enum Start {
+    Function(Box<Signature>),
+    Other(String, Span),
+}
+
+fn function_start(input: ParseStream) -> Result<Start> {
+    input.call(Attribute::parse_outer)?;
+    input.parse::<Visibility>()?;
+    if input.peek(syn::Ident) && input.peek2(Token![fn]) {
+        input.parse::<syn::Ident>()?; // `default`, `safe`
+    }
+    let start = input.span();
+    if !is_function(input) {
+        let word =
+            input.parse::<Option<TokenTree>>()?.map_or_else(String::new, |token| match token {
+                TokenTree::Group(_) => "{".to_owned(),
+                token => token.to_string(),
+            });
+        return Ok(Start::Other(word, start));
+    }
+    let signature = Signature::parse(input)?;
+    input.parse::<TokenStream>()?;
+    Ok(Start::Function(Box::new(signature)))
+}
+
+/// Whether `fn` comes after nothing but a function's qualifiers.
+fn is_function(input: ParseStream) -> bool {
+    let ahead = input.fork();
+    loop {
+        if ahead.peek(Token![fn]) {
+            return true;
+        }
+        let qualifier = if ahead.peek(Token![const]) {
+            ahead.parse::<Token![const]>().is_ok()
+        } else if ahead.peek(Token![async]) {
+            ahead.parse::<Token![async]>().is_ok()
+        } else if ahead.peek(Token![unsafe]) {
+            ahead.parse::<Token![unsafe]>().is_ok()
+        } else if ahead.peek(Token![extern]) {
+            ahead.parse::<syn::Abi>().is_ok()
+        } else {
+            false
+        };
+        if !qualifier {
+            return false;
+        }
+    }
+}
+
+fn misplaced(word: &str) -> String {
+    match word {
+        "for" | "while" | "loop" | "let" | "match" | "if" | "{" | "'" => {
+            let what = if word == "{" { "a block" } else { word };
+            let what = if word == "'" { "a labelled loop" } else { what };
+            format!(
+                "`#[track_energy]` on {} works only inside a function that carries \
+                 `#[track_energy]` itself; annotate the function as well",
+                if what.starts_with('a') { what.to_owned() } else { format!("`{what}`") }
+            )
+        }
+        "impl" | "trait" => format!(
+            "`#[track_energy]` goes on functions, not on `{word}`; annotate its methods one by one"
+        ),
+        _ => format!(
+            "`#[track_energy]` goes on functions, and inside an annotated function on loops, \
+             `let`, blocks, `match` and `if`; not on `{word}`"
+        ),
+    }
+}
+
+/// `impl Future<..> + ..`.
+fn is_impl_future(output: &Type) -> bool {
+    matches!(output, Type::ImplTrait(implemented) if implemented.bounds.iter().any(is_future))
+}
+
+fn is_future(bound: &TypeParamBound) -> bool {
+    matches!(bound, TypeParamBound::Trait(bound)
+        if bound.path.segments.last().is_some_and(|last| last.ident == "Future"))
+}
+
+/// The only type argument of the path's last segment, if that is called `name`.
+fn argument_of<'a>(path: &'a Type, name: &str) -> Option<&'a Type> {
+    let Type::Path(path) = path else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(argument) => Some(argument),
+        _ => None,
+    })
+}
+
+fn aliased_output(output: &Type) -> Option<&Type> {
+    argument_of(output, "BoxFuture").or_else(|| argument_of(output, "LocalBoxFuture"))
+}
+
+/// `dyn Future` of `Pin<Box<dyn Future>>`.
+fn boxed_bounds(output: &Type) -> Option<impl Iterator<Item = &TypeParamBound>> {
+    let Type::TraitObject(object) = argument_of(argument_of(output, "Pin")?, "Box")? else {
+        return None;
+    };
+    Some(object.bounds.iter())
+}
+
+fn is_boxed_future(output: &Type) -> bool {
+    aliased_output(output).is_some()
+        || boxed_bounds(output).is_some_and(|mut bounds| bounds.any(is_future))
+}
+
+/// `T` of `Future<Output = T>`.
+fn future_output(output: &Type) -> Option<Type> {
+    if let Some(output) = aliased_output(output) {
+        return Some(output.clone());
+    }
+    let bound = match output {
+        Type::ImplTrait(implemented) => implemented.bounds.iter().find(|bound| is_future(bound)),
+        boxed => boxed_bounds(boxed)?.find(|bound| is_future(bound)),
+    };
+    let Some(TypeParamBound::Trait(bound)) = bound else { return None };
+    let PathArguments::AngleBracketed(arguments) = &bound.path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(output) if output.ident == "Output" => Some(output.ty.clone()),
+        _ => None,
+    })
+}
+
+/// Replaces what a `let` cannot spell, `impl Trait`, by `_`.
+struct Erase;
+
+impl VisitMut for Erase {
+    fn visit_type_mut(&mut self, node: &mut Type) {
+        if let Type::ImplTrait(implemented) = node {
+            let span = implemented.impl_token.span;
+            *node = Type::Infer(syn::TypeInfer {
+                attrs: Vec::new(),
+                underscore_token: Token![_](span),
+            });
+        } else {
+            visit_mut::visit_type_mut(self, node);
+        }
+    }
+}
