@@ -26,6 +26,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod artifacts;
 pub mod corpus;
 mod device;
 mod failure;
@@ -34,6 +35,7 @@ mod metering;
 mod progress;
 
 pub use args::{Size, TrainArgs};
+pub use artifacts::Artifacts;
 pub use device::{accelerators, describe, device};
 pub use failure::{Failure, run};
 pub use loss::{TokenLoss, TokenLossMetric};

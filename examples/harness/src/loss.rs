@@ -5,20 +5,35 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorReadError};
+use burn::tensor::{ExecutionError, Tensor, TensorReadError};
+use burn::train::ItemLazy;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
-    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
     SerializedEntry,
 };
 
-/// A batch's mean loss and the number of tokens it is the mean of.
+/// A batch's mean loss and the number of tokens it is the mean of; a model's training and inference
+/// steps can give it to Burn's `Learner` as it is.
 #[derive(Clone, Debug)]
 pub struct TokenLoss {
     /// Mean negative log-likelihood a token, in nats.
     pub mean: Tensor<1>,
     /// Tokens in the mean, padding not counted.
     pub tokens: usize,
+}
+
+impl ItemLazy for TokenLoss {
+    fn sync(self) -> Result<Self, ExecutionError> {
+        self.mean.device().flush()?;
+        Ok(Self { mean: self.mean.without_autodiff(), tokens: self.tokens })
+    }
+}
+
+impl Adaptor<TokenLoss> for TokenLoss {
+    fn adapt(&self) -> TokenLoss {
+        self.clone()
+    }
 }
 
 /// Mean loss a token, over an epoch.

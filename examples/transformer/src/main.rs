@@ -1,3 +1,49 @@
-//! To be filled.
+//! Trains a Transformer (Vaswani et al., 2017) to translate, and reports what that cost.
+//!
+//! Without arguments it learns to turn numbers in English words into German words; with
+//! `--parallel` it learns from a corpus of sentence pairs.
+#![forbid(unsafe_code)]
 
-fn main() {}
+mod data;
+mod model;
+mod training;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::TrainArgs;
+
+/// Train a Transformer to translate, and report what that cost in energy, CO2e and money
+#[derive(Parser, Debug)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    train: TrainArgs,
+
+    /// Learn from PREFIX.SOURCE and PREFIX.TARGET, one sentence a line, plain or gzip
+    #[arg(long, value_name = "PREFIX")]
+    parallel: Option<PathBuf>,
+
+    /// Language to translate from: the suffix of its file
+    #[arg(long, value_name = "LANG", default_value = "en", requires = "parallel")]
+    source: String,
+
+    /// Language to translate into: the suffix of its file
+    #[arg(long, value_name = "LANG", default_value = "de", requires = "parallel")]
+    target: String,
+}
+
+fn main() -> ExitCode {
+    harness::run(|| {
+        let args = Args::parse();
+        if args.train.probe {
+            return harness::probe(&args.train);
+        }
+        let corpus = match &args.parallel {
+            Some(prefix) => data::Corpus::parallel(prefix, &args.source, &args.target)?,
+            None => data::Corpus::numbers(args.train.size, args.train.seed),
+        };
+        training::run(&args.train, &corpus)
+    })
+}

@@ -1,0 +1,134 @@
+//! One training run under the meter: vocabulary, batches, Burn's `Learner`, quality, record.
+
+mod exact;
+mod recipe;
+
+use std::sync::Arc;
+
+use burn::optim::AdamConfig;
+use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
+use burn::tensor::Device;
+use burn::train::logger::FileMetricLogger;
+use burn::train::{Learner, SupervisedTraining};
+use ergometer::Meter;
+use harness::{Artifacts, Failure, Progress, Quality, Summary, TokenLossMetric, TrainArgs};
+
+use self::exact::ExactMatch;
+use self::recipe::Recipe;
+use crate::data::{Corpus, Example, TokenBatches, Vocabulary};
+use crate::model::Transformer;
+
+/// Trains on `corpus` as `args` say, under a meter, and reports what it cost.
+///
+/// # Errors
+/// [`Failure::Usage`] for what the user can put right, before training starts; else
+/// [`Failure::Run`].
+pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
+    let device = harness::device(args)?;
+    let artifacts = Artifacts::new(args)?;
+    let meter = harness::meter(args, "transformer")?;
+
+    let mut recipe = Recipe::new(args.size, corpus.exact);
+    let vocabulary = Vocabulary::train(&corpus.train, recipe.model.vocabulary)?;
+    recipe.model.vocabulary = vocabulary.len();
+    if let Some(epochs) = args.epochs {
+        recipe.epochs = epochs as usize;
+    }
+    let train = vocabulary.examples(&corpus.train, recipe.model.longest)?;
+    let valid = vocabulary.examples(&corpus.valid, recipe.model.longest)?;
+    if train.is_empty() || valid.is_empty() {
+        return Err(Failure::usage(format!(
+            "no sentence pair of {} has at most {} tokens a side, the longest of size {}",
+            corpus.name, recipe.model.longest, args.size
+        )));
+    }
+
+    let exact = corpus.exact.then(|| ExactMatch::new(&valid, &vocabulary)).transpose()?;
+    let model = recipe.model.init(&device);
+    let untrained = exact.as_ref().map(|exact| exact.score(&model, &device)).transpose()?;
+
+    let progress = Progress::new(args.quiet);
+    let run = Run { args, recipe: &recipe, meter: &meter, device: &device };
+    let model = run.fit(model, train, valid.clone(), &artifacts, &progress)?;
+
+    let losses = progress.losses();
+    let quality = match (&exact, untrained) {
+        (Some(exact), Some(first)) => {
+            Quality { name: "exact_match", first, last: exact.score(&model, &device)? }
+        }
+        _ => {
+            let perplexity = |loss: Option<f64>| loss.map_or(f64::NAN, f64::exp);
+            Quality {
+                name: "perplexity",
+                first: perplexity(losses.valid.first()),
+                last: perplexity(losses.valid.last()),
+            }
+        }
+    };
+    harness::finish(
+        &meter,
+        args,
+        &device,
+        &Summary {
+            model: "transformer",
+            corpus: &corpus.name,
+            parameters: recipe.model.parameters(),
+            quality,
+            losses,
+        },
+    )?;
+    Ok(())
+}
+
+/// What a training needs beside the model and the data.
+struct Run<'a> {
+    args: &'a TrainArgs,
+    recipe: &'a Recipe,
+    meter: &'a Meter,
+    device: &'a Device,
+}
+
+impl Run<'_> {
+    /// Trains `model`; what comes back no longer learns.
+    fn fit(
+        &self,
+        model: Transformer,
+        train: Vec<Example>,
+        valid: Vec<Example>,
+        artifacts: &Artifacts,
+        progress: &Progress,
+    ) -> Result<Transformer, Failure> {
+        let recipe = self.recipe;
+        let train = TokenBatches::new(train, recipe.batch_tokens, self.device)
+            .shuffled(self.args.seed)
+            .at_most(recipe.steps);
+        let valid = TokenBatches::new(valid, recipe.batch_tokens, self.device);
+        let optimizer = AdamConfig::new()
+            .with_beta_1(0.9)
+            .with_beta_2(0.98)
+            .with_epsilon(1e-9)
+            .init();
+        let schedule = NoamLrSchedulerConfig::new(recipe.rate)
+            .with_warmup_steps(recipe.warmup)
+            .with_model_size(recipe.model.d_model)
+            .init()
+            .map_err(Failure::run)?;
+
+        let _ = self.meter;
+        let mut training =
+            SupervisedTraining::new(artifacts.path(), Arc::new(train), Arc::new(valid))
+                .metrics((TokenLossMetric::new(),))
+                .with_metric_logger(FileMetricLogger::new(artifacts.path()))
+                .with_application_logger(None)
+                .renderer(Box::new(progress.clone()))
+                .num_epochs(recipe.epochs);
+        if let Some(batches) = recipe.accumulation {
+            training = training.grads_accumulation(batches);
+        }
+        let result = training.launch(Learner::new(model, optimizer, schedule));
+        match result.error {
+            Some(error) => Err(Failure::run(error)),
+            None => Ok(result.model),
+        }
+    }
+}
