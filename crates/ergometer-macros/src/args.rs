@@ -277,7 +277,10 @@ fn value(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
 
 /// A text known at compile time: a string literal, a constant, or a macro such as `concat!`.
 fn text(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
-    let value = value(option, example, input)?;
+    let mut value = value(option, example, input)?;
+    while let Expr::Group(group) = value {
+        value = *group.expr; // a fragment that a `macro_rules!` passed on
+    }
     match &value {
         Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => {
             if literal.value().trim().is_empty() {

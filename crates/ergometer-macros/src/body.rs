@@ -89,17 +89,12 @@ impl<'a> Rewriter<'a> {
                     self.report(error);
                     out.push(statement);
                 } else {
-                    self.enclose(&marks, statement, out);
+                    self.enclose(&marks, statement, is_last, out);
                 }
             }
             Stmt::Macro(call) => {
                 let marks = self.take(&mut call.attrs);
-                if is_last && call.semi_token.is_none() {
-                    out.extend(marks.iter().map(|mark| self.open(mark)));
-                    out.push(statement);
-                } else {
-                    self.enclose(&marks, statement, out);
-                }
+                self.enclose(&marks, statement, is_last, out);
             }
             Stmt::Expr(expr, semi) => {
                 let mut marks = match statement_attributes(expr) {
@@ -108,7 +103,7 @@ impl<'a> Rewriter<'a> {
                 };
                 self.visit_expr_mut(expr);
                 self.iterations(expr, &mut marks);
-                if is_last && semi.is_none() {
+                if is_last {
                     out.extend(marks.iter().map(|mark| self.open(mark)));
                 } else if !marks.is_empty() {
                     statement = Stmt::Expr(self.wrap(&marks, expr, semi.take()), None);
@@ -124,7 +119,12 @@ impl<'a> Rewriter<'a> {
 
     /// Opens before the statement and closes after it, in the same block: what the statement binds
     /// stays bound, and temporaries that live on do so.
-    fn enclose(&mut self, marks: &[Mark], statement: Stmt, out: &mut Vec<Stmt>) {
+    fn enclose(&mut self, marks: &[Mark], statement: Stmt, is_last: bool, out: &mut Vec<Stmt>) {
+        if is_last {
+            // The end of the block closes the span; nothing may follow a `panic!()`.
+            out.extend(marks.iter().map(|mark| self.open(mark)));
+            return out.push(statement);
+        }
         let guards: Vec<Guard> = marks.iter().map(|mark| self.guard(mark)).collect();
         let (opens, closes): (Vec<_>, Vec<_>) =
             guards.into_iter().map(|guard| (guard.open, guard.close)).unzip();

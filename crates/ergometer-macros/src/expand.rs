@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::attribute;
 use crate::body::{NO_ITEMS, Rewriter, guard};
 use crate::future::Returns;
-use crate::item::{Form, Function};
+use crate::item::{Form, Function, is_expression};
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -19,8 +19,9 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         Ok(expansion) => expansion,
         Err(error) => {
             let error = error.into_compile_error();
+            let is_expression = is_expression(&item);
             let item = attribute::strip(item);
-            quote!(#item #error)
+            if is_expression { quote!({ #error #item }) } else { quote!(#item #error) }
         }
     }
 }
@@ -58,7 +59,7 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
             let edge = return_edge(output.as_ref());
             let statements = after_statements(&body);
             let mut block = Group::new(Delimiter::Brace, quote!(#edge #statements));
-            block.set_span(span.located_at(body.span()));
+            block.set_span(body.span());
             quote_spanned! {span=>
                 #inner_attributes
                 #library::private::metered(#label, async move #block).await

@@ -45,8 +45,8 @@ impl Function {
                  remove `const`, or annotate the function that calls it",
             ));
         }
-        match head.pop() {
-            Some(TokenTree::Group(body)) if body.delimiter() == Delimiter::Brace => {
+        match head.pop().and_then(braces) {
+            Some(body) => {
                 Ok(Self { head: head.into_iter().collect(), signature: *signature, body })
             }
             _ => Err(Error::new(
@@ -86,6 +86,16 @@ impl Function {
     }
 }
 
+/// The token if it is a block; one that a `macro_rules!` passed on is wrapped invisibly.
+fn braces(token: TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = token else { return None };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group),
+        Delimiter::None => group.stream().into_iter().next().and_then(braces),
+        _ => None,
+    }
+}
+
 enum Start {
     Function(Box<Signature>),
     Other(String, Span),
@@ -97,14 +107,14 @@ fn function_start(input: ParseStream) -> Result<Start> {
     if input.peek(syn::Ident) && input.peek2(Token![fn]) {
         input.parse::<syn::Ident>()?; // `default`, `safe`
     }
-    let start = input.span();
     if !is_function(input) {
-        let word =
-            input.parse::<Option<TokenTree>>()?.map_or_else(String::new, |token| match token {
-                TokenTree::Group(_) => "{".to_owned(),
-                token => token.to_string(),
-            });
-        return Ok(Start::Other(word, start));
+        let span = input.span();
+        let word = match input.parse::<Option<TokenTree>>()? {
+            Some(TokenTree::Group(_)) => "{".to_owned(),
+            token => token.map_or_else(String::new, |token| token.to_string()),
+        };
+        input.parse::<TokenStream>()?;
+        return Ok(Start::Other(word, span));
     }
     let signature = Signature::parse(input)?;
     input.parse::<TokenStream>()?;
@@ -135,25 +145,36 @@ fn is_function(input: ParseStream) -> bool {
     }
 }
 
+/// Whether the attribute stands on an expression, whose expansion is to be one as well.
+pub(crate) fn is_expression(item: &TokenStream) -> bool {
+    item.clone().into_iter().next().is_some_and(|first| {
+        matches!(first.to_string().as_str(), "for" | "while" | "loop" | "match" | "if" | "'")
+            || matches!(first, TokenTree::Group(_))
+    })
+}
+
 fn misplaced(word: &str) -> String {
-    match word {
-        "for" | "while" | "loop" | "let" | "match" | "if" | "{" | "'" => {
-            let what = if word == "{" { "a block" } else { word };
-            let what = if word == "'" { "a labelled loop" } else { what };
-            format!(
-                "`#[track_energy]` on {} works only inside a function that carries \
-                 `#[track_energy]` itself; annotate the function as well",
-                if what.starts_with('a') { what.to_owned() } else { format!("`{what}`") }
-            )
+    let what = match word {
+        "for" | "while" | "loop" | "let" | "match" | "if" => format!("`{word}`"),
+        "{" => "a block".to_owned(),
+        "'" => "a labelled loop".to_owned(),
+        "impl" | "trait" => {
+            return format!(
+                "`#[track_energy]` goes on functions, not on `{word}`; \
+                 annotate its methods one by one"
+            );
         }
-        "impl" | "trait" => format!(
-            "`#[track_energy]` goes on functions, not on `{word}`; annotate its methods one by one"
-        ),
-        _ => format!(
-            "`#[track_energy]` goes on functions, and inside an annotated function on loops, \
-             `let`, blocks, `match` and `if`; not on `{word}`"
-        ),
-    }
+        _ => {
+            return format!(
+                "`#[track_energy]` goes on functions, and inside an annotated function on loops, \
+                 `let`, blocks, `match` and `if`; not on `{word}`"
+            );
+        }
+    };
+    format!(
+        "`#[track_energy]` on {what} works only inside a function that carries \
+         `#[track_energy]` itself; annotate the function as well"
+    )
 }
 
 /// `impl Future<..> + ..`.
