@@ -24,7 +24,7 @@ use crate::stop::{Doing, Stop};
 use crate::workspace;
 use report::{Measured, Report, Settings};
 
-/// Train the example models and report what each cost in energy, CO2e and money
+/// Train the example models and report what each cost in energy, greenhouse gases and money
 ///
 /// Builds the models, says which power sources this machine has, trains each model in a process
 /// of its own, and ends with a table in the form of Strubell et al. (2019), Table 3. Each run's
@@ -71,7 +71,7 @@ pub struct BenchModels {
     #[arg(long, value_name = "LANGUAGE", default_value = "de", requires = "parallel")]
     target: String,
 
-    /// Text for ELMo, one sentence or paragraph a line
+    /// Text for the model elmo, one sentence or paragraph a line
     #[arg(long, value_name = "FILE", num_args = 1..)]
     text: Vec<PathBuf>,
 
@@ -136,7 +136,7 @@ pub enum Backend {
     Vulkan,
     /// NVIDIA GPUs
     Cuda,
-    /// `LibTorch`
+    /// Torch, by its C++ library
     Tch,
 }
 
@@ -161,7 +161,7 @@ pub enum Profile {
 }
 
 /// The word for a value on a command line.
-fn word(value: impl ValueEnum) -> String {
+fn word(value: impl ValueEnum + Copy) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

@@ -1,4 +1,4 @@
-//! CO2e and money of a run, from its record's footprint.
+//! Greenhouse gases and money of a run, from its record's footprint.
 
 use ergometer::Record;
 use ergometer::footprint::Site;

@@ -1,6 +1,6 @@
 //! The report as CSV: one row a run, and the paper's own rows, in plain units.
 
-use ergometer::units::GramsCo2e;
+use ergometer::units::{GramsCo2e, KilowattHours, UsDollars};
 use serde::{Deserialize, Serialize};
 
 use super::paper::{self, PaperRow};
@@ -75,10 +75,10 @@ fn measured(model: &ModelReport, run: &Run) -> Row {
         seconds: Some(run.seconds),
         energy_j: run.energy.map(|energy| energy.joules.get()),
         standard_uncertainty_j: run.energy.map(|energy| energy.standard_uncertainty.get()),
-        facility_kwh: run.costs.facility_kwh.map(|kwh| kwh.get()),
+        facility_kwh: run.costs.facility_kwh.map(KilowattHours::get),
         co2e_lb: run.costs.co2e.map(GramsCo2e::pounds),
         co2e_kg: run.costs.co2e.map(GramsCo2e::kilograms),
-        electricity_usd: run.costs.electricity.map(|usd| usd.get()),
+        electricity_usd: run.costs.electricity.map(UsDollars::get),
         cloud_low_usd: run.costs.cloud.map(|(low, _)| low.get()),
         cloud_high_usd: run.costs.cloud.map(|(_, high)| high.get()),
         training_steps: training.map(|steps| steps.count),

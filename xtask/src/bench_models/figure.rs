@@ -39,7 +39,7 @@ fn decimals(value: f64, digits: i32) -> usize {
 }
 
 /// `value` with `decimals` decimals, thousands set apart by commas.
-fn fixed(value: f64, decimals: usize) -> String {
+pub fn fixed(value: f64, decimals: usize) -> String {
     let plain = format!("{:.decimals$}", value.abs());
     let (whole, fraction) =
         plain.split_once('.').map_or((plain.as_str(), None), |(w, f)| (w, Some(f)));

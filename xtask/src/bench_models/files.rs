@@ -30,13 +30,14 @@ pub fn write(report: &Report, out: &Path) -> Result<Vec<PathBuf>, Stop> {
 
 /// The report as Markdown.
 fn markdown(report: &Report) -> String {
-    let notes: String =
-        notes::of(report).lines().map(|line| format!("* {}\n", line.trim_start())).collect();
+    let notes: Vec<String> =
+        notes::of(report).lines().map(|line| format!("* {}", line.trim_start())).collect();
     format!(
         "# What training the example models cost\n\n\
          ## Cost, in the form of Strubell et al. (2019), Table 3\n\n{}\n\n\
-         ## Training\n\n{}\n\n## Notes\n\n{notes}",
+         ## Training\n\n{}\n\n## Notes\n\n{}\n",
         table::costs(report, Style::Markdown),
         table::training(report, Style::Markdown),
+        notes.join("\n"),
     )
 }

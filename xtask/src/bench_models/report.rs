@@ -160,7 +160,7 @@ pub struct Run {
     pub steps: BTreeMap<String, Steps>,
     /// Phases, functions and all other spans.
     pub spans: Vec<SpanNode>,
-    /// CO2e and money.
+    /// Greenhouse gases and money.
     pub costs: Costs,
     /// The footprint with every constant and its source.
     pub footprint: Footprint,

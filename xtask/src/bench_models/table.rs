@@ -1,16 +1,19 @@
 //! The report as tables: cost in the form of the paper's Table 3, and training.
 
 use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use ergometer::units::GramsCo2e;
 
-use super::figure::{plus_minus, plus_minus_si, significant};
+use super::figure::{fixed, plus_minus, plus_minus_si, significant};
 use super::paper::{self, PaperRow};
 use super::report::{Change, ModelReport, Report, Run};
 use super::word;
 
 /// What stands where there is no figure.
 const NONE: &str = "–";
+
+/// Widest the hardware's column gets on a terminal before its text wraps.
+const HARDWARE_WIDTH: u16 = 24;
 
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +85,7 @@ fn printed(row: &PaperRow) -> Vec<String> {
     vec![
         format!("  {}", row.model),
         row.hardware.clone(),
-        row.watts.map_or_else(none, |watts| significant(watts, 6)),
+        row.watts.map_or_else(none, |watts| fixed(watts, 2)),
         significant(row.hours, 2),
         row.facility_kwh.map_or_else(none, |kwh| significant(kwh, 2)),
         pounds.map_or_else(none, |grams| significant(grams.pounds(), 2)),
@@ -207,6 +210,10 @@ fn empty(style: Style, head: &[&str]) -> Table {
     for (index, column) in table.column_iter_mut().enumerate() {
         let is_text = matches!(head[index], "model" | "hardware" | "how" | "quality");
         column.set_cell_alignment(if is_text { CellAlignment::Left } else { CellAlignment::Right });
+        // The names of processors are long; in Markdown a cell is one line.
+        if head[index] == "hardware" && style == Style::Terminal {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(HARDWARE_WIDTH)));
+        }
     }
     table
 }

@@ -86,7 +86,10 @@ fn record(seed: u64, joules: f64) -> Record {
             ergometer: "0.1.0".to_owned(),
             git_commit: Some("0123abc".to_owned()),
         },
-        machine: Machine { cpu: Some("A CPU with 2 threads".to_owned()), ..Machine::default() },
+        machine: Machine {
+            cpu: Some("A CPU with 2 threads @ 3.00 GHz Turbo".to_owned()),
+            ..Machine::default()
+        },
         sources: vec![
             SourceReport {
                 source: "rapl".to_owned(),
@@ -173,7 +176,7 @@ fn report(runs: Vec<(Model, Record)>) -> Report {
     Report::new(settings, Software::default(), measured, Vec::new()).unwrap()
 }
 
-/// A transformer and an ELMo.
+/// One of each.
 fn two_models() -> Report {
     report(vec![(Model::Transformer, record(1, 4000.0)), (Model::Elmo, record(1, 6000.0))])
 }
@@ -191,7 +194,7 @@ fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
     let measured = row(&table, "transformer tiny");
     assert!(measured.contains("40 ± 12"), "{measured}");
     assert!(measured.contains("modelled"), "{measured}");
-    assert!(measured.contains("A CPU with 2 threads"), "{measured}");
+    assert!(measured.contains("A CPU with 2 threads @"), "{measured}");
     assert!(measured.contains("n/a (no GPU)"), "{measured}");
     let printed = row(&table, "Transformer");
     assert!(printed.contains("1,415.78") && printed.contains("P100x8"), "{printed}");
@@ -291,7 +294,7 @@ fn repeats_make_one_row_with_the_spread_below() {
 fn accelerators_are_the_hardware_only_of_a_run_that_used_them() {
     let mut record = record(1, 4000.0);
     record.machine.accelerators = vec!["Board".to_owned(), "Board".to_owned()];
-    assert_eq!(hardware(&record), "A CPU with 2 threads");
+    assert_eq!(hardware(&record), "A CPU with 2 threads @ 3.00 GHz Turbo");
     record.facts.insert("backend".to_owned(), "cuda".to_owned());
     record.facts.insert("accelerators".to_owned(), "2".to_owned());
     assert_eq!(hardware(&record), "2 × Board");
