@@ -1,1 +1,94 @@
+//! What training a Burn model costs, epoch by epoch and step by step.
+//!
+//! One line puts Burn's own training under an [`ergometer`] meter:
+//!
+//! ```
+//! use burn::prelude::*;
+//! use burn::optim::ModuleOptimizer;
+//! use burn::train::metric::{Adaptor, LossInput, LossMetric};
+//! use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, ValidLoader};
+//! use burn::train::{TrainingModelOutput, InferenceModelOutput};
+//! use ergometer_burn::EnergyTraining as _;
+//!
+//! fn train<M: LearnerModel + 'static>(
+//!     model: M,
+//!     optim: ModuleOptimizer,
+//!     train_loader: TrainLoader<M>,
+//!     valid_loader: ValidLoader<M>,
+//! ) -> Result<M, ergometer::Error>
+//! where
+//!     TrainingModelOutput<M>: Adaptor<LossInput>,
+//!     InferenceModelOutput<M>: Adaptor<LossInput>,
+//! {
+//!     let meter = ergometer::Meter::builder().label("my-run").install()?;
+//!     let training = SupervisedTraining::metered(&meter, "artifacts", train_loader, valid_loader)
+//!         .metric_train_numeric(LossMetric::new())
+//!         .metric_valid_numeric(LossMetric::new())
+//!         .num_epochs(10)
+//!         .summary();
+//!     let result = training.launch(Learner::new(model, optim, 1e-3));
+//!     let record = meter.finish()?; // energy, CO2e and cost, per domain, epoch and step
+//!     println!("{:?}", record.total);
+//!     Ok(result.model)
+//! }
+//! ```
+//!
+//! # What is marked, and where
+//!
+//! Burn calls metrics, renderers and loggers on a thread of their own, late by up to two steps. The
+//! data loader is what it calls on the training thread at every edge, so that is where the marks are
+//! made:
+//!
+//! ```text
+//! training thread                    span
+//! ───────────────                    ────
+//! loader.iter()                      ┌ epoch "train"
+//! next()  ── batch 1 is loaded       │ ┌ step   ┌ phase "data"
+//!         ── batch 1 is ready        │ │        └
+//!   TrainStep::step, optimizer       │ │
+//! next()  ── batch 2 is loaded       │ ├ step   ┌ phase "data"
+//!         ── batch 2 is ready        │ │        └
+//!   TrainStep::step, optimizer       │ │
+//! next()  ── None                    │ └
+//!                                    └
+//! loader.iter()                      ┌ epoch "valid"
+//!   …                                └
+//! checkpoints, summary                 (of the run, outside every epoch)
+//!
+//! metrics' thread
+//! ───────────────
+//! EnergyMetric::update               asks the meter which steps it has resolved meanwhile
+//! EnergyMetric::compute              the same, for the whole epoch
+//! ```
+//!
+//! A step ends exactly where the next begins, so the steps of an epoch and what lies between them
+//! (before the first `next`, and the last one, which finds no batch) add up to the epoch. What
+//! the model itself marks, with [`ergometer::span`](ergometer::span()) or `#[track_energy]` and an
+//! installed meter, lies inside the steps.
+//!
+//! Burn's terminal UI, log files and summary show [`EnergyMetric`] and [`PowerMetric`]. They are for
+//! watching: they know only what is resolved already, within the limits that they document. The
+//! record that [`ergometer::Meter::finish`] gives has every step.
+//!
+//! # What is not covered
+//!
+//! * Marks are of the host's clock. A GPU runs behind the host: work that is queued when a step ends
+//!   is done in the next one, and the last work of an epoch after it. Metrics that read the loss, as
+//!   Burn's own do, wait for the device about once a step, which keeps this to a step or two; energies
+//!   of epochs and runs barely change. Where single steps matter, call `Device::sync` at the end of
+//!   the model's step. The `flex` backend runs on the calling thread, so there marks are exact.
+//! * Under Burn's multi-device strategies the first device's loader marks; see [`MeteredLoader`].
+//! * Gradient accumulation is not seen: a step is one batch, not one update of the weights.
+//! * Spans that a dataset or batcher opens on the training thread while it loads count under the
+//!   epoch, not under the phase `data`: whether there is a step is known only when the batch has come.
+#![forbid(unsafe_code)]
 
+mod loader;
+mod metric;
+mod rank;
+mod resolved;
+mod training;
+
+pub use loader::MeteredLoader;
+pub use metric::{EnergyMetric, PowerMetric};
+pub use training::EnergyTraining;

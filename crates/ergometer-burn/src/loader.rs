@@ -1,0 +1,215 @@
+//! A data loader that marks epochs and steps.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
+use burn::data::dataset::DatasetError;
+use burn::tensor::Device;
+use ergometer::Meter;
+use ergometer::clock::{self, Timestamp};
+use ergometer::span::{Kind, Label, Span};
+
+use crate::rank::{Rank, Slices};
+
+/// The split of a training loader.
+pub(crate) const TRAIN: &str = "train";
+/// The split of a validation loader.
+pub(crate) const VALID: &str = "valid";
+
+/// The part of a step in which its batch is loaded.
+const DATA: Label = Label::new(Kind::Phase, "data");
+/// What a step's items are called when the loader does not say.
+const UNIT: &str = "items";
+
+/// A [`DataLoader`] that marks its epochs and steps under a [`Meter`].
+///
+/// It changes nothing about the batches. `iter` opens an epoch named after the split; each `next`
+/// ends the running step and, if a batch comes, begins another one at that very moment, with a phase
+/// `data` until the batch is ready; `None`, or the drop of the iterator, ends the step and the epoch.
+/// So the steps of an epoch tile it from the first `next` to the last. A batch that is an error is
+/// no step: the time it took lies between the steps.
+///
+/// A step's items are what [`Progress::items_processed`] grew by, in [`Progress::unit`] where the
+/// loader gives one. A loader that reads ahead counts what it read.
+///
+/// [`SupervisedTraining::metered`](crate::EnergyTraining::metered) wraps its loaders in this; in a
+/// loop written by hand:
+///
+/// ```
+/// use std::sync::Arc;
+/// use burn::data::dataloader::DataLoader;
+/// use ergometer_burn::MeteredLoader;
+///
+/// # type Batch = Vec<u8>;
+/// fn train(meter: &ergometer::Meter, loader: Arc<dyn DataLoader<Batch>>, epochs: usize) {
+///     let loader = MeteredLoader::train(meter, loader);
+///     for _ in 0..epochs {
+///         for batch in loader.iter() {
+///             // forward, backward, optimizer: all inside the step
+/// #           let _ = batch;
+///         }
+///     }
+/// }
+/// ```
+///
+/// # Several devices
+///
+/// Burn slices a loader into one part per device. The slices of one `MeteredLoader` that are alive
+/// together are the ranks of one epoch: the slice that starts at item 0 marks it, the others only add
+/// their items to its steps, so that no joule is counted twice. Where no such slice is alive, a slice
+/// marks like any other loader. What slower ranks do after the first one has run out of batches lies
+/// outside the epoch.
+pub struct MeteredLoader<O> {
+    inner: Arc<dyn DataLoader<O>>,
+    meter: Meter,
+    split: &'static str,
+    rank: Rank,
+    slices: Arc<Slices>,
+}
+
+impl<O> MeteredLoader<O> {
+    /// Wraps the loader of the training data: its epochs are called `train`.
+    #[must_use]
+    pub fn train(meter: &Meter, loader: Arc<dyn DataLoader<O>>) -> Self {
+        Self::wrap(meter.clone(), TRAIN, loader, Rank::Only)
+    }
+
+    /// Wraps the loader of the validation data: its epochs are called `valid`.
+    #[must_use]
+    pub fn valid(meter: &Meter, loader: Arc<dyn DataLoader<O>>) -> Self {
+        Self::wrap(meter.clone(), VALID, loader, Rank::Only)
+    }
+
+    /// Wraps the loader of any other data: its epochs are called `split`.
+    #[must_use]
+    pub fn named(meter: &Meter, split: &str, loader: Arc<dyn DataLoader<O>>) -> Self {
+        Self::wrap(meter.clone(), Label::intern(split), loader, Rank::Only)
+    }
+
+    fn wrap(meter: Meter, split: &'static str, inner: Arc<dyn DataLoader<O>>, rank: Rank) -> Self {
+        Self { inner, meter, split, rank, slices: Arc::default() }
+    }
+}
+
+impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
+        // Opened first: shuffling and the start of workers belong to the epoch.
+        let marks = Marks::begin(self.meter.clone(), self.split, self.rank.for_epoch());
+        Box::new(MeteredIterator { inner: self.inner.iter(), marks })
+    }
+
+    fn num_items(&self) -> usize {
+        self.inner.num_items()
+    }
+
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<O>> {
+        Arc::new(Self {
+            inner: self.inner.to_device(device),
+            meter: self.meter.clone(),
+            split: self.split,
+            rank: self.rank.clone(),
+            slices: Arc::clone(&self.slices),
+        })
+    }
+
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<O>> {
+        let inner = self.inner.slice(start, end);
+        let rank = Slices::rank(&self.slices, start);
+        Arc::new(Self::wrap(self.meter.clone(), self.split, inner, rank))
+    }
+}
+
+struct MeteredIterator<'a, O> {
+    // Dropped first, so that the epoch ends before the loader tidies up after itself.
+    marks: Marks,
+    inner: Box<dyn DataLoaderIterator<O> + 'a>,
+}
+
+impl<O> Iterator for MeteredIterator<'_, O> {
+    type Item = Result<O, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let edge = clock::now();
+        self.marks.end_step(edge);
+        let batch = self.inner.next();
+        match &batch {
+            Some(Ok(_)) => {
+                let ready = clock::now();
+                self.marks.begin_step(edge, ready, &self.inner.progress());
+            }
+            Some(Err(_)) => {}
+            None => self.marks.end_epoch(clock::now()),
+        }
+        batch
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+impl<O> DataLoaderIterator<O> for MeteredIterator<'_, O> {
+    fn progress(&self) -> Progress {
+        self.inner.progress()
+    }
+}
+
+/// The spans of one pass over the data.
+struct Marks {
+    meter: Meter,
+    rank: Rank,
+    /// Absent after the end of the epoch, and all along for a rank that only adds items.
+    epoch: Option<Span>,
+    step: Option<Span>,
+    /// Label of the steps, with the unit that the loader gave last.
+    label: Label,
+    /// [`Progress::items_processed`] after the last batch.
+    processed: usize,
+}
+
+impl Marks {
+    fn begin(meter: Meter, split: &'static str, rank: Rank) -> Self {
+        let epoch = rank.marks().then(|| meter.enter(Label::new(Kind::Epoch, split)));
+        // Named after the split, which is what the meter's live sums go by.
+        let label = Label::new(Kind::Step, split).with_unit(UNIT);
+        Self { meter, rank, epoch, step: None, label, processed: 0 }
+    }
+
+    fn begin_step(&mut self, start: Timestamp, ready: Timestamp, progress: &Progress) {
+        let items = progress.items_processed.saturating_sub(self.processed);
+        self.processed = progress.items_processed;
+        if self.epoch.is_none() {
+            self.rank.add_items(items);
+            return;
+        }
+        if let Some(unit) = progress.unit.as_deref().filter(|unit| !unit.is_empty())
+            && unit != self.label.unit
+        {
+            self.label = self.label.with_unit(Label::intern(unit));
+        }
+        let step = self.meter.enter_at(self.label, start);
+        step.items(items);
+        self.meter.enter_at(DATA, start).close_at(ready);
+        self.step = Some(step);
+    }
+
+    fn end_step(&mut self, end: Timestamp) {
+        if let Some(step) = self.step.take() {
+            step.items(self.rank.take_items());
+            step.close_at(end);
+        }
+    }
+
+    fn end_epoch(&mut self, end: Timestamp) {
+        self.end_step(end);
+        if let Some(epoch) = self.epoch.take() {
+            epoch.close_at(end);
+        }
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        self.end_epoch(clock::now());
+    }
+}

@@ -1,0 +1,117 @@
+//! A model of one linear layer, and data that notes when it is loaded and used.
+
+use std::hint;
+use std::sync::{Arc, Mutex};
+
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::InMemDataset;
+use burn::module::Module;
+use burn::nn::loss::{MseLoss, Reduction};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+use burn::train::{InferenceStep, RegressionOutput, TrainOutput, TrainStep};
+use ergometer::Meter;
+use ergometer::clock::{self, Timestamp};
+
+/// When things happened, by the program's own account.
+#[derive(Clone, Debug)]
+pub struct Diary {
+    pub split: &'static str,
+    meter: Meter,
+    /// Begin and end of every batch's loading.
+    pub loads: Arc<Mutex<Vec<(Timestamp, Timestamp)>>>,
+    /// Begin and end of every step of the model.
+    pub steps: Arc<Mutex<Vec<(Timestamp, Timestamp)>>>,
+}
+
+impl Diary {
+    pub fn new(meter: &Meter, split: &'static str) -> Self {
+        Self { split, meter: meter.clone(), loads: Arc::default(), steps: Arc::default() }
+    }
+
+    /// Runs a step of the model, and waits until the meter has resolved all steps before it, so that
+    /// Burn's metrics have something to show however fast the model is.
+    fn step<T>(&self, step: impl FnOnce() -> T) -> T {
+        let begin = clock::now();
+        let output = step();
+        let before = self.steps.lock().unwrap().len() as u64;
+        while self.meter.live().steps.get(self.split).map_or(0, |steps| steps.count) < before {
+            hint::spin_loop();
+        }
+        self.steps.lock().unwrap().push((begin, clock::now()));
+        output
+    }
+}
+
+/// `x` and `2 x`, with the diary to write in.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    inputs: Tensor<2>,  // [batch, 1]
+    targets: Tensor<2>, // [batch, 1]
+    diary: Diary,
+}
+
+struct Numbers(Diary);
+
+impl Batcher<f32, Batch> for Numbers {
+    fn batch(&self, items: Vec<f32>, device: &Device) -> Batch {
+        let begin = clock::now();
+        let rows = items.len();
+        let inputs = Tensor::<1>::from_floats(items.as_slice(), device).reshape([rows, 1]);
+        let targets = inputs.clone() * 2.0;
+        self.0.loads.lock().unwrap().push((begin, clock::now()));
+        Batch { inputs, targets, diary: self.0.clone() }
+    }
+}
+
+/// A loader of `items` numbers in batches of four.
+pub fn loader(diary: &Diary, items: u8) -> Arc<dyn DataLoader<Batch>> {
+    let numbers = (0..items).map(|n| f32::from(n) / f32::from(items)).collect();
+    DataLoaderBuilder::new(Numbers(diary.clone()))
+        .batch_size(4)
+        .shuffle(7)
+        .set_device(Device::flex())
+        .build(InMemDataset::new(numbers))
+}
+
+/// One weight and one bias.
+#[derive(Module, Debug)]
+pub struct Line {
+    linear: Linear,
+}
+
+impl Line {
+    pub fn new(device: &Device) -> Self {
+        Self { linear: LinearConfig::new(1, 1).init(device) }
+    }
+
+    fn forward(&self, batch: Batch) -> RegressionOutput {
+        let output = self.linear.forward(batch.inputs);
+        let loss = MseLoss::new().forward(output.clone(), batch.targets.clone(), Reduction::Mean);
+        RegressionOutput::new(loss, output, batch.targets)
+    }
+}
+
+impl TrainStep for Line {
+    type Input = Batch;
+    type Output = RegressionOutput;
+
+    fn step(&self, batch: Batch) -> TrainOutput<RegressionOutput> {
+        let diary = batch.diary.clone();
+        diary.step(|| {
+            let output = self.forward(batch);
+            TrainOutput::new(self, output.loss.backward(), output)
+        })
+    }
+}
+
+impl InferenceStep for Line {
+    type Input = Batch;
+    type Output = RegressionOutput;
+
+    fn step(&self, batch: Batch) -> RegressionOutput {
+        let diary = batch.diary.clone();
+        diary.step(|| self.forward(batch))
+    }
+}
