@@ -1,0 +1,31 @@
+//! Text → sentences → numbered words → batches of both directions.
+
+mod alphabet;
+mod batches;
+mod grammar;
+mod lexicon;
+mod text;
+mod vocabulary;
+
+#[cfg(test)]
+pub use alphabet::Alphabet;
+pub use batches::{Batch, Batches};
+pub use text::{TextError, held_out, tokenise};
+pub use vocabulary::Corpus;
+
+/// A sentence as words and punctuation.
+pub type Sentence = Vec<String>;
+
+/// Training and held-out sentences.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Split {
+    /// What the model learns from; the vocabulary is counted here.
+    pub train: Vec<Sentence>,
+    /// What perplexity is measured on.
+    pub valid: Vec<Sentence>,
+}
+
+/// `train` + `valid` generated sentences of English; no sentence is in both parts.
+pub fn generated(seed: u64, train: usize, valid: usize) -> Split {
+    grammar::split(seed, train, valid)
+}
