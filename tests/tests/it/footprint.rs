@@ -1,1 +1,164 @@
-//! To be filled.
+//! The paper's Tables 1, 3 and 4, reproduced by the library's own functions.
+
+use std::time::Duration;
+
+use ergometer::footprint::equivalents::equivalents;
+use ergometer::footprint::strubell::{self, TABLE_1_MODELS, TABLE_3, TABLE_4, TABLE_4_POWER};
+use ergometer::footprint::{Site, cloud_cost, facility_energy};
+use ergometer::meter::{Method, Uncertainty};
+use ergometer::run::record::Energy;
+use ergometer::units::{GramsCo2e, Joules, KilowattHours, Watts};
+
+/// A result agrees with a printed figure if it rounds to it.
+#[track_caller]
+fn rounds_to(value: f64, printed: f64) {
+    assert_eq!(value.round(), printed, "{value} does not round to {printed}");
+}
+
+fn hours(hours: f64) -> Duration {
+    Duration::from_secs_f64(hours * 3600.0)
+}
+
+fn facility(power: Watts, duration: Duration) -> KilowattHours {
+    facility_energy(power, duration, Site::strubell2019().pue.value)
+}
+
+#[test]
+fn table_3_energy_and_gases() {
+    let site = Site::strubell2019();
+    let mut rows = 0;
+    for row in TABLE_3.iter() {
+        let (Some(power), Some(kwh), Some(pounds)) = (row.power, row.facility_kwh, row.co2e_pounds)
+        else {
+            continue;
+        };
+        let energy = facility(power, hours(row.hours));
+        rounds_to(energy.get(), kwh);
+        rounds_to(site.co2e(energy).pounds(), pounds);
+        rows += 1;
+    }
+    assert_eq!(rows, 5);
+}
+
+#[test]
+fn table_3_cloud_cost() {
+    for row in TABLE_3.iter() {
+        let price = row.price();
+        let cost = |price| cloud_cost(f64::from(row.accelerators), row.hours, price).get();
+        rounds_to(cost(price.low), row.cloud.0.get());
+        // 32 633 · 4.50 = 146 848.5 was rounded down in print.
+        let high = cost(price.high);
+        assert!((high - row.cloud.1.get()).abs() <= 0.5, "{}: {high}", row.model);
+    }
+}
+
+#[test]
+fn the_three_corrections_are_needed() {
+    let bert = strubell::table3("BERT base", "V100x64").unwrap();
+    let power = bert.power.unwrap();
+    assert_ne!(Some(facility(power, hours(bert.hours_printed)).get().round()), bert.facility_kwh);
+
+    let tpu = strubell::table3("BERT base", "TPUv2x16").unwrap();
+    assert_ne!(f64::from(tpu.accelerators) * tpu.hours * 1.46, tpu.cloud.0.get());
+
+    let nas = strubell::table3("NAS", "TPUv2x1").unwrap();
+    assert_ne!((nas.hours_printed * 1.35).round(), nas.cloud.0.get());
+    // 979 million steps at 10 h for 300 000.
+    rounds_to(979e6 / 300e3 * 10.0, nas.hours);
+}
+
+#[test]
+fn test_vectors_to_a_hundredth() {
+    let site = Site::strubell2019();
+    for (watts, h, kwh, pounds) in [
+        (1415.78, 12.0, 26.843, 25.608),
+        (1515.43, 84.0, 201.128, 191.876),
+        (517.66, 336.0, 274.815, 262.174),
+        (12_041.51, 79.2, 1506.826, 1437.512),
+        (1515.43, 274_120.0, 656_347.281, 626_155.306),
+        (216.96, 239_942.0, 82_251.350, 78_467.788),
+    ] {
+        let energy = facility(Watts::new(watts), hours(h));
+        assert!((energy.get() - kwh).abs() < 0.01, "{watts} W: {}", energy.get());
+        assert!((site.co2e(energy).pounds() - pounds).abs() < 0.01);
+    }
+}
+
+#[test]
+fn table_4_project() {
+    let site = Site::strubell2019();
+    let price = &site.accelerator;
+    for row in TABLE_4 {
+        let (low, high) =
+            (cloud_cost(1.0, row.hours, price.low), cloud_cost(1.0, row.hours, price.high));
+        // The last row is printed in thousands.
+        let unit = if row.models == 4789 { 1000.0 } else { 1.0 };
+        rounds_to(low.get() / unit, row.cloud.0 / unit);
+        rounds_to(high.get() / unit, row.cloud.1 / unit);
+        let energy = facility(TABLE_4_POWER, hours(row.hours));
+        rounds_to(site.electricity_cost(energy).get(), row.electricity);
+    }
+}
+
+#[test]
+fn table_1_models_and_familiar_consumption() {
+    let site = Site::strubell2019();
+    let pounds = |power, h| site.co2e(facility(power, hours(h))).pounds();
+    let big = strubell::table3("Transformer big", "P100x8").unwrap();
+    let nas = strubell::table3("NAS", "P100x8").unwrap();
+    let computed = [
+        pounds(TABLE_4_POWER, TABLE_4[0].hours),
+        pounds(TABLE_4_POWER, TABLE_4[2].hours),
+        pounds(big.power.unwrap(), big.hours),
+        pounds(nas.power.unwrap(), nas.hours),
+    ];
+    for (pounds, (_, printed)) in computed.into_iter().zip(TABLE_1_MODELS) {
+        rounds_to(pounds, printed);
+    }
+    // "as much carbon as five cars in their lifetimes".
+    let (car, times) = equivalents(GramsCo2e::from_pounds(computed[3])).last().unwrap();
+    assert!(car.name.starts_with("car") && (4.9..5.0).contains(&times), "{times}");
+}
+
+/// Patterson et al. 2021, appendix D: the corrected search on TPU v2.
+#[test]
+fn patterson_2021_correction_of_nas() {
+    let hours_run = 6.8 * 24.0;
+    let energy = facility_energy(Watts::new(200.0 * 208.0), hours(hours_run), 1.10);
+    let grams = ergometer::footprint::co2e(energy, 431.0);
+    rounds_to(grams.kilograms(), 3219.0);
+    assert!((grams.kilograms() - 3218.0).abs() < 1.0);
+}
+
+fn energy(joules: f64) -> Energy {
+    let parts = Uncertainty { gain: Joules::new(joules * 0.05), ..Uncertainty::default() };
+    Energy {
+        joules: Joules::new(joules),
+        standard_uncertainty: parts.standard(),
+        parts,
+        method: Method::Counter,
+        coverage: 1.0,
+    }
+}
+
+#[test]
+fn today_transformer_base_costs_what_the_facts_say() {
+    let joules = 1415.78 * 12.0 * 3600.0;
+    let footprint = Site::current().footprint(Some(&energy(joules)), 12.0 * 3600.0, 8);
+    let kwh = footprint.facility_energy.unwrap();
+    assert!((kwh.value.get() - 26.16).abs() < 0.005, "{}", kwh.value.get());
+    assert!((footprint.co2e.unwrap().value.kilograms() - 11.99).abs() < 0.005);
+    let relative = kwh.standard_uncertainty / kwh.value;
+    assert!((relative - 0.05).abs() < 1e-12);
+    assert!(footprint.site.carbon.assumed);
+}
+
+#[test]
+fn what_was_not_read_has_no_footprint() {
+    let footprint = Site::current().footprint(None, 10.0, 0);
+    assert_eq!(footprint.it_energy, None);
+    assert_eq!(footprint.facility_energy, None);
+    assert_eq!(footprint.co2e, None);
+    assert_eq!(footprint.electricity_cost, None);
+    assert_eq!(footprint.cloud_cost, None);
+}

@@ -1,42 +1,154 @@
-//! Record → facility energy, CO2e and money.
+//! Joules → facility energy, CO2e and money.
+//!
+//! The arithmetic is that of Strubell, Ganesh and McCallum (2019), equations 1 and 2, kept apart from
+//! its constants, which belong to a [`Site`]:
+//!
+//! ```text
+//! facility energy (kWh) = PUE · t · ΣP / 1000        t in hours, P in watts
+//! CO2e            (g)   = facility energy · carbon intensity
+//! electricity     ($)   = facility energy · price
+//! cloud           ($)   = accelerators · t · price of one for an hour
+//! ```
+//!
+//! Values are never rounded on the way; rounding is the reader's.
+
+pub mod equivalents;
+pub mod grid;
+pub mod price;
+mod site;
+pub mod strubell;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Result, units::{GramsCo2e, KilowattHours, UsDollars}};
+pub use price::{AcceleratorPrice, PerUnit};
+pub use site::{CarbonIntensity, Cited, IntensityKind, Site};
 
-/// Placeholder.
+use crate::run::record::Energy;
+use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
+
+/// Energy drawn by the building for `power` of IT equipment over `duration` (equation 1).
+///
+/// `pue` is the power usage effectiveness: facility energy over IT energy.
+///
+/// ```
+/// use ergometer::{footprint::facility_energy, units::Watts};
+/// use std::time::Duration;
+/// // Transformer base: 12 h at 1415.78 W.
+/// let kwh = facility_energy(Watts::new(1415.78), Duration::from_secs(12 * 3600), 1.58);
+/// assert!((kwh.get() - 26.843).abs() < 0.001);
+/// ```
+#[must_use]
+pub fn facility_energy(power: Watts, duration: Duration, pue: f64) -> KilowattHours {
+    (power * duration).to_kwh() * pue
+}
+
+/// Greenhouse gases of `energy` on a grid of `grams_per_kwh` (equation 2).
+#[must_use]
+pub fn co2e(energy: KilowattHours, grams_per_kwh: f64) -> GramsCo2e {
+    GramsCo2e::new(energy.get() * grams_per_kwh)
+}
+
+/// Cost of `energy` at `price` a kilowatt-hour.
+#[must_use]
+pub fn electricity_cost(energy: KilowattHours, price: UsDollars) -> UsDollars {
+    price * energy.get()
+}
+
+/// Rent of `units` for `hours` at `price` a unit and hour.
+#[must_use]
+pub fn cloud_cost(units: f64, hours: f64, price: UsDollars) -> UsDollars {
+    price * (units * hours)
+}
+
+/// A value with its standard uncertainty, in the value's unit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Estimate<T> {
+    /// The value.
+    pub value: T,
+    /// One standard deviation. It comes from the energy alone: the site's constants are taken as
+    /// stated.
+    pub standard_uncertainty: T,
+}
+
+/// From low to high.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CostRange {
+    /// At the pre-emptible price.
+    pub low: UsDollars,
+    /// At the on-demand price.
+    pub high: UsDollars,
+}
+
+/// What a run's energy means outside the machine.
+///
+/// Everything that needs the energy is `None` when no domain could be read; never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Site {}
+pub struct Footprint {
+    /// What the metered domains drew.
+    pub it_energy: Option<Estimate<KilowattHours>>,
+    /// What the building drew for that: IT energy × PUE.
+    pub facility_energy: Option<Estimate<KilowattHours>>,
+    /// Greenhouse gases of the facility energy.
+    pub co2e: Option<Estimate<GramsCo2e>>,
+    /// Cost of the facility energy.
+    pub electricity_cost: Option<Estimate<UsDollars>>,
+    /// What the accelerators would cost in a cloud; `None` when there are none.
+    pub cloud_cost: Option<CostRange>,
+    /// Accelerators counted for the cloud cost.
+    pub accelerators: u32,
+    /// The constants used, each with source and year.
+    pub site: Site,
+}
 
 impl Site {
-    /// x
-    /// # Errors
-    /// x
-    pub fn with_pue(self, _: f64) -> Result<Self> { Ok(self) }
-    /// x
+    /// The footprint of a run that took `seconds`, drew `energy` and held `accelerators`.
     #[must_use]
-    pub fn footprint(&self, _: Option<&crate::run::record::Energy>, _: f64, _: u32) -> Footprint { Footprint { it_energy: KilowattHours::ZERO, co2e: GramsCo2e::ZERO, electricity_cost: UsDollars::ZERO } }
-    /// Placeholder.
-    #[must_use]
-    pub fn current() -> Self {
-        Self {}
+    pub fn footprint(
+        &self,
+        energy: Option<&Energy>,
+        seconds: f64,
+        accelerators: u32,
+    ) -> Footprint {
+        let scaled = |per_joule: f64| {
+            let energy = energy?;
+            let scale = |joules: Joules| joules.get() * per_joule;
+            Some((scale(energy.joules), scale(energy.standard_uncertainty)))
+        };
+        let kwh = Joules::new(1.0).to_kwh().get();
+        let facility = kwh * self.pue.value;
+        let hours = seconds / 3600.0;
+        let rent = |price| cloud_cost(f64::from(accelerators), hours, price);
+        Footprint {
+            it_energy: scaled(kwh).map(|pair| estimate(pair, KilowattHours::new)),
+            facility_energy: scaled(facility).map(|pair| estimate(pair, KilowattHours::new)),
+            co2e: scaled(facility)
+                .map(|pair| estimate(pair, |e| self.co2e(KilowattHours::new(e)))),
+            electricity_cost: scaled(facility)
+                .map(|pair| estimate(pair, |e| self.electricity_cost(KilowattHours::new(e)))),
+            cloud_cost: (accelerators > 0).then(|| CostRange {
+                low: rent(self.accelerator.low),
+                high: rent(self.accelerator.high),
+            }),
+            accelerators,
+            site: self.clone(),
+        }
     }
-    /// Placeholder.
-    ///
-    /// # Errors
-    /// Placeholder.
-    pub fn region(self, _: &str) -> Result<Self> {
-        Err(crate::Error::new(crate::ErrorKind::UnknownRegion, "x").with_remedy("DE"))
+
+    /// Greenhouse gases of `energy` drawn by the building here.
+    #[must_use]
+    pub fn co2e(&self, energy: KilowattHours) -> GramsCo2e {
+        co2e(energy, self.carbon.grams_per_kwh)
+    }
+
+    /// Cost of `energy` drawn by the building here.
+    #[must_use]
+    pub fn electricity_cost(&self, energy: KilowattHours) -> UsDollars {
+        electricity_cost(energy, self.electricity_price.value)
     }
 }
 
-/// Placeholder.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Footprint {
-    /// x
-    pub it_energy: KilowattHours,
-    /// x
-    pub co2e: GramsCo2e,
-    /// x
-    pub electricity_cost: UsDollars,
+fn estimate<T>((value, error): (f64, f64), unit: impl Fn(f64) -> T) -> Estimate<T> {
+    Estimate { value: unit(value), standard_uncertainty: unit(error) }
 }

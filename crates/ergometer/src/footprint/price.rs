@@ -1,0 +1,81 @@
+//! Prices of accelerators, each with its unit, date and source.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::UsDollars;
+
+/// What an hourly price is the price of.
+///
+/// Google's TPU prices were per device of four chips; multiplying them by chips counts fourfold,
+/// so the unit is part of the price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PerUnit {
+    /// One GPU board.
+    Gpu,
+    /// One chip of a multi-chip device.
+    Chip,
+    /// One device, however many chips it holds.
+    Device,
+    /// One virtual machine with all its accelerators.
+    Instance,
+}
+
+/// Hourly rent of an accelerator, from pre-emptible to on-demand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AcceleratorPrice {
+    /// What is rented: `NVIDIA P100`.
+    pub name: String,
+    /// Pre-emptible price of one unit for an hour.
+    pub low: UsDollars,
+    /// On-demand price of one unit for an hour.
+    pub high: UsDollars,
+    /// The unit.
+    pub unit: PerUnit,
+    /// Who published it.
+    pub source: String,
+    /// Year of the price.
+    pub year: u16,
+}
+
+impl AcceleratorPrice {
+    fn strubell(name: &str, low: f64, high: f64, unit: PerUnit) -> Self {
+        Self {
+            name: name.to_owned(),
+            low: UsDollars::new(low),
+            high: UsDollars::new(high),
+            unit,
+            source: "Strubell et al. 2019, footnote 7: Google Cloud, United States".to_owned(),
+            year: 2019,
+        }
+    }
+
+    /// NVIDIA P100: $0.43 to $1.46 a GPU and hour.
+    #[must_use]
+    pub fn p100() -> Self {
+        Self::strubell("NVIDIA P100", 0.43, 1.46, PerUnit::Gpu)
+    }
+
+    /// NVIDIA V100: $0.74 to $2.48 a GPU and hour.
+    #[must_use]
+    pub fn v100() -> Self {
+        Self::strubell("NVIDIA V100", 0.74, 2.48, PerUnit::Gpu)
+    }
+
+    /// TPU v2: $1.35 to $4.50 a chip and hour, as the paper's Table 3 counts it.
+    ///
+    /// The paper's footnote prints $1.46 as the lower price; only $1.35 gives the table's figures.
+    /// Google's price was for a device of four chips.
+    #[must_use]
+    pub fn tpu_v2() -> Self {
+        Self::strubell("TPU v2", 1.35, 4.50, PerUnit::Chip)
+    }
+
+    /// TPU v3: $2.40 to $8.00 a chip and hour, as the paper's Table 3 counts it.
+    ///
+    /// Google's price was for a device of four chips.
+    #[must_use]
+    pub fn tpu_v3() -> Self {
+        Self::strubell("TPU v3", 2.40, 8.00, PerUnit::Chip)
+    }
+}

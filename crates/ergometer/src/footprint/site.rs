@@ -1,0 +1,207 @@
+//! Where a run takes place: the constants that turn joules into CO2e and money.
+
+use serde::{Deserialize, Serialize};
+
+use super::grid;
+use super::price::AcceleratorPrice;
+use crate::units::{GramsCo2e, UsDollars};
+use crate::{Error, ErrorKind, Result};
+
+/// A value with its source and year.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cited<T> {
+    /// The value.
+    pub value: T,
+    /// Who published it.
+    pub source: String,
+    /// The year it holds for.
+    pub year: u16,
+}
+
+impl<T> Cited<T> {
+    /// A value with its source and year.
+    pub fn new(value: T, source: impl Into<String>, year: u16) -> Self {
+        Self { value, source: source.into(), year }
+    }
+}
+
+/// What a carbon intensity counts; the two differ by about 10 % and are not to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntensityKind {
+    /// Building plants and winning fuel included.
+    LifeCycle,
+    /// What the plants emit.
+    Direct,
+    /// As its publisher gives it, without saying which.
+    Unstated,
+}
+
+impl IntensityKind {
+    /// The word used in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LifeCycle => "life-cycle",
+            Self::Direct => "direct",
+            Self::Unstated => "kind not stated",
+        }
+    }
+}
+
+/// Carbon intensity of the electricity of a place: location-based, annual mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CarbonIntensity {
+    /// Grams of CO2 equivalent a kilowatt-hour.
+    pub grams_per_kwh: f64,
+    /// Code of the place: `DE`, `US-eGRID`, `gcp:europe-west3`.
+    pub code: String,
+    /// Its name.
+    pub place: String,
+    /// What it counts.
+    pub kind: IntensityKind,
+    /// Nobody stated the place: this is an assumption.
+    pub assumed: bool,
+    /// Who published it.
+    pub source: String,
+    /// The year it holds for.
+    pub year: u16,
+}
+
+/// Where a run takes place.
+///
+/// ```
+/// use ergometer::footprint::Site;
+///
+/// let site = Site::current().region("DE")?.with_pue(1.2)?;
+/// assert!(!site.carbon.assumed);
+/// assert!(Site::current().carbon.assumed, "a place is never guessed");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// Name of the preset it began with.
+    pub name: String,
+    /// Power usage effectiveness: facility energy over IT energy, at least 1.
+    pub pue: Cited<f64>,
+    /// Carbon intensity of the grid.
+    pub carbon: CarbonIntensity,
+    /// Price of a kilowatt-hour.
+    pub electricity_price: Cited<UsDollars>,
+    /// Rent of an accelerator.
+    pub accelerator: AcceleratorPrice,
+}
+
+/// Names of the presets.
+const PRESETS: [&str; 2] = ["current", "strubell2019"];
+
+impl Site {
+    /// Today's constants and, until a region is given, the world's average grid.
+    ///
+    /// PUE 1.54 (Uptime Institute 2025); 458.29 g/kWh life-cycle (Our World in Data from Ember,
+    /// 2025). No newer prices are shipped than those of the paper ($0.12/kWh; P100).
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            name: PRESETS[0].to_owned(),
+            pue: Cited::new(1.54, "Uptime Institute, Global Data Center Survey, mean", 2025),
+            carbon: grid::world(),
+            electricity_price: strubell_electricity(),
+            accelerator: AcceleratorPrice::p100(),
+        }
+    }
+
+    /// The constants of Strubell, Ganesh and McCallum (2019).
+    ///
+    /// PUE 1.58 (Ascierto 2018, Uptime Institute); 0.954 lb/kWh (EPA 2018, taken literally);
+    /// $0.12/kWh (US average); P100 from $0.43 to $1.46 an hour.
+    #[must_use]
+    pub fn strubell2019() -> Self {
+        Self {
+            name: PRESETS[1].to_owned(),
+            pue: Cited::new(1.58, "Strubell et al. 2019: Ascierto 2018, Uptime Institute", 2018),
+            carbon: CarbonIntensity {
+                grams_per_kwh: GramsCo2e::from_pounds(0.954).get(),
+                code: "US".to_owned(),
+                place: "United States".to_owned(),
+                kind: IntensityKind::Direct,
+                assumed: false,
+                source: "Strubell et al. 2019: EPA 2018, 0.954 lb/kWh".to_owned(),
+                year: 2018,
+            },
+            electricity_price: strubell_electricity(),
+            accelerator: AcceleratorPrice::p100(),
+        }
+    }
+
+    /// The preset called `name`: `current` or `strubell2019`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] for any other name.
+    pub fn preset(name: &str) -> Result<Self> {
+        match name {
+            "current" => Ok(Self::current()),
+            "strubell2019" => Ok(Self::strubell2019()),
+            _ => Err(Error::new(ErrorKind::InvalidSetting, format!("unknown preset '{name}'"))
+                .with_remedy(format!("the presets are {}", PRESETS.join(" and ")))),
+        }
+    }
+
+    /// The same site on the grid of a region.
+    ///
+    /// `code` is an ISO country code or name (`DE`, `DEU`, `Germany`), `US-eGRID` or a subregion of it
+    /// (`US-CAMX`), or a Google region (`gcp:europe-west3`, `europe-west3`); case does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`] with the near matches.
+    pub fn region(self, code: &str) -> Result<Self> {
+        Ok(Self { carbon: grid::find(code)?, ..self })
+    }
+
+    /// The same site with another power usage effectiveness, as the user states it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] if it is below 1 or not finite.
+    pub fn with_pue(self, pue: f64) -> Result<Self> {
+        if !pue.is_finite() || pue < 1.0 {
+            return Err(Error::new(ErrorKind::InvalidSetting, format!("PUE is {pue}"))
+                .with_remedy("a PUE is facility energy over IT energy, so at least 1"));
+        }
+        let year = self.pue.year;
+        Ok(Self { pue: Cited::new(pue, "stated by the user", year), ..self })
+    }
+
+    /// The same site with another carbon intensity.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] if it is negative or not finite.
+    pub fn with_carbon(self, carbon: CarbonIntensity) -> Result<Self> {
+        let grams = carbon.grams_per_kwh;
+        if !grams.is_finite() || grams < 0.0 {
+            let message = format!("carbon intensity is {grams} g/kWh");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a finite value that is not negative"));
+        }
+        Ok(Self { carbon, ..self })
+    }
+
+    /// The same site with another price of a kilowatt-hour.
+    #[must_use]
+    pub fn with_electricity_price(self, price: Cited<UsDollars>) -> Self {
+        Self { electricity_price: price, ..self }
+    }
+
+    /// The same site with the rent of another accelerator.
+    #[must_use]
+    pub fn with_accelerator(self, accelerator: AcceleratorPrice) -> Self {
+        Self { accelerator, ..self }
+    }
+}
+
+fn strubell_electricity() -> Cited<UsDollars> {
+    Cited::new(UsDollars::new(0.12), "Strubell et al. 2019, footnote 9: US average", 2018)
+}
