@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(codes.len(), COUNTRIES.len());
         for row in COUNTRIES {
             assert!((0.0..=1400.0).contains(&row.grams_per_kwh), "{}", row.name);
-            assert!((2020..=2025).contains(&row.year), "{}", row.name);
+            assert!((2009..=2025).contains(&row.year), "{}", row.name);
         }
         assert!(GOOGLE.iter().all(|row| (0.0..=1000.0).contains(&row.grams_per_kwh)));
     }
