@@ -3,7 +3,6 @@
 
 mod child;
 mod corpus;
-mod costs;
 mod csv_rows;
 mod figure;
 mod files;
@@ -283,11 +282,23 @@ impl BenchModels {
 
     /// Says what is wrong before minutes of building rather than after.
     fn check_input(&self) -> Result<(), Stop> {
-        // SITE
+        self.check_site().map_err(|error| Stop::wrong_input(error.to_string()))?;
         if let Some(prefix) = &self.parallel {
             corpus::check_parallel(prefix, [&self.source, &self.target])?;
         }
         corpus::check_files(&self.text)
+    }
+
+    /// What the models will make of `--preset`, `--region` and `--pue`.
+    fn check_site(&self) -> ergometer::Result<()> {
+        let mut site = Site::preset(&word(self.preset))?;
+        if let Some(region) = &self.region {
+            site = site.region(region)?;
+        }
+        if let Some(pue) = self.pue {
+            site.with_pue(pue)?;
+        }
+        Ok(())
     }
 
     fn settings(&self) -> Settings {

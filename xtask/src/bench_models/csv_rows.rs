@@ -1,6 +1,6 @@
 //! The report as CSV: one row a run, and the paper's own rows, in plain units.
 
-use ergometer::units::{GramsCo2e, KilowattHours, UsDollars};
+use ergometer::units::GramsCo2e;
 use serde::{Deserialize, Serialize};
 
 use super::paper::{self, PaperRow};
@@ -75,12 +75,12 @@ fn measured(model: &ModelReport, run: &Run) -> Row {
         seconds: Some(run.seconds),
         energy_j: run.energy.map(|energy| energy.joules.get()),
         standard_uncertainty_j: run.energy.map(|energy| energy.standard_uncertainty.get()),
-        facility_kwh: run.costs.facility_kwh.map(KilowattHours::get),
-        co2e_lb: run.costs.co2e.map(GramsCo2e::pounds),
-        co2e_kg: run.costs.co2e.map(GramsCo2e::kilograms),
-        electricity_usd: run.costs.electricity.map(UsDollars::get),
-        cloud_low_usd: run.costs.cloud.map(|(low, _)| low.get()),
-        cloud_high_usd: run.costs.cloud.map(|(_, high)| high.get()),
+        facility_kwh: run.footprint.facility_energy.map(|energy| energy.value.get()),
+        co2e_lb: run.footprint.co2e.map(|gases| gases.value.pounds()),
+        co2e_kg: run.footprint.co2e.map(|gases| gases.value.kilograms()),
+        electricity_usd: run.footprint.electricity_cost.map(|cost| cost.value.get()),
+        cloud_low_usd: run.cloud_usd().map(|(low, _)| low.get()),
+        cloud_high_usd: run.cloud_usd().map(|(_, high)| high.get()),
         training_steps: training.map(|steps| steps.count),
         joules_per_step: training.map(|steps| steps.joules.mean),
         items: items.map(|items| items.count),
@@ -109,8 +109,8 @@ fn printed(row: &PaperRow) -> Row {
         facility_kwh: row.facility_kwh,
         co2e_lb: row.co2e_lb,
         co2e_kg: grams.map(GramsCo2e::kilograms),
-        cloud_low_usd: row.cloud_usd.map(|(low, _)| low),
-        cloud_high_usd: row.cloud_usd.map(|(_, high)| high),
+        cloud_low_usd: Some(row.cloud_usd.0.get()),
+        cloud_high_usd: Some(row.cloud_usd.1.get()),
         ..Row::default()
     }
 }

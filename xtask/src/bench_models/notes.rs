@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use ergometer::footprint::{PerUnit, Site};
 use ergometer::source::{Availability, SourceReport};
 
-use super::costs::Costs;
 use super::figure::significant;
 use super::report::{ModelReport, Report};
 use super::spread::Spread;
@@ -64,13 +64,61 @@ pub fn of(report: &Report) -> String {
             line(&mut lines, &spread);
         }
     }
-    for constant in Costs::constants(report) {
+    for constant in constants(report) {
         line(&mut lines, &constant);
     }
+    line(
+        &mut lines,
+        "rows marked Strubell et al. 2019 are as printed there: the paper's hardware, PUE 1.58, \
+         0.954 lb CO2e/kWh (direct), its cloud prices",
+    );
     for failure in &report.failures {
         line(&mut lines, &format!("failed: {failure}"));
     }
     lines
+}
+
+/// The site's constants, each with its source and year.
+fn constants(report: &Report) -> Vec<String> {
+    let Site { name: _, pue, carbon, electricity_price: electricity, accelerator } = &report.site;
+    let assumed = if carbon.assumed { ", assumed: state yours with --region" } else { "" };
+    let mut lines = vec![
+        format!("PUE {} ({}, {})", pue.value, pue.source, pue.year),
+        format!(
+            "grid {} g CO2e/kWh, {} ({}; {}, {}{assumed})",
+            carbon.grams_per_kwh,
+            carbon.place,
+            carbon.kind.as_str(),
+            carbon.source,
+            carbon.year
+        ),
+        format!(
+            "electricity {}/kWh ({}, {})",
+            electricity.value, electricity.source, electricity.year
+        ),
+    ];
+    if report.models.iter().flat_map(|model| &model.runs).any(|run| run.cloud_usd().is_some()) {
+        lines.push(format!(
+            "cloud {} {}–{} a {} and hour ({}, {})",
+            accelerator.name,
+            accelerator.low,
+            accelerator.high,
+            priced(accelerator.unit),
+            accelerator.source,
+            accelerator.year
+        ));
+    }
+    lines
+}
+
+/// What a price is for.
+const fn priced(unit: PerUnit) -> &'static str {
+    match unit {
+        PerUnit::Gpu => "GPU",
+        PerUnit::Chip => "chip",
+        PerUnit::Device => "device",
+        PerUnit::Instance => "instance",
+    }
 }
 
 /// What repeats differ by, one line a quantity; nothing for a single run.

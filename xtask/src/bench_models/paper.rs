@@ -1,5 +1,7 @@
 //! The paper's own rows, to be read beside what was measured.
 
+use ergometer::footprint::strubell;
+use ergometer::units::{UsDollars, Watts};
 use serde::{Deserialize, Serialize};
 
 use super::{Model, Size};
@@ -25,30 +27,49 @@ pub struct PaperRow {
     /// Pounds of CO2 equivalent.
     pub co2e_lb: Option<f64>,
     /// Cloud cost from low to high, US dollars.
-    pub cloud_usd: Option<(f64, f64)>,
+    pub cloud_usd: (UsDollars, UsDollars),
 }
 
 impl PaperRow {
-    /// The paper's row for a model of this size.
+    /// The paper's row for a model: up to the size `base` that of its base model.
     pub fn for_model(model: Model, size: Size) -> Option<Self> {
-        let row = |model: &str, watts, hours, kwh, lb, cloud| Self {
-            source: CITATION.to_owned(),
-            model: model.to_owned(),
-            hardware: "P100x8".to_owned(),
-            watts: Some(watts),
-            hours,
-            facility_kwh: Some(kwh),
-            co2e_lb: Some(lb),
-            cloud_usd: Some(cloud),
+        let (name, hardware) = match (model, size) {
+            (Model::Transformer, Size::Big) => ("Transformer big", "P100x8"),
+            (Model::Transformer, _) => ("Transformer base", "P100x8"),
+            (Model::Elmo, _) => ("ELMo", "P100x3"),
         };
-        Some(match (model, size) {
-            (Model::Transformer, Size::Big) => {
-                row("Transformer big", 1515.43, 84.0, 201.0, 192.0, (289.0, 981.0))
-            }
-            (Model::Transformer, _) => {
-                row("Transformer base", 1415.78, 12.0, 27.0, 26.0, (41.0, 140.0))
-            }
-            (Model::Elmo, _) => row("ELMo", 517.66, 336.0, 275.0, 262.0, (433.0, 1472.0)),
-        })
+        strubell::table3(name, hardware).map(Self::from)
+    }
+}
+
+impl From<&strubell::Row> for PaperRow {
+    fn from(row: &strubell::Row) -> Self {
+        Self {
+            source: CITATION.to_owned(),
+            model: row.model.to_owned(),
+            hardware: row.hardware.to_owned(),
+            watts: row.power.map(Watts::get),
+            hours: row.hours_printed,
+            facility_kwh: row.facility_kwh,
+            co2e_lb: row.co2e_pounds,
+            cloud_usd: row.cloud,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_model_and_size_has_a_row() {
+        for size in [Size::Smoke, Size::Tiny, Size::Small, Size::Base] {
+            let row = PaperRow::for_model(Model::Transformer, size).unwrap();
+            assert_eq!((row.model.as_str(), row.co2e_lb), ("Transformer base", Some(26.0)));
+        }
+        let big = PaperRow::for_model(Model::Transformer, Size::Big).unwrap();
+        assert_eq!((big.watts, big.hours), (Some(1515.43), 84.0));
+        let elmo = PaperRow::for_model(Model::Elmo, Size::Big).unwrap();
+        assert_eq!((elmo.hardware.as_str(), elmo.facility_kwh), ("P100x3", Some(275.0)));
     }
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ergometer::Record;
-use ergometer::footprint::Footprint;
+use ergometer::footprint::{Footprint, Site};
 use ergometer::meter::Uncertainty;
 use ergometer::run::record::{DomainRecord, Energy, Epoch, Items, Machine, SpanNode, Steps};
 use ergometer::source::SourceReport;
-use ergometer::units::Joules;
+use ergometer::units::{Joules, UsDollars};
 use serde::{Deserialize, Serialize};
 
-use super::costs::Costs;
 use super::paper::PaperRow;
 use super::software::Software;
 use super::spread::Spread;
@@ -71,7 +70,7 @@ pub struct Report {
     /// The machine.
     pub machine: Machine,
     /// Where the machine stands: PUE, grid, electricity price, each with source and year.
-    pub site: ergometer::footprint::Site,
+    pub site: Site,
     /// What each power source found, unavailable ones with reason and remedy.
     pub sources: Vec<SourceReport>,
     /// The models in the order in which they ran.
@@ -160,9 +159,7 @@ pub struct Run {
     pub steps: BTreeMap<String, Steps>,
     /// Phases, functions and all other spans.
     pub spans: Vec<SpanNode>,
-    /// Greenhouse gases and money.
-    pub costs: Costs,
-    /// The footprint with every constant and its source.
+    /// Facility energy, greenhouse gases and money, with every constant and its source.
     pub footprint: Footprint,
     /// The model's quality, from the first measurement to the last.
     pub quality: Option<Quality>,
@@ -210,7 +207,7 @@ impl Report {
     ) -> Option<Self> {
         let first = &measured.first()?.record;
         let (machine, sources) = (first.machine.clone(), first.sources.clone());
-        let site = Costs::site(first);
+        let site = first.footprint.site.clone();
         let mut runs: Vec<(Model, Vec<Run>)> = Vec::new();
         for one in measured {
             let model = one.model;
@@ -256,7 +253,6 @@ impl Run {
         let energy = record.total.energy;
         Self {
             hardware: hardware(&record),
-            costs: Costs::of(&record),
             quality: Quality::of(&record.facts, &record.results),
             train_loss: Change::of(&record.results, "train_loss"),
             valid_loss: Change::of(&record.results, "valid_loss"),
@@ -334,9 +330,9 @@ impl Mean {
             seconds: spread(|run| Some(run.seconds)),
             joules: spread(|run| Some(run.energy?.joules.get())),
             watts: spread(|run| run.watts),
-            facility_kwh: spread(|run| Some(run.costs.facility_kwh?.get())),
-            co2e_kg: spread(|run| Some(run.costs.co2e?.kilograms())),
-            electricity_usd: spread(|run| Some(run.costs.electricity?.get())),
+            facility_kwh: spread(|run| Some(run.footprint.facility_energy?.value.get())),
+            co2e_kg: spread(|run| Some(run.footprint.co2e?.value.kilograms())),
+            electricity_usd: spread(|run| Some(run.footprint.electricity_cost?.value.get())),
             joules_per_step: spread(|run| Some(run.training_steps()?.joules.mean)),
             joules_per_item: spread(|run| Some(run.training_items()?.joules_per_item.get())),
             items_per_second: spread(|run| Some(run.training_items()?.per_second)),
@@ -349,6 +345,13 @@ impl Run {
     /// Whether the run used no accelerator.
     pub fn on_cpu(&self) -> bool {
         on_cpu(&self.facts)
+    }
+
+    /// What its accelerators would have cost in a cloud, from low to high; `None` for a run on the
+    /// CPU, even where idle accelerators of the machine were metered.
+    pub fn cloud_usd(&self) -> Option<(UsDollars, UsDollars)> {
+        let range = self.footprint.cloud_cost.filter(|_| !self.on_cpu())?;
+        Some((range.low, range.high))
     }
 
     /// The training steps; those outside every epoch where no epoch is called `train`.

@@ -90,7 +90,7 @@ fn printed(row: &PaperRow) -> Vec<String> {
         row.facility_kwh.map_or_else(none, |kwh| significant(kwh, 2)),
         pounds.map_or_else(none, |grams| significant(grams.pounds(), 2)),
         pounds.map_or_else(none, |grams| significant(grams.kilograms(), 2)),
-        row.cloud_usd.map_or_else(none, |(low, high)| dollars(low, high, 2)),
+        dollars(row.cloud_usd.0.get(), row.cloud_usd.1.get()),
         NONE.to_owned(),
         paper::CITATION.to_owned(),
     ]
@@ -99,20 +99,20 @@ fn printed(row: &PaperRow) -> Vec<String> {
 /// The mean of what the runs would have cost in a cloud.
 fn cloud(model: &ModelReport) -> String {
     let count = model.runs.len() as f64;
-    let ranges: Option<Vec<_>> = model.runs.iter().map(|run| run.costs.cloud).collect();
+    let ranges: Option<Vec<_>> = model.runs.iter().map(Run::cloud_usd).collect();
     match ranges {
         Some(ranges) if !ranges.is_empty() => {
             let low = ranges.iter().map(|(low, _)| low.get()).sum::<f64>() / count;
             let high = ranges.iter().map(|(_, high)| high.get()).sum::<f64>() / count;
-            dollars(low, high, 2)
+            dollars(low, high)
         }
         _ if model.runs.iter().all(Run::on_cpu) => "n/a (no GPU)".to_owned(),
         _ => "n/a (no price)".to_owned(),
     }
 }
 
-fn dollars(low: f64, high: f64, digits: i32) -> String {
-    format!("${}–{}", significant(low, digits), significant(high, digits))
+fn dollars(low: f64, high: f64) -> String {
+    format!("${}–{}", significant(low, 2), significant(high, 2))
 }
 
 /// Speed, energy a step and quality of each model.
