@@ -1,1 +1,113 @@
-//! To be filled.
+//! Every form of the record says what the record says.
+
+use ergometer::run::record::{Record, SCHEMA};
+use ergometer::source::DomainKind;
+use ergometer::span::Label;
+use ergometer::units::Watts;
+use ergometer::{ErrorKind, Kind, Meter};
+
+use crate::accounting::Steady;
+
+/// A short run with two domains, two epochs and a phase.
+fn run() -> Record {
+    let meter = Meter::builder()
+        .label("a | b")
+        .without_probe()
+        .source(Steady::new("gpu-0", DomainKind::Gpu, 300.0))
+        .fixed(DomainKind::Node, Watts::new(50.0))
+        .region("DE")
+        .start()
+        .unwrap();
+    for split in ["train", "valid"] {
+        let _epoch = meter.enter(Label::new(Kind::Epoch, split));
+        for _ in 0..3 {
+            let step = meter.enter(Label::new(Kind::Step, "step").with_unit("tokens"));
+            step.items(10_u8);
+            drop(meter.enter(Label::new(Kind::Phase, "forward")));
+        }
+    }
+    meter.result("loss", 1.25);
+    meter.fact("seed", 7);
+    meter.finish().unwrap()
+}
+
+#[test]
+fn json_gives_the_same_record_back() {
+    let record = run();
+    let again = Record::from_json(&record.to_json().unwrap()).unwrap();
+    assert_eq!(record, again);
+    assert_eq!(again.schema, SCHEMA);
+}
+
+#[test]
+fn json_of_another_version_is_refused() {
+    let json = run().to_json().unwrap().replace(SCHEMA, "ergometer-record/99");
+    let error = Record::from_json(&json).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert!(error.to_string().contains("ergometer-record/99"), "{error}");
+    assert_eq!(Record::from_json("{}").unwrap_err().kind(), ErrorKind::Format);
+    assert_eq!(Record::from_json("no json").unwrap_err().kind(), ErrorKind::Format);
+}
+
+#[test]
+fn the_table_shows_value_method_and_uncertainty_and_where_constants_come_from() {
+    let record = run();
+    let table = record.to_string();
+    for part in ["±", "counter", "assumed", "train 1", "valid 1", "PUE 1.54", "Germany", "2024"] {
+        assert!(table.contains(part), "{part} is missing in\n{table}");
+    }
+    assert!(table.contains("measured and modelled or assumed"), "{table}");
+    assert!(!table.contains("ASSUMED"), "a region was given");
+    assert!(table.lines().all(|line| line.chars().count() <= 200), "{table}");
+}
+
+#[test]
+fn markdown_has_the_same_tables() {
+    let record = run();
+    let markdown = record.to_markdown();
+    assert!(markdown.starts_with("# a | b: "), "{markdown}");
+    assert!(markdown.contains("## Epochs"));
+    assert!(markdown.contains("| train 1 "), "{markdown}");
+    let rules = markdown.lines().filter(|line| line.starts_with("|--") || line.starts_with("|:-"));
+    assert!(rules.count() >= 4, "{markdown}");
+}
+
+#[test]
+fn csv_holds_every_joule() {
+    let record = run();
+    let csv = record.to_csv().unwrap();
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<std::collections::BTreeMap<String, String>> =
+        reader.deserialize().map(Result::unwrap).collect();
+    let joules = |scope: &str, domain: &str| -> f64 {
+        rows.iter()
+            .filter(|row| row["scope"] == scope && row["domain"] == domain)
+            .map(|row| row["joules"].parse::<f64>().unwrap())
+            .sum()
+    };
+    for (index, row) in record.domains.iter().enumerate() {
+        let id = &row.domain.id;
+        let total = record.total.by_domain[index].unwrap().joules.get();
+        assert!((joules("run", id) - total).abs() <= 1e-12 * total);
+        let parts = joules("steps", id) + joules("between_steps", id) + joules("outside_epochs", id);
+        assert!((parts - total).abs() <= 1e-9 * total.max(1.0), "{parts} {total}");
+    }
+    assert!(rows.iter().any(|row| row["name"] == "epoch:train/step:step/phase:forward"));
+}
+
+#[test]
+fn a_record_is_written_in_the_form_its_extension_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = run();
+    for name in ["r.json", "r.md", "r.csv"] {
+        record.write(dir.path().join(name)).unwrap();
+    }
+    let json = std::fs::read_to_string(dir.path().join("r.json")).unwrap();
+    assert_eq!(Record::from_json(&json).unwrap(), record);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "nothing else is left behind");
+
+    let unknown = record.write(dir.path().join("r.txt")).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::InvalidSetting);
+    let nowhere = record.write(dir.path().join("no such folder/r.json")).unwrap_err();
+    assert_eq!(nowhere.kind(), ErrorKind::Io);
+}

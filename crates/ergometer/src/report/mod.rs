@@ -1,1 +1,58 @@
-//! Record → people.
+//! Record → people and other tools.
+//!
+//! Everything here is made from the [`Record`] alone. The terminal and Markdown forms show the same
+//! [sections](sections); JSON holds everything; CSV holds every energy, a row each.
+
+mod csv;
+mod figure;
+mod json;
+mod markdown;
+mod sections;
+mod table;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::run::Record;
+use crate::{Error, ErrorKind, Result};
+
+impl Record {
+    /// Writes the record to `path`, as JSON, Markdown or CSV by its extension (`json`, `md`, `csv`).
+    ///
+    /// The file appears whole or not at all: it is written beside its place and then moved.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] for another extension, [`ErrorKind::Io`] if it cannot be
+    /// written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let text = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("json") => self.to_json()?,
+            Some("md") => self.to_markdown(),
+            Some("csv") => self.to_csv()?,
+            _ => {
+                let message = format!("no format for '{}'", path.display());
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("the extension says the format: .json, .md or .csv"));
+            }
+        };
+        write_whole(path, &text).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("'{}' could not be written: {error}", path.display()))
+                .with_source(error)
+        })
+    }
+}
+
+fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}

@@ -1,0 +1,138 @@
+//! The record as CSV: every energy, a row each.
+//!
+//! | column | what |
+//! |---|---|
+//! | `scope` | `run`, `epoch`, `between_steps`, `outside_epochs`, `steps` or `span` |
+//! | `name` | the run's label, the split, or the path of span labels joined by `/` |
+//! | `index` | number of the epoch within its split; empty elsewhere |
+//! | `domain` | the domain's id |
+//! | `method` | `counter`, `integrated`, `modelled` or `assumed` |
+//! | `seconds` | length of the interval, or of all of them; empty for remainders |
+//! | `count` | intervals in the row |
+//! | `joules` | energy; empty when nothing was read |
+//! | `standard_uncertainty_j` | one standard deviation; empty where it is not kept per domain |
+
+use serde::Serialize;
+
+use crate::run::Record;
+use crate::run::record::{SpanNode, Usage};
+use crate::units::Joules;
+use crate::{Error, ErrorKind, Result};
+
+#[derive(Serialize)]
+struct Row<'a> {
+    scope: &'a str,
+    name: &'a str,
+    index: Option<u64>,
+    domain: &'a str,
+    method: &'a str,
+    seconds: Option<f64>,
+    count: u64,
+    joules: Option<f64>,
+    standard_uncertainty_j: Option<f64>,
+}
+
+impl Record {
+    /// Every energy of the record as CSV with a header, one row a scope and domain.
+    ///
+    /// Columns: `scope` (`run`, `epoch`, `steps`, `between_steps`, `outside_epochs`, `span`), `name`,
+    /// `index`, `domain`, `method`, `seconds`, `count`, `joules`, `standard_uncertainty_j`. A cell is
+    /// empty where there is no such value.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Format`] if it cannot be expressed, which no record of a meter is.
+    pub fn to_csv(&self) -> Result<String> {
+        let mut rows = Rows { record: self, writer: csv::Writer::from_writer(Vec::new()) };
+        rows.all().map_err(|error| {
+            Error::new(ErrorKind::Format, format!("the record is no CSV: {error}"))
+                .with_source(error)
+        })?;
+        let bytes = rows.writer.into_inner().map_err(|error| {
+            Error::new(ErrorKind::Format, format!("the record is no CSV: {error}"))
+        })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+struct Rows<'a> {
+    record: &'a Record,
+    writer: csv::Writer<Vec<u8>>,
+}
+
+type Written = std::result::Result<(), csv::Error>;
+
+impl Rows<'_> {
+    fn all(&mut self) -> Written {
+        let record = self.record;
+        self.usage("run", &record.run.label, None, &record.total)?;
+        for epoch in &record.epochs {
+            self.usage("epoch", &epoch.split, Some(epoch.index), &epoch.usage)?;
+            if let Some(steps) = &epoch.steps {
+                let (seconds, count) = (Some(steps.seconds), steps.count);
+                let name = &epoch.split;
+                self.joules("steps", name, Some(epoch.index), seconds, count, &steps.by_domain)?;
+            }
+            let (name, index) = (&epoch.split, Some(epoch.index));
+            self.joules("between_steps", name, index, None, 1, &epoch.between_steps)?;
+        }
+        let label = &record.run.label;
+        self.joules("outside_epochs", label, None, None, 1, &record.outside_epochs)?;
+        for node in &record.spans {
+            self.span(node, "")?;
+        }
+        Ok(())
+    }
+
+    fn usage(&mut self, scope: &str, name: &str, index: Option<u64>, usage: &Usage) -> Written {
+        for (row, energy) in self.record.domains.iter().zip(&usage.by_domain) {
+            self.writer.serialize(Row {
+                scope,
+                name,
+                index,
+                domain: &row.domain.id,
+                method: row.domain.method.as_str(),
+                seconds: Some(usage.seconds),
+                count: 1,
+                joules: energy.map(|energy| energy.joules.get()),
+                standard_uncertainty_j: energy.map(|energy| energy.standard_uncertainty.get()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn joules(
+        &mut self,
+        scope: &str,
+        name: &str,
+        index: Option<u64>,
+        seconds: Option<f64>,
+        count: u64,
+        by_domain: &[Joules],
+    ) -> Written {
+        for (row, joules) in self.record.domains.iter().zip(by_domain) {
+            self.writer.serialize(Row {
+                scope,
+                name,
+                index,
+                domain: &row.domain.id,
+                method: row.domain.method.as_str(),
+                seconds,
+                count,
+                joules: row.energy.map(|_| joules.get()),
+                standard_uncertainty_j: None,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn span(&mut self, node: &SpanNode, above: &str) -> Written {
+        let own = format!("{}:{}", node.kind.as_str(), node.name);
+        let path = if above.is_empty() { own } else { format!("{above}/{own}") };
+        self.joules("span", &path, None, Some(node.seconds), node.count, &node.by_domain)?;
+        for child in &node.children {
+            self.span(child, &path)?;
+        }
+        Ok(())
+    }
+}

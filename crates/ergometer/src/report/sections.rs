@@ -1,0 +1,281 @@
+//! What a report for people shows, as text in rows: once for every form of it.
+
+use super::figure::{self, ABSENT, or_absent};
+use crate::meter::Method;
+use crate::run::Record;
+use crate::run::record::{Distribution, Epoch, SpanNode, Steps};
+use crate::source::Availability;
+use crate::units::Joules;
+
+/// Rows of a long table that are shown from its beginning and from its end.
+const SHOWN: usize = 10;
+
+/// A table with a heading.
+pub(super) struct Section {
+    pub title: String,
+    pub columns: Vec<&'static str>,
+    pub rows: Vec<Vec<String>>,
+}
+
+/// One line on what ran, where and for how long.
+pub(super) fn headline(record: &Record) -> String {
+    let machine = &record.machine;
+    let mut place: Vec<String> = machine.accelerators.clone();
+    place.extend(machine.cpu.clone());
+    if let Some(count) = machine.logical_cpus {
+        place.push(format!("{count} logical CPUs"));
+    }
+    if machine.virtual_machine == Some(true) {
+        place.push("virtual machine".to_owned());
+    }
+    let place = place.join(", ");
+    let duration = figure::duration(record.run.seconds);
+    format!("{}: {duration} on {}", record.run.label, if place.is_empty() { "?" } else { &place })
+}
+
+/// All sections that have rows.
+pub(super) fn sections(record: &Record) -> Vec<Section> {
+    let all = [domains(record), epochs(record), steps(record), spans(record), footprint(record)];
+    all.into_iter().filter(|section| !section.rows.is_empty()).collect()
+}
+
+fn domains(record: &Record) -> Section {
+    let seconds = record.run.seconds;
+    let mut rows: Vec<Vec<String>> = record
+        .domains
+        .iter()
+        .map(|row| {
+            let domain = &row.domain;
+            let power = or_absent(row.energy.as_ref(), |energy| figure::power(energy, seconds));
+            vec![
+                format!("{} {}", domain.kind.as_str(), domain.label),
+                domain.source.clone(),
+                domain.method.as_str().to_owned(),
+                or_absent(row.energy.as_ref(), figure::energy),
+                power,
+                or_absent(row.energy, |energy| format!("{:.0} %", energy.coverage * 100.0)),
+            ]
+        })
+        .collect();
+    if let Some(total) = &record.total.energy {
+        let methods: Vec<&str> = methods(record).iter().map(|method| method.as_str()).collect();
+        rows.push(vec![
+            "total".to_owned(),
+            String::new(),
+            methods.join(" + "),
+            figure::energy(total),
+            figure::power(total, seconds),
+            format!("{:.0} %", total.coverage * 100.0),
+        ]);
+    }
+    Section {
+        title: "Energy".to_owned(),
+        columns: vec!["domain", "source", "method", "energy", "mean power", "observed"],
+        rows,
+    }
+}
+
+/// The methods of the domains that gave an energy, each once.
+fn methods(record: &Record) -> Vec<Method> {
+    let mut methods: Vec<Method> =
+        record.domains.iter().filter_map(|row| Some(row.energy?.method)).collect();
+    methods.sort();
+    methods.dedup();
+    methods
+}
+
+fn epochs(record: &Record) -> Section {
+    let row = |epoch: &Epoch| {
+        let items = epoch.steps.as_ref().and_then(|steps| steps.items.as_ref());
+        vec![
+            format!("{} {}", epoch.split, epoch.index),
+            figure::duration(epoch.usage.seconds),
+            or_absent(epoch.usage.energy.as_ref(), figure::energy),
+            or_absent(epoch.steps.as_ref(), |steps| figure::count(steps.count as f64)),
+            or_absent(epoch.steps.as_ref(), |steps| joules_of(&steps.joules)),
+            or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
+            or_absent(items, |items| figure::joules(items.joules_per_item)),
+        ]
+    };
+    let columns = vec!["epoch", "time", "energy", "steps", "a step", "a second", "an item"];
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let count = record.epochs.len();
+    for (index, epoch) in record.epochs.iter().enumerate() {
+        if count <= 2 * SHOWN || index < SHOWN || index >= count - SHOWN {
+            rows.push(row(epoch));
+        } else if index == SHOWN {
+            let mut left_out = vec![String::new(); columns.len()];
+            left_out[0] = format!("… {} more", count - 2 * SHOWN);
+            rows.push(left_out);
+        }
+    }
+    Section { title: "Epochs".to_owned(), columns, rows }
+}
+
+fn joules_of(distribution: &Distribution) -> String {
+    figure::joules(Joules::new(distribution.mean))
+}
+
+fn steps(record: &Record) -> Section {
+    let row = |(split, steps): (&String, &Steps)| {
+        let joules = |value| figure::joules(Joules::new(value));
+        let d = &steps.joules;
+        vec![
+            split.clone(),
+            figure::count(steps.count as f64),
+            joules(d.mean),
+            joules(d.min),
+            joules(d.p50),
+            joules(d.p95),
+            joules(d.max),
+        ]
+    };
+    Section {
+        title: "Joules a step".to_owned(),
+        columns: vec!["steps of", "count", "mean", "min", "median", "p95", "max"],
+        rows: record.steps.iter().map(row).collect(),
+    }
+}
+
+fn spans(record: &Record) -> Section {
+    let mut rows = Vec::new();
+    let total = record.total.energy.map_or(0.0, |energy| energy.joules.get());
+    for node in &record.spans {
+        add_span(node, 0, total, &mut rows);
+    }
+    // A single kind of span without children says no more than the epochs and steps above.
+    if rows.len() < 2 {
+        rows.clear();
+    }
+    Section {
+        title: "Spans".to_owned(),
+        columns: vec!["span", "count", "time", "energy", "of the run", "outside its children"],
+        rows,
+    }
+}
+
+fn add_span(node: &SpanNode, depth: usize, total: f64, rows: &mut Vec<Vec<String>>) {
+    let joules: Joules = node.by_domain.iter().copied().sum();
+    let name = if node.name == node.kind.as_str() {
+        node.name.clone()
+    } else {
+        format!("{} {}", node.kind.as_str(), node.name)
+    };
+    let share = if total > 0.0 { Some(joules.get() / total * 100.0) } else { None };
+    rows.push(vec![
+        format!("{}{name}", "· ".repeat(depth)),
+        figure::count(node.count as f64),
+        figure::duration(node.seconds),
+        figure::plus_minus(joules.get(), node.standard_uncertainty.get(), "J"),
+        or_absent(share, |share| format!("{share:.1} %")),
+        if node.children.is_empty() { String::new() } else { figure::joules(node.exclusive) },
+    ]);
+    for child in &node.children {
+        add_span(child, depth + 1, total, rows);
+    }
+}
+
+fn footprint(record: &Record) -> Section {
+    let footprint = &record.footprint;
+    let site = &footprint.site;
+    let carbon = &site.carbon;
+    let kwh = |estimate: crate::footprint::Estimate<crate::units::KilowattHours>| {
+        let (value, error) = (estimate.value.get(), estimate.standard_uncertainty.get());
+        figure::plus_minus(value * 1000.0, error * 1000.0, "Wh")
+    };
+    let gases = or_absent(footprint.co2e, |estimate| {
+        let grams = figure::plus_minus(
+            estimate.value.get(),
+            estimate.standard_uncertainty.get(),
+            "g",
+        );
+        format!("{grams} ({:.3e} lb)", estimate.value.pounds())
+    });
+    let cloud = footprint.cloud_cost.map_or_else(
+        || format!("{ABSENT} (no accelerator)"),
+        |cost| format!("{} to {}", cost.low, cost.high),
+    );
+    let rows = vec![
+        vec!["IT energy".to_owned(), or_absent(footprint.it_energy, kwh), String::new()],
+        vec![
+            "facility energy".to_owned(),
+            or_absent(footprint.facility_energy, kwh),
+            format!("PUE {} ({}, {})", site.pue.value, site.pue.source, site.pue.year),
+        ],
+        vec![
+            "CO2e".to_owned(),
+            gases,
+            format!(
+                "{}{:.1} g/kWh, {}, {} ({}, {})",
+                if carbon.assumed { "ASSUMED, no region was given: " } else { "" },
+                carbon.grams_per_kwh,
+                carbon.place,
+                carbon.kind.as_str(),
+                carbon.source,
+                carbon.year
+            ),
+        ],
+        vec![
+            "electricity".to_owned(),
+            or_absent(footprint.electricity_cost, |cost| cost.value.to_string()),
+            format!(
+                "{} a kWh ({}, {})",
+                site.electricity_price.value,
+                site.electricity_price.source,
+                site.electricity_price.year
+            ),
+        ],
+        vec![
+            "cloud".to_owned(),
+            cloud,
+            format!(
+                "{}: {} to {} an hour each ({}, {})",
+                site.accelerator.name,
+                site.accelerator.low,
+                site.accelerator.high,
+                site.accelerator.source,
+                site.accelerator.year
+            ),
+        ],
+    ];
+    Section {
+        title: "Footprint".to_owned(),
+        columns: vec!["", "this run", "constant (source, year)"],
+        rows,
+    }
+}
+
+/// What has to be known to read the tables, one line each.
+pub(super) fn notes(record: &Record) -> Vec<String> {
+    let mut notes =
+        vec!["± is two standard uncertainties: about 95 % of true values lie within.".to_owned()];
+    let methods = methods(record);
+    let measured = methods.iter().filter(|method| method.is_measured()).count();
+    if methods.is_empty() {
+        notes.push("nothing could be read: this run has no energy.".to_owned());
+    } else if measured == 0 {
+        notes.push("no sensor was read: every energy here is modelled or assumed.".to_owned());
+    } else if measured < methods.len() {
+        notes.push(
+            "the total adds measured and modelled or assumed energy; see the method column."
+                .to_owned(),
+        );
+    }
+    for row in &record.domains {
+        if let Some(note) = &row.domain.note {
+            notes.push(format!("{}: {note}", row.domain.id));
+        }
+        notes.extend(row.warnings.iter().map(|warning| format!("{}: {warning}", row.domain.id)));
+    }
+    for source in &record.sources {
+        if let Availability::Unavailable { reason, remedy } = &source.availability {
+            notes.push(format!("{} unavailable: {reason}; {remedy}", source.source));
+        }
+        notes.extend(source.remarks.iter().map(|remark| format!("{}: {remark}", source.source)));
+    }
+    for (name, value) in &record.results {
+        notes.push(format!("{name} = {value:.4}"));
+    }
+    notes.extend(record.warnings.iter().map(|warning| format!("warning: {warning}")));
+    notes
+}

@@ -1,0 +1,33 @@
+//! The record in a terminal.
+
+use std::fmt;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ContentArrangement, Table};
+
+use super::sections::{headline, notes, sections};
+use crate::run::Record;
+
+/// Columns a table may take: what a terminal of the usual width, or a log, holds.
+const WIDTH: u16 = 120;
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", headline(self))?;
+        for section in sections(self) {
+            let mut table = Table::new();
+            table
+                .load_style(UTF8_HORIZONTAL_ONLY)
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(WIDTH)
+                .set_header(section.columns)
+                .add_rows(section.rows);
+            writeln!(f, "\n{}\n{table}", section.title)?;
+        }
+        writeln!(f)?;
+        for note in notes(self) {
+            writeln!(f, "{note}")?;
+        }
+        Ok(())
+    }
+}
