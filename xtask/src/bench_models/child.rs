@@ -120,7 +120,7 @@ pub fn train(
 fn read_record(path: &Path) -> Result<Record, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("wrote no record {}: {error}", path.display()))?;
-    serde_json::from_str(&text)
+    Record::from_json(&text)
         .map_err(|error| format!("wrote a record {} that cannot be read: {error}", path.display()))
 }
 
