@@ -143,3 +143,55 @@ fn split_inner_attributes(body: &Group) -> (TokenStream, Group) {
         _ => (TokenStream::new(), body.clone()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(args: &str, item: &str) -> String {
+        expand(args.parse().unwrap(), item.parse().unwrap()).to_string()
+    }
+
+    fn tokens(text: &str) -> String {
+        text.parse::<TokenStream>().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_half_typed_body_is_kept_as_it_is() {
+        let body = "let loss = model. ; for in 0.. { if batch == }";
+        let expansion = expanded("step", &format!("fn train(model: &Model) {{ {body} }}"));
+        assert!(expansion.contains(&tokens(body)), "{expansion}");
+        assert!(!expansion.contains("compile_error"), "{expansion}");
+    }
+
+    #[test]
+    fn a_half_typed_body_loses_its_inner_attributes_and_nothing_else() {
+        let item = "pub fn train() { #[track_energy(step)] for batch in { loss. } }";
+        let expansion = expanded("run", item);
+        let kept = tokens("pub fn train() { for batch in { loss. } }");
+        assert!(expansion.starts_with(&kept), "{expansion}");
+        assert!(expansion.contains("compile_error"), "{expansion}");
+    }
+
+    #[test]
+    fn a_mistake_leaves_the_item_and_one_message() {
+        let item = "#[inline] fn train() -> u32 { #[track_energy(spet)] { 1 } }";
+        let expansion = expanded("rnu", item);
+        let kept = tokens("#[inline] fn train() -> u32 { { 1 } }");
+        assert!(expansion.starts_with(&kept), "{expansion}");
+        assert_eq!(expansion.matches("compile_error").count(), 1, "{expansion}");
+        assert!(expansion.contains("did you mean 'run'?"), "{expansion}");
+    }
+
+    #[test]
+    fn generated_code_names_the_library_only() {
+        let expansion = expanded(
+            "run, items = 1, crate = ::renamed",
+            "fn train() { #[track_energy(step)] for _ in 0..1 {} }",
+        );
+        assert!(!expansion.contains(&tokens("::ergometer")), "{expansion}");
+        assert!(!expansion.contains(&tokens("::core")), "{expansion}");
+        assert!(!expansion.contains(&tokens("::std")), "{expansion}");
+        assert_eq!(expansion.matches(&tokens("::renamed::private::enter")).count(), 2);
+    }
+}

@@ -1,4 +1,8 @@
-//! `#[track_energy]`.
+//! The `#[track_energy]` attribute of [`ergometer`], which re-exports it.
+//!
+//! Users depend on `ergometer` alone: its feature `macros`, on by default, brings the attribute.
+//!
+//! [`ergometer`]: https://docs.rs/ergometer
 #![forbid(unsafe_code)]
 
 use proc_macro::TokenStream;
@@ -10,7 +14,149 @@ mod expand;
 mod future;
 mod item;
 
-/// Measures.
+/// Measures what a function, or a part of one, costs.
+///
+/// On a function, every call becomes a span of the installed meter. Inside such a function the
+/// same attribute stands on loops, `let`, blocks and other statements, and each becomes a span
+/// within. Without an installed meter a span costs one atomic load.
+///
+/// ```
+/// use ergometer::track_energy;
+///
+/// #[track_energy(run)]
+/// fn train(epochs: usize, batches: &[Vec<u32>]) -> Result<u64, std::num::TryFromIntError> {
+///     let mut total = 0;
+///     #[track_energy(epoch)]
+///     for _ in 0..epochs {
+///         #[track_energy(step, items = batch.len(), unit = "tokens")]
+///         for batch in batches {
+///             #[track_energy(phase = "forward")]
+///             let loss: u32 = batch.iter().sum();
+///             #[track_energy(phase = "optimizer")]
+///             {
+///                 total += u64::from(loss);
+///                 u8::try_from(loss)?; // an error closes every span that it leaves
+///             }
+///         }
+///     }
+///     Ok(total)
+/// }
+///
+/// assert_eq!(train(2, &[vec![1, 2], vec![3]]), Ok(12));
+/// assert!(train(2, &[vec![1000]]).is_err());
+/// ```
+///
+/// The values, types and control flow of a function are those that it has without the attribute.
+/// `?`, `return`, `break 'label`, `continue` and panics close the spans that they leave.
+///
+/// # Options
+///
+/// | option | on a function | on a loop | on `let`, a block or another statement |
+/// |---|---|---|---|
+/// | *(none)* | a `function` span | an error | an error |
+/// | `run` | the call is the run | the whole loop is the run | the statement is the run |
+/// | `epoch` | the call is an epoch | **each iteration** is an epoch | the statement is an epoch |
+/// | `step` | the call is a step | **each iteration** is a step | the statement is a step |
+/// | `phase = ".."` | the call is a phase | the whole loop is a phase | the statement is a phase |
+/// | `name = ".."` | names the span | names it; alone, a phase | names it; alone, a phase |
+///
+/// With each of them:
+/// * `items = expr` says how many items (tokens, sentences) the span processes: any integer or
+///   float. It is evaluated once, just after the span opened: on a function it sees the arguments,
+///   on a loop with a span for each iteration the variables of that iteration.
+/// * `unit = ".."` names the items; it needs `items`.
+/// * `crate = path` says where `ergometer` is, if not at `::ergometer`: for a renamed dependency or
+///   a re-export. Attributes inside the function take it over.
+///
+/// A span that is not named is called by its kind (`run`, `epoch`, `step`); a function that is
+/// neither an epoch nor a step is called by its own name. The name of an epoch is its split, such
+/// as `epoch, name = "train"` and `epoch, name = "valid"`. Names and units are string literals,
+/// constants, or macros such as `concat!`.
+///
+/// # Functions
+///
+/// Free functions and methods, in traits too, with generics, `impl Trait`, `unsafe`, `extern` and
+/// recursion. Not `const fn`, which cannot read a clock.
+///
+/// * The span of an **`async fn`** lasts from its first poll to its completion, or to its drop.
+///   Time spent waiting in between is inside, as are the spans opened while it is polled.
+/// * A function that returns **`impl Future`**, `Pin<Box<dyn Future>>` or `BoxFuture` measures that
+///   future in the same way, and not the making of it. This is also what `async-trait` makes of its
+///   methods. Other types that happen to be futures are not seen: there the call is measured.
+/// * `items` cannot stand on these: put it on a loop or a block inside.
+///
+/// ```
+/// use ergometer::track_energy;
+/// use std::future::Future;
+///
+/// #[track_energy(phase = "fetch")]
+/// async fn fetch(shard: u32) -> Result<String, std::fmt::Error> {
+///     Ok(format!("shard {shard}"))
+/// }
+///
+/// #[track_energy]
+/// fn evaluate(shards: u32) -> impl Future<Output = Result<usize, std::fmt::Error>> {
+///     async move {
+///         let mut total = 0;
+///         #[track_energy(step)]
+///         for shard in 0..shards {
+///             #[track_energy(phase = "wait")]
+///             let text = fetch(shard).await?;
+///             total += text.len();
+///         }
+///         Ok(total)
+///     }
+/// }
+/// # let future = std::pin::pin!(evaluate(2));
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # assert_eq!(future.poll(&mut context), std::task::Poll::Ready(Ok(14)));
+/// ```
+///
+/// # Statements
+///
+/// On `for`, `while`, `while let` and `loop`, `epoch` and `step` make each iteration a span. It
+/// begins with the loop's body: fetching the next item from the iterator, and the condition of a
+/// `while`, lie between two steps. `run`, `phase` and `name` make the whole loop one span; both may
+/// be written, one above the other.
+///
+/// ```
+/// use ergometer::track_energy;
+///
+/// #[track_energy]
+/// fn tune(limit: u32) -> Option<u32> {
+///     #[track_energy(phase = "search")]
+///     #[track_energy(step)]
+///     for candidate in 1.. {
+///         #[track_energy(phase = "score")]
+///         let Some(score) = candidate.checked_mul(candidate) else { return None };
+///         if score > limit {
+///             return Some(candidate);
+///         }
+///     }
+///     None
+/// }
+///
+/// assert_eq!(tune(50), Some(8));
+/// ```
+///
+/// On a `let` the span ends with the statement; what it binds, temporaries included, lives on as it
+/// would without. As the last statement of a block, a span ends with the block. The attribute also
+/// works in closures, `async` blocks and functions within the annotated function, and inside
+/// `cfg_attr`. In the middle of an expression it goes on loops, blocks, `match`, `if` and `async`
+/// blocks.
+///
+/// The outer attribute rewrites those inside, so it has to see them by their name: as
+/// `track_energy`, with or without a path before it. Inside the arguments of a macro, such as
+/// `tokio::select!`, it sees nothing. In a function that is not annotated itself, rustc reports
+/// `custom attributes cannot be applied to expressions` or `.. to statements`:
+///
+/// ```compile_fail,E0658
+/// # use ergometer::track_energy;
+/// fn unannotated() {
+///     #[track_energy(step)]
+///     for _ in 0..3 {}
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn track_energy(args: TokenStream, item: TokenStream) -> TokenStream {
     expand::expand(args.into(), item.into()).into()

@@ -39,7 +39,7 @@ fn question_mark_and_return_close_the_function() {
 #[track_energy(run, items = rows.len(), unit = "rows", crate = recording)]
 fn search(rows: &[[u32; 2]], wanted: u32) -> Result<Option<usize>, u32> {
     #[track_energy(phase = "scan")]
-    let found = 'scan: loop {
+    let found = 'scan: {
         #[track_energy(epoch, name = "row")]
         'rows: for (index, row) in rows.iter().enumerate() {
             #[track_energy(step, items = cell)]
@@ -58,7 +58,7 @@ fn search(rows: &[[u32; 2]], wanted: u32) -> Result<Option<usize>, u32> {
                 }
             }
         }
-        break None;
+        None
     };
     note("after");
     Ok(found)
@@ -66,7 +66,8 @@ fn search(rows: &[[u32; 2]], wanted: u32) -> Result<Option<usize>, u32> {
 
 #[test]
 fn every_way_out_of_a_loop_closes_what_it_leaves() {
-    let table: [(&[[u32; 2]], Result<Option<usize>, u32>, &str); 7] = [
+    type Row<'a> = (&'a [[u32; 2]], Result<Option<usize>, u32>, &'a str);
+    let table: [Row; 7] = [
         (&[], Ok(None), "0 rows phase:scan{} after"),
         (
             &[[0, 0]],
@@ -183,6 +184,12 @@ fn leaving_an_initialiser_closes_its_span() {
 
 #[track_energy(name = "whole", crate = recording)]
 fn statements(count: u32) -> u32 {
+    fn nested(number: u32) -> u32 {
+        #[track_energy(phase = "nested")]
+        let next = number + 1;
+        next
+    }
+
     let mut total = 0;
     #[track_energy(phase = "loop", items = count)]
     #[track_energy(step, items = number, unit = "tokens")]
@@ -208,17 +215,13 @@ fn statements(count: u32) -> u32 {
     {
         note("block");
     }
-    let half = #[track_energy(phase = "inner")] if total > 1 { total / 2 } else { 0 };
+    let half = #[track_energy(phase = "inner")]
+    if total > 1 { total / 2 } else { 0 };
     let each = |number: u32| {
         #[track_energy(phase = "closure")]
         let next = number + 1;
         next
     };
-    fn nested(number: u32) -> u32 {
-        #[track_energy(phase = "nested")]
-        let next = number + 1;
-        next
-    }
     let next = nested(each(half));
     #[track_energy(phase = "tail")]
     match next {
@@ -228,7 +231,6 @@ fn statements(count: u32) -> u32 {
 }
 
 #[test]
-#[expect(clippy::items_after_statements, reason = "the function under test has one on purpose")]
 fn statements_are_spans() {
     assert_eq!(statements(3), 40);
     assert_eq!(

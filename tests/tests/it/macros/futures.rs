@@ -121,9 +121,9 @@ fn boxed<'a>(text: &'a str) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>> 
     note("made");
     match text {
         "" => return Box::pin(async { 0 }),
-        "again" => boxed(""),
+        "again" => drop(boxed("")),
         _ => {}
-    };
+    }
     Box::pin(async move {
         #[track_energy(phase = "inside")]
         yields().await;
@@ -186,7 +186,8 @@ fn native_async_trait_methods() {
 
 #[track_energy(crate = recording)]
 fn blocks() -> u32 {
-    let task = #[track_energy(phase = "task")] async {
+    let task = #[track_energy(phase = "task")]
+    async {
         yields().await;
         2
     };
