@@ -23,14 +23,16 @@ impl Artifacts {
     /// [`Failure::Usage`] when the one of `--artifacts` cannot be made.
     pub fn new(args: &TrainArgs) -> Result<Self, Failure> {
         match &args.artifacts {
-            Some(path) => std::fs::create_dir_all(path)
-                .map(|()| Self(Place::Kept(path.clone())))
-                .map_err(|error| {
-                    Failure::usage(format!("cannot make {}: {error}", path.display()))
-                }),
-            None => TempDir::new().map(|directory| Self(Place::Temporary(directory))).map_err(
-                |error| Failure::run(format!("cannot make a temporary directory: {error}")),
-            ),
+            Some(path) => {
+                std::fs::create_dir_all(path).map(|()| Self(Place::Kept(path.clone()))).map_err(
+                    |error| Failure::usage(format!("cannot make {}: {error}", path.display())),
+                )
+            }
+            None => {
+                TempDir::new().map(|directory| Self(Place::Temporary(directory))).map_err(|error| {
+                    Failure::run(format!("cannot make a temporary directory: {error}"))
+                })
+            }
         }
     }
 

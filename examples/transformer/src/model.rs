@@ -164,8 +164,7 @@ impl Transformer {
             );
             let last = decoded.slice([0..rows, time - 1..time, 0..d_model]);
             let next = self.log_probabilities(last).argmax(1).into_data();
-            for ((sentence, ended), id) in said.iter_mut().zip(&mut ended).zip(next.iter::<i64>())
-            {
+            for ((sentence, ended), id) in said.iter_mut().zip(&mut ended).zip(next.iter::<i64>()) {
                 let id = u32::try_from(id).unwrap_or(EOS);
                 *ended |= id == EOS;
                 sentence.push(if *ended { EOS } else { id });
@@ -196,10 +195,7 @@ fn losses(
     };
     let uniform = mean(log_probabilities.clone().mean_dim(1));
     let likelihood = mean(log_probabilities.gather(1, target.reshape([places, 1])));
-    Losses {
-        smoothed: likelihood.clone() * (1.0 - SMOOTHING) + uniform * SMOOTHING,
-        likelihood,
-    }
+    Losses { smoothed: likelihood.clone() * (1.0 - SMOOTHING) + uniform * SMOOTHING, likelihood }
 }
 
 impl TrainStep for Transformer {

@@ -5,12 +5,14 @@ mod recipe;
 
 use std::sync::Arc;
 
+use burn::module::Module;
 use burn::optim::AdamConfig;
 use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
 use burn::tensor::Device;
 use burn::train::logger::FileMetricLogger;
 use burn::train::{Learner, SupervisedTraining};
 use ergometer::Meter;
+use ergometer_burn::EnergyTraining as _;
 use harness::{Artifacts, Failure, Progress, Quality, Summary, TokenLossMetric, TrainArgs};
 
 use self::exact::ExactMatch;
@@ -44,12 +46,12 @@ pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
     }
 
     let exact = corpus.exact.then(|| ExactMatch::new(&valid, &vocabulary)).transpose()?;
-    let model = recipe.model.init(&device);
-    let untrained = exact.as_ref().map(|exact| exact.score(&model, &device)).transpose()?;
+    let model = recipe.model.init(&device.clone().autodiff());
+    let untrained = exact.as_ref().map(|exact| exact.score(&model.valid(), &device)).transpose()?;
 
     let progress = Progress::new(args.quiet);
     let run = Run { args, recipe: &recipe, meter: &meter, device: &device };
-    let model = run.fit(model, train, valid.clone(), &artifacts, &progress)?;
+    let model = run.fit(model, train, valid, &artifacts, &progress)?;
 
     let losses = progress.losses();
     let quality = match (&exact, untrained) {
@@ -103,25 +105,25 @@ impl Run<'_> {
             .shuffled(self.args.seed)
             .at_most(recipe.steps);
         let valid = TokenBatches::new(valid, recipe.batch_tokens, self.device);
-        let optimizer = AdamConfig::new()
-            .with_beta_1(0.9)
-            .with_beta_2(0.98)
-            .with_epsilon(1e-9)
-            .init();
+        let optimizer =
+            AdamConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-9).init();
         let schedule = NoamLrSchedulerConfig::new(recipe.rate)
             .with_warmup_steps(recipe.warmup)
             .with_model_size(recipe.model.d_model)
             .init()
             .map_err(Failure::run)?;
 
-        let _ = self.meter;
-        let mut training =
-            SupervisedTraining::new(artifacts.path(), Arc::new(train), Arc::new(valid))
-                .metrics((TokenLossMetric::new(),))
-                .with_metric_logger(FileMetricLogger::new(artifacts.path()))
-                .with_application_logger(None)
-                .renderer(Box::new(progress.clone()))
-                .num_epochs(recipe.epochs);
+        let mut training = SupervisedTraining::metered(
+            self.meter,
+            artifacts.path(),
+            Arc::new(train),
+            Arc::new(valid),
+        )
+        .metrics((TokenLossMetric::new(),))
+        .with_metric_logger(FileMetricLogger::new(artifacts.path()))
+        .with_application_logger(None)
+        .renderer(Box::new(progress.clone()))
+        .num_epochs(recipe.epochs);
         if let Some(batches) = recipe.accumulation {
             training = training.grads_accumulation(batches);
         }

@@ -65,7 +65,8 @@ impl Vocabulary {
     pub fn examples(&self, pairs: &[Pair], longest: usize) -> Result<Vec<Example>, Failure> {
         let sources = self.encode(pairs.iter().map(|pair| pair.source.as_str()))?;
         let targets = self.encode(pairs.iter().map(|pair| pair.target.as_str()))?;
-        let examples = sources.into_iter().zip(targets).map(|(source, target)| Example { source, target });
+        let examples =
+            sources.into_iter().zip(targets).map(|(source, target)| Example { source, target });
         Ok(examples
             .filter(|example| example.source.len().max(example.target.len()) <= longest)
             .collect())

@@ -11,7 +11,7 @@ const BATCH: usize = 200;
 
 /// Held-out sentences with their only right translations.
 pub struct ExactMatch<'a> {
-    examples: Vec<(&'a Example, String)>,
+    examples: Vec<(Example, String)>,
     vocabulary: &'a Vocabulary,
 }
 
@@ -20,10 +20,10 @@ impl<'a> ExactMatch<'a> {
     ///
     /// # Errors
     /// When the tokenizer fails.
-    pub fn new(examples: &'a [Example], vocabulary: &'a Vocabulary) -> Result<Self, Failure> {
+    pub fn new(examples: &[Example], vocabulary: &'a Vocabulary) -> Result<Self, Failure> {
         let mut examples = examples
             .iter()
-            .map(|example| Ok((example, vocabulary.decode(&example.target)?)))
+            .map(|example| Ok((example.clone(), vocabulary.decode(&example.target)?)))
             .collect::<Result<Vec<_>, Failure>>()?;
         // Sentences of like length together: little padding, and short batches end early.
         examples.sort_by_key(|(example, _)| example.target.len());

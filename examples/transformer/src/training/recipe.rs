@@ -29,22 +29,14 @@ impl Recipe {
     pub fn new(size: Size, exact: bool) -> Self {
         let (batch_tokens, accumulation, epochs, steps, warmup, rate) = match size {
             Size::Smoke => (128, None, 2, Some(4), 4, 0.3),
-            Size::Tiny => (1024, None, 5, Some(60), 60, 0.4),
+            Size::Tiny => (512, None, 6, Some(200), 150, 0.4),
             Size::Small => (4096, None, 20, Some(500), 1000, 1.0),
             // 25,000 tokens a side and an update, as eight parts: the paper had eight GPUs.
             // 100,000 updates of base and 300,000 of big.
             Size::Base => (3125, Some(8), 40, Some(20_000), 4000, 1.0),
             Size::Big => (3125, Some(8), 120, Some(20_000), 4000, 1.0),
         };
-        Self {
-            model: model(size, exact),
-            batch_tokens,
-            accumulation,
-            epochs,
-            steps,
-            warmup,
-            rate,
-        }
+        Self { model: model(size, exact), batch_tokens, accumulation, epochs, steps, warmup, rate }
     }
 }
 
