@@ -126,7 +126,7 @@ mod item;
 /// fn tune(limit: u32) -> Option<u32> {
 ///     #[track_energy(phase = "search")]
 ///     #[track_energy(step)]
-///     for candidate in 1.. {
+///     for candidate in 1_u32.. {
 ///         #[track_energy(phase = "score")]
 ///         let Some(score) = candidate.checked_mul(candidate) else { return None };
 ///         if score > limit {

@@ -287,20 +287,3 @@ fn methods_generics_and_impl_trait() {
     assert_eq!(Model(0).epoch::<2, u8>(10), 22);
     assert_eq!(written(), "epoch:train{step:step{} step:step{}}");
 }
-
-/// Without an installed meter the real library is asked, and does nothing.
-#[track_energy(run, items = count)]
-fn unmetered(count: u32) -> u32 {
-    let mut total = 0;
-    #[track_energy(step, items = number, unit = "tokens")]
-    for number in 0..count {
-        total += number;
-    }
-    total
-}
-
-#[test]
-fn runs_without_a_meter() {
-    assert_eq!(unmetered(4), 6);
-    assert_eq!(written(), "");
-}
