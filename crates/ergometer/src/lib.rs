@@ -1,4 +1,56 @@
 //! What training a model costs: joules, kWh, CO2e and money, per run, epoch, step and phase.
+//!
+//! ```no_run
+//! use ergometer::{Meter, track_energy};
+//!
+//! # struct Model; type TrainError = std::convert::Infallible;
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let meter = Meter::builder().label("my-run").region("DE").install()?;
+//!     train(10)?;
+//!     println!("{}", meter.finish()?); // energy, CO2e and cost, per domain and per epoch
+//!     Ok(())
+//! }
+//!
+//! #[track_energy(run)]
+//! fn train(epochs: usize) -> Result<Model, TrainError> {
+//!     #[track_energy(epoch)]
+//!     for epoch in 0..epochs {
+//!         #[track_energy(step, items = 32, unit = "sentences")]
+//!         for batch in 0..100 {
+//!             // …
+//!         }
+//!     }
+//!     Ok(Model)
+//! }
+//! ```
+//!
+//! Three names carry the library: [`Meter`], [`span()`] and [`track_energy`]. The rest follows the way
+//! of the data:
+//!
+//! ```text
+//!  hardware ──► source ──► sampler ──► timeline  E(t) per domain ─┐
+//!                                                                 ├─► ledger ──► run::Record
+//!  your code ─► span ────► ring of marks  [t0, t1] ───────────────┘                  │
+//!                                                          footprint, report ◄───────┘
+//! ```
+//!
+//! * **Honest.** Every energy says how it was obtained ([`meter::Method`]) and how far off it can be
+//!   ([`meter::Uncertainty`]). What could not be read is `None`, or
+//!   [`Unavailable`](source::Availability::Unavailable) with the reason and the remedy; never 0.
+//! * **Free.** A span is two clock reads and a push into a ring of its thread. Hardware is read on one
+//!   thread of the meter's own.
+//! * **Harmless.** No error of a sensor reaches the training; without a meter a span is one atomic load.
+//!
+//! # Features
+//!
+//! * `macros` (default): [`track_energy`].
+//! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
+//!
+//! # Not covered
+//!
+//! AMD and Intel GPUs, RAPL through `perf_event`, a journal that survives the program's death, several
+//! ranks of one run: see `DESIGN.md` for what is planned.
+
 #![forbid(unsafe_code)]
 
 pub mod clock;
