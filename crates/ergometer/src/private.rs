@@ -4,7 +4,6 @@ pub use crate::span::{ItemCount, Kind, Label, Span};
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
 #[inline]
-#[must_use]
 pub fn enter(label: Label) -> Span {
     Span::enter(label)
 }

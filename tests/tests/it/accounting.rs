@@ -17,7 +17,7 @@ pub struct Steady {
 }
 
 impl Steady {
-    pub fn new(id: &str, kind: DomainKind, watts: f64) -> Box<dyn PowerSource> {
+    pub fn boxed(id: &str, kind: DomainKind, watts: f64) -> Box<dyn PowerSource> {
         let sensor = Sensor {
             counter_period_s: Some(0.0),
             counter_quantum: Some(Joules::new(1e-6)),
@@ -64,8 +64,8 @@ fn work(duration: Duration) {
 fn two_domains() -> Meter {
     Meter::builder()
         .without_probe()
-        .source(Steady::new("gpu-0", DomainKind::Gpu, 300.0))
-        .source(Steady::new("cpu-0", DomainKind::CpuPackage, 40.0))
+        .source(Steady::boxed("gpu-0", DomainKind::Gpu, 300.0))
+        .source(Steady::boxed("cpu-0", DomainKind::CpuPackage, 40.0))
         .start()
         .unwrap()
 }
@@ -214,7 +214,11 @@ fn spans_that_end_out_of_order_or_elsewhere_keep_their_pairing() {
         assert_eq!(count(name), 1, "{name}");
     }
     assert_eq!(count("forgotten"), 0);
-    assert!(record.warnings.iter().any(|line| line.contains("still open")), "{:?}", record.warnings);
+    assert!(
+        record.warnings.iter().any(|line| line.contains("still open")),
+        "{:?}",
+        record.warnings
+    );
 }
 
 #[test]
@@ -243,6 +247,7 @@ fn epochs_that_overlap_are_said_to() {
         }
     });
     let record = meter.finish().unwrap();
-    let overlap = record.epochs[1].start_s < record.epochs[0].start_s + record.epochs[0].usage.seconds;
+    let overlap =
+        record.epochs[1].start_s < record.epochs[0].start_s + record.epochs[0].usage.seconds;
     assert_eq!(record.warnings.iter().any(|line| line.starts_with("epochs overlap")), overlap);
 }

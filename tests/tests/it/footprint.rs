@@ -27,7 +27,7 @@ fn facility(power: Watts, duration: Duration) -> KilowattHours {
 fn table_3_energy_and_gases() {
     let site = Site::strubell2019();
     let mut rows = 0;
-    for row in TABLE_3.iter() {
+    for row in &TABLE_3 {
         let (Some(power), Some(kwh), Some(pounds)) = (row.power, row.facility_kwh, row.co2e_pounds)
         else {
             continue;
@@ -42,7 +42,7 @@ fn table_3_energy_and_gases() {
 
 #[test]
 fn table_3_cloud_cost() {
-    for row in TABLE_3.iter() {
+    for row in &TABLE_3 {
         let price = row.price();
         let cost = |price| cloud_cost(f64::from(row.accelerators), row.hours, price).get();
         rounds_to(cost(price.low), row.cloud.0.get());

@@ -1,5 +1,7 @@
 //! Integration tests: one binary, a module for each part of the library.
 
+#![allow(clippy::float_cmp, reason = "where a closed form is exact, so is its test")]
+
 mod accounting;
 mod footprint;
 mod macros;

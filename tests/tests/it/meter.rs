@@ -100,8 +100,8 @@ impl PowerSource for Panicking {
 fn a_source_that_panics_is_reported_and_the_others_go_on() {
     let meter = Meter::builder()
         .without_probe()
-        .source(Box::new(Panicking(Steady::new("bad", DomainKind::Gpu, 300.0), 0)))
-        .source(Steady::new("good", DomainKind::CpuPackage, 40.0))
+        .source(Box::new(Panicking(Steady::boxed("bad", DomainKind::Gpu, 300.0), 0)))
+        .source(Steady::boxed("good", DomainKind::CpuPackage, 40.0))
         .start()
         .unwrap();
     let record = meter.finish().unwrap();
@@ -124,7 +124,7 @@ impl PowerSource for Silent {
 fn what_was_not_read_is_absent_and_never_zero() {
     let meter = Meter::builder()
         .without_probe()
-        .source(Box::new(Silent(Steady::new("mute", DomainKind::Gpu, 300.0))))
+        .source(Box::new(Silent(Steady::boxed("mute", DomainKind::Gpu, 300.0))))
         .start()
         .unwrap();
     drop(meter.span(Kind::Step));

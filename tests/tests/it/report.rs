@@ -1,9 +1,10 @@
 //! Every form of the record says what the record says.
 
-use ergometer::run::record::{Record, SCHEMA};
+use ergometer::footprint::Site;
+use ergometer::run::record::{Distribution, Record, SCHEMA};
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
-use ergometer::units::Watts;
+use ergometer::units::{Joules, Watts};
 use ergometer::{ErrorKind, Kind, Meter};
 
 use crate::accounting::Steady;
@@ -13,7 +14,7 @@ fn run() -> Record {
     let meter = Meter::builder()
         .label("a | b")
         .without_probe()
-        .source(Steady::new("gpu-0", DomainKind::Gpu, 300.0))
+        .source(Steady::boxed("gpu-0", DomainKind::Gpu, 300.0))
         .fixed(DomainKind::Node, Watts::new(50.0))
         .region("DE")
         .start()
@@ -89,7 +90,8 @@ fn csv_holds_every_joule() {
         let id = &row.domain.id;
         let total = record.total.by_domain[index].unwrap().joules.get();
         assert!((joules("run", id) - total).abs() <= 1e-12 * total);
-        let parts = joules("steps", id) + joules("between_steps", id) + joules("outside_epochs", id);
+        let parts =
+            joules("steps", id) + joules("between_steps", id) + joules("outside_epochs", id);
         assert!((parts - total).abs() <= 1e-9 * total.max(1.0), "{parts} {total}");
     }
     assert!(rows.iter().any(|row| row["name"] == "epoch:train/step:step/phase:forward"));
@@ -110,4 +112,72 @@ fn a_record_is_written_in_the_form_its_extension_says() {
     assert_eq!(unknown.kind(), ErrorKind::InvalidSetting);
     let nowhere = record.write(dir.path().join("no such folder/r.json")).unwrap_err();
     assert_eq!(nowhere.kind(), ErrorKind::Io);
+}
+
+/// The same run on a machine on which nothing could be read.
+fn unread() -> Record {
+    fn empty(node: &mut ergometer::run::record::SpanNode) {
+        node.by_domain.fill(Joules::ZERO);
+        (node.exclusive, node.standard_uncertainty) = (Joules::ZERO, Joules::ZERO);
+        node.children.iter_mut().for_each(empty);
+    }
+    fn steps(steps: &mut ergometer::run::record::Steps) {
+        steps.by_domain.fill(Joules::ZERO);
+        steps.joules = Distribution { mean: 0.0, min: 0.0, max: 0.0, p50: 0.0, p95: 0.0 };
+        if let Some(items) = &mut steps.items {
+            items.joules_per_item = Joules::ZERO;
+        }
+    }
+    let mut record = run();
+    record.domains.iter_mut().for_each(|row| (row.energy, row.mean_power) = (None, None));
+    record.total.energy = None;
+    record.total.by_domain.fill(None);
+    for epoch in &mut record.epochs {
+        epoch.usage.energy = None;
+        epoch.usage.by_domain.fill(None);
+        epoch.between_steps.fill(Joules::ZERO);
+        epoch.steps.iter_mut().for_each(steps);
+    }
+    record.outside_epochs.fill(Joules::ZERO);
+    record.steps.values_mut().for_each(steps);
+    record.spans.iter_mut().for_each(empty);
+    record.footprint = Site::current().footprint(None, record.run.seconds, 0);
+    record
+}
+
+#[test]
+fn what_was_not_read_is_never_shown_as_zero() {
+    let record = unread();
+    for text in [record.to_string(), record.to_markdown()] {
+        let zero = ["0 J", "0 Wh", "0 W", "0 g", "$0.00"];
+        for line in text.lines() {
+            let shown = zero.iter().find(|zero| line.contains(&format!(" {zero} ")));
+            assert_eq!(shown, None, "{line}");
+        }
+        assert!(text.contains("n/a"), "{text}");
+    }
+    let csv = record.to_csv().unwrap();
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let rows: Vec<std::collections::BTreeMap<String, String>> =
+        reader.deserialize().map(Result::unwrap).collect();
+    assert!(rows.len() > 10);
+    assert!(rows.iter().all(|row| row["joules"].is_empty()), "{csv}");
+}
+
+#[test]
+fn a_diverged_loss_does_not_spoil_the_record() {
+    let mut record = run();
+    record.results.insert("loss".to_owned(), f64::NAN);
+    let again = Record::from_json(&record.to_json().unwrap()).unwrap();
+    assert!(!again.results.contains_key("loss"));
+    assert!(again.warnings.iter().any(|text| text.contains("'loss' is NaN")), "{again:?}");
+}
+
+#[test]
+fn every_number_is_read_back_to_its_last_bit() {
+    let mut record = run();
+    for number in 1..500_u32 {
+        record.run.seconds = f64::from(number).sqrt() * 1e-3;
+        assert_eq!(Record::from_json(&record.to_json().unwrap()).unwrap(), record);
+    }
 }

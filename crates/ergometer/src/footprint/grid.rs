@@ -68,7 +68,10 @@ pub fn find(code: &str) -> Result<CarbonIntensity> {
         return Ok(egrid(code, place, pounds));
     }
     if let Some(row) =
-        COUNTRIES.iter().find(|row| is(row.alpha2) || is(row.alpha3) || is(row.name))
+        COUNTRIES.iter().find(|row| {
+            // "UK" is reserved for the United Kingdom, whose code is GB.
+            is(row.alpha2) || is(row.alpha3) || is(row.name) || (row.alpha2 == "GB" && is("UK"))
+        })
     {
         return Ok(country(row));
     }
@@ -110,7 +113,8 @@ fn google(row: &CloudRegion) -> CarbonIntensity {
         grams_per_kwh: row.grams_per_kwh,
         code: format!("gcp:{}", row.name),
         place: row.place.to_owned(),
-        kind: IntensityKind::Unstated,
+        // "Average operational gross emissions per unit of energy from the grid".
+        kind: IntensityKind::Direct,
         assumed: false,
         source: "Google Cloud region carbon data, grid carbon intensity".to_owned(),
         year: 2024,
@@ -155,7 +159,7 @@ mod tests {
         codes.dedup();
         assert_eq!(codes.len(), COUNTRIES.len());
         for row in COUNTRIES {
-            assert!((0.0..=1400.0).contains(&row.grams_per_kwh), "{}", row.name);
+            assert!((10.0..=1400.0).contains(&row.grams_per_kwh), "{}", row.name);
             assert!((2009..=2025).contains(&row.year), "{}", row.name);
         }
         assert!(GOOGLE.iter().all(|row| (0.0..=1000.0).contains(&row.grams_per_kwh)));

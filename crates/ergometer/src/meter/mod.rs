@@ -79,7 +79,6 @@ struct Notes {
 
 impl Meter {
     /// Settings of a new meter.
-    #[must_use]
     pub fn builder() -> MeterBuilder {
         MeterBuilder::new()
     }

@@ -214,7 +214,7 @@ impl Timeline {
         // What integrated power has already put into the curve since the last anchor counts too.
         let joules = (counter - anchor.counter - (start.e - anchor.e)).max(0.0);
         let pieces = self.pieces(start.t, to);
-        let integral: f64 = pieces.iter().map(|piece| piece.joules()).sum();
+        let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 {
             self.health.counter_joules += joules;
             self.health.integrated_joules += integral;

@@ -23,9 +23,26 @@ pub(super) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
         .into_iter()
         .find(|(scale, _)| largest >= *scale)
         .unwrap_or(if largest == 0.0 { (1.0, "") } else { (1e-9, "n") });
-    let (value, spread) = (value / scale, spread / scale);
-    let decimals = decimals(spread, 2).min(decimals(value, 4)).min(6);
-    format!("{value:.decimals$} ± {spread:.decimals$} {prefix}{unit}")
+    let half = spread / scale / COVERAGE_FACTOR;
+    format!("{} {prefix}{unit}", pair(value / scale, half))
+}
+
+/// `412 ± 21`: as [`plus_minus`], without a unit.
+pub(super) fn pair(value: f64, standard: f64) -> String {
+    let spread = COVERAGE_FACTOR * standard;
+    let decimals = decimals(spread, 2).min(decimals(value, 4));
+    let decimals = if spread == 0.0 { self::decimals(value, 4) } else { decimals };
+    // A value that is small beside its uncertainty is still not zero.
+    let decimals = if value == 0.0 { decimals } else { decimals.max(self::decimals(value, 1)) };
+    format!("{value:.decimals$} ± {spread:.decimals$}")
+}
+
+/// Four significant digits, never with an exponent.
+pub(super) fn significant(value: f64) -> String {
+    if !value.is_finite() {
+        return value.to_string();
+    }
+    format!("{value:.*}", decimals(value, 4))
 }
 
 /// Decimals that show `digits` significant digits of `value`.
@@ -46,11 +63,7 @@ pub(super) fn power(energy: &Energy, seconds: f64) -> String {
     if seconds <= 0.0 {
         return ABSENT.to_owned();
     }
-    plus_minus(
-        energy.joules.get() / seconds,
-        energy.standard_uncertainty.get() / seconds,
-        "W",
-    )
+    plus_minus(energy.joules.get() / seconds, energy.standard_uncertainty.get() / seconds, "W")
 }
 
 pub(super) fn or_absent<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
@@ -69,7 +82,11 @@ pub(super) fn duration(seconds: f64) -> String {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive above")]
     let whole = seconds.round() as u64;
     let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    if hours > 0 { format!("{hours} h {minutes:02} min") } else { format!("{minutes} min {seconds:02} s") }
+    if hours > 0 {
+        format!("{hours} h {minutes:02} min")
+    } else {
+        format!("{minutes} min {seconds:02} s")
+    }
 }
 
 /// A count or rate with thousands apart, three significant digits below a hundred.

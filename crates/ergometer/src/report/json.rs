@@ -15,11 +15,26 @@ struct Head {
 impl Record {
     /// The record as JSON, indented, with a newline at its end.
     ///
+    /// A result that is not finite (the loss of a training that diverged) has no form in JSON: it is
+    /// left out, and a warning names it.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Format`] if it cannot be expressed, which no record of a meter is.
     pub fn to_json(&self) -> Result<String> {
-        let json = serde_json::to_string_pretty(self).map_err(|error| {
+        let mut lost = Vec::new();
+        for (name, value) in self.results.iter().filter(|(_, value)| !value.is_finite()) {
+            lost.push(format!("result '{name}' is {value}, which JSON cannot hold"));
+        }
+        let json = if lost.is_empty() {
+            serde_json::to_string_pretty(self)
+        } else {
+            let mut finite = self.clone();
+            finite.results.retain(|_, value| value.is_finite());
+            finite.warnings.extend(lost);
+            serde_json::to_string_pretty(&finite)
+        };
+        let json = json.map_err(|error| {
             Error::new(ErrorKind::Format, format!("the record is no JSON: {error}"))
                 .with_source(error)
         })?;
@@ -30,18 +45,41 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] if it is no record, or one of a version that is not known here.
+    /// [`ErrorKind::Format`] if it is no record, or one of another major version; what a later
+    /// minor version adds is passed over.
     pub fn from_json(json: &str) -> Result<Self> {
         let format = |error: serde_json::Error| {
             Error::new(ErrorKind::Format, format!("not an ergometer record: {error}"))
                 .with_source(error)
         };
         let head: Head = serde_json::from_str(json).map_err(format)?;
-        if head.schema != SCHEMA {
+        if !is_known(&head.schema) {
             let message = format!("the record's schema is '{}', not '{SCHEMA}'", head.schema);
-            return Err(Error::new(ErrorKind::Format, message)
-                .with_remedy("read it with the version of ergometer that wrote it, or a later one"));
+            return Err(Error::new(ErrorKind::Format, message).with_remedy(
+                "read it with the version of ergometer that wrote it, or a later one",
+            ));
         }
         serde_json::from_str(json).map_err(format)
+    }
+}
+
+/// Whether `schema` has the name and major version of [`SCHEMA`]: `ergometer-record/1`, `…/1.4`.
+fn is_known(schema: &str) -> bool {
+    let rest = schema.strip_prefix(SCHEMA);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minor_versions_are_read_and_major_ones_are_not() {
+        assert!(is_known(SCHEMA) && is_known("ergometer-record/1.4"));
+        for other in
+            ["ergometer-record/2", "ergometer-record/10", "other/1", "ergometer-record", ""]
+        {
+            assert!(!is_known(other), "{other}");
+        }
     }
 }

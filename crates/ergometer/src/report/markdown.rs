@@ -19,11 +19,11 @@ impl Record {
                 .load_style(ASCII_MARKDOWN)
                 .set_header(section.columns)
                 .add_rows(section.rows.iter().map(|row| row.iter().map(|cell| escaped(cell))));
-            let _ = write!(text, "\n## {}\n\n{table}\n", section.title);
+            let _ = writeln!(text, "\n## {}\n\n{table}", section.title);
         }
         text.push('\n');
         for note in notes(self) {
-            let _ = write!(text, "- {note}\n");
+            let _ = writeln!(text, "- {note}");
         }
         text
     }

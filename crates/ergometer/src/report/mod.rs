@@ -29,9 +29,9 @@ impl Record {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let text = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => self.to_json()?,
-            Some("md") => self.to_markdown(),
-            Some("csv") => self.to_csv()?,
+            Some(text) if text.eq_ignore_ascii_case("json") => self.to_json()?,
+            Some(text) if text.eq_ignore_ascii_case("md") => self.to_markdown(),
+            Some(text) if text.eq_ignore_ascii_case("csv") => self.to_csv()?,
             _ => {
                 let message = format!("no format for '{}'", path.display());
                 return Err(Error::new(ErrorKind::InvalidSetting, message)

@@ -1,6 +1,7 @@
 //! What a report for people shows, as text in rows: once for every form of it.
 
 use super::figure::{self, ABSENT, or_absent};
+use crate::footprint::PerUnit;
 use crate::meter::Method;
 use crate::run::Record;
 use crate::run::record::{Distribution, Epoch, SpanNode, Steps};
@@ -87,14 +88,16 @@ fn methods(record: &Record) -> Vec<Method> {
 fn epochs(record: &Record) -> Section {
     let row = |epoch: &Epoch| {
         let items = epoch.steps.as_ref().and_then(|steps| steps.items.as_ref());
+        // Sums over no domain at all are 0 for want of terms, not because 0 was read.
+        let read = epoch.usage.energy.is_some();
         vec![
             format!("{} {}", epoch.split, epoch.index),
             figure::duration(epoch.usage.seconds),
             or_absent(epoch.usage.energy.as_ref(), figure::energy),
             or_absent(epoch.steps.as_ref(), |steps| figure::count(steps.count as f64)),
-            or_absent(epoch.steps.as_ref(), |steps| joules_of(&steps.joules)),
+            or_absent(epoch.steps.as_ref().filter(|_| read), |steps| joules_of(&steps.joules)),
             or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
-            or_absent(items, |items| figure::joules(items.joules_per_item)),
+            or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
         ]
     };
     let columns = vec!["epoch", "time", "energy", "steps", "a step", "a second", "an item"];
@@ -117,8 +120,9 @@ fn joules_of(distribution: &Distribution) -> String {
 }
 
 fn steps(record: &Record) -> Section {
+    let read = record.total.energy.is_some();
     let row = |(split, steps): (&String, &Steps)| {
-        let joules = |value| figure::joules(Joules::new(value));
+        let joules = |value| or_absent(read.then_some(Joules::new(value)), figure::joules);
         let d = &steps.joules;
         vec![
             split.clone(),
@@ -139,7 +143,7 @@ fn steps(record: &Record) -> Section {
 
 fn spans(record: &Record) -> Section {
     let mut rows = Vec::new();
-    let total = record.total.energy.map_or(0.0, |energy| energy.joules.get());
+    let total = record.total.energy.map(|energy| energy.joules.get());
     for node in &record.spans {
         add_span(node, 0, total, &mut rows);
     }
@@ -154,21 +158,27 @@ fn spans(record: &Record) -> Section {
     }
 }
 
-fn add_span(node: &SpanNode, depth: usize, total: f64, rows: &mut Vec<Vec<String>>) {
+fn add_span(node: &SpanNode, depth: usize, total: Option<f64>, rows: &mut Vec<Vec<String>>) {
     let joules: Joules = node.by_domain.iter().copied().sum();
     let name = if node.name == node.kind.as_str() {
         node.name.clone()
     } else {
         format!("{} {}", node.kind.as_str(), node.name)
     };
-    let share = if total > 0.0 { Some(joules.get() / total * 100.0) } else { None };
+    let share = total.filter(|total| *total > 0.0).map(|total| joules.get() / total * 100.0);
     rows.push(vec![
         format!("{}{name}", "· ".repeat(depth)),
         figure::count(node.count as f64),
         figure::duration(node.seconds),
-        figure::plus_minus(joules.get(), node.standard_uncertainty.get(), "J"),
+        or_absent(total, |_| {
+            figure::plus_minus(joules.get(), node.standard_uncertainty.get(), "J")
+        }),
         or_absent(share, |share| format!("{share:.1} %")),
-        if node.children.is_empty() { String::new() } else { figure::joules(node.exclusive) },
+        if node.children.is_empty() {
+            String::new()
+        } else {
+            or_absent(total.map(|_| node.exclusive), figure::joules)
+        },
     ]);
     for child in &node.children {
         add_span(child, depth + 1, total, rows);
@@ -184,12 +194,9 @@ fn footprint(record: &Record) -> Section {
         figure::plus_minus(value * 1000.0, error * 1000.0, "Wh")
     };
     let gases = or_absent(footprint.co2e, |estimate| {
-        let grams = figure::plus_minus(
-            estimate.value.get(),
-            estimate.standard_uncertainty.get(),
-            "g",
-        );
-        format!("{grams} ({:.3e} lb)", estimate.value.pounds())
+        let grams =
+            figure::plus_minus(estimate.value.get(), estimate.standard_uncertainty.get(), "g");
+        format!("{grams} ({} lb)", figure::significant(estimate.value.pounds()))
     });
     let cloud = footprint.cloud_cost.map_or_else(
         || format!("{ABSENT} (no accelerator)"),
@@ -217,7 +224,10 @@ fn footprint(record: &Record) -> Section {
         ],
         vec![
             "electricity".to_owned(),
-            or_absent(footprint.electricity_cost, |cost| cost.value.to_string()),
+            or_absent(footprint.electricity_cost, |cost| {
+                let (value, error) = (cost.value.get(), cost.standard_uncertainty.get());
+                format!("${}", figure::pair(value, error))
+            }),
             format!(
                 "{} a kWh ({}, {})",
                 site.electricity_price.value,
@@ -229,10 +239,11 @@ fn footprint(record: &Record) -> Section {
             "cloud".to_owned(),
             cloud,
             format!(
-                "{}: {} to {} an hour each ({}, {})",
+                "{}: {} to {} a {} hour ({}, {})",
                 site.accelerator.name,
                 site.accelerator.low,
                 site.accelerator.high,
+                unit(site.accelerator.unit),
                 site.accelerator.source,
                 site.accelerator.year
             ),
@@ -245,6 +256,15 @@ fn footprint(record: &Record) -> Section {
     }
 }
 
+fn unit(unit: PerUnit) -> &'static str {
+    match unit {
+        PerUnit::Gpu => "GPU",
+        PerUnit::Chip => "chip",
+        PerUnit::Device => "device",
+        PerUnit::Instance => "instance",
+    }
+}
+
 /// What has to be known to read the tables, one line each.
 pub(super) fn notes(record: &Record) -> Vec<String> {
     let mut notes =
@@ -254,7 +274,8 @@ pub(super) fn notes(record: &Record) -> Vec<String> {
     if methods.is_empty() {
         notes.push("nothing could be read: this run has no energy.".to_owned());
     } else if measured == 0 {
-        notes.push("no sensor was read: every energy here is modelled or assumed.".to_owned());
+        let words: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+        notes.push(format!("no sensor was read: every energy here is {}.", words.join(" or ")));
     } else if measured < methods.len() {
         notes.push(
             "the total adds measured and modelled or assumed energy; see the method column."
@@ -262,6 +283,15 @@ pub(super) fn notes(record: &Record) -> Vec<String> {
         );
     }
     for row in &record.domains {
+        if let (Some(counter), Some(samples)) = (row.counter_joules, row.integrated_joules)
+            && counter > Joules::ZERO
+        {
+            let off = 100.0 * (samples / counter - 1.0);
+            notes.push(format!(
+                "{}: {counter} by its counter, {samples} by its power samples ({off:+.1} %)",
+                row.domain.id
+            ));
+        }
         if let Some(note) = &row.domain.note {
             notes.push(format!("{}: {note}", row.domain.id));
         }
@@ -274,7 +304,7 @@ pub(super) fn notes(record: &Record) -> Vec<String> {
         notes.extend(source.remarks.iter().map(|remark| format!("{}: {remark}", source.source)));
     }
     for (name, value) in &record.results {
-        notes.push(format!("{name} = {value:.4}"));
+        notes.push(format!("{name} = {}", figure::significant(*value)));
     }
     notes.extend(record.warnings.iter().map(|warning| format!("warning: {warning}")));
     notes
