@@ -53,12 +53,6 @@ impl Counter {
         Self { units_per_joule, range, limit, last: None, suspect: None, total: 0 }
     }
 
-    /// Units counted since the first value.
-    #[must_use]
-    pub const fn total(&self) -> u64 {
-        self.total
-    }
-
     /// Joules counted since the first value.
     #[must_use]
     pub fn joules(&self) -> f64 {
@@ -71,8 +65,8 @@ impl Counter {
         self.last.map(|(_, at)| at)
     }
 
-    /// The greatest energy that can lie behind the register's range, in seconds at the power limit:
-    /// over a longer interval a second wrap cannot be excluded. `None` without a known range.
+    /// How long the range lasts at the power limit: over a longer interval a second wrap cannot be
+    /// excluded. `None` without a known range.
     #[must_use]
     pub fn unambiguous(&self) -> Option<Duration> {
         let seconds = self.range? as f64 / self.units_per_joule / self.limit.get();
@@ -97,12 +91,11 @@ impl Counter {
             Some((_, true)) | None => Advance::Restarted,
             Some((_, false)) => self.jumped(raw, at),
         };
-        match advance {
-            Advance::Impossible => self.suspect = Some((raw, at)),
-            _ => {
-                self.suspect = None;
-                self.last = Some((raw, at));
-            }
+        if advance == Advance::Impossible {
+            self.suspect = Some((raw, at));
+        } else {
+            self.suspect = None;
+            self.last = Some((raw, at));
         }
         if let Advance::Advanced(units) | Advance::Wrapped(units) = advance {
             self.total = self.total.saturating_add(units);
@@ -151,7 +144,7 @@ mod tests {
     fn follow(range: Option<u64>, reads: &[(f64, u64)]) -> (Vec<Advance>, u64) {
         let mut counter = Counter::new(1e6, range, LIMIT);
         let said = reads.iter().map(|&(s, raw)| counter.advance(raw, at(s))).collect();
-        (said, counter.total())
+        (said, counter.total)
     }
 
     #[test]

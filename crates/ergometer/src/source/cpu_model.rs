@@ -10,7 +10,7 @@
 //! busy cores wake the package and get the turbo clocks.
 //!
 //! *Fitted to* package power from RAPL of two servers (Intel Xeon E3-1240 V2, 69 W; AMD EPYC 8024P,
-//! 90 W) under load on all and on some cores, 42 points of 30 s (CodeCarbon's load profiling,
+//! 90 W) under load on all and on some cores, 42 points of 30 s (`CodeCarbon`'s load profiling,
 //! January 2025, MIT; its *energy* column over the duration, as the power column of a row repeats
 //! the row before), and to the mean profile of seven AWS bare-metal Xeon types under stress (Davy,
 //! "Building an AWS EC2 carbon emissions dataset", Teads, 2021: 12 %, 32 %, 75 %, 102 % of TDP at

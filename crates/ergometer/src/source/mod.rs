@@ -77,7 +77,8 @@ pub struct Domain {
 /// How the sensor of a domain behaves; every figure is a prior that its source documents.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
-    /// Seconds between two updates of the energy counter, if there is a counter.
+    /// Seconds between two updates of the energy counter, if there is a counter. Where the source
+    /// finds out when an update took place and says so in [`Reading::at`], how well it knows that.
     pub counter_period_s: Option<f64>,
     /// The counter's resolution, if there is a counter.
     pub counter_quantum: Option<Joules>,
@@ -95,7 +96,8 @@ pub struct Sensor {
 pub struct Reading {
     /// Index into [`PowerSource::domains`].
     pub domain: usize,
-    /// When it was read, half-way through the call.
+    /// When it was read, half-way through the call; for a counter, when it was updated, if the
+    /// source knows that.
     pub at: Timestamp,
     /// What was read.
     pub value: Value,

@@ -11,7 +11,9 @@
 //!   1 s average).
 //!
 //! Whether a board has them is asked of the board, not concluded from its name. The counter is read
-//! only on [`Request::Everything`](super::Request): reading it often has been seen to disturb it.
+//! only on [`Request::Everything`](super::Request): reading it often has been seen to disturb it. Then
+//! the source waits for the counter's next update, at most one period (0.1 s), so that the value is
+//! known together with the moment for which it holds.
 //!
 //! What is known of the sensors: Yang, Adamek, Armour, "Part-time power measurements", SC24, doi
 //! 10.1109/SC41406.2024.00028 (arXiv:2312.02741).
@@ -26,6 +28,8 @@ use super::{Availability, PowerSource, SourceReport};
 mod board;
 #[cfg(feature = "nvml")]
 mod library;
+#[cfg(feature = "nvml")]
+mod pace;
 
 #[cfg(feature = "nvml")]
 pub use library::Nvml;

@@ -36,13 +36,13 @@ pub const IMPOSSIBLE: Watts = Watts::new(2000.0);
 
 /// Between two reads further apart than this a second wrap is looked for: a register of 65,536 J
 /// wraps in 328 s at 200 W.
-const ATTENTIVE: Duration = Duration::from_secs(60);
+const ATTENTIVE: Duration = Duration::from_mins(1);
 
 /// The register counts in units of 2^-16 J on AMD and on Intel's server memory, 2^-14 J on Intel
 /// packages (Intel SDM vol. 3B, 15.10); the coarser one is assumed.
 const QUANTUM: Joules = Joules::new(1.0 / 16384.0);
 
-/// "Updated every 1 ms" (AMD PPR, Core::X86::Msr::PKG_ENERGY_STAT; Intel SDM vol. 3B: about 1 ms).
+/// "Updated every 1 ms" (AMD PPR, `Core::X86::Msr::PKG_ENERGY_STAT`; Intel SDM vol. 3B: about 1 ms).
 const PERIOD_S: f64 = 0.001;
 
 /// Relative standard uncertainty of packages: on Haswell and newer RAPL is measured and follows
@@ -164,7 +164,7 @@ impl PowerSource for Rapl {
             match raw {
                 Ok(raw) => zone.take(raw, at, &mut push),
                 Err(error) => {
-                    push(Value::Missing(format!("{} cannot be read: {error}", zone.file.display())))
+                    push(Value::Missing(format!("{} cannot be read: {error}", zone.file.display())));
                 }
             }
         }

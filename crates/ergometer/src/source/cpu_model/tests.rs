@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 
-/// (utilisation, watts): package power from RAPL, 30 s a point. CodeCarbon's load profiling,
+/// (utilisation, watts): package power from RAPL, 30 s a point. `CodeCarbon`'s load profiling,
 /// January 2025, MIT licence; energy of a row over its duration.
 struct Machine {
     cpuinfo: &'static str,

@@ -1,5 +1,7 @@
 //! One board: what it can tell, and what it tells.
 
+use std::time::Duration;
+
 use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::FieldValueSample;
@@ -7,6 +9,7 @@ use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, Nvml};
 
 use super::NAME;
+use super::pace::{self, Pace, STEP, Watch};
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
 use crate::source::counter::{Advance, Counter};
@@ -47,6 +50,10 @@ pub(super) struct Board {
     energy: Way,
     power: Way,
     counter: Counter,
+    pace: Pace,
+    /// How old a counter value is on average, where its update was not seen and the domain's
+    /// sensor does not say it.
+    lag: Duration,
 }
 
 /// What one read of a board gave.
@@ -85,13 +92,17 @@ impl Board {
             _ => Method::Counter,
         };
         let name = device.name().unwrap_or_else(|_| "NVIDIA board".to_owned());
+        let counter = Counter::new(1000.0, None, IMPOSSIBLE);
+        let mut board =
+            Self { index, energy, power, counter, pace: Pace::Unknown, lag: Duration::ZERO };
+        let counter_period_s = board.learn(nvml);
         let domain = Domain {
             id: format!("{NAME}:{uuid}"),
             kind: DomainKind::Gpu,
             source: NAME.to_owned(),
             method,
             sensor: Sensor {
-                counter_period_s: (energy != Way::None).then_some(PERIOD_S),
+                counter_period_s,
                 counter_quantum: (energy != Way::None).then_some(Joules::new(0.001)),
                 power_period_s: (power != Way::None).then_some(PERIOD_S),
                 relative_error: GAIN_ERROR,
@@ -108,8 +119,36 @@ impl Board {
             note: note(&device, &name, power),
             label: name,
         };
-        let counter = Counter::new(1000.0, None, IMPOSSIBLE);
-        Ok((Self { index, energy, power, counter }, domain))
+        Ok((board, domain))
+    }
+
+    /// Finds out how often the counter moves; what is then left of its period, in seconds.
+    fn learn(&mut self, nvml: &Nvml) -> Option<f64> {
+        if self.energy == Way::None {
+            return None;
+        }
+        self.pace = pace::learn(|| self.raw(nvml)).unwrap_or(Pace::Unknown);
+        Some(match self.pace {
+            Pace::Unknown => PERIOD_S,
+            Pace::Continuous => STEP.as_secs_f64(),
+            Pace::Steady(beat) => {
+                self.lag = beat.period() / 2;
+                2.0 * STEP.as_secs_f64()
+            }
+        })
+    }
+
+    /// The counter's raw value and when it was read.
+    fn raw(&self, nvml: &Nvml) -> Result<(Timestamp, u64), String> {
+        let (at, sample) = self.timed(nvml, true, false)?;
+        let raw = sample.millijoules.ok_or("the counter was not read")??;
+        Ok((at, raw))
+    }
+
+    fn timed(&self, nvml: &Nvml, energy: bool, power: bool) -> Result<(Timestamp, Sample), String> {
+        let before = clock::now();
+        let sample = self.sample(nvml, energy, power)?;
+        Ok((before.after(clock::now().since(before) / 2), sample))
     }
 
     /// Reads what `request` covers and hands each value to `push`.
@@ -124,22 +163,60 @@ impl Board {
         if !want_energy && !want_power {
             return;
         }
-        let before = clock::now();
-        let sample = self.sample(nvml, want_energy, want_power);
-        let at = before.after(clock::now().since(before) / 2);
-        let sample = match sample {
-            Ok(sample) => sample,
-            Err(error) => return push(at, Value::Missing(error)),
+        let (at, sample) = match self.timed(nvml, want_energy, want_power) {
+            Ok(read) => read,
+            Err(error) => return push(clock::now(), Value::Missing(error)),
         };
-        match sample.millijoules {
-            Some(Ok(raw)) => push(at, self.count(raw, at)),
-            Some(Err(error)) => push(at, Value::Missing(format!("energy counter: {error}"))),
-            None => {}
-        }
         match sample.watts {
             Some(Ok(watts)) => push(at, power(watts)),
             Some(Err(error)) => push(at, Value::Missing(format!("power: {error}"))),
             None => {}
+        }
+        match sample.millijoules {
+            Some(Ok(raw)) => self.settle(nvml, at, raw, push),
+            Some(Err(error)) => push(at, Value::Missing(format!("energy counter: {error}"))),
+            None => {}
+        }
+    }
+
+    /// Finds the moments for which the counter's values hold, and hands them to `push`.
+    fn settle(
+        &mut self,
+        nvml: &Nvml,
+        at: Timestamp,
+        raw: u64,
+        mut push: impl FnMut(Timestamp, Value),
+    ) {
+        let Pace::Steady(mut beat) = self.pace else {
+            return push(at.before(self.lag), self.count(raw, at));
+        };
+        let watch = beat.watch((at, raw), || {
+            let (at, sample) = self.timed(nvml, true, self.power == Way::Field)?;
+            if let Some(Ok(watts)) = sample.watts {
+                push(at, power(watts));
+            }
+            let raw = sample.millijoules.ok_or("the counter was not read")??;
+            Ok((at, raw))
+        });
+        match watch {
+            Ok(Watch::Seen(seen)) => {
+                self.pace = Pace::Steady(beat);
+                for (at, raw) in seen {
+                    // The update before the wait may be the last one of the wait before.
+                    if self.counter.last_read().is_none_or(|last| last < at) {
+                        push(at, self.count(raw, at));
+                    }
+                }
+            }
+            Ok(Watch::Lost) => {
+                let at = at.before(self.lag);
+                push(at, self.count(raw, at));
+                self.pace = pace::learn(|| self.raw(nvml)).unwrap_or(Pace::Unknown);
+            }
+            Err(error) => {
+                let error: String = error;
+                push(clock::now(), Value::Missing(format!("energy counter: {error}")));
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! The library, its boards, and a round of readings.
 
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 use nvml_wrapper::error::NvmlError;
 
@@ -74,10 +76,34 @@ impl PowerSource for Nvml {
     }
 
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
-        for (domain, board) in self.boards.iter_mut().enumerate() {
-            board.read(&self.library, request, |at, value| {
-                readings.push(Reading { domain, at, value });
-            });
+        let library = &self.library;
+        let read = |domain: usize, board: &mut Board| {
+            let mut read = Vec::new();
+            board.read(library, request, |at, value| read.push(Reading { domain, at, value }));
+            // Energy holds for a moment before it is known.
+            read.sort_by_key(|reading| reading.at);
+            read
+        };
+        match (&mut self.boards[..], request) {
+            // Each waits for its own counter to move, all at the same time.
+            ([first, others @ ..], Request::Everything) if !others.is_empty() => {
+                thread::scope(|scope| {
+                    let others: Vec<_> = (1..)
+                        .zip(others)
+                        .map(|(domain, board)| scope.spawn(move || read(domain, board)))
+                        .collect();
+                    readings.extend(read(0, first));
+                    for other in others {
+                        // A panic there is the sampler's to deal with, as one here.
+                        readings.extend(other.join().unwrap_or_else(|cause| resume_unwind(cause)));
+                    }
+                });
+            }
+            (boards, _) => {
+                for (domain, board) in boards.iter_mut().enumerate() {
+                    readings.extend(read(domain, board));
+                }
+            }
         }
     }
 }

@@ -40,7 +40,6 @@ pub(super) fn find(sysfs_root: &Path) -> Zones {
     for start in ["class/powercap", "devices/virtual/powercap"] {
         let start = sysfs_root.join(start);
         zones.powercap |= start.is_dir();
-        zones.nameless = 0;
         // The class folder lists every zone; the device folders nest zones in their control type
         // and subzones in their zone.
         collect(&start, 0, &mut names, &mut zones.nameless);
