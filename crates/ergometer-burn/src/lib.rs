@@ -90,5 +90,5 @@ mod resolved;
 mod training;
 
 pub use loader::MeteredLoader;
-pub use metric::{EnergyMetric, PowerMetric};
+pub use metric::{EnergyMetric, PowerMetric, StepMetric};
 pub use training::EnergyTraining;

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Energy and time of some steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Sum {
+pub struct Sum {
     pub steps: u64,
     joules: Joules,
     seconds: f64,

@@ -9,8 +9,8 @@ use burn::tensor::{ExecutionError, Tensor, TensorReadError};
 use burn::train::ItemLazy;
 use burn::train::metric::state::{FormatOptions, NumericMetricState};
 use burn::train::metric::{
-    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
-    SerializedEntry,
+    Adaptor, Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes,
+    NumericEntry, SerializedEntry,
 };
 
 /// A batch's mean loss and the number of tokens it is the mean of; a model's training and inference

@@ -67,12 +67,10 @@ pub fn find(code: &str) -> Result<CarbonIntensity> {
     if let Some(&(code, place, pounds)) = EGRID_2023.iter().find(|(code, ..)| is(code)) {
         return Ok(egrid(code, place, pounds));
     }
-    if let Some(row) =
-        COUNTRIES.iter().find(|row| {
-            // "UK" is reserved for the United Kingdom, whose code is GB.
-            is(row.alpha2) || is(row.alpha3) || is(row.name) || (row.alpha2 == "GB" && is("UK"))
-        })
-    {
+    if let Some(row) = COUNTRIES.iter().find(|row| {
+        // "UK" is reserved for the United Kingdom, whose code is GB.
+        is(row.alpha2) || is(row.alpha3) || is(row.name) || (row.alpha2 == "GB" && is("UK"))
+    }) {
         return Ok(country(row));
     }
     let region = wanted.get(..4).filter(|start| start.eq_ignore_ascii_case("gcp:"));

@@ -105,12 +105,7 @@ pub struct Footprint {
 impl Site {
     /// The footprint of a run that took `seconds`, drew `energy` and held `accelerators`.
     #[must_use]
-    pub fn footprint(
-        &self,
-        energy: Option<&Energy>,
-        seconds: f64,
-        accelerators: u32,
-    ) -> Footprint {
+    pub fn footprint(&self, energy: Option<&Energy>, seconds: f64, accelerators: u32) -> Footprint {
         let scaled = |per_joule: f64| {
             let energy = energy?;
             let scale = |joules: Joules| joules.get() * per_joule;
@@ -123,8 +118,7 @@ impl Site {
         Footprint {
             it_energy: scaled(kwh).map(|pair| estimate(pair, KilowattHours::new)),
             facility_energy: scaled(facility).map(|pair| estimate(pair, KilowattHours::new)),
-            co2e: scaled(facility)
-                .map(|pair| estimate(pair, |e| self.co2e(KilowattHours::new(e)))),
+            co2e: scaled(facility).map(|pair| estimate(pair, |e| self.co2e(KilowattHours::new(e)))),
             electricity_cost: scaled(facility)
                 .map(|pair| estimate(pair, |e| self.electricity_cost(KilowattHours::new(e)))),
             cloud_cost: (accelerators > 0).then(|| CostRange {

@@ -87,13 +87,7 @@ pub static TABLE_3: [Row; 8] = [
         Some((201.0, 192.0)),
         (289.0, 981.0),
     ),
-    row(
-        ("ELMo", "P100x3", 3),
-        Some(517.66),
-        (336.0, 336.0),
-        Some((275.0, 262.0)),
-        (433.0, 1472.0),
-    ),
+    row(("ELMo", "P100x3", 3), Some(517.66), (336.0, 336.0), Some((275.0, 262.0)), (433.0, 1472.0)),
     row(
         ("BERT base", "V100x64", 64),
         Some(12_041.51),
@@ -136,12 +130,7 @@ pub struct Project {
 pub const TABLE_4: [Project; 3] = [
     Project { models: 1, hours: 120.0, cloud: (52.0, 175.0), electricity: 5.0 },
     Project { models: 24, hours: 2880.0, cloud: (1238.0, 4205.0), electricity: 118.0 },
-    Project {
-        models: 4789,
-        hours: 239_942.0,
-        cloud: (103_000.0, 350_000.0),
-        electricity: 9870.0,
-    },
+    Project { models: 4789, hours: 239_942.0, cloud: (103_000.0, 350_000.0), electricity: 9870.0 },
 ];
 
 /// Power of one job of Table 4 before PUE, watts: derived from the printed CO2e, which the paper

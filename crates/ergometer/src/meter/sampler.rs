@@ -61,9 +61,12 @@ impl Sampler {
         let mut slots = Vec::new();
         for source in sources {
             let first = timelines.len();
-            timelines.extend(source.domains().iter().map(|domain| {
-                Timeline::new(domain.sensor, !domain.method.is_measured())
-            }));
+            timelines.extend(
+                source
+                    .domains()
+                    .iter()
+                    .map(|domain| Timeline::new(domain.sensor, !domain.method.is_measured())),
+            );
             slots.push(Slot { source, first, broken: false });
         }
         Self {

@@ -350,8 +350,10 @@ impl Timeline {
     /// E(t), joules.
     fn energy_at(&self, t: f64) -> f64 {
         let index = self.knots.partition_point(|knot| knot.t <= t);
-        match (index.checked_sub(1).and_then(|before| self.knots.get(before)), self.knots.get(index))
-        {
+        match (
+            index.checked_sub(1).and_then(|before| self.knots.get(before)),
+            self.knots.get(index),
+        ) {
             (Some(a), Some(b)) => a.e + (b.e - a.e) * ((t - a.t) / (b.t - a.t)),
             // After the last knot the domain was not observed; before the first it was not metered.
             (Some(a), None) => a.e,
@@ -392,7 +394,8 @@ impl Timeline {
         let period = self.sensor.counter_period_s.or(self.sensor.power_period_s).unwrap_or(0.0);
         // An edge lies somewhere within the piece of the curve it falls into, and within the
         // sensor's period; a span shorter than that cannot be off by more than its own length.
-        let edge = |watts: f64, piece: f64| watts * RECTANGULAR * piece.max(period).min(length * 2.0);
+        let edge =
+            |watts: f64, piece: f64| watts * RECTANGULAR * piece.max(period).min(length * 2.0);
         let edges = edge(p0, l0).hypot(edge(p1, l1));
         let quantum = self
             .sensor

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ledger::{self, EpochRow, Node};
 use super::provenance;
-use super::record::{
-    DomainRecord, Energy, Epoch, Record, RunInfo, SCHEMA, SpanNode, Usage,
-};
+use super::record::{DomainRecord, Energy, Epoch, Record, RunInfo, SCHEMA, SpanNode, Usage};
 use crate::clock::Timestamp;
 use crate::footprint::Site;
 use crate::meter::timeline::{Drawn, Timeline};
@@ -187,16 +185,10 @@ fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Energy> {
 
 fn span_node(label: &Label, node: &Node) -> SpanNode {
     let total: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
-    let inner: f64 = node
-        .children
-        .values()
-        .flat_map(|child| &child.amount)
-        .map(|drawn| drawn.joules)
-        .sum();
-    let parts = node
-        .amount
-        .iter()
-        .fold(Uncertainty::default(), |parts, drawn| parts.across(&drawn.parts));
+    let inner: f64 =
+        node.children.values().flat_map(|child| &child.amount).map(|drawn| drawn.joules).sum();
+    let parts =
+        node.amount.iter().fold(Uncertainty::default(), |parts, drawn| parts.across(&drawn.parts));
     SpanNode {
         kind: label.kind,
         name: label.name.to_owned(),

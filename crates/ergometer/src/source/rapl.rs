@@ -164,7 +164,10 @@ impl PowerSource for Rapl {
             match raw {
                 Ok(raw) => zone.take(raw, at, &mut push),
                 Err(error) => {
-                    push(Value::Missing(format!("{} cannot be read: {error}", zone.file.display())));
+                    push(Value::Missing(format!(
+                        "{} cannot be read: {error}",
+                        zone.file.display()
+                    )));
                 }
             }
         }

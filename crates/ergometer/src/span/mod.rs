@@ -4,8 +4,8 @@
 //! The mark goes into a ring that only its thread writes; everything else — energy, statistics,
 //! files — is worked out later by the meter's own thread.
 
-mod guard;
 pub mod future;
+mod guard;
 pub(crate) mod ring;
 
 use std::collections::BTreeSet;

@@ -110,9 +110,7 @@ impl Rings {
 
     /// Makes this the meter of `Span::enter`; `false` if another one is.
     pub(crate) fn install(&self) -> bool {
-        INSTALLED
-            .compare_exchange(NO_SPAN, self.meter, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        INSTALLED.compare_exchange(NO_SPAN, self.meter, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Undoes [`Rings::install`]; does nothing for a meter that is not installed.
@@ -261,7 +259,8 @@ fn with_writer(meter: u64, action: impl FnOnce(&mut Writer)) {
 
 #[cold]
 fn connect(meter: u64) -> Option<Writer> {
-    let rings = lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)?;
+    let rings =
+        lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)?;
     Some(rings.connect())
 }
 
