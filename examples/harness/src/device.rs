@@ -59,7 +59,7 @@ fn enumerate(kind: &DeviceType) -> Result<Vec<Device>, String> {
     let kind = kind.clone();
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let devices = panic::catch_unwind(move || list(kind));
+    let devices = panic::catch_unwind(move || list(&kind));
     panic::set_hook(hook);
     devices.map_err(|cause| {
         cause
@@ -71,11 +71,11 @@ fn enumerate(kind: &DeviceType) -> Result<Vec<Device>, String> {
     })
 }
 
-fn list(kind: DeviceType) -> Vec<Device> {
+fn list(kind: &DeviceType) -> Vec<Device> {
     let devices: Vec<Device> = Device::enumerate(kind.clone()).into_iter().collect();
     // LibTorch lists its CUDA devices only; its CPU is always there.
     #[cfg(feature = "tch")]
-    if kind == DeviceType::LibTorch && devices.is_empty() {
+    if *kind == DeviceType::LibTorch && devices.is_empty() {
         #[allow(deprecated)] // it is what the feature is there for
         return vec![Device::libtorch()];
     }

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use harness::TrainArgs;
 
-/// Train a Transformer to translate, and report what that cost in energy, CO2e and money
+/// Train a Transformer to translate, and report the energy, carbon and money it cost
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Args {

@@ -138,7 +138,12 @@ impl Transformer {
                 .target_mask_pad(batch.target_pad.clone())
                 .target_mask_attn(causal),
         );
-        losses(self.log_probabilities(decoded), batch.target, batch.target_pad, batch.target_tokens)
+        losses(
+            self.log_probabilities(decoded),
+            batch.target,
+            &batch.target_pad,
+            batch.target_tokens,
+        )
     }
 
     /// The likeliest token again and again, until each sentence ends or has `limit` tokens.
@@ -185,7 +190,7 @@ impl Transformer {
 fn losses(
     log_probabilities: Tensor<2>,
     target: Tensor<2, Int>,
-    pad: Tensor<2, Bool>,
+    pad: &Tensor<2, Bool>,
     tokens: usize,
 ) -> Losses {
     let [places, _] = log_probabilities.dims();
@@ -249,7 +254,7 @@ mod tests {
         let logits = Tensor::<2>::random([6, 9], Distribution::Normal(0.0, 2.0), &device);
         let target = Tensor::<2, Int>::from_data([[3, 8, 2], [5, 2, 0]], &device);
         let pad = target.clone().equal_scalar(i64::from(PAD));
-        let ours = losses(log_softmax(logits.clone(), 1), target.clone(), pad, 5);
+        let ours = losses(log_softmax(logits.clone(), 1), target.clone(), &pad, 5);
         let burns = |smoothing| {
             CrossEntropyLossConfig::new()
                 .with_pad_tokens(Some(vec![PAD as usize]))

@@ -54,17 +54,14 @@ pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
     let model = run.fit(model, train, valid, &artifacts, &progress)?;
 
     let losses = progress.losses();
-    let quality = match (&exact, untrained) {
-        (Some(exact), Some(first)) => {
-            Quality { name: "exact_match", first, last: exact.score(&model, &device)? }
-        }
-        _ => {
-            let perplexity = |loss: Option<f64>| loss.map_or(f64::NAN, f64::exp);
-            Quality {
-                name: "perplexity",
-                first: perplexity(losses.valid.first()),
-                last: perplexity(losses.valid.last()),
-            }
+    let quality = if let (Some(exact), Some(first)) = (&exact, untrained) {
+        Quality { name: "exact_match", first, last: exact.score(&model, &device)? }
+    } else {
+        let perplexity = |loss: Option<f64>| loss.map_or(f64::NAN, f64::exp);
+        Quality {
+            name: "perplexity",
+            first: perplexity(losses.valid.first()),
+            last: perplexity(losses.valid.last()),
         }
     };
     harness::finish(

@@ -46,12 +46,12 @@ impl Corpus {
             Size::Small | Size::Base | Size::Big => (100_000, 1000, 6),
         };
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut seen = HashSet::new();
+        let mut drawn = HashSet::new();
         let mut pairs = Vec::with_capacity(train + valid);
         while pairs.len() < train + valid {
             let digits = rng.random_range(1..=digits);
             let number = rng.random_range(0..10_u32.pow(digits));
-            if seen.insert(number) {
+            if drawn.insert(number) {
                 pairs.push(Pair {
                     source: numbers::english(number),
                     target: numbers::german(number),

@@ -97,7 +97,7 @@ impl DataLoader<Batch> for TokenBatches {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         let batches = self.plan(self.epoch.fetch_add(1, Ordering::Relaxed));
         let total = batches.iter().map(|batch| self.count(batch)).sum();
-        Box::new(Batches { loader: self, batches: batches.into_iter(), done: 0, total })
+        Box::new(Batches { loader: self, left: batches.into_iter(), done: 0, total })
     }
 
     /// Tokens of the first epoch; where epochs are cut short, the others differ a little.
@@ -119,7 +119,7 @@ impl DataLoader<Batch> for TokenBatches {
 
 struct Batches<'a> {
     loader: &'a TokenBatches,
-    batches: std::vec::IntoIter<Vec<usize>>,
+    left: std::vec::IntoIter<Vec<usize>>,
     done: usize,
     total: usize,
 }
@@ -128,7 +128,7 @@ impl Iterator for Batches<'_> {
     type Item = Result<Batch, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.batches.next()?;
+        let batch = self.left.next()?;
         self.done += self.loader.count(&batch);
         let examples = batch.iter().map(|index| &self.loader.examples[*index]);
         Some(Ok(Batch::new(examples, &self.loader.device)))
