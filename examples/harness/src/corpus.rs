@@ -33,7 +33,8 @@ pub fn read_lines(path: &Path) -> Result<Vec<String>, Failure> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let read = String::from_utf8_lossy(&error.as_bytes()[..valid]);
+        let line = read.matches('\n').count() + 1;
         Failure::usage(format!("{shown} is not UTF-8: line {line}"))
     })?;
     Ok(text.lines().map(|line| line.trim_start_matches('\u{feff}').to_owned()).collect())

@@ -1,7 +1,7 @@
 //! NVIDIA boards, through the real `nvml-wrapper` and a simulated library.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs, thread};
 
 use ergometer::meter::Method;
@@ -9,6 +9,7 @@ use ergometer::run::Record;
 use ergometer::run::record::DomainRecord;
 use ergometer::source::{Availability, PowerSource, Reading, Request, SourceReport, Value, nvml};
 use ergometer::span::Label;
+use ergometer::units::Watts;
 use ergometer::{Kind, Meter};
 use nvml_sim::{Machine, monotonic_ns};
 use tempfile::TempDir;
@@ -119,7 +120,7 @@ fn boards_are_known_by_uuid_and_address() {
     assert_eq!(first.label, "NVIDIA Test 80GB");
     assert_eq!(first.pci_address.as_deref(), Some("0000:3b:00.0"));
     assert_eq!(second.pci_address.as_deref(), Some("0000:3c:00.0"));
-    assert_eq!(first.power_limit.map(|limit| limit.get()), Some(350.0));
+    assert_eq!(first.power_limit.map(Watts::get), Some(350.0));
     assert_eq!(first.note, None);
     assert!(second.note.as_deref().is_some_and(|note| note.starts_with("shared")), "{second:?}");
 }
@@ -328,10 +329,7 @@ fn domain<'a>(record: &'a Record, id: &str) -> &'a DomainRecord {
 fn window(meter: &Meter, name: &'static str, length: Duration) -> (u64, u64) {
     let start = monotonic_ns();
     let span = meter.enter(Label::new(Kind::Epoch, name));
-    let opened = Instant::now();
-    while opened.elapsed() < length {
-        thread::sleep(length - opened.elapsed().min(length));
-    }
+    thread::sleep(length);
     drop(span);
     (start, monotonic_ns())
 }
@@ -339,8 +337,8 @@ fn window(meter: &Meter, name: &'static str, length: Duration) -> (u64, u64) {
 const WINDOWS: [(&str, u64); 5] =
     [("1 s", 1000), ("1.3 s", 1300), ("1.7 s", 1700), ("2.2 s", 2200), ("3 s", 3000)];
 
-/// Meters the windows of [`WINDOWS`] and holds each against the closed form.
-fn check_windows(settings: &str) {
+/// How far each window of [`WINDOWS`] is off the closed form, as a share of it.
+fn errors(settings: &str) -> Vec<f64> {
     let board = Machine::parse(settings).unwrap().boards.remove(0);
     let machine = Simulated::new(settings);
     let nothing = tempfile::tempdir().unwrap();
@@ -351,14 +349,28 @@ fn check_windows(settings: &str) {
         .collect();
     let record = meter.finish().unwrap();
     let index = record.domains.iter().position(|domain| domain.domain.id == BOARD_0).unwrap();
-    let mut report = Vec::new();
-    for ((name, _), (start, end)) in WINDOWS.iter().zip(bounds) {
-        let span = record.spans.iter().find(|span| span.name == *name).unwrap();
-        let truth = board.curve.joules(start, end);
-        let found = span.by_domain[index].get();
-        report.push((*name, found / truth - 1.0));
+    WINDOWS
+        .iter()
+        .zip(bounds)
+        .map(|((name, _), (start, end))| {
+            let span = record.spans.iter().find(|span| span.name == *name).unwrap();
+            span.by_domain[index].get() / board.curve.joules(start, end) - 1.0
+        })
+        .collect()
+}
+
+/// Holds the windows against the closed form. A machine that is busy with other things keeps the
+/// meter's thread from its readings, so a few attempts are granted; a wrong formula fails them all.
+fn check_windows(settings: &str) {
+    let mut attempts = Vec::new();
+    while attempts.len() < 4 {
+        let errors = errors(settings);
+        if errors.iter().all(|error| error.abs() <= 0.03) {
+            return;
+        }
+        attempts.push(errors);
     }
-    assert!(report.iter().all(|(_, error)| error.abs() <= 0.03), "{settings}: {report:?}");
+    panic!("{settings}: {attempts:.4?}");
 }
 
 #[test]

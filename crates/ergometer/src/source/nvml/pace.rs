@@ -169,6 +169,8 @@ impl Beat {
         mut read: impl FnMut() -> Result<(Timestamp, u64), E>,
     ) -> Result<Watch, E> {
         let (mut last, mut before) = (from, first);
+        // Updates since the first read; unknown after a sleep in which there may have been two.
+        let mut updates = Some(0);
         for miss in 0..MISSES {
             let (due, tolerance) = self.next(last);
             // The prediction may be what was wrong: wait for the next with more care.
@@ -186,30 +188,26 @@ impl Beat {
                 last = at;
                 thread::sleep(STEP);
             };
+            updates = updates.filter(|_| at.since(last) < self.period()).map(|seen| seen + 1);
             if at.since(last) <= SHARP {
                 let moment = middle(last, at);
                 self.follow(moment);
-                return Ok(Watch::Seen(self.seen((from, first), before, (moment, raw))));
+                let first = updates.map(|updates| (updates, first));
+                return Ok(Watch::Seen(self.seen(first, before, (moment, raw))));
             }
             (last, before) = (at, raw);
         }
         Ok(Watch::Lost)
     }
 
-    /// The values seen, each with the moment of its update, counted back from the `last` one.
-    fn seen(&self, (from, first): Updated, before: u64, last: Updated) -> Vec<Updated> {
+    /// The values seen, each with the moment of its update, counted back from the `last` one: the
+    /// `first` with the number of updates since, and the one `before` the last.
+    fn seen(&self, first: Option<(u32, u64)>, before: u64, last: Updated) -> Vec<Updated> {
         let period = self.period();
-        let mut seen = Vec::with_capacity(3);
-        let periods = last.0.since(from).div_duration_f64(period);
-        // Read close to an update, it may belong to the period before or after.
-        let off = period.mul_f64((periods - periods.round()).abs());
-        let certain = periods > 1.0 && off > SHARP;
-        if certain {
-            seen.push((last.0.before(period.mul_f64(periods.ceil())), first));
-        }
-        seen.push((last.0.before(period), before));
-        seen.push(last);
-        seen
+        let first = first
+            .filter(|(updates, _)| *updates > 1)
+            .map(|(updates, value)| (last.0.before(period * updates), value));
+        first.into_iter().chain([(last.0.before(period), before), last]).collect()
     }
 }
 
@@ -284,11 +282,10 @@ mod tests {
     fn values_are_dated_back_by_whole_periods() {
         let at = |ms| Timestamp::from_nanos(ms * NANOS_PER_MS);
         let beat = Beat { origin: at(0), beats: 10, last: at(1000) };
-        let dated = |from| beat.seen((at(from), 1), 3, (at(1300), 4));
-        assert_eq!(dated(1250), [(at(1200), 3), (at(1300), 4)]);
-        assert_eq!(dated(1130), [(at(1100), 1), (at(1200), 3), (at(1300), 4)]);
-        // Too close to an update to tell on which side it was read.
-        assert_eq!(dated(1101), [(at(1200), 3), (at(1300), 4)]);
+        let last = (at(1300), 4);
+        assert_eq!(beat.seen(Some((1, 3)), 3, last), [(at(1200), 3), last]);
+        assert_eq!(beat.seen(Some((3, 1)), 3, last), [(at(1000), 1), (at(1200), 3), last]);
+        assert_eq!(beat.seen(None, 3, last), [(at(1200), 3), last]);
     }
 
     #[test]
