@@ -56,8 +56,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 
     let model = Elmo::new(&options, corpus.vocabulary(), &device.clone().autodiff());
     let parameters = model.num_params();
-    let trainer = Trainer::new(&corpus, &plan, &device, &args.train);
-    let trained = training::train(trainer, model)?;
+    let outcome = training::train(Trainer::new(&corpus, &plan, &device, &args.train), model)?;
 
     harness::finish(
         &meter,
@@ -69,10 +68,10 @@ fn run(args: &Args) -> Result<(), Failure> {
             parameters,
             quality: Quality {
                 name: "perplexity",
-                first: trained.untrained.exp(),
-                last: trained.losses.valid.last().unwrap_or(f64::NAN).exp(),
+                first: outcome.untrained.exp(),
+                last: outcome.losses.valid.last().unwrap_or(f64::NAN).exp(),
             },
-            losses: trained.losses,
+            losses: outcome.losses,
         },
     )?;
     Ok(())

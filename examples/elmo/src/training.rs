@@ -172,8 +172,8 @@ impl<'a> Trainer<'a> {
     fn full_loss(&self, model: &Elmo, batch: &Batch, memory: Memory) -> (f64, Memory) {
         let (hidden, memory) = model.read(&batch.forward, &batch.backward, memory, &self.device);
         let softmax = model.softmax();
-        let forward = softmax.full_loss(hidden.forward, &batch.forward_targets);
-        let backward = softmax.full_loss(hidden.backward, &batch.backward_targets);
+        let forward = softmax.full_loss(&hidden.forward, &batch.forward_targets);
+        let backward = softmax.full_loss(&hidden.backward, &batch.backward_targets);
         ((forward + backward).into_scalar::<f64>() / 2.0, memory)
     }
 }

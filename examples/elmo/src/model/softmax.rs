@@ -58,6 +58,7 @@ impl LogUniform {
 
     /// One draw.
     #[allow(clippy::cast_possible_truncation)] // below the vocabulary's size, which is an i32
+    #[allow(clippy::cast_possible_wrap)]
     fn draw(self, rng: &mut impl Rng) -> i32 {
         let scale = (self.vocabulary as f64 + 1.0).ln();
         let rank = (rng.random::<f64>() * scale).exp().floor() as i32 - 1;
@@ -134,7 +135,7 @@ impl Softmax {
     }
 
     /// Mean negative log-likelihood of `targets` (nats a word) over the whole vocabulary.
-    pub fn full_loss(&self, hidden: Tensor<2>, targets: &[i32]) -> Tensor<1> {
+    pub fn full_loss(&self, hidden: &Tensor<2>, targets: &[i32]) -> Tensor<1> {
         let device = hidden.device();
         let weight = self.weight.val().transpose(); // [projection, vocabulary]
         let bias = self.bias.val().unsqueeze_dim::<2>(0);
@@ -215,7 +216,7 @@ mod tests {
             Candidates { words: (0..30).collect(), draws: 1_000_000, sampler: LogUniform::new(30) };
         let targets = [3, 17, 0, 29];
         let sampled = softmax.sampled_loss(hidden(4, &device), &targets, &candidates);
-        let full = softmax.full_loss(hidden(4, &device), &targets);
+        let full = softmax.full_loss(&hidden(4, &device), &targets);
         let (sampled, full) = (sampled.into_scalar::<f64>(), full.into_scalar::<f64>());
         assert!((sampled - full).abs() < 1e-5, "{sampled} against {full}");
     }
@@ -224,7 +225,7 @@ mod tests {
     fn equal_logits_give_the_logarithm_of_the_vocabulary() {
         let device = Device::default();
         let softmax = Softmax::new(30, 8, &device);
-        let loss = softmax.full_loss(Tensor::zeros([2, 8], &device), &[1, 2]);
+        let loss = softmax.full_loss(&Tensor::zeros([2, 8], &device), &[1, 2]);
         assert!((loss.into_scalar::<f64>() - 30_f64.ln()).abs() < 1e-5);
     }
 }
