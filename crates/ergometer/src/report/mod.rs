@@ -1,7 +1,7 @@
 //! Record → people and other tools.
 //!
 //! Everything here is made from the [`Record`] alone. The terminal and Markdown forms show the same
-//! [sections](sections); JSON holds everything; CSV holds every energy, a row each.
+//! sections; JSON holds everything; CSV holds every energy, a row each.
 
 mod csv;
 mod figure;
