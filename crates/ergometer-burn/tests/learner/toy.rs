@@ -1,7 +1,8 @@
 //! A model of one linear layer, and data that notes when it is loaded and used.
 
-use std::hint;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
@@ -14,11 +15,16 @@ use burn::train::{InferenceStep, RegressionOutput, TrainOutput, TrainStep};
 use ergometer::Meter;
 use ergometer::clock::{self, Timestamp};
 
+/// When waiting for the meter is given up.
+const GIVE_UP: Duration = Duration::from_mins(1);
+
 /// When things happened, by the program's own account.
 #[derive(Clone, Debug)]
 pub struct Diary {
     pub split: &'static str,
     meter: Meter,
+    /// How many devices take their batches together, as one step.
+    devices: usize,
     /// Begin and end of every batch's loading.
     pub loads: Arc<Mutex<Vec<(Timestamp, Timestamp)>>>,
     /// Begin and end of every step of the model.
@@ -27,7 +33,12 @@ pub struct Diary {
 
 impl Diary {
     pub fn new(meter: &Meter, split: &'static str) -> Self {
-        Self { split, meter: meter.clone(), loads: Arc::default(), steps: Arc::default() }
+        let (meter, loads, steps) = (meter.clone(), Arc::default(), Arc::default());
+        Self { split, meter, devices: 1, loads, steps }
+    }
+
+    pub fn on_devices(self, devices: usize) -> Self {
+        Self { devices, ..self }
     }
 
     /// Runs a step of the model, and waits until the meter has resolved all steps before it, so that
@@ -35,9 +46,11 @@ impl Diary {
     fn step<T>(&self, step: impl FnOnce() -> T) -> T {
         let begin = clock::now();
         let output = step();
-        let before = self.steps.lock().unwrap().len() as u64;
-        while self.meter.live().steps.get(self.split).map_or(0, |steps| steps.count) < before {
-            hint::spin_loop();
+        let before = (self.steps.lock().unwrap().len() / self.devices) as u64;
+        let resolved = || self.meter.live().steps.get(self.split).map_or(0, |steps| steps.count);
+        while resolved() < before {
+            assert!(clock::now().since(begin) < GIVE_UP, "{} of {before} steps", resolved());
+            thread::yield_now();
         }
         self.steps.lock().unwrap().push((begin, clock::now()));
         output

@@ -39,7 +39,8 @@ fn train(devices: usize) -> Run {
     let before = clock::now();
     let meter = meter();
     let began = (before, clock::now());
-    let (train, valid) = (Diary::new(&meter, "train"), Diary::new(&meter, "valid"));
+    let train = Diary::new(&meter, "train").on_devices(devices);
+    let valid = Diary::new(&meter, "valid");
     let mut training = SupervisedTraining::metered(
         &meter,
         directory.path(),
