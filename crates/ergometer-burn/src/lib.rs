@@ -7,7 +7,7 @@
 //! use burn::optim::ModuleOptimizer;
 //! use burn::train::metric::{Adaptor, LossInput, LossMetric};
 //! use burn::train::{Learner, LearnerModel, SupervisedTraining, TrainLoader, ValidLoader};
-//! use burn::train::{TrainingModelOutput, InferenceModelOutput};
+//! use burn::train::{InferenceStep, TrainStep};
 //! use ergometer_burn::EnergyTraining as _;
 //!
 //! fn train<M: LearnerModel + 'static>(
@@ -17,8 +17,8 @@
 //!     valid_loader: ValidLoader<M>,
 //! ) -> Result<M, ergometer::Error>
 //! where
-//!     TrainingModelOutput<M>: Adaptor<LossInput>,
-//!     InferenceModelOutput<M>: Adaptor<LossInput>,
+//!     <M as TrainStep>::Output: Adaptor<LossInput>,
+//!     <M as InferenceStep>::Output: Adaptor<LossInput>,
 //! {
 //!     let meter = ergometer::Meter::builder().label("my-run").install()?;
 //!     let training = SupervisedTraining::metered(&meter, "artifacts", train_loader, valid_loader)
