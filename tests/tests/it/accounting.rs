@@ -22,6 +22,7 @@ impl Steady {
             counter_period_s: Some(0.0),
             counter_quantum: Some(Joules::new(1e-6)),
             power_period_s: None,
+            power_window_s: None,
             relative_error: 0.01,
             absolute_error: Watts::ZERO,
         };
@@ -49,7 +50,7 @@ impl PowerSource for Steady {
         let at = clock::now();
         let first = *self.first.get_or_insert(at);
         let joules = Joules::new(self.watts * at.since(first).as_secs_f64());
-        readings.push(Reading { domain: 0, at, value: Value::Energy(joules) });
+        readings.push(Reading::new(0, at, Value::Energy(joules)));
     }
 }
 

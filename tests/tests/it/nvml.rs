@@ -130,9 +130,9 @@ fn counter_and_power_where_the_board_has_both() {
     let machine = Simulated::new("curve=constant:300");
     let (mut source, _) = machine.open();
     assert_eq!(source.domains()[0].method, Method::Counter);
-    let power = read(&mut *source, Request::Power);
+    let power = read(&mut *source, Request::Routine);
     assert_eq!((powers(&power, 0), energies(&power, 0)), (vec![300.0], vec![]));
-    let all = read(&mut *source, Request::Everything);
+    let all = read(&mut *source, Request::Routine);
     assert_eq!(energies(&all, 0).first(), Some(&0.0), "joules count from the first read");
     assert!(!powers(&all, 0).is_empty() && powers(&all, 0).iter().all(|watts| *watts == 300.0));
     assert!(all.is_sorted_by_key(|reading| reading.at), "{all:?}");
@@ -143,11 +143,11 @@ fn the_counter_counts_millijoules_from_the_first_read() {
     let machine = Simulated::new("curve=constant:300;counter=1us");
     let (mut source, _) = machine.open();
     let before = monotonic_ns();
-    read(&mut *source, Request::Everything);
+    read(&mut *source, Request::Routine);
     let after_first = monotonic_ns();
     thread::sleep(Duration::from_millis(20));
     let before_second = monotonic_ns();
-    let second = read(&mut *source, Request::Everything);
+    let second = read(&mut *source, Request::Routine);
     let after = monotonic_ns();
     let [joules] = energies(&second, 0)[..] else { panic!("{second:?}") };
     // The two reads lie somewhere inside their calls.
@@ -163,7 +163,7 @@ fn a_slow_counter_is_told_with_the_moment_for_which_it_holds() {
     let (mut source, _) = machine.open();
     let mut seen = Vec::new();
     for _ in 0..3 {
-        let readings = read(&mut *source, Request::Everything);
+        let readings = read(&mut *source, Request::Routine);
         seen.extend(readings.into_iter().filter_map(|reading| match reading.value {
             Value::Energy(joules) => Some((reading.at, joules.get())),
             _ => None,
@@ -184,7 +184,7 @@ fn a_board_without_counter_is_integrated_and_asked_not_guessed() {
     assert_eq!(source.domains()[0].method, Method::Integrated);
     assert_eq!(source.domains()[0].sensor.counter_period_s, None);
     assert_eq!(source.domains()[1].method, Method::Counter);
-    let readings = read(&mut *source, Request::Everything);
+    let readings = read(&mut *source, Request::Routine);
     assert!(energies(&readings, 0).is_empty() && !powers(&readings, 0).is_empty());
     assert!(!energies(&readings, 1).is_empty() && !powers(&readings, 1).is_empty());
     assert!(troubles(&readings, 0).is_empty() && troubles(&readings, 1).is_empty());
@@ -195,7 +195,7 @@ fn without_instantaneous_power_the_average_is_used_and_said_to_be_one() {
     let machine = Simulated::new("boards=2;power=none;1.usage=none");
     let (mut source, _) = machine.open();
     assert!(source.domains()[0].note.as_deref().is_some_and(|note| note.contains("1 s average")));
-    let power = read(&mut *source, Request::Power);
+    let power = read(&mut *source, Request::Routine);
     assert_eq!(powers(&power, 0), [250.0]);
     assert!(power.iter().all(|reading| reading.domain == 0), "a counter has no power: {power:?}");
 }
@@ -204,16 +204,16 @@ fn without_instantaneous_power_the_average_is_used_and_said_to_be_one() {
 fn a_board_that_is_lost_in_the_middle_does_not_stop_the_others() {
     let machine = Simulated::new("boards=3");
     let (mut source, _) = machine.open();
-    read(&mut *source, Request::Everything);
+    read(&mut *source, Request::Routine);
     machine.set("boards=3;1.lost=yes");
-    let readings = read(&mut *source, Request::Everything);
+    let readings = read(&mut *source, Request::Routine);
     for domain in [0, 2] {
         assert!(!energies(&readings, domain).is_empty() && !powers(&readings, domain).is_empty());
     }
     assert!(energies(&readings, 1).is_empty() && powers(&readings, 1).is_empty());
     assert!(matches!(troubles(&readings, 1)[..], [Value::Missing(_)]), "{readings:?}");
     machine.set("boards=3");
-    let readings = read(&mut *source, Request::Everything);
+    let readings = read(&mut *source, Request::Routine);
     assert!(!energies(&readings, 1).is_empty() && !powers(&readings, 1).is_empty());
 }
 
@@ -230,12 +230,12 @@ fn a_board_that_is_lost_from_the_start_is_named() {
 fn a_counter_that_restarts_is_neither_negative_nor_a_wrap() {
     let machine = Simulated::new("curve=constant:300;counter=1us");
     let (mut source, _) = machine.open();
-    read(&mut *source, Request::Everything);
-    let [before] = energies(&read(&mut *source, Request::Everything), 0)[..] else { panic!() };
+    read(&mut *source, Request::Routine);
+    let [before] = energies(&read(&mut *source, Request::Routine), 0)[..] else { panic!() };
     machine.set(&format!("curve=constant:300;counter=1us;start={}ns", monotonic_ns()));
-    let restarted = read(&mut *source, Request::Everything);
+    let restarted = read(&mut *source, Request::Routine);
     assert!(matches!(troubles(&restarted, 0)[..], [Value::Restarted(_)]), "{restarted:?}");
-    let [after] = energies(&read(&mut *source, Request::Everything), 0)[..] else { panic!() };
+    let [after] = energies(&read(&mut *source, Request::Routine), 0)[..] else { panic!() };
     assert!(after >= before && after - before < 1000.0, "{before} then {after}");
 }
 
@@ -243,9 +243,9 @@ fn a_counter_that_restarts_is_neither_negative_nor_a_wrap() {
 fn a_counter_that_stops_moving_is_still_read() {
     let machine = Simulated::new("curve=constant:300;counter=50ms");
     let (mut source, _) = machine.open();
-    read(&mut *source, Request::Everything);
+    read(&mut *source, Request::Routine);
     machine.set("curve=constant:300;counter=1000000s");
-    let stuck = read(&mut *source, Request::Everything);
+    let stuck = read(&mut *source, Request::Routine);
     assert!(!powers(&stuck, 0).is_empty() && stuck.len() < 1000, "{stuck:?}");
 }
 
@@ -254,7 +254,7 @@ fn power_that_cannot_be_is_rejected() {
     for watts in ["0", "2000000"] {
         let machine = Simulated::new(&format!("curve=constant:{watts};counter=none"));
         let (mut source, _) = machine.open();
-        let readings = read(&mut *source, Request::Power);
+        let readings = read(&mut *source, Request::Routine);
         assert!(powers(&readings, 0).is_empty(), "{watts} W: {readings:?}");
         assert!(matches!(troubles(&readings, 0)[..], [Value::Missing(_)]), "{watts} W");
     }

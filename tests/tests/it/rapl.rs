@@ -88,7 +88,7 @@ fn mend_zone(folder: &Path, energy: u64) {
 
 fn read(rapl: &mut Rapl) -> Vec<Value> {
     let mut readings: Vec<Reading> = Vec::new();
-    rapl.read(Request::Power, &mut readings);
+    rapl.read(Request::Routine, &mut readings);
     readings.into_iter().map(|reading| reading.value).collect()
 }
 

@@ -202,3 +202,21 @@ fn weights_of_logged_values_are_steps_of_their_own_split() {
         assert!(weights > 0 && weights <= steps, "{weights} of {steps} {split} steps");
     }
 }
+
+/// Two devices work on one epoch at a time: no joule counts twice, no item is lost.
+#[test]
+fn several_devices_share_one_epoch() {
+    let run = train(2);
+    let epochs = &run.record.epochs;
+    let expected: Vec<_> = (1..=3).flat_map(|index| [("train", index), ("valid", index)]).collect();
+    assert_eq!(names(epochs), expected);
+    for epoch in epochs {
+        // Each device has 11 items in three batches.
+        let expected = if epoch.split == "train" { (3, 22.0) } else { (3, 10.0) };
+        assert_eq!(counts(epoch), expected);
+        assert_conserved(epoch);
+    }
+    for pair in epochs.windows(2) {
+        assert!(pair[0].start_s + pair[0].usage.seconds <= pair[1].start_s + 1e-9);
+    }
+}

@@ -87,7 +87,7 @@ impl Sampler {
     pub(super) fn spawn(mut self) -> io::Result<()> {
         let (ready, first_readings) = mpsc::channel();
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || {
-            self.read(Request::Everything);
+            self.read(Request::Edge);
             self.start = clock::now();
             let _ = ready.send(());
             self.run();
@@ -109,15 +109,15 @@ impl Sampler {
                     return;
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Command::Nudge) => Request::Everything,
-                Err(RecvTimeoutError::Timeout) if now >= next_counter => Request::Everything,
-                Err(RecvTimeoutError::Timeout) => Request::Power,
+                Ok(Command::Nudge) => Request::Edge,
+                Err(RecvTimeoutError::Timeout) if now >= next_counter => Request::Edge,
+                Err(RecvTimeoutError::Timeout) => Request::Routine,
             };
             self.read(request);
             // From now, not from the missed deadline: a slow read skips and never stacks.
             let now = clock::now();
             next_power = self.jitter.after(now, POWER_INTERVAL);
-            if request == Request::Everything {
+            if request == Request::Edge {
                 next_counter = now.after(COUNTER_INTERVAL);
             }
             self.book(now);
@@ -167,7 +167,7 @@ impl Sampler {
     }
 
     fn finish(mut self, end: Timestamp) -> Books {
-        self.read(Request::Everything);
+        self.read(Request::Last);
         for line in &mut self.timelines {
             line.close(end);
         }

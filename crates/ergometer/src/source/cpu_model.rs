@@ -204,6 +204,7 @@ impl CpuModel {
                 counter_period_s: None,
                 counter_quantum: None,
                 power_period_s: None,
+                power_window_s: None,
                 relative_error: error,
                 absolute_error: Watts::ZERO,
             },
@@ -234,13 +235,13 @@ impl PowerSource for CpuModel {
                 ))),
             };
             let domain = package.domain;
-            readings.extend(value.map(|value| Reading { domain, at, value }));
+            readings.extend(value.map(|value| Reading::new(domain, at, value)));
         }
         if let Some(dram) = &mut self.dram {
             let at = clock::now();
             let start = *dram.start.get_or_insert(at);
             let value = Value::Energy(dram.watts * at.since(start));
-            readings.push(Reading { domain: dram.domain, at, value });
+            readings.push(Reading::new(dram.domain, at, value));
         }
     }
 }

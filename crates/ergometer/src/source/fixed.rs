@@ -58,6 +58,7 @@ impl Fixed {
                 counter_period_s: None,
                 counter_quantum: None,
                 power_period_s: None,
+                power_window_s: None,
                 relative_error,
                 absolute_error: Watts::ZERO,
             },
@@ -83,11 +84,7 @@ impl PowerSource for Fixed {
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         let at = clock::now();
         let start = *self.start.get_or_insert(at);
-        readings.push(Reading {
-            domain: 0,
-            at,
-            value: Value::Energy(self.watts * at.since(start)),
-        });
+        readings.push(Reading::new(0, at, Value::Energy(self.watts * at.since(start))));
     }
 }
 
@@ -100,7 +97,7 @@ mod tests {
         let mut fixed = Fixed::new(DomainKind::CpuPackage, Watts::new(65.0), 0.1).unwrap();
         let mut readings = Vec::new();
         for _ in 0..3 {
-            fixed.read(Request::Power, &mut readings);
+            fixed.read(Request::Routine, &mut readings);
         }
         for pair in readings.windows(2) {
             let [Value::Energy(before), Value::Energy(after)] = [&pair[0].value, &pair[1].value]

@@ -1,8 +1,10 @@
 //! Hardware → readings.
 //!
 //! A [`PowerSource`] owns the counters of its domains: it alone reads them and works out their
-//! wraparound. The sampler calls it from one background thread; nothing here runs on the threads of
-//! the metered program.
+//! wraparound. Each is called from a background thread of its own, so that one that hangs holds up
+//! no other; nothing here runs on the threads of the metered program.
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -77,13 +79,15 @@ pub struct Domain {
 /// How the sensor of a domain behaves; every figure is a prior that its source documents.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
-    /// Seconds between two updates of the energy counter, if there is a counter. Where the source
-    /// finds out when an update took place and says so in [`Reading::at`], how well it knows that.
+    /// Seconds between two updates of the energy counter, if there is a counter and its period is
+    /// known.
     pub counter_period_s: Option<f64>,
     /// The counter's resolution, if there is a counter.
     pub counter_quantum: Option<Joules>,
     /// Seconds between two updates of the power reading, if there is one.
     pub power_period_s: Option<f64>,
+    /// Seconds over which the sensor averages power before it shows it, if that is known.
+    pub power_window_s: Option<f64>,
     /// Relative standard uncertainty of the gain: 0.05 is 5 %. For modelled and assumed domains
     /// this is the model's relative error.
     pub relative_error: f64,
@@ -96,11 +100,29 @@ pub struct Sensor {
 pub struct Reading {
     /// Index into [`PowerSource::domains`].
     pub domain: usize,
-    /// When it was read, half-way through the call; for a counter, when it was updated, if the
-    /// source knows that.
+    /// The moment for which the value holds: of a counter, when it was updated to that; of a power
+    /// that the sensor averages, the middle of what it averages. Where the source cannot tell, when
+    /// it was read.
     pub at: Timestamp,
+    /// How far from `at` that moment may lie, to either side.
+    pub within: Duration,
     /// What was read.
     pub value: Value,
+}
+
+impl Reading {
+    /// A value that holds for the moment `at` exactly.
+    #[must_use]
+    pub const fn new(domain: usize, at: Timestamp, value: Value) -> Self {
+        Self { domain, at, within: Duration::ZERO, value }
+    }
+
+    /// The same, held for a moment known to ± `within` only.
+    #[must_use]
+    pub const fn known_within(mut self, within: Duration) -> Self {
+        self.within = within;
+        self
+    }
 }
 
 /// What a reading says.
@@ -117,13 +139,15 @@ pub enum Value {
     Missing(String),
 }
 
-/// What the sampler wants of a source.
+/// Why a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Cheap readings only: instantaneous power, utilisation.
-    Power,
-    /// Energy counters as well.
-    Everything,
+    /// It is time to.
+    Routine,
+    /// A run or an epoch begins or ends about now: what lies nearest to now is worth most.
+    Edge,
+    /// The run ends: whatever the source has held back is due now, for it is not read again.
+    Last,
 }
 
 /// Hardware, or what stands for it.
@@ -131,11 +155,18 @@ pub enum Request {
 /// An implementation reports a failed read as [`Value::Missing`] and goes on with its other
 /// domains; it never panics and never gives a made-up number.
 pub trait PowerSource: Send {
-    /// The domains this source reads; fixed for its lifetime.
+    /// The domains this source reads: their number, order and identity are fixed. What is learnt of
+    /// their sensors, and the remarks on them, may be added up to the last read.
     fn domains(&self) -> &[Domain];
 
-    /// Appends one or more readings for each domain that `request` covers.
+    /// Appends what there is to say; a source may hold a reading back and give it later, as long as
+    /// the readings of one domain and one kind come in the order of their time.
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>);
+
+    /// When it wants to be read next; by default about every 50 ms, unevenly.
+    fn next_read(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// Whether a source can be read here.

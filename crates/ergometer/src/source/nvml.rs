@@ -11,7 +11,7 @@
 //!   1 s average).
 //!
 //! Whether a board has them is asked of the board, not concluded from its name. The counter is read
-//! only on [`Request::Everything`](super::Request): reading it often has been seen to disturb it. Then
+//! only on [`Request::Routine`](super::Request): reading it often has been seen to disturb it. Then
 //! the source waits for the counter's next update, at most one period (0.1 s), so that the value is
 //! known together with the moment for which it holds.
 //!

@@ -138,6 +138,7 @@ impl Rapl {
                 counter_period_s: Some(PERIOD_S),
                 counter_quantum: Some(QUANTUM),
                 power_period_s: None,
+                power_window_s: None,
                 relative_error: if zone.dram { DRAM_ERROR } else { PACKAGE_ERROR },
                 absolute_error: Watts::ZERO,
             },
@@ -160,7 +161,7 @@ impl PowerSource for Rapl {
             let before = clock::now();
             let raw = energy_uj(&zone.file);
             let at = before.after(clock::now().since(before) / 2);
-            let mut push = |value| readings.push(Reading { domain, at, value });
+            let mut push = |value| readings.push(Reading::new(domain, at, value));
             match raw {
                 Ok(raw) => zone.take(raw, at, &mut push),
                 Err(error) => {

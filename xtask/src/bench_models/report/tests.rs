@@ -84,6 +84,7 @@ fn record(seed: u64, joules: f64) -> Record {
             counter_period_s: None,
             counter_quantum: None,
             power_period_s: None,
+            power_window_s: None,
             relative_error: 0.15,
             absolute_error: Watts::ZERO,
         },

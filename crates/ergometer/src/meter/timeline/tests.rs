@@ -11,6 +11,7 @@ fn sensor(counter: Option<f64>, power: Option<f64>) -> Sensor {
         counter_period_s: counter,
         counter_quantum: counter.map(|_| Joules::new(0.001)),
         power_period_s: power,
+        power_window_s: None,
         relative_error: 0.05,
         absolute_error: Watts::ZERO,
     }

@@ -178,11 +178,11 @@ fn energy_follows_the_busy_share_of_each_interval() {
     assert!(model.domains().iter().all(|domain| domain.method == Method::Modelled));
 
     let mut readings = Vec::new();
-    model.read(Request::Power, &mut readings);
+    model.read(Request::Routine, &mut readings);
     write_stat(root.path(), 750, 250);
-    model.read(Request::Power, &mut readings);
+    model.read(Request::Routine, &mut readings);
     write_stat(root.path(), 750, 1250);
-    model.read(Request::Everything, &mut readings);
+    model.read(Request::Routine, &mut readings);
 
     let full = Watts::new(90.0 * FULL_SHARE);
     let package = energies(&readings, 0);
@@ -200,11 +200,11 @@ fn an_interval_without_a_tick_is_left_to_the_next_reading() {
     let root = proc_tree(1024);
     let mut model = CpuModel::open(root.path(), BOTH).0.unwrap();
     let mut readings = Vec::new();
-    model.read(Request::Power, &mut readings);
-    model.read(Request::Power, &mut readings);
+    model.read(Request::Routine, &mut readings);
+    model.read(Request::Routine, &mut readings);
     assert_eq!(energies(&readings, 0).len(), 1);
     write_stat(root.path(), 16, 0);
-    model.read(Request::Power, &mut readings);
+    model.read(Request::Routine, &mut readings);
     let package = energies(&readings, 0);
     let expected = Watts::new(90.0 * FULL_SHARE) * package[1].0.since(package[0].0);
     assert!((package[1].1 - expected.get()).abs() < 1e-12);
@@ -238,7 +238,7 @@ fn a_file_that_vanishes_is_missing_and_the_memory_goes_on() {
     let mut model = CpuModel::open(root.path(), BOTH).0.unwrap();
     fs::remove_file(root.path().join("stat")).unwrap();
     let mut readings = Vec::new();
-    model.read(Request::Power, &mut readings);
+    model.read(Request::Routine, &mut readings);
     assert!(matches!(readings[0].value, Value::Missing(_)));
     assert!(matches!(readings[1].value, Value::Energy(_)));
 }

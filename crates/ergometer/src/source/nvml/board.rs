@@ -105,6 +105,7 @@ impl Board {
                 counter_period_s,
                 counter_quantum: (energy != Way::None).then_some(Joules::new(0.001)),
                 power_period_s: (power != Way::None).then_some(PERIOD_S),
+                power_window_s: None,
                 relative_error: GAIN_ERROR,
                 absolute_error: Watts::ZERO,
             },
@@ -158,7 +159,7 @@ impl Board {
         request: Request,
         mut push: impl FnMut(Timestamp, Value),
     ) {
-        let want_energy = request == Request::Everything && self.energy != Way::None;
+        let want_energy = request != Request::Routine && self.energy != Way::None;
         let want_power = self.power != Way::None;
         if !want_energy && !want_power {
             return;

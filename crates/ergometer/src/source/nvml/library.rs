@@ -79,14 +79,14 @@ impl PowerSource for Nvml {
         let library = &self.library;
         let read = |domain: usize, board: &mut Board| {
             let mut read = Vec::new();
-            board.read(library, request, |at, value| read.push(Reading { domain, at, value }));
+            board.read(library, request, |at, value| read.push(Reading::new(domain, at, value)));
             // Energy holds for a moment before it is known.
             read.sort_by_key(|reading| reading.at);
             read
         };
         match (&mut self.boards[..], request) {
             // Each waits for its own counter to move, all at the same time.
-            ([first, others @ ..], Request::Everything) if !others.is_empty() => {
+            ([first, others @ ..], Request::Edge) if !others.is_empty() => {
                 thread::scope(|scope| {
                     let others: Vec<_> = (1..)
                         .zip(others)
