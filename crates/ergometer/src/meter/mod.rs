@@ -1,8 +1,10 @@
 //! Readings → E(t): the meter, its settings and its background thread.
 
 mod builder;
+mod curve;
 mod live;
 mod sampler;
+mod shape;
 pub(crate) mod timeline;
 mod uncertainty;
 

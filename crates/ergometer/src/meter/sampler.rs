@@ -65,7 +65,7 @@ impl Sampler {
                 source
                     .domains()
                     .iter()
-                    .map(|domain| Timeline::new(domain.sensor, !domain.method.is_measured())),
+                    .map(|domain| Timeline::new(domain.sensor, domain.method)),
             );
             slots.push(Slot { source, first, broken: false });
         }
@@ -138,7 +138,7 @@ impl Sampler {
             }
             for reading in &self.readings {
                 if let Some(line) = self.timelines.get_mut(slot.first + reading.domain) {
-                    line.push(reading.at, &reading.value);
+                    line.push(reading);
                 }
             }
         }

@@ -1,22 +1,26 @@
-//! The curve E(t) of one domain.
+//! Readings of one domain → E(t).
 //!
-//! Joules drawn since the domain was first read, as a function of time: continuous, never
-//! decreasing, linear between *knots*. Power samples give it its shape; where there is a counter, its
-//! readings are *anchors* through which the curve passes exactly, the power between two of them being
-//! scaled to fit. What lies before [`Timeline::settled`] no longer changes.
+//! Joules drawn since the domain was first read, as a function of time: continuous and never
+//! decreasing. Counter readings are *anchors*, through which the curve passes exactly. Between two of
+//! them power samples give the shape, scaled to fit, where there are enough of them; where anchors
+//! follow each other as fast as samples do, each stretch between two of them is a *cell* whose shape
+//! its neighbours give (`shape`). Without a counter, power samples are integrated. What lies
+//! before [`Timeline::settled`] no longer changes.
 //!
 //! ```text
-//!  counter   C0 ────────────────── C1 ────────────── C2        anchors, about one a second
-//!  power      p p p p p p p p p p p p p p p p p p p p p p      samples, about 20 a second
-//!  E(t)      C0 + (C1−C0)·∫p / ∫p over [C0,C1]                 settled up to the last anchor
+//!  counter   C0 ────────────────── C1 ────────────── C2        anchors
+//!  power      p p p p p p p p p p p p p p p p p p p p p p      samples
+//!  E(t)      C0 + (C1−C0)·∫p / ∫p over [C0,C1]                 settled up to about the last anchor
 //! ```
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::Uncertainty;
+#[cfg(test)]
+use super::curve::Curve;
+use super::shape::{Basis, Shaper};
+use super::{Method, Uncertainty};
 use crate::clock::Timestamp;
-use crate::source::{Sensor, Value};
+use crate::source::{Reading, Sensor, Value};
 use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
@@ -32,18 +36,20 @@ const HOLD: f64 = 1.5;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
-
-/// A point of the curve.
-#[derive(Clone, Copy, Debug)]
-struct Knot {
-    t: f64,
-    e: f64,
-}
+/// Between two anchors with at least so many samples, the samples give the shape.
+const SHAPED_BY_SAMPLES: usize = 4;
+/// Seconds that a sample may average and still tell what power does within a cell.
+const INSTANTANEOUS: f64 = 0.15;
+/// Share of its period that a sample must average to stand for all of it.
+const UNBROKEN: f64 = 0.8;
+/// Joules by which counter and power must have been compared before their ratio scales power.
+const COMPARED: f64 = 50.0;
 
 /// A counter reading: when, the counter's joules, and the curve's joules there.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
     t: f64,
+    within: f64,
     counter: f64,
     e: f64,
 }
@@ -108,43 +114,42 @@ impl Health {
 #[derive(Debug)]
 pub(crate) struct Timeline {
     sensor: Sensor,
-    modelled: bool,
-    /// The settled curve.
-    knots: VecDeque<Knot>,
-    /// Power samples at or after the last knot's time.
+    method: Method,
+    shaper: Shaper,
+    /// Power samples at or after the end of the cells, and the one before.
     samples: Vec<(f64, f64)>,
     /// The last counter reading.
     anchor: Option<Anchor>,
-    /// Scale between counter and integrated power in the last anchored interval.
-    gain: f64,
     gaps: Vec<Gap>,
     pub(crate) health: Health,
 }
 
 impl Timeline {
-    pub(crate) fn new(sensor: Sensor, modelled: bool) -> Self {
+    pub(crate) fn new(sensor: Sensor, method: Method) -> Self {
+        let window = sensor.power_window_s.unwrap_or(0.0);
+        let witness = (window <= INSTANTANEOUS).then_some(window);
         Self {
             sensor,
-            modelled,
-            knots: VecDeque::new(),
+            method,
+            shaper: Shaper::new(method != Method::Assumed, witness),
             samples: Vec::new(),
             anchor: None,
-            gain: 1.0,
             gaps: Vec::new(),
             health: Health::default(),
         }
     }
 
-    /// Takes a reading in; readings of one domain come in the order of their time.
-    pub(crate) fn push(&mut self, at: Timestamp, value: &Value) {
-        match value {
-            Value::Energy(joules) => self.push_energy(at, *joules),
-            Value::Power(watts) => self.push_power(at.as_secs_f64(), *watts),
+    /// Takes a reading in; those of one kind come in the order of their time.
+    pub(crate) fn push(&mut self, reading: &Reading) {
+        let t = reading.at.as_secs_f64();
+        match &reading.value {
+            Value::Energy(joules) => self.push_energy(t, reading.within.as_secs_f64(), *joules),
+            Value::Power(watts) => self.push_power(t, *watts),
             Value::Restarted(reason) => {
                 self.health.failed += 1;
                 self.health.remark(reason);
                 // The next counter value starts a new anchored stretch; power, if any, bridges.
-                self.settle_by_power(at.as_secs_f64());
+                self.settle_by_power(t);
                 self.anchor = None;
             }
             Value::Missing(reason) => {
@@ -154,10 +159,8 @@ impl Timeline {
         }
     }
 
-    fn push_energy(&mut self, at: Timestamp, joules: Joules) {
+    fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
         let value = joules.get();
-        // A counter shows the value of its last update, on average half a period ago.
-        let t = at.as_secs_f64() - self.sensor.counter_period_s.unwrap_or(0.0) / 2.0;
         let plausible = match self.anchor {
             Some(a) => value >= a.counter && value - a.counter <= IMPOSSIBLE * (t - a.t).max(1.0),
             None => true,
@@ -169,18 +172,16 @@ impl Timeline {
         }
         match self.anchor {
             Some(anchor) if t <= anchor.t => return,
-            Some(anchor) => self.settle_by_counter(anchor, t, value),
+            Some(anchor) => self.settle_by_counter(anchor, t, within, value),
             None => {
                 self.settle_by_power(t);
                 self.hold_until(t);
-                if self.knots.is_empty() {
-                    self.add_knot(t, 0.0);
-                }
+                self.shaper.begin(t);
             }
         }
         self.health.readings += 1;
-        let e = self.knots.back().map_or(0.0, |knot| knot.e);
-        self.anchor = Some(Anchor { t, counter: value, e });
+        let e = self.shaper.front().map_or(0.0, |(_, e)| e);
+        self.anchor = Some(Anchor { t, within, counter: value, e });
     }
 
     fn push_power(&mut self, t: f64, power: Watts) {
@@ -200,54 +201,71 @@ impl Timeline {
                 self.health.remark("the energy counter fell silent; power was integrated instead");
                 self.settle_by_power(t);
             }
-            Some(_) => {}
+            Some(_) => self.shaper.witness(t, watts * self.gain()),
             None => self.settle_by_power(t),
         }
     }
 
+    /// Counter over integrated power, as far as they could be compared.
+    fn gain(&self) -> f64 {
+        if self.health.integrated_joules < COMPARED {
+            return 1.0;
+        }
+        self.health.counter_joules / self.health.integrated_joules
+    }
+
     /// Appends the curve from where it ends to a new counter reading.
-    fn settle_by_counter(&mut self, anchor: Anchor, to: f64, counter: f64) {
-        let Some(&start) = self.knots.back() else { return };
-        if to <= start.t {
+    fn settle_by_counter(&mut self, anchor: Anchor, to: f64, within: f64, counter: f64) {
+        let Some((from, e0)) = self.shaper.front() else { return };
+        if to <= from {
             return;
         }
         // What integrated power has already put into the curve since the last anchor counts too.
-        let joules = (counter - anchor.counter - (start.e - anchor.e)).max(0.0);
-        let pieces = self.pieces(start.t, to);
+        let joules = (counter - anchor.counter - (e0 - anchor.e)).max(0.0);
+        let within = within.max(anchor.within);
+        let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 {
             self.health.counter_joules += joules;
             self.health.integrated_joules += integral;
             self.health.compared = true;
-            self.gain = joules / integral;
-            let mut e = start.e;
-            for piece in &pieces {
-                e += piece.joules() * self.gain;
-                self.add_knot(piece.to, e);
+            if self.samples.iter().filter(|(t, _)| (from..to).contains(t)).count()
+                >= SHAPED_BY_SAMPLES
+            {
+                let scale = joules / integral;
+                let mut e = e0;
+                for piece in &pieces {
+                    e += piece.joules() * scale;
+                    self.shaper.push(piece.to, e.min(e0 + joules), within, Basis::Sample);
+                }
             }
         }
         // Exactly through the anchor, whatever rounding did above.
-        self.add_knot(to, start.e + joules);
+        self.shaper.push(to, e0 + joules, within, Basis::Whole);
         self.forget_samples(to);
     }
 
-    /// Appends the curve up to the last power sample before `to`, at the sensor's own scale.
+    /// Appends the curve up to the last power sample before `to`, at the counter's scale.
     fn settle_by_power(&mut self, to: f64) {
         let Some(&(first, _)) = self.samples.first() else { return };
-        if self.knots.is_empty() {
-            self.knots.push_back(Knot { t: first, e: 0.0 });
-        }
-        let Some(&start) = self.knots.back() else { return };
+        self.shaper.begin(first);
+        let Some((from, mut e)) = self.shaper.front() else { return };
         let end = self.samples.iter().rev().map(|&(t, _)| t).find(|&t| t <= to).unwrap_or(first);
-        if end <= start.t {
+        if end <= from {
             return;
         }
-        let mut e = start.e;
-        for piece in self.pieces(start.t, end) {
-            e += piece.joules() * self.gain;
-            self.add_knot(piece.to, e);
+        let gain = self.gain();
+        let basis = match (self.sensor.power_window_s, self.sensor.power_period_s) {
+            (Some(window), Some(period)) if (UNBROKEN..=1.5).contains(&(window / period)) => {
+                Basis::Whole
+            }
+            _ => Basis::Sample,
+        };
+        for piece in self.pieces(from, end) {
+            e += piece.joules() * gain;
+            self.shaper.push(piece.to, e, 0.0, basis);
         }
-        self.note_sampling_gaps(start.t, end);
+        self.note_sampling_gaps(from, end);
         self.forget_samples(end);
     }
 
@@ -255,17 +273,6 @@ impl Timeline {
     fn forget_samples(&mut self, t: f64) {
         let before = self.samples.partition_point(|&(at, _)| at <= t);
         self.samples.drain(..before.saturating_sub(1));
-    }
-
-    fn add_knot(&mut self, t: f64, e: f64) {
-        match self.knots.back_mut() {
-            Some(last) if t <= last.t => last.e = last.e.max(e),
-            Some(last) => {
-                let e = e.max(last.e);
-                self.knots.push_back(Knot { t, e });
-            }
-            None => self.knots.push_back(Knot { t, e }),
-        }
     }
 
     /// Pieces of constant power that cover `[from, to]`: each sample stands for the time that is
@@ -301,8 +308,12 @@ impl Timeline {
 
     /// Up to where the curve is final.
     pub(crate) fn settled(&self, now: Timestamp) -> Timestamp {
-        let Some(last) = self.knots.back() else { return now };
-        let settled = seconds(last.t);
+        let Some(end) = self.shaper.curve().end() else {
+            // Nothing has settled yet; nothing at all will hold nobody up.
+            let silent = self.shaper.front().is_none_or(|(t, _)| now.since(seconds(t)) > PATIENCE);
+            return if silent { now } else { Timestamp::default() };
+        };
+        let settled = seconds(end);
         // A domain that fell silent is closed as unobserved rather than waited for.
         if now.since(settled) > PATIENCE { now } else { settled }
     }
@@ -312,6 +323,7 @@ impl Timeline {
         let end = end.as_secs_f64();
         self.settle_by_power(end);
         self.hold_until(end);
+        self.shaper.flush();
     }
 
     /// Continues the curve to `end` at its last level.
@@ -319,64 +331,28 @@ impl Timeline {
     /// The level is held for as long as the domain may just not have given a newer one; beyond that
     /// the domain was not observed, and nothing is added that could not be vouched for.
     fn hold_until(&mut self, end: f64) {
-        let Some(&last) = self.knots.back() else { return };
-        if last.t >= end {
+        let Some((last, e)) = self.shaper.front() else { return };
+        if last >= end {
             return;
         }
+        self.shaper.flush();
         let level = match self.samples.last() {
-            Some(&(_, watts)) => watts * self.gain,
-            None => self.slope_before(last.t).unwrap_or(0.0),
+            Some(&(_, watts)) => watts * self.gain(),
+            None => self.shaper.curve().watts_at(last),
         };
-        let hold = (end - last.t).min(HOLD);
-        self.add_knot(last.t + hold, last.e + level * hold);
-        if end > last.t + hold {
-            self.gaps.push(Gap { from: last.t + hold, to: end, watts: 0.0 });
+        let held = last + (end - last).min(HOLD);
+        let e = e + level * (held - last);
+        self.shaper.push(held, e, 0.0, Basis::Sample);
+        if end > held {
+            self.gaps.push(Gap { from: held, to: end, watts: 0.0 });
             self.health.remark("not observed for a while: what it drew then is not in the total");
-            self.add_knot(end, last.e + level * hold);
+            self.shaper.push(end, e, 0.0, Basis::Sample);
         }
-    }
-
-    fn slope_before(&self, t: f64) -> Option<f64> {
-        let index = self.knots.partition_point(|knot| knot.t < t);
-        let (a, b) = (self.knots.get(index.checked_sub(1)?)?, self.knots.get(index)?);
-        (b.t > a.t).then(|| (b.e - a.e) / (b.t - a.t))
     }
 
     /// Whether anything was read at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.knots.is_empty()
-    }
-
-    /// E(t), joules.
-    fn energy_at(&self, t: f64) -> f64 {
-        let index = self.knots.partition_point(|knot| knot.t <= t);
-        match (
-            index.checked_sub(1).and_then(|before| self.knots.get(before)),
-            self.knots.get(index),
-        ) {
-            (Some(a), Some(b)) => a.e + (b.e - a.e) * ((t - a.t) / (b.t - a.t)),
-            // After the last knot the domain was not observed; before the first it was not metered.
-            (Some(a), None) => a.e,
-            (None, Some(b)) => b.e,
-            (None, None) => 0.0,
-        }
-    }
-
-    /// Power and length of the piece of the curve around `t`: the larger power of the neighbours.
-    fn neighbourhood(&self, t: f64) -> (f64, f64) {
-        let index = self.knots.partition_point(|knot| knot.t <= t);
-        let first = index.saturating_sub(2);
-        let last = (index + 1).min(self.knots.len().saturating_sub(1));
-        let mut watts = 0.0_f64;
-        let mut length = 0.0_f64;
-        for i in first..last {
-            let (a, b) = (self.knots[i], self.knots[i + 1]);
-            if b.t > a.t {
-                watts = watts.max((b.e - a.e) / (b.t - a.t));
-                length = length.max(b.t - a.t);
-            }
-        }
-        (watts, length)
+        self.shaper.curve().end().is_none()
     }
 
     /// Energy drawn from `start` to `end`, with its uncertainty; the interval has to be settled.
@@ -385,18 +361,11 @@ impl Timeline {
     pub(crate) fn between(&self, start: Timestamp, end: Timestamp) -> Drawn {
         let (t0, t1) = (start.as_secs_f64(), end.as_secs_f64());
         let length = (t1 - t0).max(0.0);
-        let joules = (self.energy_at(t1) - self.energy_at(t0)).max(0.0);
+        let curve = self.shaper.curve();
+        let joules = (curve.energy_at(t1) - curve.energy_at(t0)).max(0.0);
 
         let systematic =
             joules * self.sensor.relative_error + self.sensor.absolute_error.get() * length;
-        let (p0, l0) = self.neighbourhood(t0);
-        let (p1, l1) = self.neighbourhood(t1);
-        let period = self.sensor.counter_period_s.or(self.sensor.power_period_s).unwrap_or(0.0);
-        // An edge lies somewhere within the piece of the curve it falls into, and within the
-        // sensor's period; a span shorter than that cannot be off by more than its own length.
-        let edge =
-            |watts: f64, piece: f64| watts * RECTANGULAR * piece.max(period).min(length * 2.0);
-        let edges = edge(p0, l0).hypot(edge(p1, l1));
         let quantum = self
             .sensor
             .counter_quantum
@@ -408,14 +377,15 @@ impl Timeline {
             unobserved += overlap;
             gaps += overlap * gap.watts;
         }
-        let (gain, model) = if self.modelled { (0.0, systematic) } else { (systematic, 0.0) };
+        let measured = self.method.is_measured();
+        let (gain, model) = if measured { (systematic, 0.0) } else { (0.0, systematic) };
         Drawn {
             joules,
             parts: Uncertainty {
                 gain: Joules::new(gain),
                 model: Joules::new(model),
                 gaps: Joules::new(gaps),
-                edges: Joules::new(edges),
+                edges: Joules::new(curve.edges(t0, t1)),
                 quantum: Joules::new(quantum),
             },
             unobserved,
@@ -424,10 +394,12 @@ impl Timeline {
 
     /// Mean power over the last `window` of the settled curve.
     pub(crate) fn recent_power(&self, window: Duration) -> Option<Watts> {
-        let last = self.knots.back()?;
-        let from = (last.t - window.as_secs_f64()).max(self.knots.front()?.t);
-        let energy = last.e - self.energy_at(from);
-        (last.t > from).then(|| Watts::new(energy / (last.t - from)))
+        self.shaper.curve().recent_power(window)
+    }
+
+    #[cfg(test)]
+    fn curve(&self) -> &Curve {
+        self.shaper.curve()
     }
 }
 

@@ -1,0 +1,313 @@
+//! Cells of known energy → segments of the curve.
+//!
+//! A counter that is read every 100 ms says what each *cell* of 100 ms drew, and nothing of how power
+//! ran inside. Its neighbours do: where power jumps from one level to another inside a cell, the
+//! cell's own energy says when (subcell resolution: Harten, J. Comput. Phys. 83, 1989, doi
+//! 10.1016/0021-9991(89)90226-X); where it changes smoothly, a limited slope follows it (van Leer,
+//! J. Comput. Phys. 32, 1979, doi 10.1016/0021-9991(79)90145-1). Either way the energy of the cell is
+//! kept exactly.
+//!
+//! What power did besides is measured by the witnesses: instantaneous samples that took no part in
+//! the shape. Their deviation from it is the curve's *spread*.
+
+use std::collections::VecDeque;
+
+use super::curve::{Curve, Segment, Shape};
+
+/// A stretch of time whose energy is known: seconds, joules.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cell {
+    pub from: f64,
+    pub to: f64,
+    pub e0: f64,
+    pub e1: f64,
+    /// How far its ends may be misplaced, seconds to either side.
+    pub within: f64,
+    pub basis: Basis,
+}
+
+/// What a cell's energy rests on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Basis {
+    /// All of its time was measured.
+    Whole,
+    /// A sample stands for more time than it observed.
+    Sample,
+}
+
+impl Cell {
+    fn watts(&self) -> f64 {
+        (self.e1 - self.e0) / (self.to - self.from)
+    }
+
+    fn whole(&self) -> bool {
+        self.basis == Basis::Whole
+    }
+}
+
+/// Relative standard deviation of power within a cell, as long as nothing is known of it: devices
+/// that train swing between idling and their limit, and a square wave between 1 and 4 has 0.6.
+const UNSEEN_SWING: f64 = 0.35;
+
+/// What remains of it however steady the witnesses are: they see moments, not everything.
+const SEEN_SWING: f64 = 0.1;
+
+/// Witnesses that count: the last ones, for power changes its ways.
+const MEMORY: f64 = 24.0;
+
+/// Witnesses that outweigh [`UNSEEN_SWING`].
+const CONVINCING: f64 = 1.5;
+
+/// A jump counts as one if it is this much larger than what power does on either side of it.
+const JUMP: f64 = 4.0;
+
+/// Power that changes by a smaller share from cell to cell is flat.
+const STEADY: f64 = 0.01;
+
+/// How far true power strays from the curve, as witnesses show it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stray {
+    weight: f64,
+    /// Mean square deviation, W².
+    square: f64,
+}
+
+impl Stray {
+    fn saw(&mut self, deviation: f64) {
+        self.weight = (self.weight + 1.0).min(MEMORY);
+        self.square += (deviation.powi(2) - self.square) / self.weight;
+    }
+
+    /// Standard deviation of power whose mean is `mean`, watts.
+    fn watts(&self, mean: f64) -> f64 {
+        let square = (self.weight * self.square + CONVINCING * (UNSEEN_SWING * mean).powi(2))
+            / (self.weight + CONVINCING);
+        square.sqrt().max(SEEN_SWING * mean)
+    }
+}
+
+/// Takes cells in and gives each its shape once its neighbours are known.
+#[derive(Debug, Default)]
+pub(super) struct Shaper {
+    /// Power is not a constant that somebody stated.
+    varies: bool,
+    curve: Curve,
+    /// The last two cells that were shaped, then those that are not yet.
+    cells: VecDeque<Cell>,
+    shaped: usize,
+    front: Option<(f64, f64)>,
+    /// Samples beyond the settled curve: middle, watts.
+    witnesses: VecDeque<(f64, f64)>,
+    /// Seconds that a witness averages, if they are few enough to tell what power does in a cell.
+    window: Option<f64>,
+    stray: Stray,
+    last_sample: Option<f64>,
+}
+
+impl Shaper {
+    /// `window` is the time over which a power sample is averaged, seconds.
+    pub(super) fn new(varies: bool, window: Option<f64>) -> Self {
+        Self { varies, window, ..Self::default() }
+    }
+
+    pub(super) fn curve(&self) -> &Curve {
+        &self.curve
+    }
+
+    /// Where the cells end: seconds and joules.
+    pub(super) fn front(&self) -> Option<(f64, f64)> {
+        self.front
+    }
+
+    /// Begins the curve at `t` with 0 J.
+    pub(super) fn begin(&mut self, t: f64) {
+        self.front.get_or_insert((t, 0.0));
+    }
+
+    /// A power sample that may bear witness, in counter joules a second.
+    pub(super) fn witness(&mut self, t: f64, watts: f64) {
+        if self.window.is_some() {
+            self.witnesses.push_back((t, watts));
+        }
+    }
+
+    /// Continues the curve to `to` and `energy`.
+    pub(super) fn push(&mut self, to: f64, energy: f64, within: f64, basis: Basis) {
+        let Some((from, e0)) = self.front else { return };
+        if to <= from {
+            return;
+        }
+        let e1 = energy.max(e0);
+        let cell = Cell { from, to, e0, e1, within, basis };
+        if basis == Basis::Sample {
+            // What one sample does not see, the difference to the next lets guess.
+            if let Some(before) = self.last_sample.replace(cell.watts()) {
+                let difference = (cell.watts() - before) * std::f64::consts::FRAC_1_SQRT_2;
+                self.stray.saw(difference);
+            }
+        }
+        self.front = Some((to, e1));
+        self.cells.push_back(cell);
+        while self.cells.len() > self.shaped + 2 {
+            self.shape_next();
+        }
+    }
+
+    /// Shapes what is left, without waiting for neighbours.
+    pub(super) fn flush(&mut self) {
+        while self.cells.len() > self.shaped {
+            self.shape_next();
+        }
+    }
+
+    fn shape_next(&mut self) {
+        let index = self.shaped;
+        let cell = self.cells[index];
+        let watts = |offset: isize| {
+            let neighbour = self.cells.get(index.checked_add_signed(offset)?)?;
+            (neighbour.whole() == cell.whole()).then(|| neighbour.watts())
+        };
+        let mean = cell.watts();
+        let around = [watts(-2), watts(-1), watts(1), watts(2)];
+        let shape = if cell.whole() { shape(&cell, around) } else { Shape::Flat };
+        // What a slope cannot follow of the neighbours' power.
+        let [_, left, right, _] = around;
+        let bend = match shape {
+            Shape::Step { .. } => 0.0,
+            _ => (left.unwrap_or(mean) - 2.0 * mean + right.unwrap_or(mean)).abs() / 4.0,
+        };
+        self.curve.push(Segment {
+            from: cell.from,
+            to: cell.to,
+            e0: cell.e0,
+            e1: cell.e1,
+            shape,
+            spread: 0.0,
+            within: cell.within,
+        });
+        self.hear_witnesses();
+        let spread = if self.varies { self.stray.watts(mean).hypot(bend) } else { 0.0 };
+        self.curve.set_last_spread(spread);
+        if index >= 2 {
+            self.cells.pop_front();
+        } else {
+            self.shaped += 1;
+        }
+    }
+
+    /// Compares the curve with the samples it has reached.
+    fn hear_witnesses(&mut self) {
+        let (Some(start), Some(end), Some(window)) =
+            (self.curve.start(), self.curve.end(), self.window)
+        else {
+            return;
+        };
+        let half = window / 2.0;
+        while let Some(&(t, watts)) = self.witnesses.front()
+            && t + half <= end
+        {
+            self.witnesses.pop_front();
+            if t - half >= start {
+                let curve = if window > 0.0 {
+                    (self.curve.energy_at(t + half) - self.curve.energy_at(t - half)) / window
+                } else {
+                    self.curve.watts_at(t)
+                };
+                self.stray.saw(watts - curve);
+            }
+        }
+    }
+}
+
+/// The shape of `cell` between the mean powers of its neighbours: two before, two after.
+fn shape(cell: &Cell, around: [Option<f64>; 4]) -> Shape {
+    let mean = cell.watts();
+    let [far_left, Some(left), Some(right), far_right] = around else { return Shape::Flat };
+    let jump = right - left;
+    let beside = (left - far_left.unwrap_or(left))
+        .abs()
+        .max((right - far_right.unwrap_or(right)).abs());
+    let between = (mean - left) * (right - mean) >= 0.0;
+    if between && jump.abs() > STEADY * mean && jump.abs() > JUMP * beside {
+        // before · x + after · (length − x) = energy
+        let share = ((mean - right) / (left - right)).clamp(0.0, 1.0);
+        let at = cell.from + share * (cell.to - cell.from);
+        return Shape::Step { at, before: left, after: right };
+    }
+    let (rise, fall) = (mean - left, right - mean);
+    if rise * fall <= 0.0 || jump.abs() <= STEADY * mean {
+        return Shape::Flat;
+    }
+    // Monotonised central difference: never beyond a neighbour's power at either end.
+    let most = 2.0 * rise.abs().min(fall.abs());
+    let change = (jump / 2.0).abs().min(most).copysign(jump);
+    Shape::Slope { slope: change / (cell.to - cell.from) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cells of 100 ms under a power whose integral is `energy`.
+    fn shaped(cells: u32, phase: f64, energy: impl Fn(f64) -> f64) -> Shaper {
+        let mut shaper = Shaper::new(true, None);
+        shaper.begin(phase);
+        for k in 1..=cells {
+            let t = phase + 0.1 * f64::from(k);
+            shaper.push(t, energy(t) - energy(phase), 0.0, Basis::Whole);
+        }
+        shaper.flush();
+        shaper
+    }
+
+    /// Integral of a square wave between 100 W and 400 W, low half first.
+    fn square(t: f64, period: f64) -> f64 {
+        let (whole, part) = ((t / period).floor(), t % period);
+        let half = period / 2.0;
+        whole * period * 250.0 + 100.0 * part.min(half) + 400.0 * (part - half).max(0.0)
+    }
+
+    #[test]
+    fn a_square_wave_longer_than_its_cells_is_rebuilt_exactly() {
+        for period in [0.73, 1.9] {
+            let phase = 0.0371;
+            let shaper = shaped(300, phase, |t| square(t, period));
+            // Away from the ends, where neighbours are missing.
+            for i in 0..2000 {
+                let t = 1.0 + f64::from(i) * 0.0137;
+                let drawn = shaper.curve().energy_at(t + 0.01) - shaper.curve().energy_at(t);
+                let truth = square(t + 0.01, period) - square(t, period);
+                assert!((drawn - truth).abs() < 1e-6, "{period} s at {t}: {drawn} for {truth}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sine_is_followed_within_its_spread() {
+        let sine = |t: f64| 250.0 * t - 150.0 * (t * 3.0).cos() / 3.0;
+        let shaper = shaped(200, 0.0, sine);
+        for i in 0..1000 {
+            let t = 1.0 + f64::from(i) * 0.0137;
+            let drawn = shaper.curve().energy_at(t + 0.01) - shaper.curve().energy_at(t);
+            let truth = sine(t + 0.01) - sine(t);
+            assert!((drawn - truth).abs() < 0.06 * truth, "at {t}: {drawn} for {truth}");
+        }
+    }
+
+    #[test]
+    fn witnesses_that_see_a_hidden_wave_widen_the_spread_and_steady_ones_narrow_it() {
+        let spread = |deviation: f64| {
+            let mut shaper = Shaper::new(true, Some(0.025));
+            shaper.begin(0.0);
+            for k in 1..=100 {
+                let t = 0.1 * f64::from(k);
+                let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+                shaper.witness(t - 0.03, 250.0 + sign * deviation);
+                shaper.push(t, 250.0 * t, 0.0, Basis::Whole);
+            }
+            shaper.curve().edges(9.05, 9.06) / 0.01
+        };
+        assert!((spread(150.0) - 150.0).abs() < 15.0, "{}", spread(150.0));
+        assert!(spread(0.0) <= 0.15 * 250.0, "{}", spread(0.0));
+    }
+}
