@@ -31,6 +31,13 @@ impl Timestamp {
         self.0 as f64 * 1e-9
     }
 
+    /// The moment `seconds` after the origin; the origin itself for what lies before it.
+    #[must_use]
+    pub(crate) fn from_secs_f64(seconds: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
+        Self((seconds.max(0.0) * 1e9) as u64)
+    }
+
     /// The time from `earlier` to `self`; zero if `earlier` is the later one.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -170,9 +170,8 @@ impl MeterBuilder {
         let live = Arc::new(Mutex::new(Live::default()));
         let started = jiff::Timestamp::now();
         let domains = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
-        let sampler = Sampler::new(sources, Arc::clone(&rings), inbox, Arc::clone(&live));
-        sampler.spawn().map_err(|error| {
-            Error::new(ErrorKind::Sampler, "the meter's thread could not be started")
+        Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&live)).map_err(|error| {
+            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
                 .with_source(error)
         })?;
         Ok(Meter {

@@ -51,9 +51,7 @@ impl Segment {
     fn watts_at(&self, t: f64) -> f64 {
         match self.shape {
             Shape::Flat => self.mean(),
-            Shape::Slope { slope } => {
-                self.mean() + slope * (t - f64::midpoint(self.from, self.to))
-            }
+            Shape::Slope { slope } => self.mean() + slope * (t - f64::midpoint(self.from, self.to)),
             Shape::Step { at, before, after } => {
                 if t < at {
                     before

@@ -3,6 +3,7 @@
 mod builder;
 mod curve;
 mod live;
+mod reader;
 mod sampler;
 mod shape;
 pub(crate) mod timeline;
@@ -162,7 +163,6 @@ impl Meter {
                 site: &self.inner.site,
                 accelerators: self.inner.accelerators,
                 sources: &self.inner.sources,
-                domains: &self.inner.domains,
                 results: notes.results,
                 facts: notes.facts,
             },

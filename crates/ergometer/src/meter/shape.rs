@@ -224,9 +224,8 @@ fn shape(cell: &Cell, around: [Option<f64>; 4]) -> Shape {
     let mean = cell.watts();
     let [far_left, Some(left), Some(right), far_right] = around else { return Shape::Flat };
     let jump = right - left;
-    let beside = (left - far_left.unwrap_or(left))
-        .abs()
-        .max((right - far_right.unwrap_or(right)).abs());
+    let beside =
+        (left - far_left.unwrap_or(left)).abs().max((right - far_right.unwrap_or(right)).abs());
     let between = (mean - left) * (right - mean) >= 0.0;
     if between && jump.abs() > STEADY * mean && jump.abs() > JUMP * beside {
         // before · x + after · (length − x) = energy

@@ -120,12 +120,16 @@ pub(crate) struct Timeline {
     samples: Vec<(f64, f64)>,
     /// The last counter reading.
     anchor: Option<Anchor>,
+    /// When the counter last gave something, or the wait for it began.
+    counter_since: f64,
     gaps: Vec<Gap>,
+    /// When somebody first waited for it.
+    born: Timestamp,
     pub(crate) health: Health,
 }
 
 impl Timeline {
-    pub(crate) fn new(sensor: Sensor, method: Method) -> Self {
+    pub(crate) fn new(sensor: Sensor, method: Method, born: Timestamp) -> Self {
         let window = sensor.power_window_s.unwrap_or(0.0);
         let witness = (window <= INSTANTANEOUS).then_some(window);
         Self {
@@ -134,7 +138,9 @@ impl Timeline {
             shaper: Shaper::new(method != Method::Assumed, witness),
             samples: Vec::new(),
             anchor: None,
+            counter_since: born.as_secs_f64(),
             gaps: Vec::new(),
+            born,
             health: Health::default(),
         }
     }
@@ -151,6 +157,7 @@ impl Timeline {
                 // The next counter value starts a new anchored stretch; power, if any, bridges.
                 self.settle_by_power(t);
                 self.anchor = None;
+                self.counter_since = t;
             }
             Value::Missing(reason) => {
                 self.health.failed += 1;
@@ -182,6 +189,7 @@ impl Timeline {
         self.health.readings += 1;
         let e = self.shaper.front().map_or(0.0, |(_, e)| e);
         self.anchor = Some(Anchor { t, within, counter: value, e });
+        self.counter_since = t;
     }
 
     fn push_power(&mut self, t: f64, power: Watts) {
@@ -196,13 +204,13 @@ impl Timeline {
         }
         self.health.readings += 1;
         self.samples.push((t, watts));
-        match self.anchor {
-            Some(anchor) if t - anchor.t > SILENT_COUNTER => {
+        if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
+            if self.anchor.take().is_some() {
                 self.health.remark("the energy counter fell silent; power was integrated instead");
-                self.settle_by_power(t);
             }
-            Some(_) => self.shaper.witness(t, watts * self.gain()),
-            None => self.settle_by_power(t),
+            self.settle_by_power(t);
+        } else {
+            self.shaper.witness(t, watts * self.gain());
         }
     }
 
@@ -247,7 +255,9 @@ impl Timeline {
 
     /// Appends the curve up to the last power sample before `to`, at the counter's scale.
     fn settle_by_power(&mut self, to: f64) {
-        let Some(&(first, _)) = self.samples.first() else { return };
+        let Some(&(first, _)) = self.samples.first().filter(|(first, _)| *first <= to) else {
+            return;
+        };
         self.shaper.begin(first);
         let Some((from, mut e)) = self.shaper.front() else { return };
         let end = self.samples.iter().rev().map(|&(t, _)| t).find(|&t| t <= to).unwrap_or(first);
@@ -306,16 +316,19 @@ impl Timeline {
         }
     }
 
-    /// Up to where the curve is final.
-    pub(crate) fn settled(&self, now: Timestamp) -> Timestamp {
-        let Some(end) = self.shaper.curve().end() else {
-            // Nothing has settled yet; nothing at all will hold nobody up.
-            let silent = self.shaper.front().is_none_or(|(t, _)| now.since(seconds(t)) > PATIENCE);
-            return if silent { now } else { Timestamp::default() };
-        };
-        let settled = seconds(end);
-        // A domain that fell silent is closed as unobserved rather than waited for.
-        if now.since(settled) > PATIENCE { now } else { settled }
+    /// Up to where the curve is final, at `now`.
+    ///
+    /// A domain that fell silent is not waited for: what it drew since stays open, and if its counter
+    /// comes back, it is added after `now`.
+    pub(crate) fn settled(&mut self, now: Timestamp) -> Timestamp {
+        let front = self.shaper.front().map_or(self.born, |(t, _)| Timestamp::from_secs_f64(t));
+        if now.since(front) > PATIENCE {
+            self.settle_by_power(now.as_secs_f64());
+            self.hold_until(now.as_secs_f64());
+            self.shaper.flush();
+            return now;
+        }
+        self.shaper.curve().end().map_or(self.born, Timestamp::from_secs_f64)
     }
 
     /// Makes the curve reach `end`, the end of the run, with what is known.
@@ -401,11 +414,6 @@ impl Timeline {
     fn curve(&self) -> &Curve {
         self.shaper.curve()
     }
-}
-
-fn seconds(t: f64) -> Timestamp {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
-    Timestamp::from_nanos((t.max(0.0) * 1e9) as u64)
 }
 
 #[cfg(test)]

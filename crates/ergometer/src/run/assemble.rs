@@ -20,17 +20,16 @@ pub(crate) struct Head<'a> {
     pub site: &'a Site,
     pub accelerators: Option<u32>,
     pub sources: &'a [SourceReport],
-    pub domains: &'a [Domain],
     pub results: BTreeMap<String, f64>,
     pub facts: BTreeMap<String, String>,
 }
 
 /// The record of the run from `start` to `end`.
 pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Books) -> Record {
-    let Books { timelines, mut ledger, mut warnings } = books;
+    let Books { timelines, mut ledger, domains, mut warnings } = books;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
-    let scale = Scale { domains: head.domains, timelines: &timelines };
+    let scale = Scale { domains: &domains, timelines: &timelines };
     let total = scale.usage(&whole, seconds);
 
     let (tree, left_open) = ledger.finish();
@@ -51,9 +50,9 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
-    warnings.extend(unread(head.domains, &timelines));
+    warnings.extend(unread(&domains, &timelines));
 
-    let boards = head.domains.iter().filter(|domain| domain.kind == DomainKind::Gpu).count();
+    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu).count();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards).unwrap_or(u32::MAX));
     let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
@@ -68,7 +67,7 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: provenance::git_commit(),
         },
-        machine: provenance::machine(head.domains),
+        machine: provenance::machine(&domains),
         sources: head.sources.to_vec(),
         domains: scale.domain_records(&whole, seconds),
         total,

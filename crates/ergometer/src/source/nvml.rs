@@ -10,10 +10,12 @@
 //! * instantaneous power (field 186; else `nvmlDeviceGetPowerUsage`, on most boards since Ampere a
 //!   1 s average).
 //!
-//! Whether a board has them is asked of the board, not concluded from its name. The counter is read
-//! only on [`Request::Routine`](super::Request): reading it often has been seen to disturb it. Then
-//! the source waits for the counter's next update, at most one period (0.1 s), so that the value is
-//! known together with the moment for which it holds.
+//! Whether a board has them is asked of the board, not concluded from its name. When either was
+//! updated is learnt from the readings themselves (`ticks`), so that a value is known together with
+//! the moment for which it holds. How often the counter is read, its own period or a second, is decided
+//! by comparing it with integrated power (`rate`); the record says which it was and why.
+//!
+//! Each board is a source of its own, so that one that hangs holds up no other.
 //!
 //! What is known of the sensors: Yang, Adamek, Armour, "Part-time power measurements", SC24, doi
 //! 10.1109/SC41406.2024.00028 (arXiv:2312.02741).
@@ -29,21 +31,23 @@ mod board;
 #[cfg(feature = "nvml")]
 mod library;
 #[cfg(feature = "nvml")]
-mod pace;
+mod rate;
+#[cfg(feature = "nvml")]
+mod ticks;
 
 #[cfg(feature = "nvml")]
-pub use library::Nvml;
+pub use board::Board;
 
 /// The source's name.
 pub const NAME: &str = "nvml";
 
 /// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found.
 #[must_use]
-pub fn open(library: Option<&Path>) -> (Option<Box<dyn PowerSource>>, SourceReport) {
+pub fn open(library: Option<&Path>) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
     #[cfg(feature = "nvml")]
     {
-        let (source, report) = Nvml::open(library);
-        (source.map(|source| Box::new(source) as Box<dyn PowerSource>), report)
+        let (boards, report) = library::open(library);
+        (boards.into_iter().map(|board| Box::new(board) as Box<dyn PowerSource>).collect(), report)
     }
     #[cfg(not(feature = "nvml"))]
     {
@@ -52,7 +56,7 @@ pub fn open(library: Option<&Path>) -> (Option<Box<dyn PowerSource>>, SourceRepo
             reason: "this program was built without NVML".to_owned(),
             remedy: "build with the `nvml` feature of `ergometer`".to_owned(),
         };
-        (None, report(availability))
+        (Vec::new(), report(availability))
     }
 }
 

@@ -18,7 +18,7 @@ fn sensor(counter: Option<f64>, power: Option<f64>) -> Sensor {
 }
 
 fn at(t: f64) -> Timestamp {
-    seconds(START + t)
+    Timestamp::from_secs_f64(START + t)
 }
 
 fn say(line: &mut Timeline, t: f64, value: Value) {
@@ -40,7 +40,7 @@ fn joules(line: &mut Timeline, from: f64, to: f64) -> f64 {
 
 /// Power read 20 times a second from 0 to `end`.
 fn sampled(end: f64, watts: impl Fn(f64) -> f64) -> Timeline {
-    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter);
+    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter, at(0.0));
     let mut t = 0.0;
     while t <= end + 1e-9 {
         power(&mut line, t, watts(t));
@@ -72,7 +72,7 @@ fn a_linear_ramp_is_integrated_by_the_trapezoidal_rule() {
 
 #[test]
 fn a_counter_is_followed_exactly_whatever_power_says() {
-    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter);
+    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
     for tick in 0..=200_u32 {
         let t = f64::from(tick) * 0.05;
         power(&mut line, t, if t < 5.0 { 110.0 } else { 440.0 }); // reads 10 % too much
@@ -82,14 +82,17 @@ fn a_counter_is_followed_exactly_whatever_power_says() {
     }
     assert!((joules(&mut line, 0.0, 10.0) - 2500.0).abs() < 1e-6);
     assert!((joules(&mut line, 1.0, 4.0) - 300.0).abs() < 1e-6);
-    assert!((joules(&mut line, 2.2, 2.7) - 50.0).abs() < 1e-3, "the shape between anchors is scaled");
+    assert!(
+        (joules(&mut line, 2.2, 2.7) - 50.0).abs() < 1e-3,
+        "the shape between anchors is scaled"
+    );
     let ratio = line.health.counter_joules / line.health.integrated_joules;
     assert!((ratio - 1.0 / 1.1).abs() < 0.01, "{ratio}");
 }
 
 #[test]
 fn a_failed_counter_read_loses_no_energy() {
-    let mut line = Timeline::new(sensor(Some(0.0), None), Method::Counter);
+    let mut line = Timeline::new(sensor(Some(0.0), None), Method::Counter, at(0.0));
     energy(&mut line, 0.0, 0.0);
     say(&mut line, 1.0, Value::Missing("read failed".into()));
     energy(&mut line, 2.0, 200.0);
@@ -99,7 +102,7 @@ fn a_failed_counter_read_loses_no_energy() {
 
 #[test]
 fn readings_that_cannot_be_are_rejected_and_harm_nothing() {
-    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter);
+    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter, at(0.0));
     for tick in 0..=200_u32 {
         let t = f64::from(tick) * 0.05;
         power(&mut line, t, 100.0);
@@ -113,7 +116,7 @@ fn readings_that_cannot_be_are_rejected_and_harm_nothing() {
 
 #[test]
 fn missed_samples_are_bridged_and_flagged() {
-    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter);
+    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter, at(0.0));
     for tick in (0..100_u32).chain(130..=200) {
         power(&mut line, f64::from(tick) * 0.05, 100.0);
     }
@@ -127,7 +130,7 @@ fn missed_samples_are_bridged_and_flagged() {
 
 #[test]
 fn a_counter_that_falls_silent_is_replaced_by_power() {
-    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter);
+    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
     energy(&mut line, 0.0, 0.0);
     for tick in 0..=400_u32 {
         let t = f64::from(tick) * 0.05;
@@ -143,7 +146,7 @@ fn a_counter_that_falls_silent_is_replaced_by_power() {
 
 #[test]
 fn a_counter_that_returns_is_not_counted_twice() {
-    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter);
+    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
     for tick in 0..=400_u32 {
         let t = f64::from(tick) * 0.05;
         power(&mut line, t, 100.0);
@@ -156,7 +159,7 @@ fn a_counter_that_returns_is_not_counted_twice() {
 
 #[test]
 fn a_restarted_counter_gives_no_negative_energy() {
-    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter);
+    let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
     for tick in 0..=200_u32 {
         let t = f64::from(tick) * 0.05;
         power(&mut line, t, 100.0);
@@ -167,7 +170,11 @@ fn a_restarted_counter_gives_no_negative_energy() {
             energy(&mut line, t, if tick < 100 { 100.0 * t } else { 100.0 * (t - 5.0) });
         }
     }
-    assert!((joules(&mut line, 0.0, 10.0) - 1000.0).abs() < 6.0, "{}", joules(&mut line, 0.0, 10.0));
+    assert!(
+        (joules(&mut line, 0.0, 10.0) - 1000.0).abs() < 6.0,
+        "{}",
+        joules(&mut line, 0.0, 10.0)
+    );
 }
 
 #[test]
@@ -181,7 +188,7 @@ fn a_lost_board_keeps_its_energy_up_to_then() {
 
 #[test]
 fn nothing_read_is_empty_not_zero() {
-    let line = Timeline::new(sensor(Some(0.1), Some(0.1)), Method::Counter);
+    let line = Timeline::new(sensor(Some(0.1), Some(0.1)), Method::Counter, at(0.0));
     assert!(line.is_empty());
 }
 
@@ -214,7 +221,8 @@ fn readings() -> impl Strategy<Value = (bool, Vec<(f64, Value)>)> {
 }
 
 fn build((counter, readings): &(bool, Vec<(f64, Value)>)) -> (Timeline, f64) {
-    let mut line = Timeline::new(sensor(counter.then_some(0.1), Some(0.1)), Method::Counter);
+    let mut line =
+        Timeline::new(sensor(counter.then_some(0.1), Some(0.1)), Method::Counter, at(0.0));
     let mut t = 0.0;
     for (pause, value) in readings {
         t += pause;
@@ -248,7 +256,7 @@ proptest! {
     /// What has settled is final: later readings never change it.
     #[test]
     fn settled_energy_never_changes(readings in readings(), more in prop::collection::vec((0.001..8.0, reading()), 1..20)) {
-        let mut line = Timeline::new(sensor(readings.0.then_some(0.1), Some(0.1)), Method::Counter);
+        let mut line = Timeline::new(sensor(readings.0.then_some(0.1), Some(0.1)), Method::Counter, at(0.0));
         let mut t = 0.0;
         for (pause, value) in &readings.1 {
             t += pause;

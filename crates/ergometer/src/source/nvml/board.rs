@@ -1,19 +1,23 @@
 //! One board: what it can tell, and what it tells.
 
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::enum_wrappers::device::Brand;
+use nvml_wrapper::enums::device::{DeviceArchitecture, SampleValue};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::FieldValueSample;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, Nvml};
 
 use super::NAME;
-use super::pace::{self, Pace, STEP, Watch};
+use super::rate::{Judge, Rate, Word};
+use super::ticks::{BURST, Moment, Ticks};
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
 use crate::source::counter::{Advance, Counter};
-use crate::source::{Domain, DomainKind, Request, Sensor, Value};
+use crate::source::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
 use crate::units::{Joules, Watts};
 
 /// `NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION`, millijoules.
@@ -24,14 +28,25 @@ const POWER: FieldId = FieldId(186);
 /// Power no board can draw; what implies more is rejected.
 const IMPOSSIBLE: Watts = Watts::new(100_000.0);
 
-/// Seconds between updates of power and of the counter on most boards since Turing: 0.1 s
-/// (Yang et al. 2024, table of update periods; 0.02 s on Volta and Pascal).
-const PERIOD_S: f64 = 0.1;
-
 /// Gain error of a board's sensor: proportional, different from board to board, within ±5 %
 /// (Yang et al. 2024, section on steady state). Taken as one standard deviation, as the ±5 %
 /// come from few boards of a kind.
 const GAIN_ERROR: f64 = 0.05;
+
+/// Seconds between updates of power and of the counter, as long as they are not known: most boards
+/// since Turing (Yang et al. 2024, table of update periods).
+const PERIOD: f64 = 0.1;
+/// A burst of reads that shows a period lasts so long, seconds.
+const LEARNING: f64 = 0.4;
+/// Bursts for power whose period has not shown, one every five seconds.
+const BURSTS: u32 = 6;
+const BETWEEN_BURSTS: f64 = 5.0;
+/// Registers that move faster are read at every nth update, this many seconds apart.
+const SPACING: f64 = 0.045;
+/// Reads due within this many seconds are one.
+const TOGETHER: f64 = 0.001;
+/// The end of a run waits no longer for the counter's next update.
+const LAST_UPDATE: f64 = 0.15;
 
 /// How a quantity is read on this board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +59,40 @@ enum Way {
     None,
 }
 
+/// A board, read on a thread of its own.
 #[derive(Debug)]
-pub(super) struct Board {
+pub struct Board {
+    nvml: Arc<Nvml>,
     index: u32,
+    domain: [Domain; 1],
     energy: Way,
     power: Way,
     counter: Counter,
-    pace: Pace,
-    /// How old a counter value is on average, where its update was not seen and the domain's
-    /// sensor does not say it.
-    lag: Duration,
+    counter_ticks: Ticks,
+    power_ticks: Ticks,
+    /// Seconds over which a power sample is averaged.
+    window: f64,
+    judge: Judge,
+    /// Counter values read while its period was being learnt: seconds, raw.
+    waiting: Vec<(f64, u64)>,
+    /// The counter value that was dated last, and the power sample.
+    dated: Option<(f64, u64)>,
+    sampled: f64,
+    /// When the counter and power are due, seconds.
+    due: Due,
+    /// Shortest time that a read of the counter took, seconds.
+    cost: f64,
+}
+
+/// Times at which something is to be done, seconds.
+#[derive(Clone, Copy, Debug)]
+struct Due {
+    energy: f64,
+    power: f64,
+    /// The present burst of reads ends, and the next one begins.
+    burst_end: f64,
+    next_burst: f64,
+    bursts: u32,
 }
 
 /// What one read of a board gave.
@@ -65,7 +104,7 @@ struct Sample {
 
 impl Board {
     /// Asks board `index` who it is and what it can tell.
-    pub(super) fn probe(nvml: &Nvml, index: u32) -> Result<(Self, Domain), String> {
+    pub(super) fn probe(nvml: &Arc<Nvml>, index: u32) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let uuid = device.uuid().map_err(|error| format!("its UUID cannot be read: {error}"))?;
         let (energy_field, power_field) = match fields(&device, &[ENERGY, POWER]) {
@@ -92,20 +131,19 @@ impl Board {
             _ => Method::Counter,
         };
         let name = device.name().unwrap_or_else(|_| "NVIDIA board".to_owned());
-        let counter = Counter::new(1000.0, None, IMPOSSIBLE);
-        let mut board =
-            Self { index, energy, power, counter, pace: Pace::Unknown, lag: Duration::ZERO };
-        let counter_period_s = board.learn(nvml);
+        let (period, window) = sensor(device.architecture().ok(), &name, power);
+        let consumer = name.contains("GeForce")
+            || matches!(device.brand(), Ok(Brand::GeForce | Brand::GeForceRTX | Brand::Titan));
         let domain = Domain {
             id: format!("{NAME}:{uuid}"),
             kind: DomainKind::Gpu,
             source: NAME.to_owned(),
             method,
             sensor: Sensor {
-                counter_period_s,
+                counter_period_s: (energy != Way::None).then_some(PERIOD),
                 counter_quantum: (energy != Way::None).then_some(Joules::new(0.001)),
-                power_period_s: (power != Way::None).then_some(PERIOD_S),
-                power_window_s: None,
+                power_period_s: (power != Way::None).then_some(period),
+                power_window_s: (power != Way::None).then_some(window),
                 relative_error: GAIN_ERROR,
                 absolute_error: Watts::ZERO,
             },
@@ -117,112 +155,196 @@ impl Board {
                 .enforced_power_limit()
                 .ok()
                 .map(|milliwatts| Watts::new(f64::from(milliwatts) / 1000.0)),
-            note: note(&device, &name, power),
+            note: note(&device, &name, power, window),
             label: name,
         };
-        Ok((board, domain))
-    }
-
-    /// Finds out how often the counter moves; what is then left of its period, in seconds.
-    fn learn(&mut self, nvml: &Nvml) -> Option<f64> {
-        if self.energy == Way::None {
-            return None;
-        }
-        self.pace = pace::learn(|| self.raw(nvml)).unwrap_or(Pace::Unknown);
-        Some(match self.pace {
-            Pace::Unknown => PERIOD_S,
-            Pace::Continuous => STEP.as_secs_f64(),
-            Pace::Steady(beat) => {
-                self.lag = beat.period() / 2;
-                2.0 * STEP.as_secs_f64()
-            }
+        let now = clock::now().as_secs_f64();
+        let learnt = now + LEARNING;
+        Ok(Self {
+            nvml: Arc::clone(nvml),
+            index,
+            domain: [domain],
+            energy,
+            power,
+            counter: Counter::new(1000.0, None, IMPOSSIBLE),
+            counter_ticks: Ticks::new(true),
+            power_ticks: Ticks::new(false),
+            window,
+            judge: Judge::new(power != Way::None, consumer),
+            waiting: Vec::new(),
+            dated: None,
+            sampled: 0.0,
+            due: Due {
+                energy: now,
+                power: now,
+                burst_end: learnt,
+                next_burst: learnt + BETWEEN_BURSTS,
+                bursts: 0,
+            },
+            cost: f64::INFINITY,
         })
     }
 
-    /// The counter's raw value and when it was read.
-    fn raw(&self, nvml: &Nvml) -> Result<(Timestamp, u64), String> {
-        let (at, sample) = self.timed(nvml, true, false)?;
-        let raw = sample.millijoules.ok_or("the counter was not read")??;
-        Ok((at, raw))
-    }
-
-    fn timed(&self, nvml: &Nvml, energy: bool, power: bool) -> Result<(Timestamp, Sample), String> {
+    /// Reads the counter, power or both, and says what they mean.
+    fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
         let before = clock::now();
-        let sample = self.sample(nvml, energy, power)?;
-        Ok((before.after(clock::now().since(before) / 2), sample))
-    }
-
-    /// Reads what `request` covers and hands each value to `push`.
-    pub(super) fn read(
-        &mut self,
-        nvml: &Nvml,
-        request: Request,
-        mut push: impl FnMut(Timestamp, Value),
-    ) {
-        let want_energy = request != Request::Routine && self.energy != Way::None;
-        let want_power = self.power != Way::None;
-        if !want_energy && !want_power {
-            return;
-        }
-        let (at, sample) = match self.timed(nvml, want_energy, want_power) {
-            Ok(read) => read,
-            Err(error) => return push(clock::now(), Value::Missing(error)),
+        let sample = self.sample(energy, self.power != Way::None);
+        let took = clock::now().since(before);
+        let at = before.after(took / 2);
+        let t = at.as_secs_f64();
+        let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
+        let sample = match sample {
+            Ok(sample) => sample,
+            Err(error) => return missing(error),
         };
-        match sample.watts {
-            Some(Ok(watts)) => push(at, power(watts)),
-            Some(Err(error)) => push(at, Value::Missing(format!("power: {error}"))),
-            None => {}
-        }
+        let mut words = Vec::new();
         match sample.millijoules {
-            Some(Ok(raw)) => self.settle(nvml, at, raw, push),
-            Some(Err(error)) => push(at, Value::Missing(format!("energy counter: {error}"))),
+            Some(Ok(raw)) => {
+                self.cost = self.cost.min(took.as_secs_f64());
+                self.take_energy(t, raw, &mut words);
+            }
+            Some(Err(error)) => missing(format!("energy counter: {error}")),
             None => {}
         }
-    }
-
-    /// Finds the moments for which the counter's values hold, and hands them to `push`.
-    fn settle(
-        &mut self,
-        nvml: &Nvml,
-        at: Timestamp,
-        raw: u64,
-        mut push: impl FnMut(Timestamp, Value),
-    ) {
-        let Pace::Steady(mut beat) = self.pace else {
-            return push(at.before(self.lag), self.count(raw, at));
-        };
-        let watch = beat.watch((at, raw), || {
-            let (at, sample) = self.timed(nvml, true, self.power == Way::Field)?;
-            if let Some(Ok(watts)) = sample.watts {
-                push(at, power(watts));
-            }
-            let raw = sample.millijoules.ok_or("the counter was not read")??;
-            Ok((at, raw))
-        });
-        match watch {
-            Ok(Watch::Seen(seen)) => {
-                self.pace = Pace::Steady(beat);
-                for (at, raw) in seen {
-                    // The update before the wait may be the last one of the wait before.
-                    if self.counter.last_read().is_none_or(|last| last < at) {
-                        push(at, self.count(raw, at));
+        match sample.watts {
+            Some(Ok(watts)) => {
+                let moment = self.date_power(t, watts);
+                match power(watts) {
+                    Value::Missing(text) => say(at, Duration::ZERO, Value::Missing(text)),
+                    value => {
+                        if let Some(moment) = moment {
+                            let middle = moment.at - self.window / 2.0;
+                            self.judge.power(middle, watts, &mut words);
+                            say(Timestamp::from_secs_f64(middle), length(moment.within), value);
+                        }
                     }
                 }
             }
-            Ok(Watch::Lost) => {
-                let at = at.before(self.lag);
-                push(at, self.count(raw, at));
-                self.pace = pace::learn(|| self.raw(nvml)).unwrap_or(Pace::Unknown);
-            }
-            Err(error) => {
-                let error: String = error;
-                push(clock::now(), Value::Missing(format!("energy counter: {error}")));
-            }
+            Some(Err(error)) => say(at, Duration::ZERO, Value::Missing(format!("power: {error}"))),
+            None => {}
+        }
+        for word in words {
+            tell(word, at, say);
         }
     }
 
-    fn sample(&self, nvml: &Nvml, energy: bool, power: bool) -> Result<Sample, String> {
-        let device = nvml.device_by_index(self.index).map_err(|error| error.to_string())?;
+    /// Finds the moment since which the counter shows `raw`, read at `t`, and what to say of it.
+    fn take_energy(&mut self, t: f64, raw: u64, words: &mut Vec<Word>) {
+        let before = self.counter_ticks.last_read();
+        let new = self.counter_ticks.read(t, raw);
+        let period = self.counter_ticks.period();
+        if let Some(period) = period {
+            self.judge.costs(self.cost / period);
+        }
+        if period.is_none() && t < self.due.burst_end {
+            // What is read while the period is being learnt is dated later.
+            self.waiting.push((t, raw));
+            return;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        // Of a consumer board it is not used: fast reading may have disturbed the counter.
+        let harmless = self.judge.rate() == Rate::Own;
+        for (t, raw) in waiting.into_iter().filter(|_| harmless) {
+            let moment = match period {
+                Some(_) => self.counter_ticks.shown(t),
+                None => Some(Moment { at: t - PERIOD / 2.0, within: PERIOD / 2.0 }),
+            };
+            self.count(moment, raw, words);
+        }
+        let moment = match (period, before) {
+            (Some(_), _) => self.counter_ticks.shown(t),
+            (None, Some(before)) if new && t - before < PERIOD => {
+                Some(Moment { at: f64::midpoint(before, t), within: (t - before) / 2.0 })
+            }
+            (None, _) => Some(Moment { at: t - PERIOD / 2.0, within: PERIOD / 2.0 }),
+        };
+        self.count(moment, raw, words);
+    }
+
+    /// Takes in that the counter has shown `raw` since `moment`, if that is known.
+    fn count(&mut self, moment: Option<Moment>, raw: u64, words: &mut Vec<Word>) {
+        let Some(moment) = moment else { return };
+        // A counter that has not moved has not been updated, whatever the beat says.
+        if self.dated.is_some_and(|(at, dated)| dated == raw || moment.at <= at) {
+            return;
+        }
+        self.dated = Some((moment.at, raw));
+        match self.counter.advance(raw, Timestamp::from_secs_f64(moment.at)) {
+            Advance::First | Advance::Advanced(_) | Advance::Wrapped(_) => {
+                self.judge.energy(moment, self.counter.joules(), words);
+            }
+            Advance::Restarted => {
+                self.judge.restarted(words);
+                words.push(Word::Restarted(format!(
+                    "the energy counter went to {raw} mJ, as when the driver is reloaded; what was \
+                     drawn since the last read is lost"
+                )));
+            }
+            Advance::Impossible => words.push(Word::Impossible(format!(
+                "energy counter: {raw} mJ implies more than {IMPOSSIBLE}, which cannot be"
+            ))),
+        }
+    }
+
+    /// The update whose power a read at `t` shows; `None` if it is known already or cannot be told.
+    fn date_power(&mut self, t: f64, watts: f64) -> Option<Moment> {
+        self.power_ticks.read(t, watts.to_bits());
+        let moment = if self.power_ticks.period().is_some() {
+            self.power_ticks.shown(t)?
+        } else {
+            let period = self.domain[0].sensor.power_period_s.unwrap_or(PERIOD);
+            Moment { at: t - period / 2.0, within: period / 2.0 }
+        };
+        let new = moment.at > self.sampled + 0.5 * self.power_ticks.period().unwrap_or(0.0);
+        new.then(|| {
+            self.sampled = moment.at;
+            moment
+        })
+    }
+
+    /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
+    fn plan(&mut self, t: f64, energy: bool) {
+        let stride = |period: f64| (SPACING / period).ceil().max(1.0);
+        let learning = t < self.due.burst_end;
+        if energy || self.due.energy <= t {
+            self.due.energy = match (self.energy, self.judge.rate()) {
+                (Way::None, _) | (_, Rate::Never) => f64::INFINITY,
+                (_, rate) => match self.counter_ticks.period() {
+                    None if learning => t + BURST,
+                    None => t + 1.0,
+                    Some(period) => {
+                        let from = if rate == Rate::Own { t } else { t + 1.0 - period };
+                        self.counter_ticks.next_read(from, stride(period)).unwrap_or(t + 1.0)
+                    }
+                },
+            };
+        }
+        self.due.power = match (self.power, self.power_ticks.period()) {
+            (Way::None, _) => f64::INFINITY,
+            (_, Some(period)) => {
+                let own = self.power_ticks.next_read(t, stride(period)).unwrap_or(t + period);
+                // The counter's read sees the same update, if it comes before the next one.
+                let shared = own <= self.due.energy && self.due.energy < own + 0.6 * period;
+                if shared { self.due.energy } else { own }
+            }
+            (_, None) => {
+                if !learning && t >= self.due.next_burst && self.due.bursts < BURSTS {
+                    self.due.bursts += 1;
+                    self.due.burst_end = t + LEARNING;
+                    self.due.next_burst = t + LEARNING + BETWEEN_BURSTS;
+                }
+                if t < self.due.burst_end {
+                    t + BURST
+                } else {
+                    // Uneven, so as not to beat with the sensor or the program.
+                    t + SPACING * (0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract())
+                }
+            }
+        };
+    }
+
+    fn sample(&self, energy: bool, power: bool) -> Result<Sample, String> {
+        let device = self.nvml.device_by_index(self.index).map_err(|error| error.to_string())?;
         let mut sample = Sample::default();
         let by_field = |wanted: bool, way: Way| wanted && way == Way::Field;
         match (by_field(energy, self.energy), by_field(power, self.power)) {
@@ -251,20 +373,99 @@ impl Board {
         }
         Ok(sample)
     }
+}
 
-    fn count(&mut self, raw: u64, at: Timestamp) -> Value {
-        match self.counter.advance(raw, at) {
-            Advance::First | Advance::Advanced(_) | Advance::Wrapped(_) => {
-                Value::Energy(Joules::new(self.counter.joules()))
+impl PowerSource for Board {
+    fn domains(&self) -> &[Domain] {
+        &self.domain
+    }
+
+    fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
+        let mut say = |at, within, value| {
+            readings.push(Reading::new(0, at, value).known_within(within));
+        };
+        let now = clock::now().as_secs_f64();
+        let counts = self.energy != Way::None && self.judge.rate() != Rate::Never;
+        let energy = counts && (request != Request::Routine || self.due.energy <= now + TOGETHER);
+        self.look(energy, &mut say);
+        self.plan(now, energy);
+        if request == Request::Edge && energy && self.judge.rate() == Rate::Second {
+            // The update after the edge tells as much as the one before it.
+            if let Some(next) = self.counter_ticks.next_read(now, 1.0) {
+                self.due.energy = self.due.energy.min(next);
             }
-            Advance::Restarted => Value::Restarted(format!(
-                "the energy counter went to {raw} mJ, as when the driver is reloaded; what was \
-                 drawn since the last read is lost"
-            )),
-            Advance::Impossible => Value::Missing(format!(
-                "energy counter: {raw} mJ implies more than {IMPOSSIBLE}, which cannot be"
-            )),
         }
+        if request == Request::Last {
+            if let Some(next) = self.counter_ticks.next_read(now, 1.0).filter(|_| counts) {
+                thread::sleep(length((next - now).min(LAST_UPDATE)));
+                self.look(true, &mut say);
+            }
+            let mut words = Vec::new();
+            self.judge.last(&mut words);
+            for word in words {
+                tell(word, clock::now(), &mut say);
+            }
+            self.sum_up();
+        }
+    }
+
+    fn next_read(&self) -> Option<Timestamp> {
+        Some(Timestamp::from_secs_f64(self.due.energy.min(self.due.power)))
+    }
+}
+
+impl Board {
+    /// Puts what was learnt into the domain.
+    fn sum_up(&mut self) {
+        let domain = &mut self.domain[0];
+        if self.energy != Way::None {
+            let period = self.counter_ticks.period();
+            domain.sensor.counter_period_s = period;
+            if self.judge.rate() == Rate::Never {
+                domain.method = Method::Integrated;
+            }
+            let said = self.judge.sentence(period);
+            domain.note = Some(match domain.note.take() {
+                Some(note) => format!("{note}; {said}"),
+                None => said,
+            });
+        }
+        if let Some(period) = self.power_ticks.period() {
+            domain.sensor.power_period_s = Some(period);
+        }
+    }
+}
+
+fn tell(word: Word, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Value)) {
+    match word {
+        Word::Energy(moment, joules) => say(
+            Timestamp::from_secs_f64(moment.at),
+            length(moment.within),
+            Value::Energy(Joules::new(joules)),
+        ),
+        Word::Restarted(text) => say(now, Duration::ZERO, Value::Restarted(text)),
+        Word::Impossible(text) => say(now, Duration::ZERO, Value::Missing(text)),
+    }
+}
+
+fn length(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+/// Seconds between updates of the power sensor, and seconds that it averages (Yang et al. 2024,
+/// results by architecture).
+fn sensor(architecture: Option<DeviceArchitecture>, name: &str, power: Way) -> (f64, f64) {
+    use DeviceArchitecture::{Ampere, Hopper, Maxwell, Pascal, Turing, Volta};
+    let quarter = ["A100", "A30", "A800", "H100", "H200", "H800", "GH200"];
+    let data_centre = quarter.iter().any(|board| name.contains(board));
+    match (architecture, power) {
+        (Some(Pascal | Volta), _) => (0.02, 0.01),
+        (Some(Ampere), Way::Field | Way::Call) if data_centre => (0.1, 0.025),
+        (Some(Hopper), Way::Field) => (0.1, 0.025),
+        (Some(Maxwell | Turing), _) => (0.1, 0.1),
+        (_, Way::Call) => (0.1, 1.0),
+        _ if data_centre => (0.1, 0.025),
+        _ => (0.1, 0.1),
     }
 }
 
@@ -279,7 +480,7 @@ fn power(watts: f64) -> Value {
     }
 }
 
-fn note(device: &Device, name: &str, power: Way) -> Option<String> {
+fn note(device: &Device, name: &str, power: Way, window: f64) -> Option<String> {
     let mut notes = Vec::new();
     if device.mig_mode().is_ok_and(|mode| mode.current == 1) {
         notes.push(
@@ -289,8 +490,10 @@ fn note(device: &Device, name: &str, power: Way) -> Option<String> {
     if name.contains("GH200") {
         notes.push("instantaneous power of a Grace Hopper module may contain its CPU");
     }
-    if power == Way::Call {
-        notes.push("power is nvmlDeviceGetPowerUsage, a 1 s average on most boards since Ampere");
+    if power != Way::None && window >= 0.5 {
+        notes.push(
+            "power is a 1 s average; its readings are placed in the middle of what they average",
+        );
     }
     (!notes.is_empty()).then(|| notes.join("; "))
 }

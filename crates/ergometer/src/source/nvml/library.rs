@@ -1,111 +1,80 @@
-//! The library, its boards, and a round of readings.
+//! The library and its boards.
 
-use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
+use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
 use super::board::Board;
 use super::{NAME, report};
-use crate::source::{Availability, Domain, PowerSource, Reading, Request, SourceReport};
+use crate::source::{Availability, PowerSource as _, SourceReport};
 
-/// All boards of one NVML library.
-#[derive(Debug)]
-pub struct Nvml {
-    library: nvml_wrapper::Nvml,
-    domains: Vec<Domain>,
-    boards: Vec<Board>,
+/// How long the driver may take to start; what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Opens `library` (by default the system's `libnvidia-ml.so.1`) and asks each board what it can
+/// tell; a driver that hangs is not waited for.
+pub(super) fn open(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
+    let path = library.map(PathBuf::from);
+    let (found, boards) = mpsc::channel();
+    let started = thread::Builder::new().name("ergometer nvml probe".to_owned()).spawn(move || {
+        let _ = found.send(find(path.as_deref()));
+    });
+    let answer = started.ok().and_then(|_| boards.recv_timeout(PATIENCE).ok());
+    answer.unwrap_or_else(|| {
+        let availability = Availability::Unavailable {
+            reason: format!("NVML did not answer within {} s", PATIENCE.as_secs()),
+            remedy: "see `dmesg` for errors of the NVIDIA driver, and whether `nvidia-smi` answers"
+                .to_owned(),
+        };
+        (Vec::new(), report(availability))
+    })
 }
 
-impl Nvml {
-    /// Opens `library` (by default the system's `libnvidia-ml.so.1`) and asks each board what it
-    /// can tell.
-    #[must_use]
-    pub fn open(library: Option<&Path>) -> (Option<Self>, SourceReport) {
-        let mut builder = nvml_wrapper::Nvml::builder();
-        if let Some(path) = library {
-            builder.lib_path(path.as_os_str());
+fn find(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
+    let mut builder = Nvml::builder();
+    if let Some(path) = library {
+        builder.lib_path(path.as_os_str());
+    }
+    let nvml = match builder.init() {
+        Ok(nvml) => Arc::new(nvml),
+        Err(error) => return (Vec::new(), report(no_library(&error, library))),
+    };
+    let count = match nvml.device_count() {
+        Ok(count) => count,
+        Err(error) => return (Vec::new(), report(failed("counting boards failed", &error))),
+    };
+    let mut boards = Vec::new();
+    let mut remarks = Vec::new();
+    for index in 0..count {
+        match Board::probe(&nvml, index) {
+            Ok(board) => boards.push(board),
+            Err(reason) => remarks.push(format!("board {index}: {reason}")),
         }
-        let nvml = match builder.init() {
-            Ok(nvml) => nvml,
-            Err(error) => return (None, report(no_library(&error, library))),
-        };
-        let count = match nvml.device_count() {
-            Ok(count) => count,
-            Err(error) => return (None, report(failed("counting boards failed", &error))),
-        };
-        let mut domains = Vec::new();
-        let mut boards = Vec::new();
-        let mut remarks = Vec::new();
-        for index in 0..count {
-            match Board::probe(&nvml, index) {
-                Ok((board, domain)) => {
-                    domains.push(domain);
-                    boards.push(board);
-                }
-                Err(reason) => remarks.push(format!("board {index}: {reason}")),
-            }
-        }
-        let availability = if !boards.is_empty() {
-            Availability::Available
-        } else if count == 0 {
-            Availability::Unavailable {
-                reason: "the NVIDIA driver is loaded but shows no board".to_owned(),
-                remedy: "give this machine or container a board (`--gpus all`), or check \
+    }
+    let availability = if !boards.is_empty() {
+        Availability::Available
+    } else if count == 0 {
+        Availability::Unavailable {
+            reason: "the NVIDIA driver is loaded but shows no board".to_owned(),
+            remedy: "give this machine or container a board (`--gpus all`), or check \
                          `nvidia-smi -L`"
-                    .to_owned(),
-            }
-        } else {
-            Availability::Unavailable {
-                reason: format!("no board can be read; {}", remarks.join("; ")),
-                remedy: "use a board of the Kepler generation or newer, not a vGPU, and see \
-                         `nvidia-smi -q -d POWER`"
-                    .to_owned(),
-            }
-        };
-        let ids = domains.iter().map(|domain: &Domain| domain.id.clone()).collect();
-        let report = SourceReport { source: NAME.to_owned(), availability, domains: ids, remarks };
-        ((!boards.is_empty()).then_some(Self { library: nvml, domains, boards }), report)
-    }
-}
-
-impl PowerSource for Nvml {
-    fn domains(&self) -> &[Domain] {
-        &self.domains
-    }
-
-    fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
-        let library = &self.library;
-        let read = |domain: usize, board: &mut Board| {
-            let mut read = Vec::new();
-            board.read(library, request, |at, value| read.push(Reading::new(domain, at, value)));
-            // Energy holds for a moment before it is known.
-            read.sort_by_key(|reading| reading.at);
-            read
-        };
-        match (&mut self.boards[..], request) {
-            // Each waits for its own counter to move, all at the same time.
-            ([first, others @ ..], Request::Edge) if !others.is_empty() => {
-                thread::scope(|scope| {
-                    let others: Vec<_> = (1..)
-                        .zip(others)
-                        .map(|(domain, board)| scope.spawn(move || read(domain, board)))
-                        .collect();
-                    readings.extend(read(0, first));
-                    for other in others {
-                        // A panic there is the sampler's to deal with, as one here.
-                        readings.extend(other.join().unwrap_or_else(|cause| resume_unwind(cause)));
-                    }
-                });
-            }
-            (boards, _) => {
-                for (domain, board) in boards.iter_mut().enumerate() {
-                    readings.extend(read(domain, board));
-                }
-            }
+                .to_owned(),
         }
-    }
+    } else {
+        Availability::Unavailable {
+            reason: format!("no board can be read; {}", remarks.join("; ")),
+            remedy: "use a board of the Kepler generation or newer, not a vGPU, and see \
+                         `nvidia-smi -q -d POWER`"
+                .to_owned(),
+        }
+    };
+    let domains = boards.iter().map(|board: &Board| board.domains()[0].id.clone()).collect();
+    let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
+    (boards, report)
 }
 
 fn no_library(error: &NvmlError, library: Option<&Path>) -> Availability {

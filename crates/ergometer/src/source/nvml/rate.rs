@@ -1,0 +1,442 @@
+//! How often a board's energy counter is read, and whether it is believed.
+//!
+//! Read at its own period a counter says exactly what each stretch of 100 ms drew. But reading has
+//! been seen to disturb it: on one consumer board (RTX 4090, Dauner et al.) polling every 0.5 ms,
+//! 10 ms, 100 ms and 1 s left the counter 95 %, 76 %, 13 % and 1.6 % below integrated power. So no
+//! board is read fast on trust. What a fast stretch of a few seconds gave is held back until it has
+//! been compared with power integrated over the same stretch; if the counter lost energy, the stretch
+//! is given up, power stands in for it, and the counter is read once a second. A second look at the
+//! slow rate tells a board that reading disturbs from one whose two sensors merely disagree.
+
+use super::ticks::Moment;
+
+/// How often the counter is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rate {
+    /// Once in each period of its own, or a few.
+    Own,
+    /// Once a second.
+    Second,
+    /// Not at all.
+    Never,
+}
+
+/// Why a rate runs.
+#[derive(Clone, Debug, PartialEq)]
+enum Reason {
+    /// Nothing spoke against it when it began.
+    Untried,
+    /// It was compared with integrated power: counter over power.
+    Compared { ratio: f64 },
+    /// A consumer board, on which fast reading has done harm elsewhere; it is tried once the slow
+    /// rate is known.
+    Consumer,
+    /// The fast rate lost energy: counter over power when fast.
+    Disturbed { fast: f64 },
+    /// As [`Reason::Disturbed`], and the slow rate loses less.
+    Confirmed { fast: f64, slow: f64 },
+    /// Without power there is nothing to compare it with.
+    Unchecked,
+    /// A read takes this share of the period.
+    Costly { share: f64 },
+    /// Not to be believed: what the counter and what power gave, joules.
+    Broken { counter: f64, power: f64 },
+}
+
+/// What is to be said of the counter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Word {
+    /// It stood at so many joules at this moment.
+    Energy(Moment, f64),
+    /// What it showed since the last `Energy` is not used.
+    Restarted(String),
+    /// It showed what cannot be.
+    Impossible(String),
+}
+
+/// Seconds of a fast stretch that is held back until it is compared.
+const TRIAL: f64 = 3.0;
+/// Seconds of later stretches, whose values are used at once.
+const WATCH: f64 = 10.0;
+/// Trials before the fast rate is only watched.
+const TRIALS: u32 = 2;
+/// Seconds at the slow rate after which it is known what the counter shows undisturbed.
+const REFERENCE: f64 = 10.0;
+/// Loss that is put down to two sensors of one board: their gains differ by a few per cent.
+const DISAGREEMENT: f64 = 0.06;
+/// The same where the counter's undisturbed ratio to power is known.
+const TOLERANCE: f64 = 0.03;
+/// Ratios of counter to power beyond which the counter is not believed.
+const BELIEVABLE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
+/// Joules of integrated power below which nothing is concluded.
+const EVIDENCE: f64 = 20.0;
+/// Seconds without a change after which a counter stands still.
+const STILL: f64 = 5.0;
+/// Share of its period that a read may take.
+const AFFORDABLE: f64 = 0.05;
+
+/// The judge of one counter.
+#[derive(Clone, Debug)]
+pub(super) struct Judge {
+    rate: Rate,
+    reason: Reason,
+    trials: u32,
+    /// The counter over power at the slow rate, and its standard uncertainty.
+    reference: Option<(f64, f64)>,
+    /// Power samples since the stretch began: seconds, watts.
+    samples: Vec<(f64, f64)>,
+    /// The stretch's first counter value: seconds, joules.
+    begin: Option<(f64, f64)>,
+    /// Its last one.
+    end: Option<(f64, f64)>,
+    held: Vec<(Moment, f64)>,
+}
+
+/// A counter against power, over one stretch.
+#[derive(Clone, Copy, Debug)]
+struct Comparison {
+    counter: f64,
+    power: f64,
+    /// Relative standard uncertainty of `power` that comes from sampling.
+    error: f64,
+}
+
+impl Comparison {
+    fn ratio(self) -> f64 {
+        self.counter / self.power
+    }
+
+    fn conclusive(self) -> bool {
+        self.power >= EVIDENCE
+    }
+}
+
+impl Judge {
+    /// `power`: the board has a power sensor. `consumer`: it is made for the desk.
+    pub(super) fn new(power: bool, consumer: bool) -> Self {
+        let (rate, reason) = match (power, consumer) {
+            (false, _) => (Rate::Second, Reason::Unchecked),
+            (true, true) => (Rate::Second, Reason::Consumer),
+            (true, false) => (Rate::Own, Reason::Untried),
+        };
+        Self {
+            rate,
+            reason,
+            trials: 0,
+            reference: None,
+            samples: Vec::new(),
+            begin: None,
+            end: None,
+            held: Vec::new(),
+        }
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Takes in that a read of the counter takes `share` of its period.
+    pub(super) fn costs(&mut self, share: f64) {
+        if share > AFFORDABLE && self.rate == Rate::Own {
+            (self.rate, self.reason) = (Rate::Second, Reason::Costly { share });
+        }
+    }
+
+    /// Takes in a power sample.
+    pub(super) fn power(&mut self, t: f64, watts: f64, words: &mut Vec<Word>) {
+        if self.rate == Rate::Never {
+            return;
+        }
+        self.samples.push((t, watts));
+        let since = self.end.map_or_else(|| self.samples[0].0, |(t, _)| t);
+        if t - since > STILL {
+            let power = integral(&self.samples, since, t).power;
+            if power >= EVIDENCE {
+                self.reject(Reason::Broken { counter: 0.0, power }, Rate::Never, words);
+            }
+        }
+    }
+
+    /// Takes in that the counter stood at `joules` at `moment`.
+    pub(super) fn energy(&mut self, moment: Moment, joules: f64, words: &mut Vec<Word>) {
+        if self.rate == Rate::Never {
+            return;
+        }
+        self.begin.get_or_insert((moment.at, joules));
+        self.end = Some((moment.at, joules));
+        if self.trial() {
+            self.held.push((moment, joules));
+        } else {
+            words.push(Word::Energy(moment, joules));
+        }
+        let length = self.stretch().map_or(0.0, |(from, to)| to - from);
+        let due = match self.rate {
+            Rate::Own if self.trial() => TRIAL,
+            Rate::Own => WATCH,
+            Rate::Second | Rate::Never => REFERENCE,
+        };
+        if length >= due
+            && let Some(comparison) = self.comparison()
+            && comparison.conclusive()
+        {
+            self.conclude(comparison, words);
+        }
+    }
+
+    /// The counter's driver was reloaded, or the like: begin anew.
+    pub(super) fn restarted(&mut self, words: &mut Vec<Word>) {
+        self.release(words);
+        self.begin_stretch(None);
+        self.end = None;
+    }
+
+    /// The run ends: what is held back is used, if nothing speaks against it.
+    pub(super) fn last(&mut self, words: &mut Vec<Word>) {
+        match self.comparison() {
+            Some(comparison) if comparison.conclusive() && !self.held.is_empty() => {
+                self.conclude(comparison, words);
+            }
+            _ => self.release(words),
+        }
+    }
+
+    /// What the record says of it.
+    pub(super) fn sentence(&self, period: Option<f64>) -> String {
+        let own = period.map_or_else(
+            || "at its own period".to_owned(),
+            |period| format!("every {:.0} ms", period * 1e3),
+        );
+        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
+        match &self.reason {
+            Reason::Untried => {
+                format!("counter read {own}; the run was too short to compare it with power")
+            }
+            Reason::Compared { ratio } => format!(
+                "counter read {own}: it differs from integrated power by {}, so reading does it no \
+                 harm",
+                percent(*ratio)
+            ),
+            Reason::Consumer => "counter read once a second: fast reading has disturbed it on a \
+                                 consumer board, and the run was too short to try"
+                .to_owned(),
+            Reason::Disturbed { fast } => format!(
+                "counter read once a second: read {own} it differed from integrated power by {}",
+                percent(*fast)
+            ),
+            Reason::Confirmed { fast, slow } => format!(
+                "counter read once a second: it differs from integrated power by {} then, and by \
+                 {} when read {own}",
+                percent(*slow),
+                percent(*fast)
+            ),
+            Reason::Unchecked => {
+                "counter read once a second: there is no power to check a faster rate by".to_owned()
+            }
+            Reason::Costly { share } => format!(
+                "counter read once a second: a read takes {:.0} % of its period",
+                share * 100.0
+            ),
+            Reason::Broken { counter, power } => format!(
+                "counter not used: it gave {counter:.0} J where integrated power gave {power:.0} J"
+            ),
+        }
+    }
+
+    /// Whether what the counter gives now is held back.
+    fn trial(&self) -> bool {
+        self.rate == Rate::Own && self.trials < TRIALS
+    }
+
+    fn stretch(&self) -> Option<(f64, f64)> {
+        Some((self.begin?.0, self.end?.0))
+    }
+
+    fn comparison(&self) -> Option<Comparison> {
+        let (from, to) = self.stretch()?;
+        let counter = self.end?.1 - self.begin?.1;
+        (to > from && !self.samples.is_empty())
+            .then(|| Comparison { counter, ..integral(&self.samples, from, to) })
+    }
+
+    fn conclude(&mut self, found: Comparison, words: &mut Vec<Word>) {
+        let ratio = found.ratio();
+        if !BELIEVABLE.contains(&ratio) {
+            let reason = Reason::Broken { counter: found.counter, power: found.power };
+            return self.reject(reason, Rate::Never, words);
+        }
+        match self.rate {
+            Rate::Own => {
+                let (expected, error, tolerance) = match self.reference {
+                    Some((ratio, error)) => (ratio, error, TOLERANCE),
+                    None => (1.0, 0.0, DISAGREEMENT),
+                };
+                let error = error.hypot(found.error);
+                if 1.0 - ratio / expected > tolerance + 3.0 * error {
+                    return self.reject(Reason::Disturbed { fast: ratio }, Rate::Second, words);
+                }
+                self.trials += 1;
+                self.reason = Reason::Compared { ratio };
+            }
+            Rate::Second => {
+                self.reference = Some((ratio, found.error));
+                match self.reason {
+                    Reason::Consumer => (self.rate, self.trials) = (Rate::Own, 0),
+                    Reason::Disturbed { fast } => {
+                        let loss = 1.0 - fast / ratio;
+                        if loss > TOLERANCE + 3.0 * found.error {
+                            self.reason = Reason::Confirmed { fast, slow: ratio };
+                        } else {
+                            // Its sensors disagree at any rate; that is no disturbance.
+                            (self.rate, self.trials) = (Rate::Own, 0);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Rate::Never => {}
+        }
+        self.release(words);
+        let end = self.end;
+        self.begin_stretch(end);
+    }
+
+    /// Gives up the stretch and goes on at `rate`.
+    fn reject(&mut self, reason: Reason, rate: Rate, words: &mut Vec<Word>) {
+        (self.reason, self.rate) = (reason, rate);
+        self.held.clear();
+        words.push(Word::Restarted(self.sentence(None)));
+        self.begin_stretch(None);
+        self.end = None;
+    }
+
+    fn release(&mut self, words: &mut Vec<Word>) {
+        words.extend(self.held.drain(..).map(|(moment, joules)| Word::Energy(moment, joules)));
+    }
+
+    /// A new stretch begins where the counter stands now, `at`.
+    fn begin_stretch(&mut self, at: Option<(f64, f64)>) {
+        self.begin = at;
+        // The sample before the stretch belongs to its first moments.
+        let from = at.map_or(f64::INFINITY, |(t, _)| t);
+        let keep = self.samples.partition_point(|&(t, _)| t <= from).saturating_sub(1);
+        self.samples.drain(..keep);
+    }
+}
+
+/// Power over time by the samples nearest to each moment, and how far that may be off: between two
+/// samples power changed at a time that is anybody's guess.
+fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
+    let (mut power, mut variance) = (0.0, 0.0);
+    let mut begin = from;
+    for (index, &(t, watts)) in samples.iter().enumerate() {
+        let next = samples.get(index + 1);
+        let end = next.map_or(to, |&(next, _)| f64::midpoint(t, next).min(to));
+        if end > begin {
+            power += watts * (end - begin);
+            begin = end;
+            if let Some(&(next, after)) = next {
+                variance += ((after - watts) * (next - t)).powi(2) / 12.0;
+            }
+        }
+    }
+    Comparison {
+        counter: 0.0,
+        power,
+        error: if power > 0.0 { variance.sqrt() / power } else { 0.0 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A board of a constant 250 W whose counter shows `fast` of it when read every 100 ms and
+    /// `slow` when read once a second, for `seconds`.
+    fn run(judge: &mut Judge, seconds: f64, fast: f64, slow: f64) -> Vec<Word> {
+        let mut words = Vec::new();
+        let (mut joules, mut last) = (0.0, 0.0);
+        let mut due = 0.0;
+        let mut t = 0.0;
+        while t < seconds {
+            judge.power(t, 250.0, &mut words);
+            if t >= due {
+                let factor = if judge.rate() == Rate::Own { fast } else { slow };
+                joules += 250.0 * (t - last) * factor;
+                last = t;
+                judge.energy(Moment { at: t, within: 0.0 }, joules, &mut words);
+                due += if judge.rate() == Rate::Own { 0.1 } else { 1.0 };
+            }
+            t += 0.05;
+        }
+        judge.last(&mut words);
+        words
+    }
+
+    fn energies(words: &[Word]) -> usize {
+        words.iter().filter(|word| matches!(word, Word::Energy(..))).count()
+    }
+
+    #[test]
+    fn a_counter_that_agrees_is_read_at_its_own_period() {
+        let mut judge = Judge::new(true, false);
+        let words = run(&mut judge, 60.0, 0.99, 0.99);
+        assert_eq!(judge.rate(), Rate::Own);
+        assert!(energies(&words) > 590, "{}", energies(&words));
+        assert!(judge.sentence(Some(0.1)).contains("every 100 ms: it differs"));
+    }
+
+    #[test]
+    fn a_counter_that_reading_disturbs_is_read_once_a_second_and_its_loss_is_not_used() {
+        let mut judge = Judge::new(true, false);
+        let words = run(&mut judge, 60.0, 0.87, 0.984);
+        assert_eq!(judge.rate(), Rate::Second);
+        assert!(matches!(judge.reason, Reason::Confirmed { .. }), "{:?}", judge.reason);
+        assert!(matches!(words[0], Word::Restarted(_)), "nothing of the fast stretch came out");
+        assert!(judge.sentence(Some(0.1)).contains("-13.0 %"), "{}", judge.sentence(Some(0.1)));
+    }
+
+    #[test]
+    fn a_consumer_board_is_tried_only_after_the_slow_rate_is_known() {
+        for (fast, rate) in [(0.98, Rate::Own), (0.87, Rate::Second)] {
+            let mut judge = Judge::new(true, true);
+            assert_eq!(judge.rate(), Rate::Second);
+            run(&mut judge, 60.0, fast, 0.984);
+            assert_eq!(judge.rate(), rate, "{fast}");
+        }
+    }
+
+    #[test]
+    fn sensors_that_disagree_at_any_rate_are_no_disturbance() {
+        let mut judge = Judge::new(true, false);
+        run(&mut judge, 60.0, 0.9, 0.9);
+        assert_eq!(judge.rate(), Rate::Own);
+    }
+
+    #[test]
+    fn a_counter_off_by_more_than_ten_is_not_used() {
+        for factor in [0.01, 30.0] {
+            let mut judge = Judge::new(true, false);
+            let words = run(&mut judge, 30.0, factor, factor);
+            assert_eq!((judge.rate(), energies(&words)), (Rate::Never, 0), "{factor}");
+            assert!(judge.sentence(None).contains("integrated power gave"));
+        }
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_not_used() {
+        let mut judge = Judge::new(true, false);
+        let mut words = Vec::new();
+        for k in 0..200 {
+            judge.power(f64::from(k) * 0.05, 100.0, &mut words);
+        }
+        assert_eq!(judge.rate(), Rate::Never);
+        assert_eq!(words.len(), 1);
+    }
+
+    #[test]
+    fn a_run_too_short_to_compare_keeps_what_the_counter_gave() {
+        let mut judge = Judge::new(true, false);
+        let words = run(&mut judge, 1.0, 1.0, 1.0);
+        assert!(energies(&words) >= 9, "{words:?}");
+    }
+}

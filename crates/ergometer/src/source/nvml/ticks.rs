@@ -1,0 +1,348 @@
+//! When a register is updated.
+//!
+//! A counter that moves every 100 ms and is read at any moment shows an energy that is up to 100 ms
+//! old: at 400 W, 40 J. But it moves at a steady period, so what reads show of it (it had changed
+//! between these two, or it had not) pins its updates down, and every value is known together with
+//! the moment from which it held. All times are seconds.
+
+/// A read after which the register showed something new, and the read before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bracket {
+    after: f64,
+    by: f64,
+}
+
+impl Bracket {
+    fn middle(self) -> f64 {
+        f64::midpoint(self.after, self.by)
+    }
+
+    fn half(self) -> f64 {
+        (self.by - self.after) / 2.0
+    }
+}
+
+/// A moment, and how far it may be off to either side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Moment {
+    pub at: f64,
+    pub within: f64,
+}
+
+/// Brackets wider than this tell nothing about a period that is not known yet.
+const SHARP: f64 = 0.008;
+/// Brackets that are enough to know a period.
+const ENOUGH: usize = 3;
+/// Brackets that are kept while learning.
+const MOST: usize = 16;
+/// Not every update is seen to change a register: the period may be the shortest time between two
+/// changes over a number up to this.
+const DIVISORS: u32 = 12;
+/// Time between two reads while learning.
+pub(super) const BURST: f64 = 0.004;
+/// An update that is known this well need not be watched.
+const TARGET: f64 = 0.001_8;
+/// Registers that move more often are as good as read at the moment of their update.
+const SHORTEST: f64 = 0.006;
+/// Update moments stray at least so far, for a driver's clock is not this process's.
+const LEAST_STRAY: f64 = 0.000_5;
+/// A register that strays further than this share of its period has no steady one.
+const MOST_STRAY: f64 = 0.2;
+
+/// The update moments of one register.
+#[derive(Clone, Debug)]
+pub(super) struct Ticks {
+    /// Every update changes it, as it does a counter of a board that draws power.
+    restless: bool,
+    /// A tick has surely passed and the register has not moved.
+    overdue: bool,
+    /// The last read: when, and what the register showed.
+    last: Option<(f64, u64)>,
+    learnt: Vec<Bracket>,
+    beat: Option<Beat>,
+}
+
+/// A steady period and the place of one tick.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Beat {
+    period: f64,
+    /// The period may be off by so much to either side.
+    drift: f64,
+    /// Bounds of one tick.
+    tick: Bracket,
+    /// The first tick that was pinned down, and how many there were since.
+    origin: Bracket,
+    count: f64,
+    /// How far ticks were seen to stray from the beat.
+    stray: f64,
+}
+
+impl Ticks {
+    /// A register of which nothing is known, but whether every update changes it.
+    pub(super) fn new(restless: bool) -> Self {
+        Self { restless, overdue: false, last: None, learnt: Vec::new(), beat: None }
+    }
+
+    /// The period, if it is known.
+    pub(super) fn period(&self) -> Option<f64> {
+        self.beat.map(|beat| beat.period)
+    }
+
+    /// When it was read last.
+    pub(super) fn last_read(&self) -> Option<f64> {
+        self.last.map(|(t, _)| t)
+    }
+
+    /// Takes in that the register showed `value` at `t`; whether that is new.
+    pub(super) fn read(&mut self, t: f64, value: u64) -> bool {
+        let before = self.last.replace((t, value));
+        let Some((after, old)) = before else { return true };
+        if old == value {
+            // Only one read may wonder: the one after the tick that it waited for.
+            let passed = |moment: Moment| moment.at - moment.within > after;
+            self.overdue = self.restless
+                && t - after < self.beat.map_or(0.0, |beat| beat.period)
+                && (self.overdue || self.shown(t).is_some_and(passed));
+            return false;
+        }
+        self.overdue = false;
+        let bracket = Bracket { after, by: t };
+        match &mut self.beat {
+            Some(beat) if beat.follow(bracket) => {}
+            Some(_) => {
+                self.beat = None;
+                self.learnt.clear();
+            }
+            None if bracket.half() * 2.0 <= SHARP => {
+                self.learnt.push(bracket);
+                if self.learnt.len() > MOST {
+                    self.learnt.remove(0);
+                }
+                self.beat = Beat::of(&self.learnt);
+            }
+            None => {}
+        }
+        true
+    }
+
+    /// The update whose value a read at `t` shows; `None` while the period is not known, or if `t` is
+    /// so close to an update that it may have come before or after.
+    pub(super) fn shown(&self, t: f64) -> Option<Moment> {
+        let beat = self.beat?;
+        let surely = beat.at(((t - beat.tick.by) / beat.period).floor());
+        let surely = if surely.at + surely.within <= t { surely } else { beat.step(surely, -1.0) };
+        let next = beat.step(surely, 1.0);
+        let sure = surely.at + surely.within <= t && t <= next.at - next.within;
+        sure.then_some(surely)
+    }
+
+    /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
+    /// to know its moment; `None` while the period is not known.
+    pub(super) fn next_read(&self, t: f64, stride: f64) -> Option<f64> {
+        let beat = self.beat?;
+        if self.overdue {
+            return Some(t + BURST);
+        }
+        let mut moment = beat.at(((t - beat.tick.after) / beat.period).floor());
+        // A watched update is read before, at and after the time it is due.
+        loop {
+            let (before, after) = (moment.at - moment.within, moment.at + moment.within);
+            let watched = moment.within > TARGET && moment.within < beat.period / 3.0;
+            let patient = after + 0.05 * beat.period;
+            if watched && t < before {
+                return Some(before);
+            } else if watched && t < moment.at {
+                return Some(moment.at);
+            } else if t < after {
+                let skipped = if watched { 0.0 } else { (stride - 1.0) * beat.period };
+                return Some(patient + skipped);
+            }
+            moment = beat.step(moment, 1.0);
+        }
+    }
+}
+
+impl Beat {
+    /// The longest period that explains all `brackets`.
+    fn of(brackets: &[Bracket]) -> Option<Self> {
+        if brackets.len() < ENOUGH {
+            return None;
+        }
+        let shortest = brackets
+            .windows(2)
+            .map(|pair| pair[1].middle() - pair[0].middle())
+            .fold(f64::INFINITY, f64::min);
+        (1..=DIVISORS)
+            .map(|divisor| shortest / f64::from(divisor))
+            .take_while(|period| *period >= SHORTEST)
+            .find_map(|period| Self::explaining(brackets, period))
+    }
+
+    /// The beat of about `period` that has a tick in every one of `brackets`.
+    fn explaining(brackets: &[Bracket], mut period: f64) -> Option<Self> {
+        let (first, rest) = brackets.split_first()?;
+        let mut count = 0.0;
+        for bracket in rest {
+            let distance = bracket.middle() - first.middle();
+            let periods = (distance / period).round();
+            let tolerance = bracket.half() + first.half() + 0.001;
+            if tolerance > period / 3.0 || (distance - periods * period).abs() > tolerance {
+                return None;
+            }
+            (period, count) = (distance / periods, periods);
+        }
+        let last = rest.last()?;
+        Some(Self {
+            period,
+            drift: (first.half() + last.half()) / count,
+            tick: *last,
+            origin: *first,
+            count,
+            stray: LEAST_STRAY,
+        })
+    }
+
+    /// Where the tick `n` periods after the known one lies.
+    fn at(&self, n: f64) -> Moment {
+        Moment {
+            at: self.tick.middle() + n * self.period,
+            within: self.tick.half() + n.abs() * self.drift + self.stray,
+        }
+    }
+
+    fn step(&self, moment: Moment, n: f64) -> Moment {
+        let from = ((moment.at - self.tick.middle()) / self.period).round();
+        self.at(from + n)
+    }
+
+    /// Takes in that a tick lies in `bracket`; `false` if there is no steady beat.
+    fn follow(&mut self, bracket: Bracket) -> bool {
+        if bracket.half() * 2.0 >= self.period {
+            // More than one tick may lie in it: nothing new, unless there was none.
+            return true;
+        }
+        let mut n = ((bracket.middle() - self.tick.middle()) / self.period).round();
+        // A wide bracket holds the tick that the beat expects in it, wherever its middle lies.
+        for candidate in [n, n - 1.0, n + 1.0] {
+            let moment = self.at(candidate);
+            if moment.at >= bracket.after && moment.at <= bracket.by {
+                n = candidate;
+                break;
+            }
+        }
+        let expected = self.at(n);
+        let (low, high) = (expected.at - expected.within, expected.at + expected.within);
+        let tick = Bracket { after: low.max(bracket.after), by: high.min(bracket.by) };
+        if tick.after > tick.by {
+            // It came earlier or later than it can have: ticks stray further than was known.
+            self.stray += tick.after - tick.by;
+            if self.stray > MOST_STRAY * self.period {
+                return false;
+            }
+            self.tick = bracket;
+        } else {
+            self.tick = tick;
+        }
+        self.count += n;
+        if n > 0.0 {
+            self.period = (self.tick.middle() - self.origin.middle()) / self.count;
+            self.drift = (self.tick.half() + self.origin.half()) / self.count;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PHASE: f64 = 0.0371;
+
+    /// A register that is updated every `period`: a counter, or a level that changes rarely.
+    fn register(t: f64, period: f64, level: bool) -> u64 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive")]
+        let ticks = ((t - PHASE) / period + 1000.0).floor() as u64;
+        if level { u64::from((ticks as f64 * period) % 0.73 < 0.365) } else { ticks }
+    }
+
+    /// Reads in a burst until the period is known, then as the ticks themselves want it.
+    fn follow(ticks: &mut Ticks, seconds: f64, period: f64, level: bool) -> (f64, usize) {
+        let (mut t, mut reads) = (10.0, 0);
+        while t < 10.0 + seconds {
+            reads += 1;
+            // Threads wake late, by up to 1 ms here.
+            let late = 0.001 * (f64::from(u32::try_from(reads).unwrap()) * 0.618).fract();
+            ticks.read(t + late, register(t + late, period, level));
+            t = ticks.next_read(t + late, 1.0).unwrap_or(t + BURST);
+        }
+        (t, reads)
+    }
+
+    fn off(moment: Moment, period: f64) -> f64 {
+        let periods = (moment.at - PHASE) / period;
+        (periods - periods.round()).abs() * period
+    }
+
+    #[test]
+    fn a_period_is_learnt_and_its_updates_are_placed_with_few_reads() {
+        for period in [0.02, 0.0313, 0.1] {
+            let mut ticks = Ticks::new(true);
+            let (t, reads) = follow(&mut ticks, 60.0, period, false);
+            assert!((ticks.period().unwrap() - period).abs() < 0.000_1, "{:?}", ticks.period());
+            assert!(reads as f64 * period < 2.0 * 60.0, "{period} s: {reads} reads");
+            let shown = ticks.shown(t + 0.4 * period).unwrap();
+            assert!(shown.within < 0.003 && off(shown, period) <= shown.within, "{shown:?}");
+        }
+    }
+
+    #[test]
+    fn a_level_that_rarely_changes_shows_its_period_all_the_same() {
+        let mut ticks = Ticks::new(false);
+        follow(&mut ticks, 5.0, 0.1, true);
+        assert!((ticks.period().unwrap() - 0.1).abs() < 0.001, "{:?}", ticks.period());
+    }
+
+    #[test]
+    fn a_moment_too_close_to_an_update_is_not_guessed() {
+        let mut ticks = Ticks::new(true);
+        let (t, _) = follow(&mut ticks, 1.0, 0.1, false);
+        let next = ((t - PHASE) / 0.1).ceil() * 0.1 + PHASE;
+        assert_eq!(ticks.shown(next), None);
+        assert!(off(ticks.shown(next + 0.05).unwrap(), 0.1) < 0.003);
+    }
+
+    #[test]
+    fn a_register_without_a_beat_has_no_period() {
+        // It moves at no multiple of anything.
+        let jumps = [0.02, 0.071, 0.093, 0.16, 0.177, 0.231, 0.26, 0.333];
+        let mut ticks = Ticks::new(true);
+        for k in 0..100 {
+            let t = BURST * f64::from(k);
+            ticks.read(t, jumps.iter().filter(|&&jump| t > jump).count() as u64);
+        }
+        assert_eq!(ticks.period(), None);
+        let mut still = Ticks::new(true);
+        follow(&mut still, 1.0, 1e9, false);
+        assert_eq!(still.period(), None);
+    }
+
+    /// Updates that come up to 1 ms late, at random, as a driver's thread may.
+    #[test]
+    fn updates_that_jitter_stay_within_what_is_said() {
+        let tick = |n: f64| n * 0.1 + 0.001 * (n * 0.618_034).fract();
+        let mut ticks = Ticks::new(true);
+        let (mut t, mut outside, mut seen) = (10.0_f64, 0, 0);
+        while t < 70.0 {
+            let n = (t / 0.1).floor();
+            let shown = if t >= tick(n) { n } else { n - 1.0 };
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive")]
+            let new = ticks.read(t, shown as u64);
+            if new && let Some(moment) = ticks.shown(t) {
+                seen += 1;
+                outside += i32::from((moment.at - tick(shown)).abs() > moment.within);
+            }
+            t = ticks.next_read(t, 1.0).unwrap_or(t + BURST);
+        }
+        assert!(seen > 300 && outside * 20 < seen, "{outside} of {seen}");
+    }
+}
