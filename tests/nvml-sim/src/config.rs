@@ -1,8 +1,13 @@
-//! What is simulated.
+//! What is simulated, and the settings it is read from.
+
+mod generation;
+mod value;
 
 use std::fmt;
 
 use crate::curve::Curve;
+use generation::Generation;
+pub use generation::{Architecture, Brand, Product};
 
 /// A machine with its boards.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,14 +29,16 @@ pub enum InitFailure {
     VersionMismatch,
 }
 
-/// How a power reading comes about: at every multiple of `period_ns`, the mean of the last
-/// `window_ns`.
+/// How a power reading comes about: `phase_ns` after every multiple of `period_ns`, the mean of the
+/// last `window_ns`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sensor {
     /// Nanoseconds between two updates.
     pub period_ns: u64,
     /// Nanoseconds that an update averages.
     pub window_ns: u64,
+    /// Nanoseconds by which updates come after multiples of the period.
+    pub phase_ns: u64,
 }
 
 /// One board.
@@ -39,26 +46,92 @@ pub struct Sensor {
 pub struct Board {
     /// Product name.
     pub name: String,
+    /// What kind of board it is.
+    pub product: Product,
     /// Its true power.
     pub curve: Curve,
     /// Instantaneous power, field 186.
     pub power: Option<Sensor>,
     /// Averaged power, `nvmlDeviceGetPowerUsage`.
     pub usage: Option<Sensor>,
+    /// Averaged power, field 185.
+    pub average: Option<Sensor>,
     /// Nanoseconds between two updates of the energy counter.
     pub counter_ns: Option<u64>,
-    /// Whether the counter can be read as field 83 as well.
+    /// Nanoseconds by which they come after multiples of that.
+    pub counter_phase_ns: u64,
+    /// Whether the counter can be read as fields 83 and 191 as well.
     pub counter_field: bool,
     /// What the sensors multiply true power by.
     pub gain: f64,
+    /// What the counter multiplies true energy by, if not by `gain`.
+    pub counter_gain: Option<f64>,
     /// When the counter stood at 0.
     pub start_ns: u64,
     /// Enforced power limit, watts.
     pub limit: f64,
     /// MIG mode is on.
     pub mig: bool,
+    /// How many MIG instances it then has.
+    pub mig_instances: u32,
+    /// Who uses it; `None` where that cannot be told.
+    pub utilisation: Option<Vec<Process>>,
     /// Every call for it fails.
     pub lost: bool,
+    /// How it misbehaves.
+    pub faults: Faults,
+}
+
+/// A process that computes on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Percent of the multiprocessors' time.
+    pub sm: u32,
+}
+
+/// Misbehaviour; by default there is none. Moments are `CLOCK_MONOTONIC`, nanoseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// From here on the counter stands still.
+    pub stuck_after: Option<u64>,
+    /// Here the counter begins at 0 again, as when the driver is loaded anew.
+    pub reset_at: Option<u64>,
+    /// From here on every call fails.
+    pub lost_after: Option<u64>,
+    /// Nanoseconds of accumulation that a read of the counter costs at most.
+    pub disturb_ns: Option<u64>,
+    /// Nanoseconds that a read of the counter takes.
+    pub latency_ns: u64,
+    /// Nanoseconds that a read of a power takes.
+    pub power_latency_ns: u64,
+    /// Calls between these moments take until the second.
+    pub hang: Option<(u64, u64)>,
+    /// Calls that fail.
+    pub errors: Option<Errors>,
+    /// Each so-manieth reading is garbage.
+    pub garbage: Option<u64>,
+}
+
+/// Calls that fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errors {
+    /// Each so-manieth.
+    pub every: u64,
+    /// How it fails.
+    pub kind: ErrorKind,
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// `NVML_ERROR_TIMEOUT`.
+    Timeout,
+    /// `NVML_ERROR_UNKNOWN`.
+    Unknown,
+    /// `NVML_ERROR_NO_PERMISSION`.
+    NoPermission,
 }
 
 /// A setting that cannot be understood, in words.
@@ -79,204 +152,128 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             name: "Simulated GPU".to_owned(),
+            product: Product::default(),
             curve: Curve::Constant(250.0),
-            power: Some(Sensor { period_ns: 100 * MS, window_ns: 25 * MS }),
-            usage: Some(Sensor { period_ns: 100 * MS, window_ns: 1000 * MS }),
+            power: Some(Sensor { period_ns: 100 * MS, window_ns: 25 * MS, phase_ns: 0 }),
+            usage: Some(Sensor { period_ns: 100 * MS, window_ns: 1000 * MS, phase_ns: 0 }),
+            average: None,
             counter_ns: Some(100 * MS),
+            counter_phase_ns: 0,
             counter_field: true,
             gain: 1.0,
+            counter_gain: None,
             start_ns: 0,
             limit: 400.0,
             mig: false,
+            mig_instances: 2,
+            utilisation: None,
             lost: false,
+            faults: Faults::default(),
         }
     }
 }
 
 impl Machine {
-    /// Reads settings; see the crate's documentation for what they may be.
+    /// Reads settings; see the crate's documentation for what they may be. Moments after `nvmlInit`
+    /// count from now.
     ///
     /// # Errors
     /// [`BadSetting`] for what cannot be understood.
     pub fn parse(text: &str) -> Result<Self, BadSetting> {
+        Self::parse_since(text, crate::monotonic_ns())
+    }
+
+    /// Reads settings for a machine whose `nvmlInit` was first called at `init_ns`.
+    ///
+    /// # Errors
+    /// [`BadSetting`] for what cannot be understood.
+    pub fn parse_since(text: &str, init_ns: u64) -> Result<Self, BadSetting> {
         let mut count = 1;
         let mut init = None;
-        let mut for_all = Vec::new();
-        let mut for_one = Vec::new();
+        let mut settings = Vec::new();
         for pair in text.split([';', '\n']).map(str::trim).filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').ok_or_else(|| bad(pair, "is not key=value"))?;
             let (key, value) = (key.trim(), value.trim());
             match (key, key.split_once('.')) {
-                ("boards", _) => count = number(value)?,
-                ("init", _) => init = Some(init_failure(value)?),
-                (_, Some((board, key))) => for_one.push((number::<usize>(board)?, key, value)),
-                (_, None) => for_all.push((key, value)),
+                ("boards", _) => count = value::number(value)?,
+                ("init", _) => init = Some(value::init_failure(value)?),
+                (_, Some((board, key))) => {
+                    settings.push((Some(value::number::<usize>(board)?), key, value));
+                }
+                (_, None) => settings.push((None, key, value)),
             }
         }
-        let mut board = Board::default();
-        for (key, value) in for_all {
-            board.set(key, value)?;
-        }
-        let mut boards = vec![board; count];
-        for (index, key, value) in for_one {
-            let board =
-                boards.get_mut(index).ok_or_else(|| bad(&index.to_string(), "is no board"))?;
-            board.set(key, value)?;
+        let mut boards = vec![Board::default(); count];
+        // What a generation presets is less than any other setting, what is said of all boards less
+        // than what is said of one.
+        settings.sort_by_key(|(board, key, _)| (*key != "generation", board.is_some()));
+        for (board, key, value) in settings {
+            let boards = match board {
+                None => &mut boards[..],
+                Some(index) => boards
+                    .get_mut(index..=index)
+                    .ok_or_else(|| bad(&index.to_string(), "is no board"))?,
+            };
+            // Without boards a setting is still to be understood.
+            let mut nothing = [Board::default()];
+            let boards = if boards.is_empty() { &mut nothing[..] } else { boards };
+            for board in boards {
+                board.set(key, value, init_ns)?;
+            }
         }
         Ok(Self { boards, init })
     }
 }
 
 impl Board {
-    fn set(&mut self, key: &str, value: &str) -> Result<(), BadSetting> {
+    fn set(&mut self, key: &str, value: &str, init_ns: u64) -> Result<(), BadSetting> {
+        use value::{
+            duration, errors, every, flag, moment, number, optional, period, phased, sensor, window,
+        };
+        let faults = &mut self.faults;
         match key {
-            "curve" => self.curve = curve(value)?,
-            "power" => self.power = sensor(value)?,
-            "usage" => self.usage = sensor(value)?,
-            "counter" => self.counter_ns = optional(value, period)?,
-            "counter-field" => self.counter_field = truth(value)?,
+            "generation" => Generation::named(value)?.preset(self),
+            "curve" => self.curve = value::curve(value)?,
+            "power" => self.power = optional(value, sensor)?,
+            "usage" => self.usage = optional(value, sensor)?,
+            "average" => self.average = optional(value, sensor)?,
+            "counter" => {
+                let counter = optional(value, |text| phased(text, period))?;
+                self.counter_ns = counter.map(|(period, _)| period);
+                self.counter_phase_ns = counter.map_or(0, |(_, phase)| phase);
+            }
+            "counter-field" => self.counter_field = flag(value)?,
             "gain" => self.gain = number(value)?,
-            "start" => self.start_ns = duration(value)?,
+            "counter-gain" => self.counter_gain = Some(number(value)?),
+            "start" => self.start_ns = moment(value, init_ns)?,
             "limit" => self.limit = number(value)?,
-            "mig" => self.mig = truth(value)?,
-            "lost" => self.lost = truth(value)?,
+            "mig" => self.mig = flag(value)?,
+            "mig-instances" => self.mig_instances = value::mig_instances(value)?,
+            "utilisation" => self.utilisation = Some(value::processes(value)?),
+            "persistence" => self.product.persistence = flag(value)?,
             "name" => value.clone_into(&mut self.name),
+            "architecture" => self.product.architecture = Architecture::named(value)?,
+            "brand" => self.product.brand = Brand::named(value)?,
+            "compute" => self.product.compute = value::version(value)?,
+            "lost" => self.lost = flag(value)?,
+            "lost-after" => faults.lost_after = optional(value, |text| moment(text, init_ns))?,
+            "stuck-after" => faults.stuck_after = optional(value, |text| moment(text, init_ns))?,
+            "reset-at" => faults.reset_at = optional(value, |text| moment(text, init_ns))?,
+            "disturb" => faults.disturb_ns = optional(value, period)?,
+            "latency" => faults.latency_ns = duration(value)?,
+            "power-latency" => faults.power_latency_ns = duration(value)?,
+            "hang" => faults.hang = optional(value, |text| window(text, init_ns))?,
+            "errors" => faults.errors = optional(value, errors)?,
+            "garbage" => faults.garbage = optional(value, every)?,
             _ => return Err(bad(key, "is no setting")),
         }
         Ok(())
     }
-
-    /// What the energy counter shows at `now`, millijoules.
-    #[must_use]
-    pub fn millijoules(&self, now: u64) -> Option<u64> {
-        let period = self.counter_ns?;
-        let shown = now - now % period;
-        let joules = self.curve.joules(self.start_ns, shown) * self.gain;
-        Some(whole(joules * 1000.0))
-    }
-
-    /// What `sensor` shows at `now`, milliwatts.
-    #[must_use]
-    pub fn milliwatts(&self, sensor: Sensor, now: u64) -> u32 {
-        let shown = now - now % sensor.period_ns;
-        let watts = self.curve.mean(shown, sensor.window_ns) * self.gain;
-        u32::try_from(whole(watts * 1000.0)).unwrap_or(u32::MAX)
-    }
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
-fn whole(value: f64) -> u64 {
-    value.round().max(0.0) as u64
 }
 
 fn bad(what: &str, why: &str) -> BadSetting {
     BadSetting(format!("'{what}' {why}"))
 }
 
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, BadSetting> {
-    text.parse().map_err(|_| bad(text, "is not a number of that kind"))
-}
-
-fn truth(text: &str) -> Result<bool, BadSetting> {
-    match text {
-        "yes" => Ok(true),
-        "no" => Ok(false),
-        _ => Err(bad(text, "is neither yes nor no")),
-    }
-}
-
-fn duration(text: &str) -> Result<u64, BadSetting> {
-    const UNITS: [(&str, u64); 4] = [("ns", 1), ("us", 1000), ("ms", MS), ("s", 1000 * MS)];
-    UNITS
-        .iter()
-        .find_map(|(unit, nanos)| text.strip_suffix(unit)?.parse::<u64>().ok()?.checked_mul(*nanos))
-        .ok_or_else(|| bad(text, "is not a whole number of ns, us, ms or s"))
-}
-
-fn period(text: &str) -> Result<u64, BadSetting> {
-    match duration(text)? {
-        0 => Err(bad(text, "is no period")),
-        period => Ok(period),
-    }
-}
-
-fn optional<T>(
-    text: &str,
-    parse: impl Fn(&str) -> Result<T, BadSetting>,
-) -> Result<Option<T>, BadSetting> {
-    if text == "none" { Ok(None) } else { parse(text).map(Some) }
-}
-
-fn sensor(text: &str) -> Result<Option<Sensor>, BadSetting> {
-    optional(text, |text| {
-        let (every, window) =
-            text.split_once('/').ok_or_else(|| bad(text, "is not period/window"))?;
-        Ok(Sensor { period_ns: period(every)?, window_ns: period(window)? })
-    })
-}
-
-fn curve(text: &str) -> Result<Curve, BadSetting> {
-    match *text.split(':').collect::<Vec<_>>() {
-        ["constant", watts] => Ok(Curve::Constant(number(watts)?)),
-        ["square", low, high, every] => {
-            Ok(Curve::Square { low: number(low)?, high: number(high)?, period_ns: period(every)? })
-        }
-        ["sine", low, high, every] => {
-            Ok(Curve::Sine { low: number(low)?, high: number(high)?, period_ns: period(every)? })
-        }
-        _ => Err(bad(text, "is no curve")),
-    }
-}
-
-fn init_failure(text: &str) -> Result<InitFailure, BadSetting> {
-    match text {
-        "driver-not-loaded" => Ok(InitFailure::DriverNotLoaded),
-        "no-permission" => Ok(InitFailure::NoPermission),
-        "version-mismatch" => Ok(InitFailure::VersionMismatch),
-        _ => Err(bad(text, "is no reason for nvmlInit to fail")),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_for_all_and_for_one_board() {
-        let machine = Machine::parse(
-            "boards=2;curve=square:100:400:730ms;power=100ms/25ms\ncounter=none;1.counter=20ms;1.lost=yes",
-        )
-        .unwrap();
-        let [first, second] = &machine.boards[..] else { panic!("two boards") };
-        assert_eq!(first.curve, Curve::Square { low: 100.0, high: 400.0, period_ns: 730 * MS });
-        assert_eq!((first.counter_ns, second.counter_ns), (None, Some(20 * MS)));
-        assert_eq!((first.lost, second.lost), (false, true));
-    }
-
-    #[test]
-    fn what_is_not_understood_is_named() {
-        for (text, named) in [
-            ("curve=triangle:1:2:3ms", "triangle"),
-            ("curve=square:1:2:0ms", "0ms"),
-            ("bords=2", "bords"),
-            ("3.lost=yes", "'3'"),
-            ("lost=maybe", "maybe"),
-            ("boards", "boards"),
-        ] {
-            let error = Machine::parse(text).unwrap_err().to_string();
-            assert!(error.contains(named), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_sensor_shows_its_last_update() {
-        let board =
-            &Machine::parse("curve=square:100:400:200ms;power=100ms/25ms").unwrap().boards[0];
-        let sensor = board.power.unwrap();
-        // At 100 ms the low half has just ended, at 200 ms the high one.
-        assert_eq!(board.milliwatts(sensor, 1_150 * MS), 100_000);
-        assert_eq!(board.milliwatts(sensor, 1_250 * MS), 400_000);
-        assert_eq!(board.millijoules(1_250 * MS), Some(300_000));
-        assert_eq!(board.millijoules(1_299 * MS), Some(300_000));
-    }
-}
+mod tests;

@@ -35,12 +35,19 @@
 //! Every curve is a function of `CLOCK_MONOTONIC`, which all of a process (and all processes)
 //! share; [`monotonic_ns`] reads it.
 
+mod board;
 mod config;
 mod curve;
+mod disturb;
 mod ffi;
+mod settings;
+mod state;
 
-pub use config::{BadSetting, Board, InitFailure, Machine, Sensor};
-pub use curve::Curve;
+pub use config::{
+    Architecture, BadSetting, Board, Brand, ErrorKind, Errors, Faults, InitFailure, Machine,
+    Process, Product, Sensor,
+};
+pub use curve::{Curve, Levels};
 
 /// `CLOCK_MONOTONIC`, nanoseconds.
 #[must_use]
