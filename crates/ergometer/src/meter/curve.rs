@@ -27,6 +27,9 @@ pub(super) struct Segment {
     pub spread: f64,
     /// How far its ends may be misplaced in time, seconds to either side.
     pub within: f64,
+    /// Power may have strayed for so long before the ends as well, seconds: what they rest on is an
+    /// average over more than the segment.
+    pub reach: f64,
 }
 
 impl Segment {
@@ -71,6 +74,11 @@ pub(super) struct Curve {
 
 /// Standard deviation of a rectangular distribution of half-width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.577_350_269_189_625_8;
+
+/// Power that strays from the curve does so for a while, and witnesses see it at one place of a cell
+/// only. The factor covers waves just shorter than two cells, which are seen worst (sines and squares
+/// of 1.3 cells, tried at every phase).
+const PERSISTENCE: f64 = 1.5;
 
 impl Curve {
     /// Appends a segment that begins where the curve ends.
@@ -123,12 +131,13 @@ impl Curve {
         let (Some(a), Some(b)) = (at(first), at(last)) else { return 0.0 };
         // Between two exact points of the curve the deviation comes back to nothing.
         let bridge = |segment: &Segment, t: f64| {
-            segment.spread * (t - segment.from).min(segment.to - t).max(0.0)
+            let away = (t - segment.from).min(segment.to - t).max(segment.reach);
+            PERSISTENCE * segment.spread * away
         };
         let misplaced =
             |segment: &Segment, t: f64| segment.watts_at(t) * segment.within * RECTANGULAR;
         let shape = if first == last {
-            bridge(a, from).hypot(bridge(a, to)).min(a.spread * length)
+            bridge(a, from).hypot(bridge(a, to)).min(PERSISTENCE * a.spread * length)
         } else {
             bridge(a, from).hypot(bridge(b, to))
         };
@@ -152,7 +161,16 @@ mod tests {
     use super::*;
 
     fn segment(shape: Shape) -> Segment {
-        Segment { from: 10.0, to: 10.1, e0: 5.0, e1: 30.0, shape, spread: 0.0, within: 0.0 }
+        Segment {
+            from: 10.0,
+            to: 10.1,
+            e0: 5.0,
+            e1: 30.0,
+            shape,
+            spread: 0.0,
+            within: 0.0,
+            reach: 0.0,
+        }
     }
 
     /// 250 W on average over 0.1 s, in every shape.
@@ -175,7 +193,7 @@ mod tests {
     fn a_window_within_one_segment_is_uncertain_by_its_length_and_no_more() {
         let mut curve = Curve::default();
         curve.push(Segment { spread: 100.0, ..segment(Shape::Flat) });
-        assert!((curve.edges(10.04, 10.05) - 1.0).abs() < 1e-9);
+        assert!((curve.edges(10.04, 10.05) - PERSISTENCE).abs() < 1e-9);
         assert!(curve.edges(10.0, 10.1) < 1e-9, "both ends are exact");
     }
 }

@@ -38,8 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
 /// Between two anchors with at least so many samples, the samples give the shape.
 const SHAPED_BY_SAMPLES: usize = 4;
-/// Seconds that a sample may average and still tell what power does within a cell.
-const INSTANTANEOUS: f64 = 0.15;
 /// Share of its period that a sample must average to stand for all of it.
 const UNBROKEN: f64 = 0.8;
 /// Joules by which counter and power must have been compared before their ratio scales power.
@@ -131,11 +129,10 @@ pub(crate) struct Timeline {
 impl Timeline {
     pub(crate) fn new(sensor: Sensor, method: Method, born: Timestamp) -> Self {
         let window = sensor.power_window_s.unwrap_or(0.0);
-        let witness = (window <= INSTANTANEOUS).then_some(window);
         Self {
             sensor,
             method,
-            shaper: Shaper::new(method != Method::Assumed, witness),
+            shaper: Shaper::new(method != Method::Assumed, window),
             samples: Vec::new(),
             anchor: None,
             counter_since: born.as_secs_f64(),
@@ -237,9 +234,8 @@ impl Timeline {
             self.health.counter_joules += joules;
             self.health.integrated_joules += integral;
             self.health.compared = true;
-            if self.samples.iter().filter(|(t, _)| (from..to).contains(t)).count()
-                >= SHAPED_BY_SAMPLES
-            {
+            let inside = self.samples.iter().filter(|(t, _)| (from..to).contains(t)).count();
+            if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES {
                 let scale = joules / integral;
                 let mut e = e0;
                 for piece in &pieces {

@@ -37,7 +37,7 @@ const GAIN_ERROR: f64 = 0.05;
 /// since Turing (Yang et al. 2024, table of update periods).
 const PERIOD: f64 = 0.1;
 /// A burst of reads that shows a period lasts so long, seconds.
-const LEARNING: f64 = 0.4;
+const LEARNING: f64 = 0.6;
 /// Bursts for power whose period has not shown, one every five seconds.
 const BURSTS: u32 = 6;
 const BETWEEN_BURSTS: f64 = 5.0;
@@ -93,6 +93,8 @@ struct Due {
     burst_end: f64,
     next_burst: f64,
     bursts: u32,
+    /// Until when the counter is read about one update.
+    watch: Option<f64>,
 }
 
 /// What one read of a board gave.
@@ -180,6 +182,7 @@ impl Board {
                 burst_end: learnt,
                 next_burst: learnt + BETWEEN_BURSTS,
                 bursts: 0,
+                watch: None,
             },
             cost: f64::INFINITY,
         })
@@ -306,19 +309,39 @@ impl Board {
     fn plan(&mut self, t: f64, energy: bool) {
         let stride = |period: f64| (SPACING / period).ceil().max(1.0);
         let learning = t < self.due.burst_end;
+        let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
+        if !learning
+            && t >= self.due.next_burst
+            && self.due.bursts < BURSTS
+            && !(known(&self.counter_ticks, self.energy) && known(&self.power_ticks, self.power))
+        {
+            self.due.bursts += 1;
+            self.due.burst_end = t + LEARNING;
+            self.due.next_burst = t + LEARNING + BETWEEN_BURSTS;
+        }
+        let learning = t < self.due.burst_end;
         if energy || self.due.energy <= t {
-            self.due.energy = match (self.energy, self.judge.rate()) {
-                (Way::None, _) | (_, Rate::Never) => f64::INFINITY,
-                (_, rate) => match self.counter_ticks.period() {
-                    None if learning => t + BURST,
-                    None => t + 1.0,
-                    Some(period) => {
-                        let from = if rate == Rate::Own { t } else { t + 1.0 - period };
-                        self.counter_ticks.next_read(from, stride(period)).unwrap_or(t + 1.0)
-                    }
-                },
+            let watch = self.due.watch.take();
+            let slowly = t + 1.0;
+            self.due.energy = match (self.energy, self.judge.rate(), self.counter_ticks.period()) {
+                (Way::None, ..) | (_, Rate::Never, _) => f64::INFINITY,
+                (_, Rate::Own, Some(period)) => {
+                    self.counter_ticks.next_read(t, stride(period)).unwrap_or(slowly)
+                }
+                // About one update, as it wants to be watched, then a second's rest.
+                (_, Rate::Second, Some(_)) => {
+                    let watch = watch.filter(|after| t < *after);
+                    let from = if watch.is_some() { t } else { slowly };
+                    self.due.watch = watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
+                    self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
+                }
+                (_, rate, None) if learning && (rate == Rate::Own || self.due.bursts == 0) => {
+                    t + BURST
+                }
+                (_, _, None) => slowly,
             };
         }
+        self.power_ticks.hint(self.counter_ticks.period());
         self.due.power = match (self.power, self.power_ticks.period()) {
             (Way::None, _) => f64::INFINITY,
             (_, Some(period)) => {
@@ -328,12 +351,7 @@ impl Board {
                 if shared { self.due.energy } else { own }
             }
             (_, None) => {
-                if !learning && t >= self.due.next_burst && self.due.bursts < BURSTS {
-                    self.due.bursts += 1;
-                    self.due.burst_end = t + LEARNING;
-                    self.due.next_burst = t + LEARNING + BETWEEN_BURSTS;
-                }
-                if t < self.due.burst_end {
+                if learning {
                     t + BURST
                 } else {
                     // Uneven, so as not to beat with the sensor or the program.
@@ -391,12 +409,12 @@ impl PowerSource for Board {
         self.plan(now, energy);
         if request == Request::Edge && energy && self.judge.rate() == Rate::Second {
             // The update after the edge tells as much as the one before it.
-            if let Some(next) = self.counter_ticks.next_read(now, 1.0) {
-                self.due.energy = self.due.energy.min(next);
+            if let Some((_, after)) = self.counter_ticks.around(now) {
+                self.due.energy = self.due.energy.min(after);
             }
         }
         if request == Request::Last {
-            if let Some(next) = self.counter_ticks.next_read(now, 1.0).filter(|_| counts) {
+            if let Some((_, next)) = self.counter_ticks.around(now).filter(|_| counts) {
                 thread::sleep(length((next - now).min(LAST_UPDATE)));
                 self.look(true, &mut say);
             }

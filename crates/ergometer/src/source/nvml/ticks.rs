@@ -33,17 +33,21 @@ pub(super) struct Moment {
 const SHARP: f64 = 0.008;
 /// Brackets that are enough to know a period.
 const ENOUGH: usize = 3;
+/// A period that other brackets would confirm by chance more often than this is not believed.
+const CHANCE: f64 = 0.02;
 /// Brackets that are kept while learning.
 const MOST: usize = 16;
 /// Not every update is seen to change a register: the period may be the shortest time between two
 /// changes over a number up to this.
-const DIVISORS: u32 = 12;
+const DIVISORS: u32 = 100;
 /// Time between two reads while learning.
 pub(super) const BURST: f64 = 0.004;
 /// An update that is known this well need not be watched.
 const TARGET: f64 = 0.001_8;
 /// Registers that move more often are as good as read at the moment of their update.
 const SHORTEST: f64 = 0.006;
+/// No sensor known is updated less often.
+const LONGEST: f64 = 0.15;
 /// Update moments stray at least so far, for a driver's clock is not this process's.
 const LEAST_STRAY: f64 = 0.000_5;
 /// A register that strays further than this share of its period has no steady one.
@@ -56,6 +60,8 @@ pub(super) struct Ticks {
     restless: bool,
     /// A tick has surely passed and the register has not moved.
     overdue: bool,
+    /// A period that would be no surprise.
+    hinted: Option<f64>,
     /// The last read: when, and what the register showed.
     last: Option<(f64, u64)>,
     learnt: Vec<Bracket>,
@@ -80,12 +86,27 @@ struct Beat {
 impl Ticks {
     /// A register of which nothing is known, but whether every update changes it.
     pub(super) fn new(restless: bool) -> Self {
-        Self { restless, overdue: false, last: None, learnt: Vec::new(), beat: None }
+        Self { restless, overdue: false, hinted: None, last: None, learnt: Vec::new(), beat: None }
     }
 
     /// The period, if it is known.
     pub(super) fn period(&self) -> Option<f64> {
         self.beat.map(|beat| beat.period)
+    }
+
+    /// Takes in that another register of the same board has this period, seconds.
+    pub(super) fn hint(&mut self, period: Option<f64>) {
+        self.hinted = period;
+    }
+
+    /// Shortly before and after the first update that is due after `t`.
+    pub(super) fn around(&self, t: f64) -> Option<(f64, f64)> {
+        let beat = self.beat?;
+        let n = ((t - beat.tick.after) / beat.period).ceil();
+        let moment = beat.at(n);
+        let moment = if moment.at - moment.within < t { beat.at(n + 1.0) } else { moment };
+        let after = moment.at + moment.within + 0.05 * beat.period;
+        Some((moment.at - moment.within, after))
     }
 
     /// When it was read last.
@@ -107,9 +128,10 @@ impl Ticks {
         }
         self.overdue = false;
         let bracket = Bracket { after, by: t };
-        match &mut self.beat {
-            Some(beat) if beat.follow(bracket) => {}
-            Some(_) => {
+        let steady = self.beat.as_mut().map(|beat| beat.follow(bracket));
+        match steady {
+            Some(true) => {}
+            Some(false) => {
                 self.beat = None;
                 self.learnt.clear();
             }
@@ -118,7 +140,7 @@ impl Ticks {
                 if self.learnt.len() > MOST {
                     self.learnt.remove(0);
                 }
-                self.beat = Beat::of(&self.learnt);
+                self.beat = Beat::of(&self.learnt, self.hinted);
             }
             None => {}
         }
@@ -162,34 +184,61 @@ impl Ticks {
     }
 }
 
+/// How far the distance of two brackets' middles may be from that of the ticks in them.
+fn tolerance(a: Bracket, b: Bracket) -> f64 {
+    a.half() + b.half() + 0.001
+}
+
 impl Beat {
-    /// The longest period that explains all `brackets`.
-    fn of(brackets: &[Bracket]) -> Option<Self> {
-        if brackets.len() < ENOUGH {
-            return None;
-        }
+    /// The `hinted` period, else the longest one that explains the most of the last `brackets`.
+    fn of(brackets: &[Bracket], hinted: Option<f64>) -> Option<Self> {
+        let most = brackets.len().checked_sub(ENOUGH)?;
+        (0..=most).find_map(|first| {
+            let brackets = &brackets[first..];
+            let tried = (first + 1) as f64;
+            hinted
+                .and_then(|period| Self::explaining(brackets, period, tried))
+                .or_else(|| Self::divided(brackets, tried))
+        })
+    }
+
+    /// The longest period that explains all `brackets`, after so many others were `tried`.
+    fn divided(brackets: &[Bracket], tried: f64) -> Option<Self> {
+        let widest = |pair: &[Bracket]| 2.0 * tolerance(pair[0], pair[1]);
+        // The shortest distance makes the period, so it cannot confirm it.
+        let free = brackets.windows(2).map(widest).fold(0.0, f64::max);
         let shortest = brackets
             .windows(2)
             .map(|pair| pair[1].middle() - pair[0].middle())
             .fold(f64::INFINITY, f64::min);
         (1..=DIVISORS)
-            .map(|divisor| shortest / f64::from(divisor))
-            .take_while(|period| *period >= SHORTEST)
-            .find_map(|period| Self::explaining(brackets, period))
+            .map(|divisor| (f64::from(divisor), shortest / f64::from(divisor)))
+            .skip_while(|(_, period)| *period > LONGEST)
+            .take_while(|(_, period)| *period >= SHORTEST)
+            .find_map(|(divisor, period)| {
+                Self::explaining(brackets, period, tried * divisor * period / free)
+            })
     }
 
-    /// The beat of about `period` that has a tick in every one of `brackets`.
-    fn explaining(brackets: &[Bracket], mut period: f64) -> Option<Self> {
+    /// The beat of about `period` that has a tick in every one of `brackets`, if that is no
+    /// coincidence among so many that were `tried`.
+    fn explaining(brackets: &[Bracket], mut period: f64, tried: f64) -> Option<Self> {
         let (first, rest) = brackets.split_first()?;
         let mut count = 0.0;
+        // How likely brackets of this width would agree if there were no such period.
+        let mut chance = tried;
         for bracket in rest {
             let distance = bracket.middle() - first.middle();
             let periods = (distance / period).round();
-            let tolerance = bracket.half() + first.half() + 0.001;
+            let tolerance = tolerance(*first, *bracket);
             if tolerance > period / 3.0 || (distance - periods * period).abs() > tolerance {
                 return None;
             }
             (period, count) = (distance / periods, periods);
+            chance *= 2.0 * tolerance / period;
+        }
+        if chance > CHANCE {
+            return None;
         }
         let last = rest.last()?;
         Some(Self {
@@ -231,6 +280,9 @@ impl Beat {
             }
         }
         let expected = self.at(n);
+        if expected.within > self.period / 2.0 {
+            return false;
+        }
         let (low, high) = (expected.at - expected.within, expected.at + expected.within);
         let tick = Bracket { after: low.max(bracket.after), by: high.min(bracket.by) };
         if tick.after > tick.by {
