@@ -9,6 +9,7 @@ mod files;
 mod notes;
 mod paper;
 mod report;
+mod simulate;
 mod software;
 mod spread;
 mod table;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::stop::{Doing, Stop};
 use crate::workspace;
 use report::{Measured, Report, Settings};
+use simulate::Simulation;
 
 /// Train the example models and report what each cost in energy, greenhouse gases and money
 ///
@@ -93,6 +95,11 @@ pub struct BenchModels {
     /// Folder for records, logs and reports [default: target/bench-models]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+
+    /// Meter simulated GPUs: h100, a100, v100, rtx or pascal, several of them as h100x4. Their
+    /// energies are made up and are not to be published
+    #[arg(long, value_name = "BOARDS")]
+    simulate: Option<Simulation>,
 
     /// Print the report as JSON instead of the table
     #[arg(long)]
@@ -172,9 +179,10 @@ impl BenchModels {
         let out = self.out.clone().unwrap_or_else(|| workspace::root().join("target/bench-models"));
         std::fs::create_dir_all(&out).doing(format!("create the folder {}", out.display()))?;
 
+        let nvml = self.simulate.map(|boards| boards.library(&out)).transpose()?;
         let programs = child::build(&models, self.backend, self.profile)?;
         if let Some((_, program)) = programs.first() {
-            let sources = child::probe(program)?;
+            let sources = child::probe(program, nvml.as_deref())?;
             eprint!("{}", notes::sources(&sources));
         }
 
@@ -182,7 +190,7 @@ impl BenchModels {
         let mut failures = Vec::new();
         for (model, program) in &programs {
             for repeat in 0..self.repeats {
-                match self.train(*model, program, repeat, &out) {
+                match self.train(*model, program, nvml.as_deref(), repeat, &out) {
                     Ok(run) => measured.push(run),
                     Err(child::Failure::WrongInput) => return Err(Stop::relayed(2)),
                     Err(child::Failure::Other(message)) => {
@@ -199,6 +207,7 @@ impl BenchModels {
             if self.json {
                 println!("{}", report.to_json()?);
             } else {
+                print!("{}", notes::notice(&report));
                 print!("{}", table::terminal(&report));
                 print!("{}", notes::of(&report));
                 print!("{}", notes::written(&written));
@@ -215,6 +224,7 @@ impl BenchModels {
         &self,
         model: Model,
         program: &std::path::Path,
+        nvml: Option<&std::path::Path>,
         repeat: u32,
         out: &std::path::Path,
     ) -> Result<Measured, child::Failure> {
@@ -228,7 +238,8 @@ impl BenchModels {
             word(self.size),
             self.repeats
         );
-        let record = child::train(program, &self.arguments(model, seed), &record_path, &log_path)?;
+        let arguments = self.arguments(model, seed);
+        let record = child::train(program, nvml, &arguments, &record_path, &log_path)?;
         Ok(Measured { model, record, record_path, log_path })
     }
 
@@ -312,6 +323,7 @@ impl BenchModels {
             epochs: self.epochs,
             profile: self.profile,
             preset: self.preset,
+            simulate: self.simulate.map(|boards| boards.to_string()),
         }
     }
 }

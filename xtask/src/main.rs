@@ -23,7 +23,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    BenchModels(bench_models::BenchModels),
+    BenchModels(Box<bench_models::BenchModels>),
     Test(test::Test),
     Ci(ci::Ci),
 }

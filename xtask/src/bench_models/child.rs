@@ -38,20 +38,7 @@ pub fn build(
         }
     }
     let line = workspace::typed(&cargo);
-    eprintln!("==> {line}");
-    // Cargo names the programs it has built; where they lie depends on the user's settings.
-    cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
-    let mut child = cargo.spawn().doing(format!("run `{line}`"))?;
-    let mut built = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        for message in BufReader::new(stdout).lines() {
-            built.extend(executable(&message.doing(format!("read the output of `{line}`"))?));
-        }
-    }
-    let status = child.wait().doing(format!("wait for `{line}`"))?;
-    if !status.success() {
-        return Err(Stop::failed(format!("`{line}` failed: {status}")));
-    }
+    let built = built(cargo, executable)?;
     models
         .iter()
         .map(|&model| {
@@ -63,6 +50,26 @@ pub fn build(
         .collect()
 }
 
+/// Runs a build and gives what `artifact` finds in the lines of cargo's messages.
+pub fn built<T>(mut cargo: Command, artifact: fn(&str) -> Option<T>) -> Result<Vec<T>, Stop> {
+    let line = workspace::typed(&cargo);
+    eprintln!("==> {line}");
+    // Cargo names what it has built; where that lies depends on the user's settings.
+    cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
+    let mut child = cargo.spawn().doing(format!("run `{line}`"))?;
+    let mut built = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        for message in BufReader::new(stdout).lines() {
+            built.extend(artifact(&message.doing(format!("read the output of `{line}`"))?));
+        }
+    }
+    let status = child.wait().doing(format!("wait for `{line}`"))?;
+    if !status.success() {
+        return Err(Stop::failed(format!("`{line}` failed: {status}")));
+    }
+    Ok(built)
+}
+
 /// Name and path of the program that a line of cargo's messages announces.
 fn executable(message: &str) -> Option<(String, PathBuf)> {
     let message: Value = serde_json::from_str(message).ok()?;
@@ -71,10 +78,17 @@ fn executable(message: &str) -> Option<(String, PathBuf)> {
     Some((name.to_owned(), PathBuf::from(path)))
 }
 
+/// A model's program, told to read the NVML library `nvml` instead of the system's.
+fn command(program: &Path, nvml: Option<&Path>) -> Command {
+    let mut command = Command::new(program);
+    command.envs(nvml.map(|library| ("ERGOMETER_NVML_LIBRARY", library)));
+    command
+}
+
 /// Asks a model's program which power sources it finds.
-pub fn probe(program: &Path) -> Result<Vec<SourceReport>, Stop> {
+pub fn probe(program: &Path, nvml: Option<&Path>) -> Result<Vec<SourceReport>, Stop> {
     let line = format!("{} --probe", program.display());
-    let output = Command::new(program)
+    let output = command(program, nvml)
         .arg("--probe")
         .stderr(Stdio::inherit())
         .output()
@@ -88,6 +102,7 @@ pub fn probe(program: &Path) -> Result<Vec<SourceReport>, Stop> {
 /// Trains a model: progress passes through, what it prints goes to `log`, its record to `record`.
 pub fn train(
     program: &Path,
+    nvml: Option<&Path>,
     arguments: &[OsString],
     record: &Path,
     log: &Path,
@@ -102,7 +117,7 @@ pub fn train(
     }
     let output = File::create(log)
         .map_err(|error| failed(format!("cannot create {}: {error}", log.display())))?;
-    let status = Command::new(program)
+    let status = command(program, nvml)
         .args(arguments)
         .arg("--record")
         .arg(record)
@@ -146,7 +161,18 @@ mod tests {
     #[cfg(unix)]
     fn run(folder: &Path, script: &str) -> Result<Record, Failure> {
         let arguments = ["-c", script].map(OsString::from);
-        train(Path::new("/bin/sh"), &arguments, &folder.join("run.json"), &folder.join("run.log"))
+        let (record, log) = (folder.join("run.json"), folder.join("run.log"));
+        train(Path::new("/bin/sh"), Some(Path::new("/sim.so")), &arguments, &record, &log)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_program_is_told_of_the_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let outcome = run(folder.path(), "echo $ERGOMETER_NVML_LIBRARY; exit 1");
+        assert!(matches!(outcome, Err(Failure::Other(_))));
+        let log = std::fs::read_to_string(folder.path().join("run.log")).unwrap();
+        assert_eq!(log, "/sim.so\n");
     }
 
     #[cfg(unix)]

@@ -7,10 +7,16 @@ use super::paper::{self, PaperRow};
 use super::report::{ModelReport, Report, Run};
 use super::word;
 
+/// Origin of a row that was measured.
+const RUN: &str = "run";
+
+/// Origin of a row whose GPUs were simulated.
+const SIMULATED: &str = "run on SIMULATED GPUs";
+
 /// A row; what is not known is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// `run`, or the citation of a printed row.
+    /// [`RUN`], [`SIMULATED`], or the citation of a printed row.
     pub origin: String,
     pub model: String,
     pub size: Option<String>,
@@ -50,7 +56,8 @@ pub fn of(report: &Report) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for model in &report.models {
         for run in &model.runs {
-            writer.serialize(measured(model, run))?;
+            let origin = if report.simulated { SIMULATED } else { RUN };
+            writer.serialize(measured(origin, model, run))?;
         }
         if let Some(row) = &model.paper {
             writer.serialize(printed(row))?;
@@ -59,12 +66,12 @@ pub fn of(report: &Report) -> Result<Vec<u8>, csv::Error> {
     writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
-fn measured(model: &ModelReport, run: &Run) -> Row {
+fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
     let training = run.training_steps();
     let items = run.training_items();
     let quality = run.quality.as_ref();
     Row {
-        origin: "run".to_owned(),
+        origin: origin.to_owned(),
         model: word(model.model),
         size: Some(word(model.size)),
         seed: run.seed,

@@ -32,8 +32,9 @@ pub fn write(report: &Report, out: &Path) -> Result<Vec<PathBuf>, Stop> {
 fn markdown(report: &Report) -> String {
     let notes: Vec<String> =
         notes::of(report).lines().map(|line| format!("* {}", line.trim_start())).collect();
+    let notice = report.notice.as_ref().map_or_else(String::new, |line| format!("**{line}**\n\n"));
     format!(
-        "# What training the example models cost\n\n\
+        "{notice}# What training the example models cost\n\n\
          ## Cost, in the form of Strubell et al. (2019), Table 3\n\n{}\n\n\
          ## Training\n\n{}\n\n## Notes\n\n{}\n",
         table::costs(report, Style::Markdown),

@@ -37,6 +37,11 @@ fn source_line(source: &SourceReport) -> String {
     }
 }
 
+/// What has to be known before anything else is read; nothing for a report of real figures.
+pub fn notice(report: &Report) -> String {
+    report.notice.as_ref().map_or_else(String::new, |notice| format!("{notice}\n"))
+}
+
 /// All that has to be known to read the tables.
 pub fn of(report: &Report) -> String {
     let mut lines = String::new();

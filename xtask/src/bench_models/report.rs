@@ -12,6 +12,7 @@ use ergometer::units::{Joules, UsDollars};
 use serde::{Deserialize, Serialize};
 
 use super::paper::PaperRow;
+use super::simulate;
 use super::software::Software;
 use super::spread::Spread;
 use super::{Backend, Model, Preset, Profile, Size};
@@ -54,6 +55,9 @@ pub struct Settings {
     pub profile: Profile,
     /// `--preset`.
     pub preset: Preset,
+    /// `--simulate`.
+    #[serde(default)]
+    pub simulate: Option<String>,
 }
 
 /// What training the example models cost.
@@ -61,6 +65,12 @@ pub struct Settings {
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
+    /// Whether its GPUs were simulated, so that none of its figures may be published.
+    #[serde(default)]
+    pub simulated: bool,
+    /// The same in words.
+    #[serde(default)]
+    pub notice: Option<String>,
     /// When the report was written, RFC 3339, UTC.
     pub written: String,
     /// What was asked for.
@@ -229,6 +239,8 @@ impl Report {
             .collect();
         Some(Self {
             schema: SCHEMA.to_owned(),
+            simulated: settings.simulate.is_some(),
+            notice: settings.simulate.as_deref().map(simulate::notice),
             written: jiff::Timestamp::now().to_string(),
             settings,
             software,

@@ -154,6 +154,11 @@ fn record(seed: u64, joules: f64) -> Record {
 }
 
 fn report(runs: Vec<(Model, Record)>) -> Report {
+    report_on(None, runs)
+}
+
+/// A report on boards simulated with `--simulate`.
+fn report_on(simulate: Option<&str>, runs: Vec<(Model, Record)>) -> Report {
     let settings = Settings {
         command: vec!["xtask".to_owned()],
         size: Size::Tiny,
@@ -164,6 +169,7 @@ fn report(runs: Vec<(Model, Record)>) -> Report {
         epochs: None,
         profile: Profile::Release,
         preset: Preset::Current,
+        simulate: simulate.map(str::to_owned),
     };
     let measured = runs
         .into_iter()
@@ -328,4 +334,37 @@ fn all_files_are_written_where_they_are_said_to_be() {
     assert_eq!(written[..3], names);
     let markdown = std::fs::read_to_string(&names[1]).unwrap();
     assert!(markdown.contains("| transformer tiny") && markdown.contains("Strubell et al. 2019"));
+}
+
+#[test]
+fn simulated_energies_are_called_so_in_every_form() {
+    let report = report_on(Some("h100x4"), vec![(Model::Elmo, record(1, 6000.0))]);
+    let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    assert_eq!(json["simulated"], true);
+    assert_eq!(json["settings"]["simulate"], "h100x4");
+    let folder = tempfile::tempdir().unwrap();
+    let written = files::write(&report, folder.path()).unwrap();
+    let read = |number: usize| std::fs::read_to_string(&written[number]).unwrap();
+    for text in [
+        json["notice"].as_str().unwrap(),
+        notes::notice(&report).lines().next().unwrap(),
+        read(1).lines().next().unwrap(),
+    ] {
+        assert!(text.contains("SIMULATED") && text.contains("DO NOT PUBLISH"), "{text}");
+        assert!(text.contains("h100x4"), "{text}");
+    }
+    assert!(read(2).lines().nth(1).unwrap().starts_with("run on SIMULATED GPUs,"));
+}
+
+#[test]
+fn a_report_of_real_figures_has_no_notice() {
+    let report = two_models();
+    assert!(!report.simulated && report.notice.is_none() && notes::notice(&report).is_empty());
+    // Reports from before there was a simulation read as real ones.
+    let mut json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    for key in ["simulated", "notice"] {
+        json.as_object_mut().unwrap().remove(key);
+    }
+    json["settings"].as_object_mut().unwrap().remove("simulate");
+    assert!(serde_json::from_value::<Report>(json).unwrap() == report);
 }
