@@ -38,9 +38,11 @@ const GAIN_ERROR: f64 = 0.05;
 const PERIOD: f64 = 0.1;
 /// A burst of reads that shows a period lasts so long, seconds.
 const LEARNING: f64 = 0.6;
-/// Bursts for power whose period has not shown, one every five seconds.
+/// Further bursts while a period has not shown, and seconds between them.
 const BURSTS: u32 = 6;
 const BETWEEN_BURSTS: f64 = 5.0;
+/// The same as long as the counter's own period has not shown.
+const BETWEEN_TRIES: f64 = 0.3;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
 /// Reads due within this many seconds are one.
@@ -73,8 +75,9 @@ pub struct Board {
     /// Seconds over which a power sample is averaged.
     window: f64,
     judge: Judge,
-    /// Counter values read while its period was being learnt: seconds, raw.
-    waiting: Vec<(f64, u64)>,
+    /// Counter values read while its period was being learnt: when the read began and ended,
+    /// seconds, and the raw value.
+    waiting: Vec<(f64, f64, u64)>,
     /// The counter value that was dated last, and the power sample.
     dated: Option<(f64, u64)>,
     sampled: f64,
@@ -93,6 +96,8 @@ struct Due {
     burst_end: f64,
     next_burst: f64,
     bursts: u32,
+    /// The counter's period was known after the last read.
+    beaten: bool,
     /// Until when the counter is read about one update.
     watch: Option<f64>,
 }
@@ -180,8 +185,9 @@ impl Board {
                 energy: now,
                 power: now,
                 burst_end: learnt,
-                next_burst: learnt + BETWEEN_BURSTS,
+                next_burst: learnt + BETWEEN_TRIES,
                 bursts: 0,
+                beaten: false,
                 watch: None,
             },
             cost: f64::INFINITY,
@@ -194,7 +200,7 @@ impl Board {
         let sample = self.sample(energy, self.power != Way::None);
         let took = clock::now().since(before);
         let at = before.after(took / 2);
-        let t = at.as_secs_f64();
+        let call = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
         let sample = match sample {
             Ok(sample) => sample,
@@ -204,14 +210,14 @@ impl Board {
         match sample.millijoules {
             Some(Ok(raw)) => {
                 self.cost = self.cost.min(took.as_secs_f64());
-                self.take_energy(t, raw, &mut words);
+                self.take_energy(call, raw, &mut words);
             }
             Some(Err(error)) => missing(format!("energy counter: {error}")),
             None => {}
         }
         match sample.watts {
             Some(Ok(watts)) => {
-                let moment = self.date_power(t, watts);
+                let moment = self.date_power(call, watts);
                 match power(watts) {
                     Value::Missing(text) => say(at, Duration::ZERO, Value::Missing(text)),
                     value => {
@@ -231,31 +237,32 @@ impl Board {
         }
     }
 
-    /// Finds the moment since which the counter shows `raw`, read at `t`, and what to say of it.
-    fn take_energy(&mut self, t: f64, raw: u64, words: &mut Vec<Word>) {
+    /// Finds the moment since which the counter shows `raw`, read within the call, and what to say
+    /// of it.
+    fn take_energy(&mut self, (began, t): (f64, f64), raw: u64, words: &mut Vec<Word>) {
         let before = self.counter_ticks.last_read();
-        let new = self.counter_ticks.read(t, raw);
+        let new = self.counter_ticks.read(began, t, raw);
         let period = self.counter_ticks.period();
         if let Some(period) = period {
             self.judge.costs(self.cost / period);
         }
         if period.is_none() && t < self.due.burst_end {
             // What is read while the period is being learnt is dated later.
-            self.waiting.push((t, raw));
+            self.waiting.push((began, t, raw));
             return;
         }
         let waiting = std::mem::take(&mut self.waiting);
         // Of a consumer board it is not used: fast reading may have disturbed the counter.
         let harmless = self.judge.rate() == Rate::Own;
-        for (t, raw) in waiting.into_iter().filter(|_| harmless) {
+        for (began, t, raw) in waiting.into_iter().filter(|_| harmless) {
             let moment = match period {
-                Some(_) => self.counter_ticks.shown(t),
+                Some(_) => self.counter_ticks.shown(began, t),
                 None => Some(Moment { at: t - PERIOD / 2.0, within: PERIOD / 2.0 }),
             };
             self.count(moment, raw, words);
         }
         let moment = match (period, before) {
-            (Some(_), _) => self.counter_ticks.shown(t),
+            (Some(_), _) => self.counter_ticks.shown(began, t),
             (None, Some(before)) if new && t - before < PERIOD => {
                 Some(Moment { at: f64::midpoint(before, t), within: (t - before) / 2.0 })
             }
@@ -289,11 +296,11 @@ impl Board {
         }
     }
 
-    /// The update whose power a read at `t` shows; `None` if it is known already or cannot be told.
-    fn date_power(&mut self, t: f64, watts: f64) -> Option<Moment> {
-        self.power_ticks.read(t, watts.to_bits());
+    /// The update whose power a read shows; `None` if it is known already or cannot be told.
+    fn date_power(&mut self, (began, t): (f64, f64), watts: f64) -> Option<Moment> {
+        self.power_ticks.read(began, t, watts.to_bits());
         let moment = if self.power_ticks.period().is_some() {
-            self.power_ticks.shown(t)?
+            self.power_ticks.shown(began, t)?
         } else {
             let period = self.domain[0].sensor.power_period_s.unwrap_or(PERIOD);
             Moment { at: t - period / 2.0, within: period / 2.0 }
@@ -309,6 +316,12 @@ impl Board {
     fn plan(&mut self, t: f64, energy: bool) {
         let stride = |period: f64| (SPACING / period).ceil().max(1.0);
         let learning = t < self.due.burst_end;
+        if self.due.beaten && self.counter_ticks.period().is_none() {
+            // It strayed too far: learn anew, at once.
+            self.due.next_burst = t;
+            self.due.bursts = self.due.bursts.min(BURSTS - 1);
+        }
+        self.due.beaten = self.counter_ticks.period().is_some();
         let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
         if !learning
             && t >= self.due.next_burst
@@ -317,7 +330,10 @@ impl Board {
         {
             self.due.bursts += 1;
             self.due.burst_end = t + LEARNING;
-            self.due.next_burst = t + LEARNING + BETWEEN_BURSTS;
+            // Without its period a counter is worth little; power can wait.
+            let counter = known(&self.counter_ticks, self.energy);
+            let rest = if counter { BETWEEN_BURSTS } else { BETWEEN_TRIES };
+            self.due.next_burst = t + LEARNING + rest;
         }
         let learning = t < self.due.burst_end;
         if energy || self.due.energy <= t {

@@ -272,7 +272,6 @@ impl Judge {
                 };
                 let error = error.hypot(found.error);
                 if 1.0 - ratio / expected > tolerance + 3.0 * error {
-                    eprintln!("DBG {ratio} err {error} {:?} {:?} n {} {:?} held {:?}", self.begin, self.end, self.samples.len(), self.samples, self.held);
                     return self.reject(Reason::Disturbed { fast: ratio }, Rate::Second, words);
                 }
                 self.trials += 1;

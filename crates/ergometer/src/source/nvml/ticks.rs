@@ -30,11 +30,13 @@ pub(super) struct Moment {
 }
 
 /// Brackets wider than this tell nothing about a period that is not known yet.
-const SHARP: f64 = 0.008;
+const SHARP: f64 = 0.012;
 /// Brackets that are enough to know a period.
 const ENOUGH: usize = 3;
 /// A period that other brackets would confirm by chance more often than this is not believed.
 const CHANCE: f64 = 0.02;
+/// How unlikely it is that two registers of one board have different periods.
+const SURPRISE: f64 = 100.0;
 /// Brackets that are kept while learning.
 const MOST: usize = 16;
 /// Not every update is seen to change a register: the period may be the shortest time between two
@@ -62,7 +64,7 @@ pub(super) struct Ticks {
     overdue: bool,
     /// A period that would be no surprise.
     hinted: Option<f64>,
-    /// The last read: when, and what the register showed.
+    /// The last read: when it began, and what the register showed.
     last: Option<(f64, u64)>,
     learnt: Vec<Bracket>,
     beat: Option<Beat>,
@@ -114,20 +116,22 @@ impl Ticks {
         self.last.map(|(t, _)| t)
     }
 
-    /// Takes in that the register showed `value` at `t`; whether that is new.
-    pub(super) fn read(&mut self, t: f64, value: u64) -> bool {
-        let before = self.last.replace((t, value));
+    /// Takes in that the register showed `value` at some time from `began` to `t`; whether that is
+    /// new.
+    pub(super) fn read(&mut self, began: f64, t: f64, value: u64) -> bool {
+        let before = self.last.replace((began, value));
         let Some((after, old)) = before else { return true };
         if old == value {
             // Only one read may wonder: the one after the tick that it waited for.
             let passed = |moment: Moment| moment.at - moment.within > after;
             self.overdue = self.restless
                 && t - after < self.beat.map_or(0.0, |beat| beat.period)
-                && (self.overdue || self.shown(t).is_some_and(passed));
+                && (self.overdue || self.shown(began, t).is_some_and(passed));
             return false;
         }
         self.overdue = false;
         let bracket = Bracket { after, by: t };
+        let divisors = if self.restless { 1 } else { DIVISORS };
         let steady = self.beat.as_mut().map(|beat| beat.follow(bracket));
         match steady {
             Some(true) => {}
@@ -140,22 +144,22 @@ impl Ticks {
                 if self.learnt.len() > MOST {
                     self.learnt.remove(0);
                 }
-                self.beat = Beat::of(&self.learnt, self.hinted);
+                self.beat = Beat::of(&self.learnt, self.hinted, divisors);
             }
             None => {}
         }
         true
     }
 
-    /// The update whose value a read at `t` shows; `None` while the period is not known, or if `t` is
-    /// so close to an update that it may have come before or after.
-    pub(super) fn shown(&self, t: f64) -> Option<Moment> {
+    /// The update whose value a read from `began` to `t` shows; `None` while the period is not known,
+    /// or if the read is so close to an update that it may have come before or after.
+    pub(super) fn shown(&self, began: f64, t: f64) -> Option<Moment> {
         let beat = self.beat?;
-        let surely = beat.at(((t - beat.tick.by) / beat.period).floor());
-        let surely = if surely.at + surely.within <= t { surely } else { beat.step(surely, -1.0) };
+        let after = |moment: Moment| moment.at + moment.within <= began;
+        let first = beat.at(((began - beat.tick.by) / beat.period).floor());
+        let surely = if after(first) { first } else { beat.step(first, -1.0) };
         let next = beat.step(surely, 1.0);
-        let sure = surely.at + surely.within <= t && t <= next.at - next.within;
-        sure.then_some(surely)
+        (after(surely) && t <= next.at - next.within).then_some(surely)
     }
 
     /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
@@ -191,19 +195,19 @@ fn tolerance(a: Bracket, b: Bracket) -> f64 {
 
 impl Beat {
     /// The `hinted` period, else the longest one that explains the most of the last `brackets`.
-    fn of(brackets: &[Bracket], hinted: Option<f64>) -> Option<Self> {
+    fn of(brackets: &[Bracket], hinted: Option<f64>, divisors: u32) -> Option<Self> {
         let most = brackets.len().checked_sub(ENOUGH)?;
         (0..=most).find_map(|first| {
             let brackets = &brackets[first..];
             let tried = (first + 1) as f64;
-            hinted
-                .and_then(|period| Self::explaining(brackets, period, tried))
-                .or_else(|| Self::divided(brackets, tried))
+            hinted.and_then(|period| Self::explaining(brackets, period, tried)).or_else(|| {
+                Self::divided(brackets, tried * hinted.map_or(1.0, |_| SURPRISE), divisors)
+            })
         })
     }
 
     /// The longest period that explains all `brackets`, after so many others were `tried`.
-    fn divided(brackets: &[Bracket], tried: f64) -> Option<Self> {
+    fn divided(brackets: &[Bracket], tried: f64, divisors: u32) -> Option<Self> {
         let widest = |pair: &[Bracket]| 2.0 * tolerance(pair[0], pair[1]);
         // The shortest distance makes the period, so it cannot confirm it.
         let free = brackets.windows(2).map(widest).fold(0.0, f64::max);
@@ -211,7 +215,7 @@ impl Beat {
             .windows(2)
             .map(|pair| pair[1].middle() - pair[0].middle())
             .fold(f64::INFINITY, f64::min);
-        (1..=DIVISORS)
+        (1..=divisors)
             .map(|divisor| (f64::from(divisor), shortest / f64::from(divisor)))
             .skip_while(|(_, period)| *period > LONGEST)
             .take_while(|(_, period)| *period >= SHORTEST)
@@ -291,7 +295,7 @@ impl Beat {
             if self.stray > MOST_STRAY * self.period {
                 return false;
             }
-            self.tick = bracket;
+            self.tick = Bracket { after: low.min(bracket.by), by: high.max(bracket.after) };
         } else {
             self.tick = tick;
         }
@@ -324,7 +328,7 @@ mod tests {
             reads += 1;
             // Threads wake late, by up to 1 ms here.
             let late = 0.001 * (f64::from(u32::try_from(reads).unwrap()) * 0.618).fract();
-            ticks.read(t + late, register(t + late, period, level));
+            ticks.read(t + late, t + late, register(t + late, period, level));
             t = ticks.next_read(t + late, 1.0).unwrap_or(t + BURST);
         }
         (t, reads)
@@ -342,7 +346,7 @@ mod tests {
             let (t, reads) = follow(&mut ticks, 60.0, period, false);
             assert!((ticks.period().unwrap() - period).abs() < 0.000_1, "{:?}", ticks.period());
             assert!(reads as f64 * period < 2.0 * 60.0, "{period} s: {reads} reads");
-            let shown = ticks.shown(t + 0.4 * period).unwrap();
+            let shown = ticks.shown(t + 0.4 * period, t + 0.4 * period).unwrap();
             assert!(shown.within < 0.003 && off(shown, period) <= shown.within, "{shown:?}");
         }
     }
@@ -359,8 +363,8 @@ mod tests {
         let mut ticks = Ticks::new(true);
         let (t, _) = follow(&mut ticks, 1.0, 0.1, false);
         let next = ((t - PHASE) / 0.1).ceil() * 0.1 + PHASE;
-        assert_eq!(ticks.shown(next), None);
-        assert!(off(ticks.shown(next + 0.05).unwrap(), 0.1) < 0.003);
+        assert_eq!(ticks.shown(next, next), None);
+        assert!(off(ticks.shown(next + 0.05, next + 0.05).unwrap(), 0.1) < 0.003);
     }
 
     #[test]
@@ -370,7 +374,7 @@ mod tests {
         let mut ticks = Ticks::new(true);
         for k in 0..100 {
             let t = BURST * f64::from(k);
-            ticks.read(t, jumps.iter().filter(|&&jump| t > jump).count() as u64);
+            ticks.read(t, t, jumps.iter().filter(|&&jump| t > jump).count() as u64);
         }
         assert_eq!(ticks.period(), None);
         let mut still = Ticks::new(true);
@@ -388,8 +392,8 @@ mod tests {
             let n = (t / 0.1).floor();
             let shown = if t >= tick(n) { n } else { n - 1.0 };
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive")]
-            let new = ticks.read(t, shown as u64);
-            if new && let Some(moment) = ticks.shown(t) {
+            let new = ticks.read(t, t, shown as u64);
+            if new && let Some(moment) = ticks.shown(t, t) {
                 seen += 1;
                 outside += i32::from((moment.at - tick(shown)).abs() > moment.within);
             }
