@@ -8,4 +8,5 @@ mod macros;
 mod meter;
 mod nvml;
 mod rapl;
+mod replay;
 mod report;

@@ -8,6 +8,7 @@ use super::sampler::Sampler;
 use super::{Inner, Live, Meter, Notes};
 use crate::footprint::Site;
 use crate::source::probe::{self, Settings};
+use crate::source::replay::{Replay, Speed};
 use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
 use crate::span::ring::Rings;
 use crate::units::Watts;
@@ -27,6 +28,7 @@ pub struct MeterBuilder {
     accelerators: Option<u32>,
     probe: bool,
     settings: Settings,
+    replay: Option<PathBuf>,
     sources: Vec<Box<dyn PowerSource>>,
 }
 
@@ -40,6 +42,7 @@ impl MeterBuilder {
             accelerators: None,
             probe: true,
             settings: Settings::default(),
+            replay: None,
             sources: Vec::new(),
         }
     }
@@ -99,6 +102,13 @@ impl MeterBuilder {
         self
     }
 
+    /// Plays the trace at `path` instead of looking for hardware; see [`crate::source::replay`]. The
+    /// last call counts.
+    pub fn replay(mut self, path: impl Into<PathBuf>) -> Self {
+        self.replay = Some(path.into());
+        self
+    }
+
     /// Looks for no hardware: only fixed wattages and given sources are used.
     pub fn without_probe(mut self) -> Self {
         self.probe = false;
@@ -131,7 +141,8 @@ impl MeterBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense; [`ErrorKind::Sampler`] if no thread can be started. Hardware that cannot be read is no
+    /// sense; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
+    /// [`ErrorKind::Sampler`] if no thread can be started. Hardware that cannot be read is no
     /// error: see [`Meter::sources`].
     pub fn start(self) -> Result<Meter> {
         let mut site = self.site;
@@ -149,12 +160,15 @@ impl MeterBuilder {
             }
         }
 
-        let (mut sources, mut reports) = if self.probe {
+        let replay =
+            self.replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+        let (mut sources, mut reports) = if self.probe && replay.is_none() {
             probe::probe(&self.settings)
         } else {
             probe::fixed_only(&self.settings)
         };
-        for source in self.sources {
+        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
+        for source in replay.into_iter().chain(self.sources) {
             let domains = source.domains();
             reports.push(SourceReport {
                 source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),

@@ -19,6 +19,7 @@ mod host;
 pub mod nvml;
 pub mod probe;
 pub mod rapl;
+pub mod replay;
 
 /// What kind of thing a domain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
