@@ -96,9 +96,19 @@ impl MeterBuilder {
         self
     }
 
-    /// A domain that draws a constant power which the user states.
+    /// A domain that draws a constant power which the user states. What is found inside a stated
+    /// node, platform or module is not added to it; a stated component steps back where a sensor
+    /// gives it: see [`probe`](crate::source::probe::probe).
     pub fn fixed(mut self, kind: DomainKind, watts: Watts) -> Self {
         self.settings.fixed.push((kind, watts));
+        self
+    }
+
+    /// Meters the platform (`psys`) alone, instead of the packages and the memory in it. What else
+    /// lies in it (the whole board, the screen) is the machine's maker's choice. Where there is
+    /// none, the packages and the memory are metered, and the source's report says so.
+    pub fn platform(mut self) -> Self {
+        self.settings.platform = true;
         self
     }
 
