@@ -49,7 +49,7 @@
 //!
 //! # Not covered
 //!
-//! AMD and Intel GPUs, a journal that survives the program's death, several
+//! A journal that survives the program's death, several
 //! ranks of one run: see `DESIGN.md` for what is planned.
 
 #![forbid(unsafe_code)]

@@ -17,6 +17,7 @@ pub mod cpu_model;
 pub mod fixed;
 mod follow;
 mod host;
+pub mod hwmon;
 pub mod nvml;
 pub mod perf;
 pub mod probe;

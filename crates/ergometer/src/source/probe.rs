@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::cpu_model::{CpuModel, Wanted};
 use super::fixed::{self, Fixed};
+use super::hwmon::Hwmon;
 use super::perf::Perf;
 use super::rapl::{Rapl, Scope};
 use super::{Availability, DomainKind, PowerSource, SourceReport, nvml, perf};
@@ -38,7 +39,7 @@ impl Default for Settings {
     }
 }
 
-/// Opens every source and says what each found, in the order `nvml`, `rapl`, `perf`,
+/// Opens every source and says what each found, in the order `nvml`, `rapl`, `perf`, `hwmon`,
 /// `cpu-model`, `fixed`; the last only where a power was stated.
 ///
 /// No joule is counted twice:
@@ -61,6 +62,13 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let (nvml, report) = nvml::open(settings.nvml_library.as_deref());
     let mut found = vec![outside(Found { source: nvml, report })];
     found.extend(processor(settings).map(outside));
+    let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
+    let package = package
+        .map(|found| found.report.source.clone())
+        .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
+    let (hwmon, report) = Hwmon::open(&settings.sysfs_root, package.as_deref());
+    found.push(outside(Found::new(hwmon, report)));
+
     let (stated, fixed_report) = stated(&settings.fixed, |kind| {
         // A machine may have GPUs with a sensor and others without: those are stated beside them.
         let gives = |found: &&Found| match kind {
@@ -107,6 +115,11 @@ const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
         Module => matches!(inner, CpuPackage | Dram | Gpu),
         Gpu | CpuPackage | Dram => false,
     }
+}
+
+/// Whether `kind` is among `kinds` or lies in one of them.
+fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
+    kinds.iter().any(|&one| one == kind || contains(one, kind))
 }
 
 /// What a source found.
