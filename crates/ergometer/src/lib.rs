@@ -45,10 +45,11 @@
 //!
 //! * `macros` (default): [`track_energy`].
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
+//! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
 //!
 //! # Not covered
 //!
-//! AMD and Intel GPUs, RAPL through `perf_event`, a journal that survives the program's death, several
+//! A journal that survives the program's death, several
 //! ranks of one run: see `DESIGN.md` for what is planned.
 
 #![forbid(unsafe_code)]

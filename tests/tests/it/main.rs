@@ -4,8 +4,11 @@
 
 mod accounting;
 mod footprint;
+mod hwmon;
 mod macros;
 mod meter;
 mod nvml;
 mod rapl;
+mod replay;
 mod report;
+mod sources;

@@ -6,13 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::source::probe::{Settings, fixed_only, probe};
-use ergometer::source::rapl::Rapl;
+use ergometer::source::rapl::{Rapl, Scope};
 use ergometer::source::{
     Availability, DomainKind, PowerSource, Reading, Request, SourceReport, Value,
 };
 use ergometer::span::Label;
-use ergometer::units::Watts;
 use ergometer::{Kind, Meter};
 use tempfile::TempDir;
 
@@ -55,7 +53,7 @@ impl Tree {
     }
 
     fn open(&self) -> (Option<Rapl>, SourceReport) {
-        Rapl::open(&self.sys(), &self.proc())
+        Rapl::open(&self.sys(), &self.proc(), Scope::Components)
     }
 }
 
@@ -133,6 +131,63 @@ fn two_packages_and_two_memories_and_nothing_that_lies_inside_them() {
     let (package, dram) = (DomainKind::CpuPackage, DomainKind::Dram);
     assert_eq!(kinds, [package, dram, package, dram]);
     assert!(report.remarks.iter().any(|remark| remark.contains("psys")), "{report:?}");
+}
+
+#[test]
+fn the_platform_is_read_alone_when_asked_for() {
+    let tree = Tree::new()
+        .zone("intel-rapl:0", "package-0", 1)
+        .zone("intel-rapl:0:0", "dram", 1)
+        .zone("intel-rapl:1", "psys", 5_000_000);
+    let (rapl, report) = Rapl::open(&tree.sys(), &tree.proc(), Scope::Platform);
+    let mut rapl = rapl.unwrap();
+    assert_eq!(report.domains, ["rapl:psys"]);
+    assert_eq!(rapl.domains()[0].kind, DomainKind::Psys);
+    read(&mut rapl);
+    tree.set("intel-rapl:1", 9_000_000);
+    assert_eq!(joules(&read(&mut rapl)[0]), 4.0);
+
+    let without = Tree::new().zone("intel-rapl:0", "package-0", 1);
+    let (rapl, report) = Rapl::open(&without.sys(), &without.proc(), Scope::Platform);
+    assert!(rapl.is_none());
+    assert!(unavailable(&report).0.contains("no psys"), "{report:?}");
+}
+
+/// Two names for one folder: what the zones of dies that share a register look like to a reader.
+#[test]
+fn two_zones_that_advance_identically_are_counted_once() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0-die-0", 1_000_000).zone(
+        "intel-rapl:2",
+        "package-1-die-0",
+        77_000_000,
+    );
+    let shown = tree.folder("intel-rapl:0").join("energy_uj");
+    let mirror = tree.folder("intel-rapl:1");
+    fs::create_dir_all(&mirror).unwrap();
+    fs::write(mirror.join("name"), "package-0-die-1\n").unwrap();
+    fs::write(mirror.join("max_energy_range_uj"), format!("{RANGE}\n")).unwrap();
+    std::os::unix::fs::symlink(&shown, mirror.join("energy_uj")).unwrap();
+    let done = AtomicBool::new(false);
+    let (rapl, report) = thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut energy = 1_000_000;
+            while !done.load(Ordering::Relaxed) {
+                energy += 1_000;
+                tree.set("intel-rapl:0", energy);
+            }
+        });
+        // The other package is idle; the register moves until the source has been opened.
+        let opened = tree.open();
+        done.store(true, Ordering::Relaxed);
+        opened
+    });
+    assert_eq!(report.domains, ["rapl:package-0-die-0", "rapl:package-1-die-0"]);
+    assert!(
+        report.remarks.iter().any(|remark| remark.contains("package-0-die-1 shows the same")),
+        "{report:?}"
+    );
+    let note = rapl.unwrap().domains()[0].note.clone().unwrap();
+    assert!(note.contains("package-0-die-1"), "{note}");
 }
 
 #[test]
@@ -333,74 +388,6 @@ fn each_way_of_having_no_powercap_has_its_own_reason() {
         let (reason, _) = unavailable(&report);
         assert!(reason.contains(words), "expected '{words}' in '{reason}'");
     }
-}
-
-/// A procfs with a processor, its time and its memory.
-fn fill_proc(tree: &Tree) {
-    fs::write(tree.proc().join("cpuinfo"), "processor\t: 0\nmodel name\t: X\n").unwrap();
-    fs::write(tree.proc().join("stat"), "cpu  100 0 0 900 0 0 0 0 0 0\n").unwrap();
-    fs::write(tree.proc().join("meminfo"), "MemTotal:        8388608 kB\n").unwrap();
-}
-
-fn settings(tree: &Tree, fixed: &[(DomainKind, f64)]) -> Settings {
-    Settings {
-        sysfs_root: tree.sys(),
-        proc_root: tree.proc(),
-        nvml_library: Some(PathBuf::from("/nowhere/libnvidia-ml.so.1")),
-        fixed: fixed.iter().map(|&(kind, watts)| (kind, Watts::new(watts))).collect(),
-    }
-}
-
-fn domains(settings: &Settings) -> Vec<String> {
-    let (sources, reports) = probe(settings);
-    let names: Vec<_> = reports.iter().map(|report| report.source.as_str()).collect();
-    assert_eq!(names, ["nvml", "rapl", "cpu-model", "fixed"]);
-    let given: Vec<String> = sources
-        .iter()
-        .flat_map(|source| source.domains().iter().map(|domain| domain.id.clone()))
-        .collect();
-    let reported: Vec<String> = reports.into_iter().flat_map(|report| report.domains).collect();
-    assert_eq!(given, reported, "the reports say what the sources give");
-    given
-}
-
-#[test]
-fn the_model_stands_in_only_for_what_nothing_else_gives() {
-    let none = Tree::new();
-    let package = Tree::new().zone("intel-rapl:0", "package-0", 1);
-    let both = Tree::new().zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 1);
-    for tree in [&none, &package, &both] {
-        fill_proc(tree);
-    }
-    assert_eq!(domains(&settings(&none, &[])), ["cpu-model:package", "cpu-model:dram"]);
-    assert_eq!(domains(&settings(&package, &[])), ["rapl:package-0", "cpu-model:dram"]);
-    assert_eq!(domains(&settings(&both, &[])), ["rapl:package-0", "rapl:package-0:dram"]);
-}
-
-#[test]
-fn a_stated_power_replaces_the_model_and_steps_back_before_a_counter() {
-    let none = Tree::new();
-    let package = Tree::new().zone("intel-rapl:0", "package-0", 1);
-    fill_proc(&none);
-    fill_proc(&package);
-    let stated =
-        [(DomainKind::CpuPackage, 65.0), (DomainKind::Gpu, 200.0), (DomainKind::Gpu, 90.0)];
-    assert_eq!(
-        domains(&settings(&none, &stated)),
-        ["cpu-model:dram", "fixed:cpu-package", "fixed:gpu", "fixed:gpu-2"]
-    );
-    assert_eq!(
-        domains(&settings(&package, &stated)),
-        ["rapl:package-0", "cpu-model:dram", "fixed:gpu", "fixed:gpu-2"]
-    );
-}
-
-#[test]
-fn a_stated_power_that_is_none_is_refused_with_its_reason() {
-    let tree = Tree::new();
-    let (sources, reports) = fixed_only(&settings(&tree, &[(DomainKind::Gpu, f64::NAN)]));
-    assert!(sources.is_empty());
-    assert!(unavailable(&reports[0]).0.contains("NaN"), "{reports:?}");
 }
 
 /// Package power: 60 W and 180 W by turns of 365 ms, as energy since the start.

@@ -8,6 +8,7 @@ use super::sampler::Sampler;
 use super::{Inner, Live, Meter, Notes};
 use crate::footprint::Site;
 use crate::source::probe::{self, Settings};
+use crate::source::replay::{Replay, Speed};
 use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
 use crate::span::ring::Rings;
 use crate::units::Watts;
@@ -27,6 +28,7 @@ pub struct MeterBuilder {
     accelerators: Option<u32>,
     probe: bool,
     settings: Settings,
+    replay: Option<PathBuf>,
     sources: Vec<Box<dyn PowerSource>>,
 }
 
@@ -40,6 +42,7 @@ impl MeterBuilder {
             accelerators: None,
             probe: true,
             settings: Settings::default(),
+            replay: None,
             sources: Vec::new(),
         }
     }
@@ -93,9 +96,26 @@ impl MeterBuilder {
         self
     }
 
-    /// A domain that draws a constant power which the user states.
+    /// A domain that draws a constant power which the user states. What is found inside a stated
+    /// node, platform or module is not added to it; a stated component steps back where a sensor
+    /// gives it: see [`probe`](crate::source::probe::probe).
     pub fn fixed(mut self, kind: DomainKind, watts: Watts) -> Self {
         self.settings.fixed.push((kind, watts));
+        self
+    }
+
+    /// Meters the platform (`psys`) alone, instead of the packages and the memory in it. What else
+    /// lies in it (the whole board, the screen) is the machine's maker's choice. Where there is
+    /// none, the packages and the memory are metered, and the source's report says so.
+    pub fn platform(mut self) -> Self {
+        self.settings.platform = true;
+        self
+    }
+
+    /// Plays the trace at `path` instead of looking for hardware; see [`crate::source::replay`]. The
+    /// last call counts.
+    pub fn replay(mut self, path: impl Into<PathBuf>) -> Self {
+        self.replay = Some(path.into());
         self
     }
 
@@ -131,7 +151,8 @@ impl MeterBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense; [`ErrorKind::Sampler`] if no thread can be started. Hardware that cannot be read is no
+    /// sense; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
+    /// [`ErrorKind::Sampler`] if no thread can be started. Hardware that cannot be read is no
     /// error: see [`Meter::sources`].
     pub fn start(self) -> Result<Meter> {
         let mut site = self.site;
@@ -149,12 +170,15 @@ impl MeterBuilder {
             }
         }
 
-        let (mut sources, mut reports) = if self.probe {
+        let replay =
+            self.replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+        let (mut sources, mut reports) = if self.probe && replay.is_none() {
             probe::probe(&self.settings)
         } else {
             probe::fixed_only(&self.settings)
         };
-        for source in self.sources {
+        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
+        for source in replay.into_iter().chain(self.sources) {
             let domains = source.domains();
             reports.push(SourceReport {
                 source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),

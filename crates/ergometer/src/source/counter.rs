@@ -42,7 +42,8 @@ pub struct Counter {
     last: Option<(u64, Timestamp)>,
     /// The value rejected last: if the counter goes on from there, it has really jumped.
     suspect: Option<(u64, Timestamp)>,
-    total: u64,
+    /// Wider than the register: units of 2^-32 J fill 64 bits after 4.3 GJ.
+    total: u128,
 }
 
 impl Counter {
@@ -98,7 +99,7 @@ impl Counter {
             self.last = Some((raw, at));
         }
         if let Advance::Advanced(units) | Advance::Wrapped(units) = advance {
-            self.total = self.total.saturating_add(units);
+            self.total += u128::from(units);
         }
         advance
     }
@@ -141,7 +142,7 @@ mod tests {
     }
 
     /// Feeds `(seconds, raw)` and returns what each said and the total.
-    fn follow(range: Option<u64>, reads: &[(f64, u64)]) -> (Vec<Advance>, u64) {
+    fn follow(range: Option<u64>, reads: &[(f64, u64)]) -> (Vec<Advance>, u128) {
         let mut counter = Counter::new(1e6, range, LIMIT);
         let said = reads.iter().map(|&(s, raw)| counter.advance(raw, at(s))).collect();
         (said, counter.total)
@@ -155,7 +156,7 @@ mod tests {
             range: Option<u64>,
             reads: &'static [(f64, u64)],
             says: &'static [Advance],
-            total: u64,
+            total: u128,
         }
         let cases = [
             Case {

@@ -156,7 +156,7 @@ impl CpuModel {
         let availability = if !model.domains.is_empty() {
             Availability::Available
         } else if remarks.is_empty() {
-            remarks.push("not used: better sources give the processor and the memory".to_owned());
+            remarks.push("not used: other sources give the processor and the memory".to_owned());
             Availability::Available
         } else {
             Availability::Unavailable {

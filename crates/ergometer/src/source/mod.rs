@@ -15,10 +15,15 @@ use crate::units::{Joules, Watts};
 mod counter;
 pub mod cpu_model;
 pub mod fixed;
+mod follow;
 mod host;
+pub mod hwmon;
 pub mod nvml;
+pub mod perf;
 pub mod probe;
 pub mod rapl;
+pub mod replay;
+mod sysfs;
 
 /// What kind of thing a domain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,7 +67,7 @@ pub struct Domain {
     pub kind: DomainKind,
     /// For people: `NVIDIA H100 80GB HBM3`.
     pub label: String,
-    /// The source that reads it: `nvml`, `rapl`, `cpu-model`, `fixed`.
+    /// The source that reads it: `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`, `fixed`, `replay`.
     pub source: String,
     /// How its energy is obtained.
     pub method: Method,

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use super::cpu_model::{CpuModel, Wanted};
 use super::fixed::{self, Fixed};
-use super::rapl::Rapl;
-use super::{Availability, DomainKind, PowerSource, SourceReport, nvml};
+use super::hwmon::Hwmon;
+use super::perf::Perf;
+use super::rapl::{Rapl, Scope};
+use super::{Availability, DomainKind, PowerSource, SourceReport, nvml, perf};
 use crate::units::Watts;
 
 /// Where the sources look.
@@ -20,6 +22,8 @@ pub struct Settings {
     pub nvml_library: Option<PathBuf>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
+    /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
+    pub platform: bool,
 }
 
 impl Default for Settings {
@@ -30,79 +34,228 @@ impl Default for Settings {
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             fixed: Vec::new(),
+            platform: false,
         }
     }
 }
 
-/// Opens every source and says what each found, in the order `nvml`, `rapl`, `cpu-model`, `fixed`.
+/// Opens every source and says what each found, in the order `nvml`, `rapl`, `perf`, `hwmon`,
+/// `cpu-model`, `fixed`; the last only where a power was stated.
 ///
-/// No joule is counted twice: the model gives a processor or a memory only where neither RAPL nor
-/// the user does, and a stated processor or memory steps back where RAPL measures it.
+/// No joule is counted twice:
+/// * `perf` and `rapl` read the same registers: `perf` is used where `rapl` finds none it may read;
+/// * a stated node, platform or module stays, and what lies inside it is not added, whatever gives
+///   it: a node contains everything, a platform the packages and the memory, a module those and its
+///   GPU;
+/// * a stated component steps back where a sensor gives it, or what contains it;
+/// * the model gives a processor or a memory only where nothing else does.
 #[must_use]
 pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
-    let mut sources: Vec<Box<dyn PowerSource>> = Vec::new();
+    let stated_kinds: Vec<DomainKind> = settings
+        .fixed
+        .iter()
+        .filter(|&&(kind, watts)| Fixed::new(kind, watts, fixed::DEFAULT_ERROR).is_ok())
+        .map(|&(kind, _)| kind)
+        .collect();
+    let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let (nvml, nvml_report) = nvml::open(settings.nvml_library.as_deref());
-    sources.extend(nvml);
+    let (nvml, report) = nvml::open(settings.nvml_library.as_deref());
+    let mut found = vec![outside(Found { source: nvml, report })];
+    found.extend(processor(settings).map(outside));
+    let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
+    let package = package
+        .map(|found| found.report.source.clone())
+        .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
+    let (hwmon, report) = Hwmon::open(&settings.sysfs_root, package.as_deref());
+    found.push(outside(Found::new(hwmon, report)));
 
-    let (rapl, rapl_report) = Rapl::open(&settings.sysfs_root, &settings.proc_root);
-    let measured = |kind| {
-        rapl.as_ref().is_some_and(|rapl| rapl.domains().iter().any(|domain| domain.kind == kind))
+    let (stated, fixed_report) = stated(&settings.fixed, |kind| {
+        // A machine may have GPUs with a sensor and others without: those are stated beside them.
+        let gives = |found: &&Found| match kind {
+            DomainKind::Gpu => found.any(|outer| contains(outer, kind)),
+            kind => found.gives(kind),
+        };
+        found.iter().find(gives).map(|found| found.report.source.clone())
+    });
+    let given = |kind| {
+        found.iter().any(|found| found.gives(kind))
+            || stated.iter().any(|source| {
+                let stated = source.domains()[0].kind;
+                stated == kind || contains(stated, kind)
+            })
     };
-    let (stated, fixed_report) = stated(&settings.fixed, measured);
-    let given =
-        |kind| measured(kind) || stated.iter().any(|source| source.domains()[0].kind == kind);
     let wanted = Wanted { package: !given(DomainKind::CpuPackage), dram: !given(DomainKind::Dram) };
-    let (model, model_report) = CpuModel::open(&settings.proc_root, wanted);
+    let (model, report) = CpuModel::open(&settings.proc_root, wanted);
+    found.push(Found::new(model, report));
 
-    sources.extend(rapl.map(|rapl| Box::new(rapl) as Box<dyn PowerSource>));
-    sources.extend(model.map(|model| Box::new(model) as Box<dyn PowerSource>));
+    let (mut sources, mut reports) = (Vec::new(), Vec::new());
+    for found in found {
+        sources.extend(found.source);
+        reports.push(found.report);
+    }
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
-    (sources, vec![nvml_report, rapl_report, model_report, fixed_report])
+    reports.extend(fixed_report);
+    (sources, reports)
 }
 
 /// Only the powers that the user states: no hardware is looked for.
 #[must_use]
 pub fn fixed_only(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
-    let (stated, report) = stated(&settings.fixed, |_| false);
+    let (stated, report) = stated(&settings.fixed, |_| None);
     let sources = stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>).collect();
-    (sources, vec![report])
+    (sources, report.into_iter().collect())
 }
 
+/// Whether everything of kind `inner` lies in a domain of kind `outer`.
+const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
+    use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Psys};
+    match outer {
+        Node => !matches!(inner, Node),
+        Psys => matches!(inner, CpuPackage | Dram),
+        Module => matches!(inner, CpuPackage | Dram | Gpu),
+        Gpu | CpuPackage | Dram => false,
+    }
+}
+
+/// Whether `kind` is among `kinds` or lies in one of them.
+fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
+    kinds.iter().any(|&one| one == kind || contains(one, kind))
+}
+
+/// What a source found.
+struct Found {
+    source: Option<Box<dyn PowerSource>>,
+    report: SourceReport,
+}
+
+impl Found {
+    fn new(source: Option<impl PowerSource + 'static>, report: SourceReport) -> Self {
+        Self { source: source.map(|source| Box::new(source) as Box<dyn PowerSource>), report }
+    }
+
+    fn any(&self, kind: impl Fn(DomainKind) -> bool) -> bool {
+        let domains = self.source.as_ref().map(|source| source.domains());
+        domains.is_some_and(|domains| domains.iter().any(|domain| kind(domain.kind)))
+    }
+
+    /// Whether it gives `kind`, or what contains it.
+    fn gives(&self, kind: DomainKind) -> bool {
+        self.any(|given| given == kind || contains(given, kind))
+    }
+
+    /// Leaves the source out if all it gives lies in something stated.
+    fn unless_inside(self, stated: &[DomainKind]) -> Self {
+        let inside = |source: &dyn PowerSource| {
+            let outer = |kind| stated.iter().find(|&&outer| contains(outer, kind)).copied();
+            let mut outers = source.domains().iter().map(|domain| outer(domain.kind));
+            outers.next().flatten().filter(|_| outers.all(|outer| outer.is_some()))
+        };
+        match self.source.as_deref().and_then(inside) {
+            Some(outer) => {
+                let outer = outer.as_str();
+                self.not_used(&format!("it lies in the {outer} whose power is stated"))
+            }
+            None => self,
+        }
+    }
+
+    fn not_used(mut self, why: &str) -> Self {
+        self.source = None;
+        self.report.domains.clear();
+        self.report.remarks.push(format!("not used: {why}"));
+        self
+    }
+}
+
+/// RAPL, by powercap or by `perf_event`.
+fn processor(settings: &Settings) -> [Found; 2] {
+    if !settings.platform {
+        return components(settings);
+    }
+    let [rapl, perf] = registers(settings, Scope::Platform);
+    if rapl.source.is_some() || perf.source.is_some() {
+        return [rapl, perf];
+    }
+    let mut found = components(settings);
+    for (found, platform) in found.iter_mut().zip([rapl, perf]) {
+        if let Availability::Unavailable { reason, .. } = platform.report.availability {
+            found.report.remarks.push(format!(
+                "the platform was asked for and is not there ({reason}): the components in it are \
+                 metered"
+            ));
+        }
+    }
+    found
+}
+
+fn components(settings: &Settings) -> [Found; 2] {
+    registers(settings, Scope::Components)
+}
+
+/// Both ways to the registers of `scope`; at most one is used.
+fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
+    let Settings { sysfs_root, proc_root, .. } = settings;
+    let (rapl, report) = Rapl::open(sysfs_root, proc_root, scope);
+    let rapl = Found::new(rapl, report);
+    if rapl.source.is_some() {
+        let perf = SourceReport {
+            source: perf::NAME.to_owned(),
+            availability: Availability::Available,
+            domains: Vec::new(),
+            remarks: vec!["not used: rapl reads the same counters".to_owned()],
+        };
+        return [rapl, Found { source: None, report: perf }];
+    }
+    let (perf, report) = Perf::open(sysfs_root, proc_root, scope);
+    let mut rapl = rapl;
+    if perf.is_some() {
+        rapl.report.remarks.push("not used: perf reads the same counters".to_owned());
+    }
+    [rapl, Found::new(perf, report)]
+}
+
+/// The stated powers that are used, and what there is to say of them if there is any. `measured`
+/// names the source that gives a kind
+/// for which a stated power steps back.
 fn stated(
     powers: &[(DomainKind, Watts)],
-    measured: impl Fn(DomainKind) -> bool,
-) -> (Vec<Fixed>, SourceReport) {
+    measured: impl Fn(DomainKind) -> Option<String>,
+) -> (Vec<Fixed>, Option<SourceReport>) {
+    if powers.is_empty() {
+        return (Vec::new(), None);
+    }
     let mut sources: Vec<Fixed> = Vec::new();
     let mut remarks = Vec::new();
     for &(kind, watts) in powers {
-        if matches!(kind, DomainKind::CpuPackage | DomainKind::Dram) && measured(kind) {
-            remarks.push(format!("{} at {watts} is not used: rapl measures it", kind.as_str()));
+        let word = kind.as_str();
+        let fixed = match Fixed::new(kind, watts, fixed::DEFAULT_ERROR) {
+            Ok(fixed) => fixed,
+            Err(error) => {
+                remarks.push(error.to_string());
+                continue;
+            }
+        };
+        if let Some(outer) = powers.iter().find(|(outer, _)| contains(*outer, kind)) {
+            let outer = outer.0.as_str();
+            remarks.push(format!("{word} at {watts} is not used: it lies in the stated {outer}"));
             continue;
         }
-        match Fixed::new(kind, watts, fixed::DEFAULT_ERROR) {
-            Ok(fixed) => {
-                let before =
-                    sources.iter().filter(|source| source.domains()[0].kind == kind).count();
-                sources.push(if before == 0 { fixed } else { fixed.with_number(before + 1) });
-            }
-            Err(error) => remarks.push(error.to_string()),
+        if let Some(source) = measured(kind) {
+            remarks.push(format!("{word} at {watts} is not used: {source} measures it"));
+            continue;
         }
+        let before = sources.iter().filter(|source| source.domains()[0].kind == kind).count();
+        sources.push(if before == 0 { fixed } else { fixed.with_number(before + 1) });
     }
-    let availability = if !sources.is_empty() {
-        Availability::Available
-    } else if remarks.is_empty() {
-        Availability::Unavailable {
-            reason: "no power was stated".to_owned(),
-            remedy: "state the watts of what has no sensor, with `MeterBuilder::fixed`".to_owned(),
-        }
-    } else {
+    let availability = if sources.is_empty() {
         Availability::Unavailable {
             reason: remarks.join("; "),
             remedy: "state powers between 0 W and 100 kW, of what nothing measures".to_owned(),
         }
+    } else {
+        Availability::Available
     };
     let domains = sources.iter().map(|source| source.domains()[0].id.clone()).collect();
     let report = SourceReport { source: fixed::NAME.to_owned(), availability, domains, remarks };
-    (sources, report)
+    (sources, Some(report))
 }

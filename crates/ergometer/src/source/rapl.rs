@@ -1,31 +1,31 @@
 //! Intel and AMD processors' own energy counters (RAPL), through the kernel's powercap files.
 //!
-//! Packages and the memory beside them (`dram`) are metered. `core` and `uncore` lie inside a
-//! package, `psys` contains the packages, and `intel-rapl-mmio` shows a package a second time:
-//! none of them is ever added.
+//! Packages and the memory beside them (`dram`) are metered, or, when asked for ([`Scope`]),
+//! `psys` alone, which contains them. `core` and `uncore` lie inside a package, and
+//! `intel-rapl-mmio` shows a package a second time: none of them is ever added. Zones of several
+//! dies that show one register are recognised by their values and counted once.
 //!
 //! The files show a 32-bit register in microjoules; it starts again at 0 after
 //! `max_energy_range_uj`, at 200 W after five to twenty minutes. The source must be read more often
 //! than that; it says so when it was not.
 //!
-//! Not covered: `perf_event`'s `power` events, and processors that show RAPL only through MSRs.
+//! The same registers through `perf_event` are [`perf`](super::perf)'s.
+//!
+//! Not covered: processors that show RAPL only through MSRs.
 
+pub(super) mod mirror;
+pub(super) mod part;
 mod zones;
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
+use std::{io, thread};
 
-use super::counter::{Advance, Counter};
-use super::{
-    Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
-    host,
-};
-use crate::clock::{self, Timestamp};
-use crate::meter::Method;
-use crate::units::{Joules, Watts};
+use super::follow::Followed;
+use super::sysfs::{self, permit};
+use super::{Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host};
+use crate::clock;
+use crate::units::Watts;
 
 /// The source's name.
 pub const NAME: &str = "rapl";
@@ -34,26 +34,21 @@ pub const NAME: &str = "rapl";
 /// The largest server packages are specified for 500 W.
 pub const IMPOSSIBLE: Watts = Watts::new(2000.0);
 
-/// Between two reads further apart than this a second wrap is looked for: a register of 65,536 J
-/// wraps in 328 s at 200 W.
-const ATTENTIVE: Duration = Duration::from_mins(1);
+/// Units of a powercap file in a joule.
+const UNITS_PER_JOULE: f64 = 1e6;
 
-/// The register counts in units of 2^-16 J on AMD and on Intel's server memory, 2^-14 J on Intel
-/// packages (Intel SDM vol. 3B, 15.10); the coarser one is assumed.
-const QUANTUM: Joules = Joules::new(1.0 / 16384.0);
+/// How far apart two views of one register may lie: 0.1 J, an update period (1 ms) at 100 W.
+const MIRROR_SLACK: u64 = 100_000;
 
-/// "Updated every 1 ms" (AMD PPR, `Core::X86::Msr::PKG_ENERGY_STAT`; Intel SDM vol. 3B: about 1 ms).
-const PERIOD_S: f64 = 0.001;
-
-/// Relative standard uncertainty of packages: on Haswell and newer RAPL is measured and follows
-/// the wall meter within 2 % or so; AMD's is partly modelled (Hackenberg et al. 2015, doi
-/// 10.1109/IPDPSW.2015.70; Schöne et al. 2021, doi 10.1109/Cluster48925.2021.00087).
-const PACKAGE_ERROR: f64 = 0.03;
-
-/// Relative standard uncertainty of memory domains: within 20 % of a board meter over
-/// configurations (Desrochers, Paradis, Weaver 2016, doi 10.1145/2989081.2989088), taken as two
-/// standard deviations.
-const DRAM_ERROR: f64 = 0.10;
+/// What is metered where there is a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// The packages and the memory beside them.
+    #[default]
+    Components,
+    /// The platform (`psys`), which contains them, alone.
+    Platform,
+}
 
 /// The packages and memories that can be read.
 #[derive(Debug)]
@@ -65,22 +60,22 @@ pub struct Rapl {
 #[derive(Debug)]
 struct Zone {
     file: PathBuf,
-    counter: Counter,
+    counter: Followed,
 }
 
 impl Rapl {
-    /// Looks for zones below `sysfs_root` (`/sys`) and says what was found; `proc_root` (`/proc`)
-    /// tells why there are none.
+    /// Looks for the zones of `scope` below `sysfs_root` (`/sys`) and says what was found;
+    /// `proc_root` (`/proc`) tells why there are none.
     #[must_use]
-    pub fn open(sysfs_root: &Path, proc_root: &Path) -> (Option<Self>, SourceReport) {
-        let found = zones::find(sysfs_root);
+    pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Scope) -> (Option<Self>, SourceReport) {
+        let found = zones::find(sysfs_root, scope);
         let mut remarks = found.remarks;
         let mut rapl = Self { domains: Vec::new(), zones: Vec::new() };
         let mut denied = Vec::new();
         let mut broken = None;
         for zone in found.metered {
             let file = zone.folder.join("energy_uj");
-            match energy_uj(&file) {
+            match sysfs::number::<u64>(&file) {
                 Ok(_) => rapl.add(&zone, file, &mut remarks),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => denied.push(file),
                 Err(error) => {
@@ -93,6 +88,7 @@ impl Rapl {
         if !denied.is_empty() && !rapl.zones.is_empty() {
             remarks.push(format!("permission denied for some zones; {}", permit(&denied)));
         }
+        rapl.drop_mirrors(&mut remarks);
         let availability = if !rapl.zones.is_empty() {
             Availability::Available
         } else if !denied.is_empty() {
@@ -109,6 +105,11 @@ impl Rapl {
                 reason,
                 remedy: "check the kernel log for errors of the intel_rapl driver".to_owned(),
             }
+        } else if scope == Scope::Platform && found.others {
+            Availability::Unavailable {
+                reason: "this machine's RAPL has no psys zone".to_owned(),
+                remedy: "meter the packages and the memory instead, as is the default".to_owned(),
+            }
         } else {
             absent(sysfs_root, proc_root, found.powercap, found.nameless)
         };
@@ -119,7 +120,7 @@ impl Rapl {
 
     fn add(&mut self, zone: &zones::Zone, file: PathBuf, remarks: &mut Vec<String>) {
         let range_file = zone.folder.join("max_energy_range_uj");
-        let range = fs::read_to_string(&range_file).ok().and_then(|text| text.trim().parse().ok());
+        let range = sysfs::number(&range_file).ok();
         if range.is_none() {
             remarks.push(format!(
                 "{}: {} cannot be read, so energy is lost, and said to be, whenever the counter \
@@ -128,25 +129,43 @@ impl Rapl {
                 range_file.display()
             ));
         }
-        self.domains.push(Domain {
-            id: format!("{NAME}:{}", zone.id),
-            kind: if zone.dram { DomainKind::Dram } else { DomainKind::CpuPackage },
-            label: zone.id.replace(':', " "),
-            source: NAME.to_owned(),
-            method: Method::Counter,
-            sensor: Sensor {
-                counter_period_s: Some(PERIOD_S),
-                counter_quantum: Some(QUANTUM),
-                power_period_s: None,
-                power_window_s: None,
-                relative_error: if zone.dram { DRAM_ERROR } else { PACKAGE_ERROR },
-                absolute_error: Watts::ZERO,
-            },
-            pci_address: None,
-            power_limit: None,
-            note: None,
-        });
-        self.zones.push(Zone { file, counter: Counter::new(1e6, range, IMPOSSIBLE) });
+        self.domains.push(zone.part.domain(NAME, &zone.id));
+        let counter = Followed::new(UNITS_PER_JOULE, "µJ", range, zone.part.impossible());
+        self.zones.push(Zone { file, counter });
+    }
+
+    /// Leaves out what shows a zone a second time.
+    fn drop_mirrors(&mut self, remarks: &mut Vec<String>) {
+        let mut later = 1;
+        while later < self.zones.len() {
+            let original = (0..later).find(|&earlier| self.mirrors(later, earlier));
+            let Some(original) = original else {
+                later += 1;
+                continue;
+            };
+            self.zones.remove(later);
+            let mirror = self.domains.remove(later);
+            let original = &mut self.domains[original];
+            remarks.push(format!(
+                "{} shows the same counter as {} and is not added",
+                mirror.id, original.id
+            ));
+            let shown = format!("also shown as {}", mirror.label);
+            original.note = Some(match original.note.take() {
+                Some(note) => format!("{note}; {shown}"),
+                None => shown,
+            });
+        }
+    }
+
+    fn mirrors(&self, later: usize, earlier: usize) -> bool {
+        self.domains[later].kind == self.domains[earlier].kind
+            && mirror::same(
+                &mut || sysfs::number(&self.zones[earlier].file),
+                &mut || sysfs::number(&self.zones[later].file),
+                MIRROR_SLACK,
+                &mut || thread::sleep(Duration::from_micros(500)),
+            )
     }
 }
 
@@ -155,15 +174,15 @@ impl PowerSource for Rapl {
         &self.domains
     }
 
-    /// Reads every counter on either request: a read takes microseconds and disturbs nothing.
+    /// Reads every counter on any request: a read takes microseconds and disturbs nothing.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, zone) in self.zones.iter_mut().enumerate() {
             let before = clock::now();
-            let raw = energy_uj(&zone.file);
+            let raw = sysfs::number(&zone.file);
             let at = before.after(clock::now().since(before) / 2);
             let mut push = |value| readings.push(Reading::new(domain, at, value));
             match raw {
-                Ok(raw) => zone.take(raw, at, &mut push),
+                Ok(raw) => zone.counter.take(raw, at, push),
                 Err(error) => {
                     push(Value::Missing(format!(
                         "{} cannot be read: {error}",
@@ -173,53 +192,6 @@ impl PowerSource for Rapl {
             }
         }
     }
-}
-
-impl Zone {
-    fn take(&mut self, raw: u64, at: Timestamp, push: &mut impl FnMut(Value)) {
-        let interval = self.counter.last_read().map_or(Duration::ZERO, |last| at.since(last));
-        match self.counter.advance(raw, at) {
-            Advance::First | Advance::Advanced(_) | Advance::Wrapped(_) => {
-                push(Value::Energy(Joules::new(self.counter.joules())));
-                if interval > ATTENTIVE
-                    && self.counter.unambiguous().is_some_and(|longest| interval > longest)
-                {
-                    push(Value::Missing(format!(
-                        "{:.0} s between two reads: the counter may have wrapped more than once",
-                        interval.as_secs_f64()
-                    )));
-                }
-            }
-            Advance::Restarted => push(Value::Restarted(format!(
-                "the counter went to {raw} µJ in a way that is no wrap; what was drawn in the last \
-                 {:.1} s is lost",
-                interval.as_secs_f64()
-            ))),
-            Advance::Impossible => push(Value::Missing(format!(
-                "{raw} µJ implies more than {IMPOSSIBLE}, which cannot be"
-            ))),
-        }
-    }
-}
-
-/// Reads a counter file without allocating. It is opened anew each time: that costs a microsecond
-/// and survives a zone that goes and comes back (CPU hotplug, driver reload).
-fn energy_uj(file: &Path) -> io::Result<u64> {
-    let mut text = [0; 32];
-    let length = File::open(file)?.read_at(&mut text, 0)?;
-    std::str::from_utf8(&text[..length])
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it holds no number"))
-}
-
-fn permit(files: &[PathBuf]) -> String {
-    let paths: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-    format!(
-        "run `sudo chmod a+r {}` (until the next boot; a udev or tmpfiles.d rule makes it last), \
-         or run as root",
-        paths.join(" ")
-    )
 }
 
 fn absent(sysfs_root: &Path, proc_root: &Path, powercap: bool, nameless: usize) -> Availability {

@@ -5,6 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::{cmp, fs};
 
+use super::Scope;
+use super::part::Part;
+
 /// A zone's place in the control type: `intel-rapl:0:1` is `[0, 1]`. Orders by number, so that
 /// zone 10 comes after zone 9.
 type Address = Vec<u32>;
@@ -12,10 +15,10 @@ type Address = Vec<u32>;
 /// A zone that is to be metered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Zone {
-    /// `package-0` or `package-0:dram`.
+    /// `package-0`, `package-0:dram` or `psys`.
     pub(super) id: String,
-    /// Whether it is the memory of its package.
-    pub(super) dram: bool,
+    /// What it measures.
+    pub(super) part: Part,
     /// The zone's folder.
     pub(super) folder: PathBuf,
 }
@@ -29,12 +32,14 @@ pub(super) struct Zones {
     pub(super) remarks: Vec<String>,
     /// A powercap folder exists.
     pub(super) powercap: bool,
+    /// There are zones of the scope that was not asked for.
+    pub(super) others: bool,
     /// Entries whose name could not be read: what a masked sysfs looks like.
     pub(super) nameless: usize,
 }
 
-/// Finds the zones below `sysfs_root`, by their `name` files.
-pub(super) fn find(sysfs_root: &Path) -> Zones {
+/// Finds the zones of `scope` below `sysfs_root`, by their `name` files.
+pub(super) fn find(sysfs_root: &Path, scope: Scope) -> Zones {
     let mut zones = Zones::default();
     let mut names = BTreeMap::new();
     for start in ["class/powercap", "devices/virtual/powercap"] {
@@ -47,7 +52,7 @@ pub(super) fn find(sysfs_root: &Path) -> Zones {
             break;
         }
     }
-    choose(&names, &mut zones);
+    choose(&names, scope, &mut zones);
     zones
 }
 
@@ -90,30 +95,34 @@ fn address(numbers: &str) -> Option<Address> {
     numbers.split(':').map(|number| number.parse().ok()).collect()
 }
 
-fn choose(names: &BTreeMap<Address, (String, PathBuf)>, zones: &mut Zones) {
+fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Scope, zones: &mut Zones) {
     for (address, (name, folder)) in names {
         let parent = address.split_last().and_then(|(_, parent)| names.get(parent));
-        let (id, dram) = match (name.as_str(), parent) {
-            (name, None) if name.starts_with("package-") => (name.to_owned(), false),
-            ("dram", Some((parent, _))) => (format!("{parent}:dram"), true),
+        let (id, part) = match (name.as_str(), parent) {
+            (name, None) if name.starts_with("package-") => (name.to_owned(), Part::Package),
+            ("dram", Some((parent, _))) => (format!("{parent}:dram"), Part::Dram),
+            ("psys", _) => ("psys".to_owned(), Part::Platform),
             // Both lie inside the package and are counted with it.
             ("core" | "uncore", _) => continue,
-            ("psys", _) => {
-                zones
-                    .remarks
-                    .push("psys contains the packages and is not added to them".to_owned());
-                continue;
-            }
             (other, _) => {
                 zones.remarks.push(format!("zone '{other}' is not known and not added"));
                 continue;
             }
         };
+        if (part == Part::Platform) != (scope == Scope::Platform) {
+            if part == Part::Platform {
+                zones
+                    .remarks
+                    .push("psys contains the packages and is not added to them".to_owned());
+            }
+            zones.others = true;
+            continue;
+        }
         if zones.metered.iter().any(|zone| zone.id == id) {
             zones.remarks.push(format!("a second zone is called '{id}' and is not added"));
             continue;
         }
-        zones.metered.push(Zone { id, dram, folder: folder.clone() });
+        zones.metered.push(Zone { id, part, folder: folder.clone() });
     }
     zones.metered.sort_by(|a, b| natural(&a.id, &b.id));
 }

@@ -1,0 +1,105 @@
+//! Raw values of a counter → what its source says.
+
+use std::time::Duration;
+
+use super::Value;
+use super::counter::{Advance, Counter};
+use crate::clock::Timestamp;
+use crate::units::{Joules, Watts};
+
+/// Between two reads further apart than this a second wrap is looked for: a register of 65,536 J
+/// wraps in 328 s at 200 W.
+const ATTENTIVE: Duration = Duration::from_mins(1);
+
+/// A counter and the words for it.
+#[derive(Debug)]
+pub(super) struct Followed {
+    counter: Counter,
+    unit: &'static str,
+    limit: Watts,
+}
+
+impl Followed {
+    /// A counter of `units_per_joule`, each called `unit`; the rest as for [`Counter::new`].
+    pub(super) const fn new(
+        units_per_joule: f64,
+        unit: &'static str,
+        range: Option<u64>,
+        limit: Watts,
+    ) -> Self {
+        Self { counter: Counter::new(units_per_joule, range, limit), unit, limit }
+    }
+
+    /// Takes the value `raw`, read at `at`, and pushes what it says.
+    pub(super) fn take(&mut self, raw: u64, at: Timestamp, mut push: impl FnMut(Value)) {
+        let interval = self.counter.last_read().map_or(Duration::ZERO, |last| at.since(last));
+        let unit = self.unit;
+        match self.counter.advance(raw, at) {
+            Advance::First | Advance::Advanced(_) | Advance::Wrapped(_) => {
+                push(Value::Energy(Joules::new(self.counter.joules())));
+                if interval > ATTENTIVE
+                    && self.counter.unambiguous().is_some_and(|longest| interval > longest)
+                {
+                    push(Value::Missing(format!(
+                        "{:.0} s between two reads: the counter may have wrapped more often than can be seen",
+                        interval.as_secs_f64()
+                    )));
+                }
+            }
+            Advance::Restarted => push(Value::Restarted(format!(
+                "the counter went to {raw} {unit} in a way that is no wrap; what was drawn in the \
+                 last {:.1} s is lost",
+                interval.as_secs_f64()
+            ))),
+            Advance::Impossible => push(Value::Missing(format!(
+                "{raw} {unit} implies more than {}, which cannot be",
+                self.limit
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A 32-bit register in units of 2^-16 J, as powercap shows it: 328 s at 200 W.
+    const RANGE: u64 = 65_532_610_987;
+    const WATTS: f64 = 200.0;
+
+    /// The register at `seconds`, with [`WATTS`] drawn all the time.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn register(seconds: f64) -> u64 {
+        (WATTS * seconds * 1e6) as u64 % RANGE
+    }
+
+    fn follow(times: impl IntoIterator<Item = f64>) -> Vec<Value> {
+        let mut followed = Followed::new(1e6, "µJ", Some(RANGE), Watts::new(2000.0));
+        let mut said = Vec::new();
+        for seconds in times {
+            let at = Timestamp::default().after(Duration::from_secs_f64(seconds));
+            followed.take(register(seconds), at, |value| said.push(value));
+        }
+        said
+    }
+
+    #[test]
+    fn idle_for_longer_than_a_wrap_period_loses_nothing_when_read_every_half_minute() {
+        let said = follow((0..=40).map(|read| f64::from(read) * 30.0));
+        assert_eq!(said.len(), 41, "no remark: {said:?}");
+        let Some(Value::Energy(joules)) = said.last() else { panic!("{said:?}") };
+        // Four wraps lie in the 1200 s.
+        assert!((joules.get() - WATTS * 1200.0).abs() < 1e-3, "{joules}");
+    }
+
+    #[test]
+    fn an_interval_that_may_hide_a_wrap_is_flagged() {
+        let said = follow([0.0, 400.0]);
+        let [Value::Energy(_), Value::Energy(seen), Value::Missing(why)] = &said[..] else {
+            panic!("{said:?}")
+        };
+        // From 0 past the end to 14.5 kJ: no value went back, so the wrap cannot be seen.
+        assert!((seen.get() - (WATTS * 400.0 - 65_532.610_987)).abs() < 1e-3, "{seen}");
+        assert!(why.contains("more often"), "{why}");
+    }
+}

@@ -1,0 +1,301 @@
+//! Devices whose drivers show their power through the kernel's hardware monitoring (hwmon).
+//!
+//! | driver | what is read | domain |
+//! |---|---|---|
+//! | `amdgpu` | `power1_input`, or `power1_average` where the board has only that | `gpu`; an APU: `cpu-package` |
+//! | `i915`, `xe` | `energy1_input`, the card's energy counter | `gpu` |
+//! | `ina3221` | volts × amperes of a Jetson module's input rail | `module` |
+//!
+//! Nothing is counted twice: tiles (`i915_gt0`) and the chip (`energy2_input`) lie inside the card,
+//! a Jetson's other rails behind its input rail, and neither is added. The power of an AMD APU (a
+//! processor with a GPU in it) is its whole package's: it is metered, as a `cpu-package`, only where
+//! no RAPL is. NVIDIA's boards are no hwmon devices.
+//!
+//! Devices are known by their PCI address (`hwmon:0000:03:00.0`), a Jetson's sensor by its address
+//! on the I²C bus; the number in `hwmon3` changes between boots.
+//!
+//! Not covered: AMD's energy accumulator (`amdsmi`); the second die of an MI200 board, whose power
+//! the first die shows; Jetson AGX modules, which have no rail for all of the module.
+
+mod amdgpu;
+mod device;
+mod intel;
+mod jetson;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::follow::Followed;
+use super::sysfs::{self, permit};
+use super::{
+    Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
+};
+use crate::clock;
+use crate::meter::Method;
+use crate::units::Watts;
+use device::Device;
+
+/// The source's name.
+pub const NAME: &str = "hwmon";
+
+/// Power none of these devices can draw; the largest boards are specified for 1400 W.
+pub const IMPOSSIBLE: Watts = Watts::new(3000.0);
+
+/// Relative standard uncertainty of the gain: no figure is published for these sensors, so it is
+/// what NVIDIA's were measured to have (Yang, Adamek, Armour, SC24, doi
+/// 10.1109/SC41406.2024.00028).
+pub const RELATIVE_ERROR: f64 = 0.05;
+
+/// The devices that can be read.
+#[derive(Debug)]
+pub struct Hwmon {
+    domains: Vec<Domain>,
+    probes: Vec<Probe>,
+}
+
+/// How a device is read.
+#[derive(Debug)]
+enum Probe {
+    /// Power in µW.
+    Power(PathBuf),
+    /// Energy in µJ.
+    Energy(PathBuf, Followed),
+    /// A rail's mV and mA.
+    Rail { millivolts: PathBuf, milliamperes: PathBuf },
+}
+
+/// What a device has to offer.
+enum Offer {
+    /// A domain and how to read it.
+    Metered(Box<Domain>, Probe),
+    /// It is left out, for this reason.
+    Left(String),
+    /// It has nothing of interest.
+    Nothing,
+}
+
+impl Hwmon {
+    /// Looks for devices below `sysfs_root` (`/sys`) and says what was found. `package_source` is the
+    /// source that already gives the processor's package, if one does.
+    #[must_use]
+    pub fn open(sysfs_root: &Path, package_source: Option<&str>) -> (Option<Self>, SourceReport) {
+        let class = sysfs_root.join("class/hwmon");
+        let mut hwmon = Self { domains: Vec::new(), probes: Vec::new() };
+        let mut remarks = Vec::new();
+        let mut denied = Vec::new();
+        for device in device::find(&class) {
+            let offer = match device.driver.as_str() {
+                "amdgpu" => amdgpu::offer(&device, package_source),
+                "ina3221" => jetson::offer(&device),
+                driver => intel::offer(driver, &device),
+            };
+            match offer {
+                Offer::Metered(domain, probe) => {
+                    hwmon.add(*domain, probe, &mut denied, &mut remarks);
+                }
+                Offer::Left(why) => remarks.push(why),
+                Offer::Nothing => {}
+            }
+        }
+        if !denied.is_empty() && !hwmon.probes.is_empty() {
+            remarks.push(format!("permission denied for some devices; {}", permit(&denied)));
+        }
+        let availability = if !hwmon.probes.is_empty() {
+            Availability::Available
+        } else if !denied.is_empty() {
+            Availability::Unavailable {
+                reason: format!("permission denied reading {}", denied[0].display()),
+                remedy: permit(&denied),
+            }
+        } else {
+            Availability::Unavailable {
+                reason: format!(
+                    "no AMD or Intel GPU and no Jetson module that shows its power under {}",
+                    class.display()
+                ),
+                remedy: "where there is one, load its driver (amdgpu, i915 or xe, ina3221); in a \
+                         container, mount the host's /sys"
+                    .to_owned(),
+            }
+        };
+        let domains = hwmon.domains.iter().map(|domain| domain.id.clone()).collect();
+        let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
+        ((!hwmon.probes.is_empty()).then_some(hwmon), report)
+    }
+
+    fn add(
+        &mut self,
+        domain: Domain,
+        probe: Probe,
+        denied: &mut Vec<PathBuf>,
+        remarks: &mut Vec<String>,
+    ) {
+        if self.domains.iter().any(|other| other.id == domain.id) {
+            remarks.push(format!("{} shows itself a second time and is not added", domain.id));
+            return;
+        }
+        for file in probe.files() {
+            match Trial::of(sysfs::number::<i64>(file)) {
+                Trial::Works => {}
+                Trial::Asleep => remarks.push(format!(
+                    "{} does not answer now, which a sleeping device does not; it is asked again",
+                    domain.id
+                )),
+                Trial::Denied => {
+                    remarks.push(format!("{}: permission denied", domain.id));
+                    denied.push(file.to_owned());
+                    return;
+                }
+                Trial::Broken(error) => {
+                    remarks.push(format!(
+                        "{}: {} cannot be read: {error}",
+                        domain.id,
+                        file.display()
+                    ));
+                    return;
+                }
+            }
+        }
+        self.domains.push(domain);
+        self.probes.push(probe);
+    }
+}
+
+/// What a first read tells.
+#[derive(Debug)]
+enum Trial {
+    Works,
+    /// The device sleeps or is being reset: it may answer later.
+    Asleep,
+    /// The file is not for this user.
+    Denied,
+    Broken(io::Error),
+}
+
+impl Trial {
+    fn of(read: io::Result<i64>) -> Self {
+        /// Operation not permitted: what amdgpu answers while the board sleeps or is reset.
+        const EPERM: i32 = 1;
+        match read {
+            Ok(_) => Self::Works,
+            Err(error) if error.raw_os_error() == Some(EPERM) => Self::Asleep,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Self::Denied,
+            Err(error) => Self::Broken(error),
+        }
+    }
+}
+
+impl Probe {
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let (first, second) = match self {
+            Self::Power(file) | Self::Energy(file, _) => (file, None),
+            Self::Rail { millivolts, milliamperes } => (millivolts, Some(milliamperes)),
+        };
+        [Some(first), second].into_iter().flatten().map(PathBuf::as_path)
+    }
+}
+
+impl PowerSource for Hwmon {
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// Reads every device on any request.
+    fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
+        for (domain, probe) in self.probes.iter_mut().enumerate() {
+            let before = clock::now();
+            let raw = probe.files().map(sysfs::number::<i64>).collect::<io::Result<Values>>();
+            let half = clock::now().since(before) / 2;
+            let at = before.after(half);
+            let mut push =
+                |value| readings.push(Reading::new(domain, at, value).known_within(half));
+            match (raw, probe) {
+                (Ok(raw), Probe::Energy(file, followed)) => match u64::try_from(raw.0[0]) {
+                    Ok(raw) => followed.take(raw, at, push),
+                    Err(_) => push(Value::Missing(format!("{} is negative", file.display()))),
+                },
+                (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6)),
+                (Ok(raw), Probe::Rail { .. }) => {
+                    push(power(raw.0[0] as f64 * raw.0[1] as f64 * 1e-6));
+                }
+                (Err(error), probe) => {
+                    let file = probe.files().next().map(Path::display);
+                    let file = file.map(|file| file.to_string()).unwrap_or_default();
+                    push(Value::Missing(format!("{file} cannot be read: {error}")));
+                }
+            }
+        }
+    }
+}
+
+/// Up to two numbers, without an allocation.
+struct Values([i64; 2]);
+
+impl FromIterator<i64> for Values {
+    fn from_iter<I: IntoIterator<Item = i64>>(numbers: I) -> Self {
+        let mut values = [0; 2];
+        for (value, number) in values.iter_mut().zip(numbers) {
+            *value = number;
+        }
+        Self(values)
+    }
+}
+
+fn power(watts: f64) -> Value {
+    if (0.0..=IMPOSSIBLE.get()).contains(&watts) {
+        Value::Power(Watts::new(watts))
+    } else {
+        Value::Missing(format!("{watts} W is not a power; it must lie between 0 and {IMPOSSIBLE}"))
+    }
+}
+
+/// A domain of `device` with what they all have in common.
+fn domain(device: &Device, kind: DomainKind, method: Method, label: String) -> Domain {
+    Domain {
+        id: format!("{NAME}:{}", device.address),
+        kind,
+        label,
+        source: NAME.to_owned(),
+        method,
+        sensor: Sensor {
+            counter_period_s: None,
+            counter_quantum: None,
+            power_period_s: None,
+            power_window_s: None,
+            relative_error: RELATIVE_ERROR,
+            absolute_error: Watts::ZERO,
+        },
+        pci_address: device.pci_address(),
+        power_limit: None,
+        note: None,
+    }
+}
+
+/// A limit in µW; 0 and what cannot be read are none.
+fn limit(file: &Path) -> Option<Watts> {
+    let microwatts = sysfs::number::<u64>(file).ok()?;
+    (microwatts > 0).then(|| Watts::new(microwatts as f64 * 1e-6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeping_device_is_asked_again_and_a_forbidden_one_is_not() {
+        let error = |code| Err(io::Error::from_raw_os_error(code));
+        assert!(matches!(Trial::of(Ok(0)), Trial::Works));
+        assert!(matches!(Trial::of(error(1)), Trial::Asleep), "EPERM");
+        assert!(matches!(Trial::of(error(13)), Trial::Denied), "EACCES");
+        assert!(matches!(Trial::of(error(19)), Trial::Broken(_)), "ENODEV");
+    }
+
+    #[test]
+    fn what_is_no_power_is_missing() {
+        assert_eq!(power(0.0), Value::Power(Watts::ZERO));
+        assert_eq!(power(355.5), Value::Power(Watts::new(355.5)));
+        for watts in [-0.1, 3000.1, 1e12] {
+            assert!(matches!(power(watts), Value::Missing(_)), "{watts}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Intel's discrete GPUs, by the drivers `i915` and `xe`.
+//!
+//! `energy1_input` is the card's counter, in µJ; `i915_gt0` and `xe_tile0` are devices for its
+//! tiles, and `energy2_input` is its chip (Linux,
+//! `Documentation/ABI/testing/sysfs-driver-intel-{i915,xe}-hwmon`). The drivers extend the hardware's
+//! 32 bits to 64, so no range is known and none is needed. GPUs in a processor have no such file;
+//! they are part of its package.
+
+use super::device::Device;
+use super::{IMPOSSIBLE, Offer, Probe, domain, limit};
+use crate::meter::Method;
+use crate::source::DomainKind;
+use crate::source::follow::Followed;
+use crate::units::Joules;
+
+/// The hardware counts in units of 2^-14 J (Linux, `drivers/gpu/drm/i915/i915_hwmon.c`, and the
+/// default of `PKG_POWER_SKU_UNIT`).
+const QUANTUM: Joules = Joules::new(1.0 / 16384.0);
+
+pub(super) fn offer(driver: &str, device: &Device) -> Offer {
+    if driver.starts_with("i915_gt") || driver.starts_with("xe_gt") || driver.starts_with("xe_tile")
+    {
+        return Offer::Left(format!("{driver} is a part of {} and is not added", device.address));
+    }
+    if driver != "i915" && driver != "xe" {
+        return Offer::Nothing;
+    }
+    let (card, chip) = (device.file("energy1_input"), device.file("energy2_input"));
+    let (file, note) = if card.exists() {
+        (card, None)
+    } else if driver == "xe" && chip.exists() {
+        (chip, Some("the chip alone: this card has no counter for all of it".to_owned()))
+    } else {
+        return Offer::Left(format!("{driver} {} shows no energy", device.address));
+    };
+    let label = format!("Intel GPU {}", device.address);
+    let mut domain = domain(device, DomainKind::Gpu, Method::Counter, label);
+    domain.sensor.counter_quantum = Some(QUANTUM);
+    domain.power_limit = limit(&device.file("power1_max"));
+    domain.note = note;
+    let followed = Followed::new(1e6, "µJ", None, IMPOSSIBLE);
+    Offer::Metered(Box::new(domain), Probe::Energy(file, followed))
+}

@@ -1,0 +1,243 @@
+//! RAPL through `perf_event`: the same registers as powercap's ([`rapl`](super::rapl)), by another
+//! door. A machine that keeps powercap for root, or masks it in a container, may leave this open.
+//!
+//! The kernel's `power` PMU counts `energy-pkg` and `energy-ram` on one processor of each socket;
+//! `energy-psys` contains them and is read alone, when asked for ([`Scope`]). `energy-cores` and
+//! `energy-gpu` lie inside the package and are never added. The kernel extends the 32-bit register
+//! to 64 bits, in units of 2^-32 J that the event's `scale` file states: they last for 99 days at
+//! 500 W.
+//!
+//! A counter that is shown but stands still, as hypervisors leave it, is not used: it would read 0 J.
+//!
+//! What opening takes: `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON`.
+//!
+//! Not covered: AMD's `power_core` PMU, whose cores lie inside the package.
+
+#[cfg(all(feature = "perf", target_os = "linux"))]
+mod kernel;
+mod pmu;
+
+use std::path::Path;
+use std::time::Duration;
+use std::{fmt, io, thread};
+
+use super::follow::Followed;
+use super::rapl::Scope;
+use super::{
+    Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host, sysfs,
+};
+use crate::clock;
+use pmu::{Event, Pmu, Socket};
+
+/// The source's name.
+pub const NAME: &str = "perf";
+
+/// How long a counter that stands still is waited for: psys of Sapphire Rapids counts whole joules,
+/// which at 20 W takes 50 ms; all others move every millisecond.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A counter of the kernel: its value, in the event's units, or why it cannot be read.
+type Count = Box<dyn FnMut() -> io::Result<u64> + Send>;
+
+/// Opens an event of a PMU on a processor.
+type Open<'a> = &'a mut dyn FnMut(&Pmu, &Event, &Socket) -> io::Result<Count>;
+
+/// The packages and memories that can be read.
+pub struct Perf {
+    domains: Vec<Domain>,
+    counters: Vec<Counter>,
+}
+
+struct Counter {
+    count: Count,
+    followed: Followed,
+}
+
+impl Perf {
+    /// Looks for the events of `scope` below `sysfs_root` (`/sys`), opens them and says what was
+    /// found; `proc_root` (`/proc`) tells why there are none.
+    #[must_use]
+    pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Scope) -> (Option<Self>, SourceReport) {
+        #[cfg(all(feature = "perf", target_os = "linux"))]
+        {
+            Self::open_with(sysfs_root, proc_root, scope, &mut kernel::open)
+        }
+        #[cfg(not(all(feature = "perf", target_os = "linux")))]
+        {
+            let mut unsupported = |pmu: &Pmu, _: &Event, _: &Socket| -> io::Result<Count> {
+                let reason = format!(
+                    "{} is there, but this program was built without `perf_event`",
+                    pmu.folder.display()
+                );
+                Err(io::Error::new(io::ErrorKind::Unsupported, reason))
+            };
+            Self::open_with(sysfs_root, proc_root, scope, &mut unsupported)
+        }
+    }
+
+    fn open_with(
+        sysfs_root: &Path,
+        proc_root: &Path,
+        scope: Scope,
+        open: Open<'_>,
+    ) -> (Option<Self>, SourceReport) {
+        let mut perf = Self { domains: Vec::new(), counters: Vec::new() };
+        let mut remarks = Vec::new();
+        let availability = match pmu::find(sysfs_root, scope, &mut remarks) {
+            Ok(pmu) => perf.add_all(&pmu, proc_root, open, &mut remarks),
+            Err(availability) => availability,
+        };
+        let domains = perf.domains.iter().map(|domain| domain.id.clone()).collect();
+        let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
+        ((!perf.counters.is_empty()).then_some(perf), report)
+    }
+
+    fn add_all(
+        &mut self,
+        pmu: &Pmu,
+        proc_root: &Path,
+        open: Open<'_>,
+        remarks: &mut Vec<String>,
+    ) -> Availability {
+        let mut failure = None;
+        let mut opened = Vec::new();
+        for socket in &pmu.sockets {
+            for event in &pmu.events {
+                let id = event.id(socket);
+                // The first read shows whether the processor gives what the kernel lists.
+                let first = open(pmu, event, socket).and_then(|mut count| Ok((count()?, count)));
+                match first {
+                    Ok((value, count)) => opened.push(Opened { id, event, value, count }),
+                    Err(error) => {
+                        remarks
+                            .push(format!("{NAME}:{id}: {} cannot be opened: {error}", event.name));
+                        failure.get_or_insert((event.name, error));
+                    }
+                }
+            }
+        }
+        for opened in moving(opened, remarks) {
+            let part = opened.event.part;
+            self.domains.push(part.domain(NAME, &opened.id));
+            let units_per_joule = 1.0 / opened.event.joules;
+            self.counters.push(Counter {
+                count: opened.count,
+                followed: Followed::new(
+                    units_per_joule,
+                    "units",
+                    Some(u64::MAX),
+                    part.impossible(),
+                ),
+            });
+        }
+        match failure {
+            _ if !self.counters.is_empty() => Availability::Available,
+            Some((name, error)) => refused(name, &error, proc_root),
+            None => Availability::Unavailable {
+                reason: "the kernel shows energy counters that stand still, as in most virtual \
+                         machines"
+                    .to_owned(),
+                remedy: "run on the bare machine; hypervisors do not pass RAPL to their guests"
+                    .to_owned(),
+            },
+        }
+    }
+}
+
+struct Opened<'a> {
+    id: String,
+    event: &'a Event,
+    value: u64,
+    count: Count,
+}
+
+/// Those of `opened` that count.
+fn moving<'a>(mut opened: Vec<Opened<'a>>, remarks: &mut Vec<String>) -> Vec<Opened<'a>> {
+    let start = clock::now();
+    let mut moving = vec![false; opened.len()];
+    loop {
+        for (opened, moving) in opened.iter_mut().zip(&mut moving) {
+            *moving = *moving || (opened.count)().is_ok_and(|value| value != opened.value);
+        }
+        if moving.iter().all(|&moving| moving) || clock::now().since(start) > PATIENCE {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mut moving = moving.into_iter();
+    opened.retain(|opened| {
+        let moves = moving.next().unwrap_or(false);
+        if !moves {
+            remarks.push(format!("{NAME}:{} stands still and is not used", opened.id));
+        }
+        moves
+    });
+    opened
+}
+
+impl PowerSource for Perf {
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// Reads every counter on any request: a read takes microseconds and disturbs nothing.
+    fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
+        for (domain, counter) in self.counters.iter_mut().enumerate() {
+            let before = clock::now();
+            let raw = (counter.count)();
+            let at = before.after(clock::now().since(before) / 2);
+            let mut push = |value| readings.push(Reading::new(domain, at, value));
+            match raw {
+                Ok(raw) => counter.followed.take(raw, at, push),
+                Err(error) => {
+                    push(Value::Missing(format!("the kernel's counter cannot be read: {error}")));
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Perf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Perf").field("domains", &self.domains).finish_non_exhaustive()
+    }
+}
+
+fn refused(event: &str, error: &io::Error, proc_root: &Path) -> Availability {
+    let (reason, remedy) = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            let setting = proc_root.join("sys/kernel/perf_event_paranoid");
+            let is = sysfs::number::<i64>(&setting)
+                .map_or_else(|_| String::new(), |level| format!("is {level} and "));
+            let contained = if host::in_container(proc_root) {
+                "; in a container, start it with `--cap-add PERFMON`"
+            } else {
+                ""
+            };
+            (
+                format!(
+                    "permission denied opening {event}: kernel.perf_event_paranoid {is}must be 0 \
+                     or less without CAP_PERFMON"
+                ),
+                format!(
+                    "run `sudo sysctl kernel.perf_event_paranoid=0` (until the next boot), or \
+                     `sudo setcap cap_perfmon+ep` on the program{contained}"
+                ),
+            )
+        }
+        io::ErrorKind::Unsupported => (
+            error.to_string(),
+            "build on Linux with the feature `perf`, which is a default".to_owned(),
+        ),
+        _ => (
+            format!("{event} cannot be opened: {error}"),
+            "check that the kernel was built with CONFIG_PERF_EVENTS_INTEL_RAPL and that the \
+             processor has RAPL"
+                .to_owned(),
+        ),
+    };
+    Availability::Unavailable { reason, remedy }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! What the `power` PMU offers, as sysfs describes it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::source::rapl::Scope;
+use crate::source::rapl::part::Part;
+use crate::source::{Availability, sysfs};
+
+/// The PMU, with the events and sockets that are to be metered.
+#[derive(Debug)]
+pub(super) struct Pmu {
+    pub(super) folder: PathBuf,
+    pub(super) events: Vec<Event>,
+    pub(super) sockets: Vec<Socket>,
+}
+
+/// One of its events.
+#[derive(Debug)]
+pub(super) struct Event {
+    /// `energy-pkg`.
+    pub(super) name: &'static str,
+    pub(super) part: Part,
+    /// Joules a unit.
+    pub(super) joules: f64,
+}
+
+/// A processor that stands for its socket, or for its die where a socket has several registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Socket {
+    pub(super) cpu: usize,
+    /// `package-0`, or `package-0-die-1`: as powercap calls it.
+    pub(super) id: String,
+}
+
+impl Event {
+    /// The domain's identity within the source, the same as powercap's.
+    pub(super) fn id(&self, socket: &Socket) -> String {
+        match self.part {
+            Part::Package => socket.id.clone(),
+            Part::Dram => format!("{}:dram", socket.id),
+            Part::Platform => "psys".to_owned(),
+        }
+    }
+}
+
+/// Reads the PMU's description; why there is nothing to meter, if so.
+pub(super) fn find(
+    sysfs_root: &Path,
+    scope: Scope,
+    remarks: &mut Vec<String>,
+) -> Result<Pmu, Availability> {
+    let folder = sysfs_root.join("bus/event_source/devices/power");
+    let unavailable = |reason: String, remedy: &str| {
+        Err(Availability::Unavailable { reason, remedy: remedy.to_owned() })
+    };
+    if !folder.is_dir() {
+        return unavailable(
+            format!("the kernel shows no energy counters: no {}", folder.display()),
+            "load the driver with `sudo modprobe rapl`; virtual machines and processors without \
+             RAPL have none",
+        );
+    }
+    let wanted: &[(&str, Part)] = match scope {
+        Scope::Components => &[("energy-pkg", Part::Package), ("energy-ram", Part::Dram)],
+        Scope::Platform => &[("energy-psys", Part::Platform)],
+    };
+    let events: Vec<_> =
+        wanted.iter().filter_map(|&(name, part)| event(&folder, name, part, remarks)).collect();
+    if events.is_empty() {
+        return unavailable(
+            format!("{} has no {}", folder.join("events").display(), wanted[0].0),
+            "run on the bare machine; most virtual machines show no energy of their processors",
+        );
+    }
+    let cpumask = folder.join("cpumask");
+    let cpus = sysfs::word(&cpumask).and_then(|mask| list(&mask)).unwrap_or_default();
+    if cpus.is_empty() {
+        return unavailable(
+            format!("{} names no processor to read on", cpumask.display()),
+            "mount the host's whole /sys, read-only, where this runs",
+        );
+    }
+    let mut sockets = sockets(sysfs_root, &cpus);
+    if scope == Scope::Platform {
+        // There is one platform, and its register is the first socket's.
+        sockets.truncate(1);
+    }
+    Ok(Pmu { folder, events, sockets })
+}
+
+fn event(
+    folder: &Path,
+    name: &'static str,
+    part: Part,
+    remarks: &mut Vec<String>,
+) -> Option<Event> {
+    let file = folder.join("events").join(name);
+    fs::symlink_metadata(&file).ok()?;
+    let beside = |suffix: &str| sysfs::word(&file.with_file_name(format!("{name}.{suffix}")));
+    let unit = beside("unit").unwrap_or_default();
+    let scale = beside("scale").unwrap_or_default();
+    match scale.parse::<f64>() {
+        Ok(joules) if unit == "Joules" && joules > 0.0 && joules.is_finite() => {
+            Some(Event { name, part, joules })
+        }
+        _ => {
+            remarks.push(format!(
+                "{name} is not used: its scale '{scale}' and unit '{unit}' are not joules"
+            ));
+            None
+        }
+    }
+}
+
+/// The sockets of `cpus`, in their order.
+fn sockets(sysfs_root: &Path, cpus: &[usize]) -> Vec<Socket> {
+    let topology = |cpu: usize, file: &str| {
+        let folder = sysfs_root.join(format!("devices/system/cpu/cpu{cpu}/topology"));
+        sysfs::number::<u32>(&folder.join(file)).ok()
+    };
+    let packages: Vec<_> = cpus.iter().map(|&cpu| topology(cpu, "physical_package_id")).collect();
+    let mut sockets: Vec<Socket> = Vec::new();
+    for (&cpu, package) in cpus.iter().zip(&packages) {
+        let shared = packages.iter().filter(|other| *other == package).count() > 1;
+        let id = match (package, topology(cpu, "die_id")) {
+            (Some(package), Some(die)) if shared => format!("package-{package}-die-{die}"),
+            (Some(package), _) if !shared => format!("package-{package}"),
+            // The kernel does not say where it sits; its number does not change while it runs.
+            _ => format!("package-of-cpu-{cpu}"),
+        };
+        if sockets.iter().all(|socket| socket.id != id) {
+            sockets.push(Socket { cpu, id });
+        }
+    }
+    sockets
+}
+
+/// A kernel list of numbers: `0,64` or `0-3,8`.
+fn list(text: &str) -> Option<Vec<usize>> {
+    /// More processors than Linux can have.
+    const MOST: usize = 1 << 16;
+    let mut numbers = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let number = |text: &str| text.trim().parse::<usize>().ok();
+        let (first, last) = (number(first)?, number(last)?);
+        if last >= MOST {
+            return None;
+        }
+        numbers.extend(first..=last);
+    }
+    Some(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_lists() {
+        assert_eq!(list("0"), Some(vec![0]));
+        assert_eq!(list("0,64"), Some(vec![0, 64]));
+        assert_eq!(list("0-2,8"), Some(vec![0, 1, 2, 8]));
+        for wrong in ["", "x", "1-", "0,,1", "0-99999999999"] {
+            assert_eq!(list(wrong), None, "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A recorded trace in place of hardware: the same readings at every run.
+//!
+//! The trace is a CSV file with a header, in any order of columns:
+//!
+//! ```csv
+//! seconds,domain,kind,joules,watts
+//! 0.0,gpu-0,gpu,0,250
+//! 0.1,gpu-0,gpu,25,
+//! 0.1,cpu,cpu-package,,65
+//! ```
+//!
+//! * `seconds` since the trace's start, in a domain never going back;
+//! * `domain`, a name; its identity becomes `replay:<name>`;
+//! * `kind`: `gpu`, `cpu-package`, `dram`, `psys`, `module` or `node`, the same in all its rows;
+//! * `joules`: a counter's value, from any origin and never going back; empty where none was read;
+//! * `watts`: power; empty where none was read.
+//!
+//! Lines that begin with `#` are skipped. A trace that says anything else is refused on opening, with
+//! the line.
+//!
+//! At [`Speed::RealTime`] the trace's start is the first read's moment, and every row is handed out
+//! once its time has come; with the run's last read also the row after it, so that the energy up to
+//! the run's end follows from the trace and the run's interval alone. What a run needs beyond the
+//! trace's end is missing, and said to be.
+
+mod trace;
+
+use std::path::Path;
+
+use super::{Domain, PowerSource, Reading, Request, Sensor, Value};
+use crate::Result;
+use crate::clock::{self, Timestamp};
+use crate::meter::Method;
+use crate::units::{Joules, Watts};
+use trace::{Channel, Row};
+
+/// The source's name.
+pub const NAME: &str = "replay";
+
+/// Relative standard uncertainty of the sensor behind a trace, which does not say what it was: that
+/// of GPU power (see [`nvml`](super::nvml)), the largest of the common measured ones.
+pub const RELATIVE_ERROR: f64 = 0.05;
+
+/// When rows are handed out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speed {
+    /// Each when as much time has passed since the start as it says.
+    RealTime,
+    /// All with the first read, whatever their time: for what reads the source itself.
+    AtOnce,
+}
+
+/// A trace that is played.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    domains: Vec<Domain>,
+    channels: Vec<Playing>,
+    speed: Speed,
+    start: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+struct Playing {
+    rows: Vec<Row>,
+    next: usize,
+    ended: bool,
+}
+
+impl Replay {
+    /// Reads the trace at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be read;
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format), with the line's number, if it is no trace.
+    pub fn from_path(path: impl AsRef<Path>, speed: Speed) -> Result<Self> {
+        let path = path.as_ref();
+        let channels = trace::read(path)?;
+        Ok(Self {
+            domains: channels.iter().map(|channel| domain(channel, path)).collect(),
+            channels: channels
+                .into_iter()
+                .map(|channel| Playing { rows: channel.rows, next: 0, ended: false })
+                .collect(),
+            speed,
+            start: None,
+        })
+    }
+
+    /// The same trace with `start` for its second 0, instead of the first read's moment.
+    #[must_use]
+    pub const fn starting_at(mut self, start: Timestamp) -> Self {
+        self.start = Some(start);
+        self
+    }
+}
+
+impl PowerSource for Replay {
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
+        let now = clock::now();
+        let start = *self.start.get_or_insert(now);
+        for (domain, playing) in self.channels.iter_mut().enumerate() {
+            let rest = &playing.rows[playing.next..];
+            let due = match self.speed {
+                Speed::AtOnce => rest.len(),
+                Speed::RealTime => {
+                    let due = rest.partition_point(|row| start.after(row.after) <= now);
+                    // One more row brackets the run's end, and with it what lies before.
+                    let beyond = request == Request::Last && due < rest.len();
+                    due + usize::from(beyond)
+                }
+            };
+            for row in &rest[..due] {
+                let at = start.after(row.after);
+                readings.extend(row.values().map(|value| Reading::new(domain, at, value)));
+            }
+            playing.next += due;
+            let last = playing.rows.last().map(|row| start.after(row.after));
+            if let Some(last) = last
+                && playing.next == playing.rows.len()
+                && now > last
+                && !std::mem::replace(&mut playing.ended, true)
+            {
+                let seconds = last.since(start).as_secs_f64();
+                let reason = format!("the trace ends {seconds} s after its start");
+                readings.push(Reading::new(domain, now, Value::Missing(reason)));
+            }
+        }
+    }
+
+    /// When the next row is due.
+    fn next_read(&self) -> Option<Timestamp> {
+        let start = self.start?;
+        let next = |playing: &Playing| playing.rows.get(playing.next).map(|row| row.after);
+        self.channels.iter().filter_map(next).min().map(|after| start.after(after))
+    }
+}
+
+fn domain(channel: &Channel, path: &Path) -> Domain {
+    let counter = channel.rows.iter().any(|row| row.joules.is_some());
+    Domain {
+        id: format!("{NAME}:{}", channel.name),
+        kind: channel.kind,
+        label: channel.name.clone(),
+        source: NAME.to_owned(),
+        method: if counter { Method::Counter } else { Method::Integrated },
+        sensor: Sensor {
+            counter_period_s: None,
+            counter_quantum: counter.then_some(Joules::ZERO),
+            power_period_s: None,
+            power_window_s: None,
+            relative_error: RELATIVE_ERROR,
+            absolute_error: Watts::ZERO,
+        },
+        pci_address: None,
+        power_limit: None,
+        note: Some(format!("replayed from {}, not measured now", path.display())),
+    }
+}

@@ -1,0 +1,141 @@
+//! The file a trace is kept in.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::source::{DomainKind, Value};
+use crate::units::{Joules, Watts};
+use crate::{Error, ErrorKind, Result};
+
+/// One domain's rows, in the order of their time.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) name: String,
+    pub(super) kind: DomainKind,
+    pub(super) rows: Vec<Row>,
+}
+
+/// What was read of a domain at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Row {
+    /// Since the trace's start.
+    pub(super) after: Duration,
+    /// Since the domain's first counter value.
+    pub(super) joules: Option<Joules>,
+    pub(super) watts: Option<Watts>,
+}
+
+impl Row {
+    pub(super) fn values(&self) -> impl Iterator<Item = Value> {
+        let energy = self.joules.map(Value::Energy);
+        energy.into_iter().chain(self.watts.map(Value::Power))
+    }
+}
+
+#[derive(Deserialize)]
+struct Line {
+    seconds: f64,
+    domain: String,
+    kind: DomainKind,
+    joules: Option<f64>,
+    watts: Option<f64>,
+}
+
+/// Reads and checks the whole file.
+pub(super) fn read(path: &Path) -> Result<Vec<Channel>> {
+    let file = File::open(path).map_err(|error| {
+        Error::new(ErrorKind::Io, format!("the trace {} cannot be opened: {error}", path.display()))
+            .with_source(error)
+    })?;
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .comment(Some(b'#'))
+        .from_reader(std::io::BufReader::new(file));
+    let wrong = |line: u64, what: String| {
+        let message = format!("line {line} of the trace {}: {what}", path.display());
+        Error::new(ErrorKind::Format, message)
+            .with_remedy("a trace has the columns seconds,domain,kind,joules,watts")
+    };
+    let headers = reader.headers().map_err(|error| failed(path, error, &wrong))?.clone();
+    let mut channels: Vec<Channel> = Vec::new();
+    let mut origins: Vec<Option<f64>> = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| failed(path, error, &wrong))?;
+        let number = record.position().map_or(0, csv::Position::line);
+        let line: Line =
+            record.deserialize(Some(&headers)).map_err(|error| wrong(number, describe(&error)))?;
+        let index = channels.iter().position(|channel| channel.name == line.domain);
+        let index = index.unwrap_or_else(|| {
+            channels.push(Channel { name: line.domain.clone(), kind: line.kind, rows: Vec::new() });
+            origins.push(None);
+            channels.len() - 1
+        });
+        let row = check(&line, &channels[index], &mut origins[index])
+            .map_err(|what| wrong(number, what))?;
+        channels[index].rows.push(row);
+    }
+    if channels.is_empty() {
+        return Err(wrong(1, "no row follows".to_owned()));
+    }
+    Ok(channels)
+}
+
+/// The row that `line` adds to `channel`, whose counter's first value is `origin`.
+fn check(line: &Line, channel: &Channel, origin: &mut Option<f64>) -> Result<Row, String> {
+    /// No single thing that trains a model draws more.
+    const MOST: f64 = 100_000.0;
+    let Line { seconds, domain, kind, joules, watts } = line;
+    if domain.is_empty() {
+        return Err("the domain has no name".to_owned());
+    }
+    let after = Duration::try_from_secs_f64(*seconds)
+        .map_err(|_| format!("{seconds} s is no time since the trace's start"))?;
+    if *kind != channel.kind {
+        let (was, is) = (channel.kind.as_str(), kind.as_str());
+        return Err(format!("{domain} was of kind {was} before and is {is} now"));
+    }
+    let last = channel.rows.last();
+    if let Some(last) = last.filter(|last| after < last.after) {
+        let before = last.after.as_secs_f64();
+        return Err(format!("{seconds} s comes after {before} s of the same domain"));
+    }
+    if joules.is_none() && watts.is_none() {
+        return Err("neither joules nor watts".to_owned());
+    }
+    if let Some(watts) = watts.filter(|watts| !(0.0..=MOST).contains(watts)) {
+        return Err(format!("{watts} W is not a power; it must lie between 0 and {MOST} W"));
+    }
+    let joules = match *joules {
+        None => None,
+        Some(joules) if !joules.is_finite() => return Err(format!("{joules} J is not an energy")),
+        Some(joules) => Some(joules - *origin.get_or_insert(joules)),
+    };
+    let so_far = channel.rows.iter().rev().find_map(|row| row.joules).unwrap_or(Joules::ZERO);
+    if joules.is_some_and(|joules| joules < so_far.get()) {
+        return Err(format!("the counter of {domain} goes back"));
+    }
+    Ok(Row { after, joules: joules.map(Joules::new), watts: watts.map(Watts::new) })
+}
+
+fn failed(path: &Path, error: csv::Error, wrong: &impl Fn(u64, String) -> Error) -> Error {
+    if error.is_io_error() {
+        let message = format!("the trace {} cannot be read: {error}", path.display());
+        return Error::new(ErrorKind::Io, message).with_source(error);
+    }
+    wrong(error.position().map_or(0, csv::Position::line), describe(&error))
+}
+
+/// The error without the position, which the caller says.
+fn describe(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields instead of {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
+        _ => error.to_string(),
+    }
+}
