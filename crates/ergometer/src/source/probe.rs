@@ -60,7 +60,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
     let (nvml, report) = nvml::open(settings.nvml_library.as_deref());
-    let mut found = vec![outside(Found { source: nvml, report })];
+    let mut found = vec![outside(Found { sources: nvml, report })];
     found.extend(processor(settings).map(outside));
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
     let package = package
@@ -90,7 +90,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
-        sources.extend(found.source);
+        sources.extend(found.sources);
         reports.push(found.report);
     }
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
@@ -124,18 +124,18 @@ fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
 
 /// What a source found.
 struct Found {
-    source: Option<Box<dyn PowerSource>>,
+    sources: Vec<Box<dyn PowerSource>>,
     report: SourceReport,
 }
 
 impl Found {
     fn new(source: Option<impl PowerSource + 'static>, report: SourceReport) -> Self {
-        Self { source: source.map(|source| Box::new(source) as Box<dyn PowerSource>), report }
+        let boxed = source.map(|source| Box::new(source) as Box<dyn PowerSource>);
+        Self { sources: boxed.into_iter().collect(), report }
     }
 
     fn any(&self, kind: impl Fn(DomainKind) -> bool) -> bool {
-        let domains = self.source.as_ref().map(|source| source.domains());
-        domains.is_some_and(|domains| domains.iter().any(|domain| kind(domain.kind)))
+        self.sources.iter().flat_map(|source| source.domains()).any(|domain| kind(domain.kind))
     }
 
     /// Whether it gives `kind`, or what contains it.
@@ -145,12 +145,10 @@ impl Found {
 
     /// Leaves the source out if all it gives lies in something stated.
     fn unless_inside(self, stated: &[DomainKind]) -> Self {
-        let inside = |source: &dyn PowerSource| {
-            let outer = |kind| stated.iter().find(|&&outer| contains(outer, kind)).copied();
-            let mut outers = source.domains().iter().map(|domain| outer(domain.kind));
-            outers.next().flatten().filter(|_| outers.all(|outer| outer.is_some()))
-        };
-        match self.source.as_deref().and_then(inside) {
+        let outer = |kind| stated.iter().find(|&&outer| contains(outer, kind)).copied();
+        let domains = self.sources.iter().flat_map(|source| source.domains());
+        let mut outers = domains.map(|domain| outer(domain.kind));
+        match outers.next().flatten().filter(|_| outers.all(|outer| outer.is_some())) {
             Some(outer) => {
                 let outer = outer.as_str();
                 self.not_used(&format!("it lies in the {outer} whose power is stated"))
@@ -160,7 +158,7 @@ impl Found {
     }
 
     fn not_used(mut self, why: &str) -> Self {
-        self.source = None;
+        self.sources.clear();
         self.report.domains.clear();
         self.report.remarks.push(format!("not used: {why}"));
         self
@@ -173,7 +171,7 @@ fn processor(settings: &Settings) -> [Found; 2] {
         return components(settings);
     }
     let [rapl, perf] = registers(settings, Scope::Platform);
-    if rapl.source.is_some() || perf.source.is_some() {
+    if !rapl.sources.is_empty() || !perf.sources.is_empty() {
         return [rapl, perf];
     }
     let mut found = components(settings);
@@ -197,14 +195,14 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
     let Settings { sysfs_root, proc_root, .. } = settings;
     let (rapl, report) = Rapl::open(sysfs_root, proc_root, scope);
     let rapl = Found::new(rapl, report);
-    if rapl.source.is_some() {
+    if !rapl.sources.is_empty() {
         let perf = SourceReport {
             source: perf::NAME.to_owned(),
             availability: Availability::Available,
             domains: Vec::new(),
             remarks: vec!["not used: rapl reads the same counters".to_owned()],
         };
-        return [rapl, Found { source: None, report: perf }];
+        return [rapl, Found { sources: Vec::new(), report: perf }];
     }
     let (perf, report) = Perf::open(sysfs_root, proc_root, scope);
     let mut rapl = rapl;
