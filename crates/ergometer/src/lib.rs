@@ -70,4 +70,5 @@ pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
 pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
+pub use source::nvml::{DeviceId, Devices};
 pub use span::{Kind, Span, span};

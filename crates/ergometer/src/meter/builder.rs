@@ -11,7 +11,7 @@ use crate::source::probe::{self, Settings};
 use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
 use crate::span::ring::Rings;
 use crate::units::Watts;
-use crate::{Error, ErrorKind, Result, clock};
+use crate::{Devices, Error, ErrorKind, Result, clock};
 
 /// Settings of a [`Meter`]; every one has a default.
 ///
@@ -90,6 +90,12 @@ impl MeterBuilder {
     /// The NVML library to load; the driver's `libnvidia-ml.so.1` by default.
     pub fn nvml_library(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.nvml_library = Some(path.into());
+        self
+    }
+
+    /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.settings.devices = devices;
         self
     }
 

@@ -26,10 +26,14 @@ use super::{Availability, PowerSource, SourceReport};
 
 #[cfg(feature = "nvml")]
 mod board;
+mod devices;
 #[cfg(feature = "nvml")]
 mod library;
 #[cfg(feature = "nvml")]
 mod pace;
+mod visible;
+
+pub use devices::{BoardIdentity, Choice, Chosen, DeviceId, Devices, Environment, choose};
 
 #[cfg(feature = "nvml")]
 pub use library::Nvml;

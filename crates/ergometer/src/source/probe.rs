@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::cpu_model::{CpuModel, Wanted};
 use super::fixed::{self, Fixed};
+use super::nvml::{self, Devices};
 use super::rapl::Rapl;
-use super::{Availability, DomainKind, PowerSource, SourceReport, nvml};
+use super::{Availability, DomainKind, PowerSource, SourceReport};
 use crate::units::Watts;
 
 /// Where the sources look.
@@ -18,6 +19,8 @@ pub struct Settings {
     pub proc_root: PathBuf,
     /// The NVML library: the system's own, or `ERGOMETER_NVML_LIBRARY`.
     pub nvml_library: Option<PathBuf>,
+    /// Which NVIDIA boards are metered.
+    pub devices: Devices,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
 }
@@ -29,6 +32,7 @@ impl Default for Settings {
             sysfs_root: path("ERGOMETER_SYSFS_ROOT").unwrap_or_else(|| "/sys".into()),
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
+            devices: Devices::default(),
             fixed: Vec::new(),
         }
     }
