@@ -8,6 +8,7 @@ use super::sampler::Sampler;
 use super::{Inner, Live, Meter, Notes};
 use crate::footprint::Site;
 use crate::source::probe::{self, Settings};
+use crate::source::share::{self, Scope};
 use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
 use crate::span::ring::Rings;
 use crate::units::Watts;
@@ -26,6 +27,7 @@ pub struct MeterBuilder {
     pue: Option<f64>,
     accelerators: Option<u32>,
     probe: bool,
+    scope: Scope,
     settings: Settings,
     sources: Vec<Box<dyn PowerSource>>,
 }
@@ -39,6 +41,7 @@ impl MeterBuilder {
             pue: None,
             accelerators: None,
             probe: true,
+            scope: Scope::default(),
             settings: Settings::default(),
             sources: Vec::new(),
         }
@@ -96,6 +99,12 @@ impl MeterBuilder {
     /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
     pub fn devices(mut self, devices: Devices) -> Self {
         self.settings.devices = devices;
+        self
+    }
+
+    /// Whose energy is metered; by default the whole machine's.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
         self
     }
 
@@ -160,6 +169,9 @@ impl MeterBuilder {
         } else {
             probe::fixed_only(&self.settings)
         };
+        if self.scope == Scope::Process {
+            sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
+        }
         for source in self.sources {
             let domains = source.domains();
             reports.push(SourceReport {

@@ -41,22 +41,21 @@
 mod fit;
 mod points;
 mod processors;
-mod stat;
 mod validation;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::stat::Jiffies;
 use super::{
     Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
-    host,
+    host, stat,
 };
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
 use crate::units::{Joules, Watts};
 
-use stat::Jiffies;
 pub use validation::{HeldOut, pooled, validation};
 
 /// The source's name.

@@ -19,6 +19,8 @@ mod host;
 pub mod nvml;
 pub mod probe;
 pub mod rapl;
+pub mod share;
+mod stat;
 
 /// What kind of thing a domain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -166,6 +168,20 @@ pub trait PowerSource: Send {
     /// When it wants to be read next; by default about every 50 ms, unevenly.
     fn next_read(&self) -> Option<Timestamp> {
         None
+    }
+}
+
+impl PowerSource for Box<dyn PowerSource> {
+    fn domains(&self) -> &[Domain] {
+        (**self).domains()
+    }
+
+    fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
+        (**self).read(request, readings);
+    }
+
+    fn next_read(&self) -> Option<Timestamp> {
+        (**self).next_read()
     }
 }
 
