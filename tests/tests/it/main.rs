@@ -4,8 +4,10 @@
 
 mod accounting;
 mod footprint;
+mod idle;
 mod macros;
 mod meter;
 mod nvml;
 mod rapl;
 mod report;
+mod scope;

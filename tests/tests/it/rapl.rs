@@ -347,6 +347,7 @@ fn settings(tree: &Tree, fixed: &[(DomainKind, f64)]) -> Settings {
         sysfs_root: tree.sys(),
         proc_root: tree.proc(),
         nvml_library: Some(PathBuf::from("/nowhere/libnvidia-ml.so.1")),
+        devices: ergometer::Devices::default(),
         fixed: fixed.iter().map(|&(kind, watts)| (kind, Watts::new(watts))).collect(),
     }
 }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use super::sampler::Sampler;
 use super::{Inner, Live, Meter, Notes};
@@ -10,7 +12,7 @@ use crate::footprint::Site;
 use crate::source::probe::{self, Settings};
 use crate::source::share::{self, Scope};
 use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
-use crate::span::ring::Rings;
+use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
 
@@ -28,6 +30,7 @@ pub struct MeterBuilder {
     accelerators: Option<u32>,
     probe: bool,
     scope: Scope,
+    idle: Duration,
     settings: Settings,
     sources: Vec<Box<dyn PowerSource>>,
 }
@@ -42,6 +45,7 @@ impl MeterBuilder {
             accelerators: None,
             probe: true,
             scope: Scope::default(),
+            idle: Duration::ZERO,
             settings: Settings::default(),
             sources: Vec::new(),
         }
@@ -105,6 +109,18 @@ impl MeterBuilder {
     /// Whose energy is metered; by default the whole machine's.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// Measures for so long what the machine draws before the run, and only then starts it; not at
+    /// all by default. The record then shows each domain's mean power in that time, and the energy of
+    /// the run above it.
+    ///
+    /// [`start`](Self::start) and [`install`](Self::install) wait for it. What else the machine does in
+    /// that time is in the baseline: it is what there was before the run, not the least it can draw.
+    /// A sensor has to show it, so that a second or more says much and less says little.
+    pub fn idle(mut self, duration: Duration) -> Self {
+        self.idle = duration;
         self
     }
 
@@ -186,21 +202,27 @@ impl MeterBuilder {
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let live = Arc::new(Mutex::new(Live::default()));
-        let started = jiff::Timestamp::now();
         let domains = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let sampler = Sampler::new(sources, Arc::clone(&rings), inbox, Arc::clone(&live));
         sampler.spawn().map_err(|error| {
             Error::new(ErrorKind::Sampler, "the meter's thread could not be started")
                 .with_source(error)
         })?;
+        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        if idle_from.is_some() {
+            thread::sleep(self.idle);
+            // As at the edges of an epoch: what lies nearest to it is worth most.
+            let _ = commands.send(Command::Nudge);
+        }
         Ok(Meter {
             inner: Arc::new(Inner {
                 rings,
                 commands,
                 live,
                 finished: false.into(),
+                idle_from,
                 start: clock::now(),
-                started,
+                started: jiff::Timestamp::now(),
                 label: self.label,
                 site,
                 accelerators: self.accelerators,

@@ -230,17 +230,21 @@ pub(crate) fn share_out(
             kept.push(source);
             continue;
         }
+        let ids: Vec<String> = source.domains().iter().map(|domain| domain.id.clone()).collect();
         let report = reports.iter_mut().find(|report| report.source == name);
         match Shared::new(source, proc_root) {
             Ok(shared) => {
-                if let Some(report) = report {
-                    report.domains = shared.domains.iter().map(|told| told.id.clone()).collect();
+                let listed = report.map(|report| &mut report.domains).into_iter().flatten();
+                for listed in listed {
+                    if let Some(index) = ids.iter().position(|id| id == listed) {
+                        listed.clone_from(&shared.domains[index].id);
+                    }
                 }
                 kept.push(Box::new(shared));
             }
             Err(error) => {
                 let Some(report) = report else { continue };
-                report.domains.clear();
+                report.domains.retain(|listed| !ids.contains(listed));
                 report.availability = Availability::Unavailable {
                     reason: format!(
                         "this program's share of it is not known: {} cannot be read: {error}",
