@@ -80,7 +80,7 @@ pub const KNOWN_ERROR: f64 = 0.45;
 pub const TDP_PER_LOGICAL_CPU: Watts = Watts::new(5.0);
 
 /// Relative standard uncertainty where the TDP is not known: [`KNOWN_ERROR`] and the spread of TDP
-/// per logical processor in the table, 0.40, in quadrature. Both servers, taken for unknown, lie
+/// per logical processor in the table, 0.39, in quadrature. Both servers, taken for unknown, lie
 /// within twice this at 95 % of their points.
 pub const UNKNOWN_ERROR: f64 = 0.60;
 
