@@ -31,6 +31,8 @@ pub enum ErrorKind {
     InvalidSetting,
     /// A region or zone is not in the grid tables.
     UnknownRegion,
+    /// A device that was asked for is not there, or its name fits several.
+    UnknownDevice,
     /// A meter is already installed in this process.
     AlreadyInstalled,
     /// The meter was finished before.

@@ -71,4 +71,6 @@ pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
 pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
+pub use source::nvml::{DeviceId, Devices};
+pub use source::share::Scope;
 pub use span::{Kind, Span, span};

@@ -6,6 +6,7 @@
 //! Windows of several lengths are then laid over it at random, and what the record says of each is
 //! compared with the integral of the board's curve over exactly that time.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, fs, process, thread};
@@ -53,12 +54,12 @@ fn settings() -> Result<Settings, String> {
     let mut arguments = env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} has no value"))?;
-        let bad = |_| format!("{name} {value} is no number");
+        let bad = || format!("{name} {value} is no number");
         match name.as_str() {
             "--library" => settings.library = value.into(),
-            "--seed" => settings.seed = value.parse().map_err(|_| bad(()))?,
-            "--seconds" => settings.seconds = value.parse().map_err(|_| bad(()))?,
-            "--windows" => settings.windows = value.parse().map_err(|_| bad(()))?,
+            "--seed" => settings.seed = value.parse().map_err(|_| bad())?,
+            "--seconds" => settings.seconds = value.parse().map_err(|_| bad())?,
+            "--windows" => settings.windows = value.parse().map_err(|_| bad())?,
             _ => return Err(format!("{name} is not known")),
         }
     }
@@ -89,8 +90,8 @@ fn machine(rng: &mut StdRng) -> String {
                 _ => ("usage=100ms/1s", "counter=100ms"),
             };
             let (p, q) = (phase(rng), phase(rng));
-            text += &format!("\n{board}.generation={generation};{board}.curve={curve}");
-            text += &format!("\n{board}.{power}@{p}us;{board}.{counter}@{q}us");
+            let _ = write!(text, "\n{board}.generation={generation};{board}.curve={curve}");
+            let _ = write!(text, "\n{board}.{power}@{p}us;{board}.{counter}@{q}us");
         }
     }
     text

@@ -5,10 +5,12 @@
 mod accounting;
 mod footprint;
 mod hwmon;
+mod idle;
 mod macros;
 mod meter;
 mod nvml;
 mod rapl;
 mod replay;
 mod report;
+mod scope;
 mod sources;

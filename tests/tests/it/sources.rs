@@ -32,6 +32,7 @@ fn settings(tree: &hwmon::Tree, fixed: &[(DomainKind, f64)]) -> Settings {
     fs::write(proc.join("stat"), "cpu  100 0 0 900 0 0 0 0 0 0\n").unwrap();
     fs::write(proc.join("meminfo"), "MemTotal:        8388608 kB\n").unwrap();
     Settings {
+        devices: ergometer::Devices::All,
         sysfs_root: tree.sys(),
         proc_root: proc,
         nvml_library: Some("/nowhere/libnvidia-ml.so.1".into()),

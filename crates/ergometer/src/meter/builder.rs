@@ -3,16 +3,20 @@
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use super::sampler::Sampler;
 use super::{Inner, Live, Meter, Notes};
 use crate::footprint::Site;
+use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
+use crate::source::share::{self, Scope};
 use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
-use crate::span::ring::Rings;
+use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
-use crate::{Error, ErrorKind, Result, clock};
+use crate::{Devices, Error, ErrorKind, Result, clock};
 
 /// Settings of a [`Meter`]; every one has a default.
 ///
@@ -27,6 +31,8 @@ pub struct MeterBuilder {
     pue: Option<f64>,
     accelerators: Option<u32>,
     probe: bool,
+    scope: Scope,
+    idle: Duration,
     settings: Settings,
     replay: Option<PathBuf>,
     sources: Vec<Box<dyn PowerSource>>,
@@ -41,6 +47,8 @@ impl MeterBuilder {
             pue: None,
             accelerators: None,
             probe: true,
+            scope: Scope::default(),
+            idle: Duration::ZERO,
             settings: Settings::default(),
             replay: None,
             sources: Vec::new(),
@@ -93,6 +101,30 @@ impl MeterBuilder {
     /// The NVML library to load; the driver's `libnvidia-ml.so.1` by default.
     pub fn nvml_library(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.nvml_library = Some(path.into());
+        self
+    }
+
+    /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
+    pub fn devices(mut self, devices: Devices) -> Self {
+        self.settings.devices = devices;
+        self
+    }
+
+    /// Whose energy is metered; by default the whole machine's.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Measures for so long what the machine draws before the run, and only then starts it; not at
+    /// all by default. The record then shows each domain's mean power in that time, and the energy of
+    /// the run above it.
+    ///
+    /// [`start`](Self::start) and [`install`](Self::install) wait for it. What else the machine does in
+    /// that time is in the baseline: it is what there was before the run, not the least it can draw.
+    /// A sensor has to show it, so that a second or more says much and less says little.
+    pub fn idle(mut self, duration: Duration) -> Self {
+        self.idle = duration;
         self
     }
 
@@ -177,6 +209,18 @@ impl MeterBuilder {
         } else {
             probe::fixed_only(&self.settings)
         };
+        if let Devices::List(asked) = &self.settings.devices
+            && !asked.is_empty()
+            && let Some(SourceReport {
+                availability: Availability::Unavailable { reason, remedy },
+                ..
+            }) = reports.iter().find(|report| report.source == nvml::NAME)
+        {
+            return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
+        }
+        if self.scope == Scope::Process {
+            sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
+        }
         let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
         for source in replay.into_iter().chain(self.sources) {
             let domains = source.domains();
@@ -192,20 +236,26 @@ impl MeterBuilder {
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let live = Arc::new(Mutex::new(Live::default()));
-        let started = jiff::Timestamp::now();
         let domains = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&live)).map_err(|error| {
             Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
                 .with_source(error)
         })?;
+        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        if idle_from.is_some() {
+            thread::sleep(self.idle);
+            // As at the edges of an epoch: what lies nearest to it is worth most.
+            let _ = commands.send(Command::Nudge);
+        }
         Ok(Meter {
             inner: Arc::new(Inner {
                 rings,
                 commands,
                 live,
                 finished: false.into(),
+                idle_from,
                 start: clock::now(),
-                started,
+                started: jiff::Timestamp::now(),
                 label: self.label,
                 site,
                 accelerators: self.accelerators,

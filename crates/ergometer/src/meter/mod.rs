@@ -63,6 +63,8 @@ struct Inner {
     commands: Sender<Command>,
     live: Arc<Mutex<Live>>,
     finished: AtomicBool,
+    /// From when on, up to `start`, the baseline was measured.
+    idle_from: Option<Timestamp>,
     start: Timestamp,
     started: jiff::Timestamp,
     label: String,
@@ -160,6 +162,7 @@ impl Meter {
             assemble::Head {
                 label: &self.inner.label,
                 started: self.inner.started,
+                idle_from: self.inner.idle_from,
                 site: &self.inner.site,
                 accelerators: self.inner.accelerators,
                 sources: &self.inner.sources,

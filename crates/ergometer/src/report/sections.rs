@@ -6,7 +6,7 @@ use crate::meter::Method;
 use crate::run::Record;
 use crate::run::record::{Distribution, Epoch, SpanNode, Steps};
 use crate::source::Availability;
-use crate::units::Joules;
+use crate::units::{Joules, Watts};
 
 /// Rows of a long table that are shown from its beginning and from its end.
 const SHOWN: usize = 10;
@@ -42,38 +42,54 @@ pub(super) fn sections(record: &Record) -> Vec<Section> {
 
 fn domains(record: &Record) -> Section {
     let seconds = record.run.seconds;
+    let baseline = record.domains.iter().any(|row| row.idle_power.is_some());
     let mut rows: Vec<Vec<String>> = record
         .domains
         .iter()
         .map(|row| {
             let domain = &row.domain;
             let power = or_absent(row.energy.as_ref(), |energy| figure::power(energy, seconds));
-            vec![
+            let mut cells = vec![
                 format!("{} {}", domain.kind.as_str(), domain.label),
                 domain.source.clone(),
                 domain.method.as_str().to_owned(),
                 or_absent(row.energy.as_ref(), figure::energy),
                 power,
-                or_absent(row.energy, |energy| format!("{:.0} %", energy.coverage * 100.0)),
-            ]
+            ];
+            if baseline {
+                cells.push(or_absent(row.idle_power, |watts| watts.to_string()));
+                cells.push(or_absent(row.above_idle, figure::joules));
+            }
+            cells.push(or_absent(row.energy, |energy| format!("{:.0} %", energy.coverage * 100.0)));
+            cells
         })
         .collect();
     if let Some(total) = &record.total.energy {
         let methods: Vec<&str> = methods(record).iter().map(|method| method.as_str()).collect();
-        rows.push(vec![
+        let mut cells = vec![
             "total".to_owned(),
             String::new(),
             methods.join(" + "),
             figure::energy(total),
             figure::power(total, seconds),
-            format!("{:.0} %", total.coverage * 100.0),
-        ]);
+        ];
+        if baseline {
+            // Of a sum that lacks a term there is nothing to say.
+            let read = || record.domains.iter().filter(|row| row.energy.is_some());
+            let idle: Option<Watts> = read().map(|row| row.idle_power).sum();
+            let above: Option<Joules> = read().map(|row| row.above_idle).sum();
+            cells.push(or_absent(idle, |watts| watts.to_string()));
+            cells.push(or_absent(above, figure::joules));
+        }
+        cells.push(format!("{:.0} %", total.coverage * 100.0));
+        rows.push(cells);
     }
-    Section {
-        title: "Energy".to_owned(),
-        columns: vec!["domain", "source", "method", "energy", "mean power", "observed"],
-        rows,
+    let mut columns = vec!["domain", "source", "method", "energy", "mean power"];
+    if baseline {
+        columns.extend(["idle power", "above idle"]);
     }
+    columns.push("observed");
+    Section { title: "Energy".to_owned(), columns, rows }
 }
 
 /// The methods of the domains that gave an energy, each once.
@@ -269,6 +285,13 @@ fn unit(unit: PerUnit) -> &'static str {
 pub(super) fn notes(record: &Record) -> Vec<String> {
     let mut notes =
         vec!["± is two standard uncertainties: about 95 % of true values lie within.".to_owned()];
+    if let Some(seconds) = record.run.idle_seconds {
+        notes.push(format!(
+            "idle power is the mean over {} before the run; above idle is the run's energy less that \
+             power for as long as the run took.",
+            figure::duration(seconds)
+        ));
+    }
     let methods = methods(record);
     let measured = methods.iter().filter(|method| method.is_measured()).count();
     if methods.is_empty() {

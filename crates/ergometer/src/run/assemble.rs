@@ -17,6 +17,8 @@ use crate::units::{Joules, Watts};
 pub(crate) struct Head<'a> {
     pub label: &'a str,
     pub started: jiff::Timestamp,
+    /// From when on, up to the run's start, the baseline was measured.
+    pub idle_from: Option<Timestamp>,
     pub site: &'a Site,
     pub accelerators: Option<u32>,
     pub sources: &'a [SourceReport],
@@ -30,6 +32,7 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
     let scale = Scale { domains: &domains, timelines: &timelines };
+    let idle = head.idle_from.map(|from| Baseline::measure(&timelines, from, start));
     let total = scale.usage(&whole, seconds);
 
     let (tree, left_open) = ledger.finish();
@@ -63,13 +66,14 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
             label: head.label.to_owned(),
             started: head.started.to_string(),
             seconds,
+            idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
             command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: provenance::git_commit(),
         },
         machine: provenance::machine(&domains),
         sources: head.sources.to_vec(),
-        domains: scale.domain_records(&whole, seconds),
+        domains: scale.domain_records(&whole, seconds, idle.as_ref()),
         total,
         epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
         outside_epochs: outside.into_iter().map(Joules::new).collect(),
@@ -93,6 +97,25 @@ fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
             format!("{}: nothing could be read; its energy is not in the total", domain.id)
         })
         .collect()
+}
+
+/// What each domain drew before the run.
+struct Baseline {
+    /// Mean power; `None` of a domain that was not observed for most of that time.
+    power: Vec<Option<Watts>>,
+}
+
+impl Baseline {
+    fn measure(timelines: &[Timeline], from: Timestamp, to: Timestamp) -> Self {
+        let seconds = to.since(from).as_secs_f64();
+        let power = |line: &Timeline| {
+            let drawn = line.between(from, to);
+            let observed = seconds - drawn.unobserved;
+            (!line.is_empty() && observed > seconds / 2.0)
+                .then(|| Watts::new(drawn.joules / observed))
+        };
+        Self { power: timelines.iter().map(power).collect() }
+    }
 }
 
 /// What turns joules per domain into data.
@@ -126,10 +149,16 @@ impl Scale<'_> {
         }
     }
 
-    fn domain_records(&self, whole: &[Drawn], seconds: f64) -> Vec<DomainRecord> {
-        let rows = self.domains.iter().zip(self.timelines).zip(whole);
-        rows.map(|((domain, line), drawn)| {
+    fn domain_records(
+        &self,
+        whole: &[Drawn],
+        seconds: f64,
+        idle: Option<&Baseline>,
+    ) -> Vec<DomainRecord> {
+        let rows = self.domains.iter().zip(self.timelines).zip(whole).enumerate();
+        rows.map(|(index, ((domain, line), drawn))| {
             let energy = (!line.is_empty()).then(|| energy(drawn, domain.method, seconds));
+            let idle_power = idle.and_then(|idle| idle.power[index]);
             let health = &line.health;
             let both = |joules| health.compared.then_some(Joules::new(joules));
             DomainRecord {
@@ -138,6 +167,10 @@ impl Scale<'_> {
                 mean_power: energy
                     .filter(|_| seconds > 0.0)
                     .map(|energy| Watts::new(energy.joules.get() / seconds)),
+                idle_power,
+                above_idle: energy
+                    .zip(idle_power)
+                    .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds)),
                 counter_joules: both(health.counter_joules),
                 integrated_joules: both(health.integrated_joules),
                 readings: health.readings,

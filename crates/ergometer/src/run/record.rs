@@ -62,6 +62,8 @@ pub struct RunInfo {
     pub started: String,
     /// Duration on the monotonic clock, seconds.
     pub seconds: f64,
+    /// How long the baseline was measured before the run, seconds; `None` where it was not.
+    pub idle_seconds: Option<f64>,
     /// The program's command line.
     pub command: Vec<String>,
     /// Version of this library.
@@ -114,6 +116,12 @@ pub struct DomainRecord {
     pub energy: Option<Energy>,
     /// Mean power over the run.
     pub mean_power: Option<Watts>,
+    /// Mean power over the time before the run in which the baseline was measured; `None` where it
+    /// was not, or the domain was not observed for most of it.
+    pub idle_power: Option<Watts>,
+    /// `energy` less `idle_power` × the run's seconds: below 0 where the machine did more before the
+    /// run than in it.
+    pub above_idle: Option<Joules>,
     /// Counter against integrated power: the counter's joules, where both were read.
     pub counter_joules: Option<Joules>,
     /// Counter against integrated power: the power samples' joules, where both were read.

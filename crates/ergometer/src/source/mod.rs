@@ -23,6 +23,8 @@ pub mod perf;
 pub mod probe;
 pub mod rapl;
 pub mod replay;
+pub mod share;
+mod stat;
 mod sysfs;
 
 /// What kind of thing a domain is.
@@ -171,6 +173,20 @@ pub trait PowerSource: Send {
     /// When it wants to be read next; by default about every 50 ms, unevenly.
     fn next_read(&self) -> Option<Timestamp> {
         None
+    }
+}
+
+impl PowerSource for Box<dyn PowerSource> {
+    fn domains(&self) -> &[Domain] {
+        (**self).domains()
+    }
+
+    fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
+        (**self).read(request, readings);
+    }
+
+    fn next_read(&self) -> Option<Timestamp> {
+        (**self).next_read()
     }
 }
 

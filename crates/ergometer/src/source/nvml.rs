@@ -3,8 +3,8 @@
 //! The library is opened at run time: without a driver there is no meter, and no error. No program
 //! is run.
 //!
-//! Every board is read, whatever `CUDA_VISIBLE_DEVICES` says, and known by its UUID and PCI
-//! address; an index means nothing across CUDA, NVML and a reboot. On a board the source reads
+//! The boards that [`Devices`] asks for are read, by default those that `CUDA_VISIBLE_DEVICES` shows.
+//! A board is known by its UUID and PCI address; an index means nothing across CUDA, NVML and a reboot. On a board the source reads
 //! * the energy counter (field 83, or `nvmlDeviceGetTotalEnergyConsumption`; Volta and newer), in
 //!   millijoules since the driver was loaded, and
 //! * instantaneous power (field 186; else `nvmlDeviceGetPowerUsage`, on most boards since Ampere a
@@ -28,30 +28,38 @@ use super::{Availability, PowerSource, SourceReport};
 
 #[cfg(feature = "nvml")]
 mod board;
+mod devices;
 #[cfg(feature = "nvml")]
 mod library;
 #[cfg(feature = "nvml")]
 mod rate;
 #[cfg(feature = "nvml")]
 mod ticks;
+mod visible;
 
 #[cfg(feature = "nvml")]
 pub use board::Board;
+pub use devices::{BoardIdentity, Choice, Chosen, DeviceId, Devices, Environment, choose};
 
 /// The source's name.
 pub const NAME: &str = "nvml";
 
-/// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found.
+/// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found of
+/// the boards that `devices` asks for, where `environment` shows some.
 #[must_use]
-pub fn open(library: Option<&Path>) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
+pub fn open(
+    library: Option<&Path>,
+    devices: &Devices,
+    environment: &Environment,
+) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
     #[cfg(feature = "nvml")]
     {
-        let (boards, report) = library::open(library);
+        let (boards, report) = library::open(library, devices, environment);
         (boards.into_iter().map(|board| Box::new(board) as Box<dyn PowerSource>).collect(), report)
     }
     #[cfg(not(feature = "nvml"))]
     {
-        let _ = library;
+        let _ = (library, devices, environment);
         let availability = Availability::Unavailable {
             reason: "this program was built without NVML".to_owned(),
             remedy: "build with the `nvml` feature of `ergometer`".to_owned(),

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use super::cpu_model::{CpuModel, Wanted};
 use super::fixed::{self, Fixed};
 use super::hwmon::Hwmon;
-use super::perf::Perf;
+use super::nvml::{self, Devices};
+use super::perf::{self, Perf};
 use super::rapl::{Rapl, Scope};
-use super::{Availability, DomainKind, PowerSource, SourceReport, nvml, perf};
+use super::{Availability, DomainKind, PowerSource, SourceReport};
 use crate::units::Watts;
 
 /// Where the sources look.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub proc_root: PathBuf,
     /// The NVML library: the system's own, or `ERGOMETER_NVML_LIBRARY`.
     pub nvml_library: Option<PathBuf>,
+    /// Which NVIDIA boards are metered.
+    pub devices: Devices,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -33,6 +36,7 @@ impl Default for Settings {
             sysfs_root: path("ERGOMETER_SYSFS_ROOT").unwrap_or_else(|| "/sys".into()),
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
+            devices: Devices::default(),
             fixed: Vec::new(),
             platform: false,
         }
@@ -59,7 +63,11 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         .collect();
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let (nvml, report) = nvml::open(settings.nvml_library.as_deref());
+    let (nvml, report) = nvml::open(
+        settings.nvml_library.as_deref(),
+        &settings.devices,
+        &nvml::Environment::current(),
+    );
     let mut found = vec![outside(Found { sources: nvml, report })];
     found.extend(processor(settings).map(outside));
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
@@ -135,7 +143,7 @@ impl Found {
     }
 
     fn any(&self, kind: impl Fn(DomainKind) -> bool) -> bool {
-        self.sources.iter().flat_map(|source| source.domains()).any(|domain| kind(domain.kind))
+        self.sources.iter().flat_map(PowerSource::domains).any(|domain| kind(domain.kind))
     }
 
     /// Whether it gives `kind`, or what contains it.
@@ -146,7 +154,7 @@ impl Found {
     /// Leaves the source out if all it gives lies in something stated.
     fn unless_inside(self, stated: &[DomainKind]) -> Self {
         let outer = |kind| stated.iter().find(|&&outer| contains(outer, kind)).copied();
-        let domains = self.sources.iter().flat_map(|source| source.domains());
+        let domains = self.sources.iter().flat_map(PowerSource::domains);
         let mut outers = domains.map(|domain| outer(domain.kind));
         match outers.next().flatten().filter(|_| outers.all(|outer| outer.is_some())) {
             Some(outer) => {

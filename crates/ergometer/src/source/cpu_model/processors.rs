@@ -18,25 +18,56 @@ const fn known(name: &'static str, tdp: f64, threads: u32) -> Known {
     Known { name, tdp, threads }
 }
 
-/// From the makers' product pages (ark.intel.com, amd.com), read in 2024. The fit uses the first
-/// two; of the others one stands for each common generation of servers and desktops.
-const KNOWN: [Known; 16] = [
+/// One for each common generation of servers and desktops, after the makers' specifications
+/// (ark.intel.com, amd.com); Intel's desktop parts only up to the generation whose TDP was not yet
+/// called base power. The parts that only AWS has (8124M, 8175M, 8259CL, 8275CL, 7R32) after Teads'
+/// "AWS EC2 Carbon Footprint Dataset", 2021. The fit uses the first two.
+const KNOWN: [Known; 45] = [
     known("E3-1240 V2", 69.0, 8),
     known("EPYC 8024P", 90.0, 16),
+    known("E5-2650 v4", 105.0, 24),
     known("E5-2680 v4", 120.0, 28),
+    known("E5-2686 v4", 145.0, 36),
     known("E5-2690 v4", 135.0, 28),
+    known("E5-2698 v4", 135.0, 40),
+    known("Gold 6130", 125.0, 32),
     known("Gold 6148", 150.0, 40),
     known("Gold 6248", 150.0, 40),
+    known("Gold 6330", 205.0, 56),
+    known("Gold 6338", 205.0, 64),
+    known("Platinum 8124M", 240.0, 36),
+    known("Platinum 8168", 205.0, 48),
+    known("Platinum 8175M", 240.0, 48),
+    known("Platinum 8259CL", 210.0, 48),
+    known("Platinum 8260", 165.0, 48),
+    known("Platinum 8275CL", 240.0, 48),
     known("Platinum 8280", 205.0, 56),
+    known("Platinum 8358", 250.0, 64),
     known("Platinum 8380", 270.0, 80),
+    known("Platinum 8468", 350.0, 96),
     known("Platinum 8480+", 350.0, 112),
+    known("EPYC 7302", 155.0, 32),
+    known("EPYC 7402", 180.0, 48),
+    known("EPYC 7502", 180.0, 64),
+    known("EPYC 7543", 225.0, 64),
+    known("EPYC 7601", 180.0, 64),
+    known("EPYC 7713", 225.0, 128),
     known("EPYC 7742", 225.0, 128),
     known("EPYC 7763", 280.0, 128),
+    known("EPYC 7R32", 280.0, 96),
+    known("EPYC 9354", 280.0, 64),
     known("EPYC 9554", 360.0, 128),
     known("EPYC 9654", 360.0, 192),
+    known("EPYC 9754", 360.0, 256),
+    known("i7-6700K", 91.0, 8),
+    known("i7-8700K", 95.0, 12),
     known("i9-9900K", 95.0, 16),
+    known("Ryzen 5 5600X", 65.0, 12),
+    known("Ryzen 7 5800X", 105.0, 16),
+    known("Ryzen 9 3900X", 105.0, 24),
     known("Ryzen 9 5950X", 105.0, 32),
     known("Ryzen 9 7950X", 170.0, 32),
+    known("Ryzen Threadripper 3970X", 280.0, 64),
 ];
 
 /// What the model takes a processor for.
@@ -115,6 +146,18 @@ mod tests {
     }
 
     #[test]
+    fn the_share_of_a_logical_processor_is_about_what_the_table_says() {
+        let each = || KNOWN.iter().map(|known| known.tdp / f64::from(known.threads));
+        let assumed = TDP_PER_LOGICAL_CPU.get();
+        let best = each().map(|watts| watts * watts).sum::<f64>() / each().sum::<f64>();
+        assert!((best - assumed).abs() < 0.05, "{best}");
+        let squares: f64 = each().map(|watts| (watts / assumed - 1.0).powi(2)).sum();
+        let spread = (squares / KNOWN.len() as f64).sqrt();
+        assert!((spread - 0.395).abs() < 0.005, "{spread}");
+        assert!((KNOWN_ERROR.hypot(spread) - UNKNOWN_ERROR).abs() < 0.005, "{spread}");
+    }
+
+    #[test]
     fn a_guest_has_the_share_of_its_virtual_processors() {
         let host = estimate(&processor("AMD EPYC 7763 64-Core Processor", 256, 2, false));
         assert!((host.full.get() - 2.0 * 280.0 * FULL_SHARE).abs() < 1e-9);
@@ -126,7 +169,7 @@ mod tests {
     #[test]
     fn an_unknown_processor_is_less_certain() {
         let unknown = estimate(&processor("Some CPU", 8, 1, false));
-        assert!((unknown.full.get() - 8.0 * 4.0 * FULL_SHARE).abs() < 1e-9);
+        assert!((unknown.full.get() - 8.0 * 5.0 * FULL_SHARE).abs() < 1e-9);
         assert!((unknown.error - UNKNOWN_ERROR).abs() < f64::EPSILON);
     }
 }

@@ -9,6 +9,7 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
 use super::board::Board;
+use super::devices::{BoardIdentity, Choice, Devices, Environment, choose};
 use super::{NAME, report};
 use crate::source::{Availability, PowerSource as _, SourceReport};
 
@@ -17,11 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens `library` (by default the system's `libnvidia-ml.so.1`) and asks each board what it can
 /// tell; a driver that hangs is not waited for.
-pub(super) fn open(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
+pub(super) fn open(
+    library: Option<&Path>,
+    devices: &Devices,
+    environment: &Environment,
+) -> (Vec<Board>, SourceReport) {
     let path = library.map(PathBuf::from);
+    let (devices, environment) = (devices.clone(), environment.clone());
     let (found, boards) = mpsc::channel();
     let started = thread::Builder::new().name("ergometer nvml probe".to_owned()).spawn(move || {
-        let _ = found.send(find(path.as_deref()));
+        let _ = found.send(find(path.as_deref(), &devices, &environment));
     });
     let answer = started.ok().and_then(|_| boards.recv_timeout(PATIENCE).ok());
     answer.unwrap_or_else(|| {
@@ -34,7 +40,11 @@ pub(super) fn open(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
     })
 }
 
-fn find(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
+fn find(
+    library: Option<&Path>,
+    devices: &Devices,
+    environment: &Environment,
+) -> (Vec<Board>, SourceReport) {
     let mut builder = Nvml::builder();
     if let Some(path) = library {
         builder.lib_path(path.as_os_str());
@@ -47,16 +57,46 @@ fn find(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
         Ok(count) => count,
         Err(error) => return (Vec::new(), report(failed("counting boards failed", &error))),
     };
-    let mut boards = Vec::new();
     let mut remarks = Vec::new();
+    let mut identities = Vec::new();
     for index in 0..count {
-        match Board::probe(&nvml, index) {
-            Ok(board) => boards.push(board),
+        match identity(&nvml, index) {
+            Ok(identity) => identities.push(identity),
             Err(reason) => remarks.push(format!("board {index}: {reason}")),
+        }
+    }
+    let chosen = match choose(devices, environment, &identities) {
+        Ok(chosen) => chosen,
+        // Boards that are not there cannot be chosen; why they are not is the better reason.
+        Err(_) if identities.is_empty() => Choice::default(),
+        Err(error) => {
+            let availability = Availability::Unavailable {
+                reason: error.to_string(),
+                remedy: error.remedy().unwrap_or("see `nvidia-smi -L`").to_owned(),
+            };
+            return (Vec::new(), SourceReport { remarks, ..report(availability) });
+        }
+    };
+    let hidden = chosen.boards.is_empty() && !identities.is_empty();
+    remarks.extend(chosen.remarks);
+    let mut boards = Vec::new();
+    for chosen in chosen.boards {
+        let Some(identity) = identities.iter().find(|board| board.uuid == chosen.uuid) else {
+            continue;
+        };
+        match Board::probe(&nvml, identity.index) {
+            Ok(board) => boards.push(board),
+            Err(reason) => remarks.push(format!("board {}: {reason}", identity.index)),
         }
     }
     let availability = if !boards.is_empty() {
         Availability::Available
+    } else if hidden {
+        Availability::Unavailable {
+            reason: "CUDA_VISIBLE_DEVICES hides every board from this program".to_owned(),
+            remedy: "name the boards it trains on, or meter all with `MeterBuilder::devices`"
+                .to_owned(),
+        }
     } else if count == 0 {
         Availability::Unavailable {
             reason: "the NVIDIA driver is loaded but shows no board".to_owned(),
@@ -75,6 +115,23 @@ fn find(library: Option<&Path>) -> (Vec<Board>, SourceReport) {
     let domains = boards.iter().map(|board: &Board| board.domains()[0].id.clone()).collect();
     let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
     (boards, report)
+}
+
+/// Who board `index` is.
+fn identity(nvml: &Nvml, index: u32) -> Result<BoardIdentity, String> {
+    let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
+    let instances = match device.mig_mode() {
+        Ok(mode) if mode.current == 1 => device.mig_device_count().unwrap_or(0),
+        _ => 0,
+    };
+    let mig = |instance| device.mig_device_by_index(instance).ok()?.uuid().ok();
+    Ok(BoardIdentity {
+        index,
+        uuid: device.uuid().map_err(|error| format!("its UUID cannot be read: {error}"))?,
+        pci_address: device.pci_info().ok().map(|pci| pci.bus_id),
+        name: device.name().unwrap_or_default(),
+        mig: (0..instances).filter_map(mig).collect(),
+    })
 }
 
 fn no_library(error: &NvmlError, library: Option<&Path>) -> Availability {

@@ -132,9 +132,7 @@ impl Ticks {
         self.overdue = false;
         let bracket = Bracket { after, by: t };
         let divisors = if self.restless { 1 } else { DIVISORS };
-        let steady = self.beat.as_mut().map(|beat| beat.follow(bracket));
-        match steady {
-            Some(true) => {}
+        match self.beat.as_mut().map(|beat| beat.follow(bracket)) {
             Some(false) => {
                 self.beat = None;
                 self.learnt.clear();
@@ -146,7 +144,7 @@ impl Ticks {
                 }
                 self.beat = Beat::of(&self.learnt, self.hinted, divisors);
             }
-            None => {}
+            Some(true) | None => {}
         }
         true
     }
