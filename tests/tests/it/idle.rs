@@ -66,12 +66,13 @@ fn run(baseline: Duration) -> Record {
         .start()
         .unwrap();
     let started = clock::now();
-    // The read that the start asked for comes on another thread.
+    // A read within the run, on another thread.
     while switch.read.load(Ordering::Acquire) < started.as_nanos() {
         std::thread::yield_now();
     }
-    switch.on.store(clock::now().as_nanos(), Ordering::Release);
-    while clock::now().since(started) < Duration::from_millis(20) {
+    let on = clock::now();
+    switch.on.store(on.as_nanos(), Ordering::Release);
+    while clock::now().since(on) < Duration::from_millis(60) {
         std::hint::spin_loop();
     }
     meter.finish().unwrap()

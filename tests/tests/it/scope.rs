@@ -15,7 +15,7 @@ fn meter(scope: Scope, proc_root: &str) -> Meter {
         .sysfs_root(nothing.path())
         .nvml_library(nothing.path().join("libnvidia-ml.so.1"))
         .proc_root(proc_root)
-        .fixed(DomainKind::Node, Watts::new(100.0))
+        .fixed(DomainKind::Gpu, Watts::new(100.0))
         .scope(scope)
         .start()
         .unwrap()
@@ -45,7 +45,7 @@ fn a_program_gets_a_part_of_what_the_machine_draws() {
     let table = process.to_string();
     assert!(table.contains("share of CPU time"), "{table}");
     // What the user states is taken as it is.
-    assert!(joules(&process, "fixed:node") > 0.0);
+    assert!(joules(&process, "fixed:gpu") > 0.0);
 }
 
 #[test]
