@@ -9,7 +9,7 @@ mod files;
 mod notes;
 mod paper;
 mod report;
-mod simulate;
+pub mod simulate;
 mod software;
 mod spread;
 mod table;

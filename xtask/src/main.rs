@@ -1,8 +1,9 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `cargo xtask test`, `cargo xtask ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `test`, `accuracy` and `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
 
+mod accuracy;
 mod bench_models;
 mod ci;
 mod stop;
@@ -24,6 +25,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     BenchModels(Box<bench_models::BenchModels>),
+    Accuracy(accuracy::Accuracy),
     Test(test::Test),
     Ci(ci::Ci),
 }
@@ -31,6 +33,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::BenchModels(task) => task.run(),
+        Task::Accuracy(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Ci(task) => task.run(),
     };

@@ -70,13 +70,7 @@ impl fmt::Display for Simulation {
 impl Simulation {
     /// Builds the simulated library and puts it with its settings into a folder under `out`.
     pub fn library(self, out: &Path) -> Result<PathBuf, Stop> {
-        let mut cargo = workspace::cargo();
-        cargo.args(["build", "--locked", "--release", "--package", "nvml-sim"]);
-        let line = workspace::typed(&cargo);
-        let built = child::built(cargo, library)?;
-        let built =
-            built.last().ok_or_else(|| Stop::failed(format!("`{line}` built no library")))?;
-        let library = self.install(built, out)?;
+        let library = self.install(&build()?, out)?;
         eprintln!("{}", notice(&self.to_string()));
         Ok(library)
     }
@@ -111,6 +105,15 @@ impl Simulation {
             self.boards
         )
     }
+}
+
+/// Builds the simulated library and says where it is.
+pub fn build() -> Result<PathBuf, Stop> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["build", "--locked", "--release", "--package", "nvml-sim"]);
+    let line = workspace::typed(&cargo);
+    let mut built = child::built(cargo, library)?;
+    built.pop().ok_or_else(|| Stop::failed(format!("`{line}` built no library")))
 }
 
 /// The path of the loadable library that a line of cargo's messages announces.

@@ -30,6 +30,9 @@ pub(super) struct Segment {
     /// Power may have strayed for so long before the ends as well, seconds: what they rest on is an
     /// average over more than the segment.
     pub reach: f64,
+    /// Variance of the energy at its end that comes from integrating samples, J²; it grows along the
+    /// curve.
+    pub variance: f64,
 }
 
 impl Segment {
@@ -144,7 +147,18 @@ impl Curve {
         let time = misplaced(a, from).hypot(misplaced(b, to));
         // No more than all that was drawn may be misplaced.
         let most = length * a.watts_at(from).max(b.watts_at(to)).max(a.spread);
-        shape.hypot(time.min(most))
+        let sampling = (self.variance_at(to) - self.variance_at(from)).max(0.0).sqrt();
+        shape.hypot(time.min(most)).hypot(sampling)
+    }
+
+    /// Variance of the energy at `t` that comes from integrating samples, J².
+    fn variance_at(&self, t: f64) -> f64 {
+        let index = self.index_of(t);
+        let before = index.checked_sub(1).map_or(0.0, |before| self.segments[before].variance);
+        self.segments.get(index).map_or(before, |segment| {
+            let share = (t - segment.from) / (segment.to - segment.from);
+            before + (segment.variance - before) * share.clamp(0.0, 1.0)
+        })
     }
 
     /// Mean power over the last `window` of the curve.
@@ -170,6 +184,7 @@ mod tests {
             spread: 0.0,
             within: 0.0,
             reach: 0.0,
+            variance: 0.0,
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Cell {
     /// How far its ends may be misplaced, seconds to either side.
     pub within: f64,
     pub basis: Basis,
+    /// Variance of the energy at its end that comes from sampling, J².
+    pub variance: f64,
 }
 
 /// What a cell's energy rests on.
@@ -31,8 +33,10 @@ pub(super) struct Cell {
 pub(super) enum Basis {
     /// All of its time was measured.
     Whole,
-    /// A sample stands for more time than it observed.
+    /// A sample stands for more time than it observed, between two values of a counter.
     Sample,
+    /// The same without a counter: nothing makes up for what it did not see.
+    Loose,
 }
 
 impl Cell {
@@ -107,6 +111,8 @@ pub(super) struct Shaper {
     reach: f64,
     stray: Stray,
     last_sample: Option<f64>,
+    /// Variance of the energy at the front that comes from sampling, J².
+    variance: f64,
 }
 
 impl Shaper {
@@ -156,14 +162,20 @@ impl Shaper {
             return;
         }
         let e1 = energy.max(e0);
-        let cell = Cell { from, to, e0, e1, within, basis };
-        if basis == Basis::Sample && self.window.is_some() {
+        let mut cell = Cell { from, to, e0, e1, within, basis, variance: 0.0 };
+        if !cell.whole() && self.window.is_some() {
             // What one sample does not see, the difference to the next lets guess.
             if let Some(before) = self.last_sample.replace(cell.watts()) {
-                let difference = (cell.watts() - before) * std::f64::consts::FRAC_1_SQRT_2;
-                self.stray.saw(difference);
+                let difference = cell.watts() - before;
+                self.stray.saw(difference * std::f64::consts::FRAC_1_SQRT_2);
+                if basis == Basis::Loose {
+                    // Power changed between the two samples, at a time that is anybody's guess; taken
+                    // as twice a rectangular distribution, for it may have done so more than once.
+                    self.variance += (difference * (to - from)).powi(2) / 3.0;
+                }
             }
         }
+        cell.variance = self.variance;
         self.front = Some((to, e1));
         self.cells.push_back(cell);
         while self.cells.len() > self.shaped + 2 {
@@ -202,7 +214,13 @@ impl Shaper {
             shape,
             spread: 0.0,
             within: cell.within,
-            reach: if cell.whole() { 0.0 } else { self.reach },
+            reach: match cell.basis {
+                Basis::Whole => 0.0,
+                Basis::Sample => self.reach,
+                // Its ends are no exact points of the curve.
+                Basis::Loose => self.reach.max((cell.to - cell.from) / 2.0),
+            },
+            variance: cell.variance,
         });
         self.hear_witnesses();
         let spread = if self.varies { self.stray.watts(mean).hypot(bend) } else { 0.0 };

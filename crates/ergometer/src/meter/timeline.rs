@@ -266,7 +266,7 @@ impl Timeline {
             (Some(window), Some(period)) if (UNBROKEN..=1.5).contains(&(window / period)) => {
                 Basis::Whole
             }
-            _ => Basis::Sample,
+            _ => Basis::Loose,
         };
         for piece in self.pieces(from, end) {
             e += piece.joules() * gain;

@@ -38,13 +38,15 @@ const GAIN_ERROR: f64 = 0.05;
 const PERIOD: f64 = 0.1;
 /// A burst of reads that shows a period lasts so long, seconds.
 const LEARNING: f64 = 0.6;
+/// The same at the start of a board that is read slowly from then on.
+const LEARNING_ONCE: f64 = 1.5;
 /// Further bursts while a period has not shown, and seconds between them.
 const BURSTS: u32 = 6;
 const BETWEEN_BURSTS: f64 = 5.0;
 /// The same as long as the counter's own period has not shown.
 const BETWEEN_TRIES: f64 = 0.3;
 /// An update placed worse than this is watched more often, seconds to either side.
-const BLURRED: f64 = 0.005;
+const BLURRED: f64 = 0.012;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
 /// Reads due within this many seconds are one.
@@ -168,7 +170,9 @@ impl Board {
             label: name,
         };
         let now = clock::now().as_secs_f64();
-        let learnt = now + LEARNING;
+        let judge = Judge::new((power != Way::None).then_some(window), consumer);
+        let slow = judge.rate() == Rate::Second;
+        let learnt = now + if slow { LEARNING_ONCE } else { LEARNING };
         Ok(Self {
             nvml: Arc::clone(nvml),
             index,
@@ -179,7 +183,7 @@ impl Board {
             counter_ticks: Ticks::new(true),
             power_ticks: Ticks::new(false),
             window,
-            judge: Judge::new((power != Way::None).then_some(window), consumer),
+            judge,
             waiting: Vec::new(),
             dated: None,
             sampled: 0.0,
@@ -225,7 +229,9 @@ impl Board {
                     value => {
                         if let Some(moment) = moment {
                             let middle = moment.at - self.window / 2.0;
-                            self.judge.power(middle, watts, &mut words);
+                            if self.energy != Way::None {
+                                self.judge.power(middle, watts, &mut words);
+                            }
                             say(Timestamp::from_secs_f64(middle), length(moment.within), value);
                         }
                     }
@@ -322,7 +328,9 @@ impl Board {
 
     /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
     fn plan(&mut self, t: f64, energy: bool) {
-        let stride = |period: f64| (SPACING / period).ceil().max(1.0);
+        // Without a counter every update counts.
+        let spacing = if self.energy == Way::None { 0.0 } else { SPACING };
+        let stride = |period: f64| (spacing / period).ceil().max(1.0);
         let learning = t < self.due.burst_end;
         if self.due.beaten && self.counter_ticks.period().is_none() {
             // It strayed too far: learn anew, at once.

@@ -31,6 +31,8 @@ enum Reason {
     /// A consumer board, on which fast reading has done harm elsewhere; it is tried once the slow
     /// rate is known.
     Consumer,
+    /// The same, and its power is an average, which tells too late whether reading does harm.
+    Averaged,
     /// The fast rate lost energy: counter over power when fast, and its standard uncertainty.
     Disturbed { fast: f64, error: f64 },
     /// As [`Reason::Disturbed`], and the slow rate loses less.
@@ -70,7 +72,9 @@ const DISAGREEMENT: f64 = 0.06;
 /// The same where the counter's undisturbed ratio to power is known.
 const TOLERANCE: f64 = 0.03;
 /// Standard uncertainties beyond which a difference is none of sampling.
-const CERTAIN: f64 = 3.0;
+const CERTAIN: f64 = 3.5;
+/// Seconds that power may average to tell in time whether reading does harm.
+const QUICK: f64 = 0.15;
 /// Relative standard deviation of power, as long as nothing is known of it (as in `meter::shape`).
 const UNSEEN_SWING: f64 = 0.35;
 /// Ratios of counter to power beyond which the counter is not believed.
@@ -124,10 +128,11 @@ impl Judge {
     /// `window`: seconds that a power sample averages, if the board has a power sensor. `consumer`:
     /// it is made for the desk.
     pub(super) fn new(window: Option<f64>, consumer: bool) -> Self {
-        let (rate, reason) = match (window.is_some(), consumer) {
-            (false, _) => (Rate::Second, Reason::Unchecked),
-            (true, true) => (Rate::Second, Reason::Consumer),
-            (true, false) => (Rate::Own, Reason::Untried),
+        let (rate, reason) = match (window, consumer) {
+            (None, _) => (Rate::Second, Reason::Unchecked),
+            (Some(window), true) if window > QUICK => (Rate::Second, Reason::Averaged),
+            (Some(_), true) => (Rate::Second, Reason::Consumer),
+            (Some(_), false) => (Rate::Own, Reason::Untried),
         };
         Self {
             window: window.unwrap_or(0.0),
@@ -182,7 +187,8 @@ impl Judge {
         }
         let length = self.stretch().map_or(0.0, |(from, to)| to - from);
         let due = match self.rate {
-            Rate::Own if self.trial() => TRIAL,
+            // Of an average more is needed to see the same difference.
+            Rate::Own if self.trial() => TRIAL.max(SECOND_LOOK * self.window),
             Rate::Own => WATCH,
             Rate::Second | Rate::Never => REFERENCE,
         };
@@ -229,6 +235,9 @@ impl Judge {
             ),
             Reason::Consumer => "counter read once a second: fast reading has disturbed it on a \
                                  consumer board, and the run was too short to try"
+                .to_owned(),
+            Reason::Averaged => "counter read once a second: fast reading has disturbed it on a \
+                                 consumer board, and power that is an average cannot tell in time"
                 .to_owned(),
             Reason::Disturbed { fast, .. } => format!(
                 "counter read once a second: read {own} it differed from integrated power by {}",

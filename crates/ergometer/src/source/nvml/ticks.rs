@@ -132,6 +132,15 @@ impl Ticks {
     /// Takes in that the register showed `value` at some time from `began` to `t`; whether that is
     /// new.
     pub(super) fn read(&mut self, began: f64, t: f64, value: u64) -> bool {
+        // A beat that was not followed for long no longer tells one update from the next.
+        let blurred = |beat: Beat| {
+            let periods = (t - beat.tick.middle()) / beat.period;
+            beat.at(periods).within > beat.period / 3.0
+        };
+        if self.beat.is_some_and(blurred) {
+            self.beat = None;
+            self.learnt.clear();
+        }
         let before = self.last.replace((began, value));
         let Some((after, old)) = before else { return true };
         if old == value {

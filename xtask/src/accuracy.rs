@@ -1,0 +1,60 @@
+//! `cargo xtask accuracy`: how far the numbers are off, written to `docs/accuracy.md`.
+
+use std::path::PathBuf;
+
+use crate::bench_models::simulate;
+use crate::stop::{Doing, Stop};
+use crate::workspace;
+
+/// Hold the meter against simulated boards whose energy is known exactly, and the CPU model against
+/// machines it was not fitted to
+///
+/// It takes two minutes and wants the machine for itself.
+#[derive(Debug, clap::Args)]
+pub struct Accuracy {
+    /// Seed of the windows and of the boards' phases
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Length of the metered run
+    #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
+    seconds: u32,
+    /// Windows of each length
+    #[arg(long, default_value_t = 400, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    windows: u32,
+    /// Where the page goes
+    #[arg(long, default_value = "docs/accuracy.md", value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Accuracy {
+    /// Runs the comparison and writes the page.
+    pub fn run(&self) -> Result<(), Stop> {
+        let library = simulate::build()?;
+        let mut cargo = workspace::cargo();
+        cargo.args(["run", "--locked", "--release", "--package", "ergometer-tests"]);
+        cargo.args(["--bin", "accuracy", "--", "--library"]).arg(library);
+        for (name, value) in [
+            ("--seed", self.seed),
+            ("--seconds", self.seconds.into()),
+            ("--windows", self.windows.into()),
+        ] {
+            cargo.arg(name).arg(value.to_string());
+        }
+        let line = workspace::typed(&cargo);
+        let run = cargo.stderr(std::process::Stdio::inherit()).output();
+        let run = run.doing(format!("run `{line}`"))?;
+        let page = String::from_utf8_lossy(&run.stdout);
+        if !run.status.success() {
+            return Err(Stop::failed(format!("`{line}` did not run to its end: {}", run.status)));
+        }
+        print!("{page}");
+        let out = workspace::root().join(&self.out);
+        if let Some(folder) = out.parent() {
+            std::fs::create_dir_all(folder)
+                .doing(format!("create the folder {}", folder.display()))?;
+        }
+        std::fs::write(&out, page.as_bytes()).doing(format!("write {}", out.display()))?;
+        eprintln!("written to {}", self.out.display());
+        Ok(())
+    }
+}
