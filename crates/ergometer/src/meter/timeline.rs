@@ -25,9 +25,10 @@ use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
 const IMPOSSIBLE: f64 = 100e3;
-/// Silence longer than this many sampling periods, and than [`MIN_GAP`], is a gap.
-const GAP_PERIODS: f64 = 4.0;
-const MIN_GAP: f64 = 0.5;
+/// Silence longer than this many sampling periods (three missed samples), and than [`MIN_GAP`], is a
+/// gap.
+const GAP_PERIODS: f64 = 3.5;
+const MIN_GAP: f64 = 0.3;
 /// Seconds after which power is integrated without waiting for the counter any longer.
 const SILENT_COUNTER: f64 = 5.0;
 /// Seconds for which the last level is held at the end of the readings.
