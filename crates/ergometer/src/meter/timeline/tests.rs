@@ -202,6 +202,32 @@ fn a_counter_that_returns_is_not_counted_twice() {
     assert!((joules(&mut line, 0.0, 20.0) - 2000.0).abs() < 1e-3);
 }
 
+/// A source may hold counter values back until it has compared them with power, and hang meanwhile.
+#[test]
+fn counter_values_that_come_after_power_stood_in_are_not_counted_twice() {
+    for silence in [SILENT_COUNTER + 1.0, PATIENCE.as_secs_f64() + 1.0] {
+        let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
+        let held_back = 3.0..=4.0;
+        for tick in 0..=40_u32 {
+            let t = f64::from(tick) * 0.1;
+            power(&mut line, t, 100.0);
+            if !held_back.contains(&t) {
+                energy(&mut line, t, 100.0 * t);
+            }
+        }
+        let back = 4.0 + silence;
+        line.settled(at(back - 0.1));
+        power(&mut line, back, 100.0);
+        for t in [3.1, 3.5, 3.9, back + 0.05, back + 0.1] {
+            energy(&mut line, t, 100.0 * t);
+        }
+        line.close(at(back + 0.1));
+        let (drawn, truth) = (joules(&mut line, 0.0, back + 0.1), 100.0 * (back + 0.1));
+        assert!(drawn <= truth + 1e-6, "{silence} s: {drawn} J of {truth} J");
+        assert!(drawn > 0.98 * truth || silence > PATIENCE.as_secs_f64(), "{drawn} of {truth}");
+    }
+}
+
 #[test]
 fn a_restarted_counter_gives_no_negative_energy() {
     let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
