@@ -1,12 +1,16 @@
 //! Monotonic time; the only place that asks what time it is.
 //!
-//! Timestamps count nanoseconds since the first one of the process. Wall-clock time is asked once
+//! Timestamps count nanoseconds since a minute before the first one of the process: what a sensor shows
+//! first may hold for a moment before that. Wall-clock time is asked once
 //! a run, for the record's head, and never enters an interval, so a jumping wall clock has no effect.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-static ORIGIN: OnceLock<Instant> = OnceLock::new();
+static FIRST: OnceLock<Instant> = OnceLock::new();
+
+/// The origin lies so long before the first timestamp, nanoseconds.
+const HEAD_START: u64 = 60_000_000_000;
 
 /// A moment on the process's monotonic clock, in nanoseconds since its origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,8 +65,12 @@ impl Timestamp {
 #[must_use]
 #[inline]
 pub fn now() -> Timestamp {
-    let origin = *ORIGIN.get_or_init(Instant::now);
-    let elapsed = Instant::now().saturating_duration_since(origin);
+    let first = *FIRST.get_or_init(Instant::now);
+    let elapsed = Instant::now().saturating_duration_since(first);
     // 2^64 ns are 584 years.
-    Timestamp(elapsed.as_secs().wrapping_mul(1_000_000_000) + u64::from(elapsed.subsec_nanos()))
+    Timestamp(
+        HEAD_START
+            + elapsed.as_secs().wrapping_mul(1_000_000_000)
+            + u64::from(elapsed.subsec_nanos()),
+    )
 }

@@ -13,7 +13,7 @@ use std::{env, fs, process, thread};
 
 use ergometer::clock::{self, Timestamp};
 use ergometer::run::Record;
-use ergometer::run::record::Energy;
+use ergometer::run::record::{Energy, Epoch};
 use ergometer::span::Label;
 use ergometer::{Kind, Meter};
 use nvml_sim::{Machine, monotonic_ns};
@@ -128,7 +128,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let record = meter.finish()?;
-    windows.sort_by_key(|window| window.end);
+    windows.sort_by_key(|window| (window.length, window.start));
     report(settings, &Machine::parse(&text)?, &record, &windows)
 }
 
@@ -204,6 +204,13 @@ fn report(
     if record.epochs.len() != windows.len() {
         return Err(format!("{} windows gave {} rows", windows.len(), record.epochs.len()).into());
     }
+    // Rows come in the order in which they were booked; by length and start they are told apart.
+    let mut rows: Vec<_> = record.epochs.iter().collect();
+    rows.sort_by(|a, b| {
+        let length =
+            |row: &Epoch| LENGTHS.partition_point(|length| *length < 0.99 * row.usage.seconds);
+        length(a).cmp(&length(b)).then(a.start_s.total_cmp(&b.start_s))
+    });
     let origin = origin();
     println!(
         "Seed {}, {} windows of each length within {} s.",
@@ -223,7 +230,7 @@ fn report(
                 .position(|row| row.domain.id.ends_with(&format!("{board:012x}")))
                 .ok_or("a board is missing")?;
             let mut cells: [Cell; LENGTHS.len()] = Default::default();
-            for (window, epoch) in windows.iter().zip(&record.epochs) {
+            for (window, epoch) in windows.iter().zip(&rows) {
                 let said = epoch.usage.by_domain[domain].ok_or("a board gave nothing")?;
                 let monotonic = |at: Timestamp| origin + at.as_nanos();
                 let truth = machine.boards[board]

@@ -184,7 +184,7 @@ fn a_counter_that_fast_reading_disturbs_is_read_once_a_second_and_power_stands_i
     // Read every 100 ms it loses 16 %, read once a second 1.6 %.
     let machine = Simulated::new("curve=constant:300;disturb=16ms");
     let board = &mut machine.open().0[0];
-    let readings = drive(&mut **board, Duration::from_secs(5));
+    let readings = drive(&mut **board, Duration::from_secs(11));
     assert!(matches!(troubles(&readings)[..], [Value::Restarted(_)]), "{:?}", troubles(&readings));
     let note = board.domains()[0].note.clone().unwrap();
     assert!(note.contains("once a second: read every 100 ms it differed"), "{note}");

@@ -78,7 +78,7 @@ const RECTANGULAR: f64 = 0.577_350_269_189_625_8;
 /// Power that strays from the curve does so for a while, and witnesses see it at one place of a cell
 /// only. The factor covers waves just shorter than two cells, which are seen worst (sines and squares
 /// of 1.3 cells, tried at every phase).
-const PERSISTENCE: f64 = 1.5;
+const PERSISTENCE: f64 = 1.7;
 
 impl Curve {
     /// Appends a segment that begins where the curve ends.

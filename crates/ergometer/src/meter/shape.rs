@@ -325,7 +325,7 @@ mod tests {
             }
             shaper.curve().edges(9.05, 9.06) / 0.01
         };
-        assert!((spread(150.0) - 225.0).abs() < 22.0, "{}", spread(150.0));
+        assert!((spread(150.0) - 255.0).abs() < 26.0, "{}", spread(150.0));
         assert!(spread(0.0) <= 0.2 * 250.0, "{}", spread(0.0));
     }
 }

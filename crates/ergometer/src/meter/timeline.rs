@@ -29,12 +29,13 @@ const IMPOSSIBLE: f64 = 100e3;
 /// gap.
 const GAP_PERIODS: f64 = 3.5;
 const MIN_GAP: f64 = 0.3;
-/// Seconds after which power is integrated without waiting for the counter any longer.
-const SILENT_COUNTER: f64 = 5.0;
+/// Seconds after which power is integrated without waiting for the counter any longer: more than any
+/// source holds its values back.
+const SILENT_COUNTER: f64 = 9.5;
 /// Seconds for which the last level is held at the end of the readings.
 const HOLD: f64 = 1.5;
 /// A domain silent for longer than this no longer holds up the others.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(12);
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
 /// Between two anchors with at least so many samples, the samples give the shape.

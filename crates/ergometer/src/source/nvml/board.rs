@@ -43,6 +43,8 @@ const BURSTS: u32 = 6;
 const BETWEEN_BURSTS: f64 = 5.0;
 /// The same as long as the counter's own period has not shown.
 const BETWEEN_TRIES: f64 = 0.3;
+/// An update placed worse than this is watched more often, seconds to either side.
+const BLURRED: f64 = 0.005;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
 /// Reads due within this many seconds are one.
@@ -177,7 +179,7 @@ impl Board {
             counter_ticks: Ticks::new(true),
             power_ticks: Ticks::new(false),
             window,
-            judge: Judge::new(power != Way::None, consumer),
+            judge: Judge::new((power != Way::None).then_some(window), consumer),
             waiting: Vec::new(),
             dated: None,
             sampled: 0.0,
@@ -246,7 +248,7 @@ impl Board {
         if let Some(period) = period {
             self.judge.costs(self.cost / period);
         }
-        if period.is_none() && t < self.due.burst_end {
+        if period.is_none() && t < self.due.burst_end && self.may_burst() {
             // What is read while the period is being learnt is dated later.
             self.waiting.push((began, t, raw));
             return;
@@ -312,6 +314,12 @@ impl Board {
         })
     }
 
+    /// Whether the counter may be read fast to learn its period: where reading may disturb it, only
+    /// before its first value is used.
+    fn may_burst(&self) -> bool {
+        self.judge.rate() == Rate::Own || self.dated.is_none()
+    }
+
     /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
     fn plan(&mut self, t: f64, energy: bool) {
         let stride = |period: f64| (SPACING / period).ceil().max(1.0);
@@ -338,7 +346,9 @@ impl Board {
         let learning = t < self.due.burst_end;
         if energy || self.due.energy <= t {
             let watch = self.due.watch.take();
-            let slowly = t + 1.0;
+            // A beat that is not yet sharp would be lost within a second.
+            let blurred = self.counter_ticks.within().is_some_and(|within| within > BLURRED);
+            let slowly = t + if blurred { 0.3 } else { 1.0 };
             self.due.energy = match (self.energy, self.judge.rate(), self.counter_ticks.period()) {
                 (Way::None, ..) | (_, Rate::Never, _) => f64::INFINITY,
                 (_, Rate::Own, Some(period)) => {
@@ -351,13 +361,11 @@ impl Board {
                     self.due.watch = watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
                     self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
                 }
-                (_, rate, None) if learning && (rate == Rate::Own || self.due.bursts == 0) => {
-                    t + BURST
-                }
+                (_, _, None) if learning && self.may_burst() => t + BURST,
                 (_, _, None) => slowly,
             };
         }
-        self.power_ticks.hint(self.counter_ticks.period());
+        self.power_ticks.hint(&self.counter_ticks);
         self.due.power = match (self.power, self.power_ticks.period()) {
             (Way::None, _) => f64::INFINITY,
             (_, Some(period)) => {

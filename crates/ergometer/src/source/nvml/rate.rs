@@ -31,8 +31,8 @@ enum Reason {
     /// A consumer board, on which fast reading has done harm elsewhere; it is tried once the slow
     /// rate is known.
     Consumer,
-    /// The fast rate lost energy: counter over power when fast.
-    Disturbed { fast: f64 },
+    /// The fast rate lost energy: counter over power when fast, and its standard uncertainty.
+    Disturbed { fast: f64, error: f64 },
     /// As [`Reason::Disturbed`], and the slow rate loses less.
     Confirmed { fast: f64, slow: f64 },
     /// Without power there is nothing to compare it with.
@@ -56,6 +56,9 @@ pub(super) enum Word {
 
 /// Seconds of a fast stretch that is held back until it is compared.
 const TRIAL: f64 = 3.0;
+/// Seconds after which a fast stretch is judged for good, if it looked bad at first: sampled power
+/// beats with the load.
+const SECOND_LOOK: f64 = 8.0;
 /// Seconds of later stretches, whose values are used at once.
 const WATCH: f64 = 10.0;
 /// Trials before the fast rate is only watched.
@@ -66,6 +69,10 @@ const REFERENCE: f64 = 10.0;
 const DISAGREEMENT: f64 = 0.06;
 /// The same where the counter's undisturbed ratio to power is known.
 const TOLERANCE: f64 = 0.03;
+/// Standard uncertainties beyond which a difference is none of sampling.
+const CERTAIN: f64 = 3.0;
+/// Relative standard deviation of power, as long as nothing is known of it (as in `meter::shape`).
+const UNSEEN_SWING: f64 = 0.35;
 /// Ratios of counter to power beyond which the counter is not believed.
 const BELIEVABLE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 /// Joules of integrated power below which nothing is concluded.
@@ -78,6 +85,8 @@ const AFFORDABLE: f64 = 0.05;
 /// The judge of one counter.
 #[derive(Clone, Debug)]
 pub(super) struct Judge {
+    /// Seconds that a power sample averages.
+    window: f64,
     rate: Rate,
     reason: Reason,
     trials: u32,
@@ -112,14 +121,16 @@ impl Comparison {
 }
 
 impl Judge {
-    /// `power`: the board has a power sensor. `consumer`: it is made for the desk.
-    pub(super) fn new(power: bool, consumer: bool) -> Self {
-        let (rate, reason) = match (power, consumer) {
+    /// `window`: seconds that a power sample averages, if the board has a power sensor. `consumer`:
+    /// it is made for the desk.
+    pub(super) fn new(window: Option<f64>, consumer: bool) -> Self {
+        let (rate, reason) = match (window.is_some(), consumer) {
             (false, _) => (Rate::Second, Reason::Unchecked),
             (true, true) => (Rate::Second, Reason::Consumer),
             (true, false) => (Rate::Own, Reason::Untried),
         };
         Self {
+            window: window.unwrap_or(0.0),
             rate,
             reason,
             trials: 0,
@@ -219,7 +230,7 @@ impl Judge {
             Reason::Consumer => "counter read once a second: fast reading has disturbed it on a \
                                  consumer board, and the run was too short to try"
                 .to_owned(),
-            Reason::Disturbed { fast } => format!(
+            Reason::Disturbed { fast, .. } => format!(
                 "counter read once a second: read {own} it differed from integrated power by {}",
                 percent(*fast)
             ),
@@ -254,8 +265,13 @@ impl Judge {
     fn comparison(&self) -> Option<Comparison> {
         let (from, to) = self.stretch()?;
         let counter = self.end?.1 - self.begin?.1;
-        (to > from && !self.samples.is_empty())
-            .then(|| Comparison { counter, ..integral(&self.samples, from, to) })
+        if to <= from || self.samples.is_empty() {
+            return None;
+        }
+        let found = integral(&self.samples, from, to);
+        // What an average says of the edges of a stretch lies about a quarter of it to either side.
+        let edges = UNSEEN_SWING * std::f64::consts::SQRT_2 * self.window / 4.0 / (to - from);
+        Some(Comparison { counter, error: found.error.hypot(edges), ..found })
     }
 
     fn conclude(&mut self, found: Comparison, words: &mut Vec<Word>) {
@@ -271,8 +287,12 @@ impl Judge {
                     None => (1.0, 0.0, DISAGREEMENT),
                 };
                 let error = error.hypot(found.error);
-                if 1.0 - ratio / expected > tolerance + 3.0 * error {
-                    return self.reject(Reason::Disturbed { fast: ratio }, Rate::Second, words);
+                if 1.0 - ratio / expected > tolerance + CERTAIN * error {
+                    if self.stretch().is_some_and(|(from, to)| to - from < SECOND_LOOK) {
+                        return;
+                    }
+                    let reason = Reason::Disturbed { fast: ratio, error: found.error };
+                    return self.reject(reason, Rate::Second, words);
                 }
                 self.trials += 1;
                 self.reason = Reason::Compared { ratio };
@@ -281,9 +301,9 @@ impl Judge {
                 self.reference = Some((ratio, found.error));
                 match self.reason {
                     Reason::Consumer => (self.rate, self.trials) = (Rate::Own, 0),
-                    Reason::Disturbed { fast } => {
+                    Reason::Disturbed { fast, error } => {
                         let loss = 1.0 - fast / ratio;
-                        if loss > TOLERANCE + 3.0 * found.error {
+                        if loss > TOLERANCE + CERTAIN * error.hypot(found.error) {
                             self.reason = Reason::Confirmed { fast, slow: ratio };
                         } else {
                             // Its sensors disagree at any rate; that is no disturbance.
@@ -378,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_agrees_is_read_at_its_own_period() {
-        let mut judge = Judge::new(true, false);
+        let mut judge = Judge::new(Some(0.025), false);
         let words = run(&mut judge, 60.0, 0.99, 0.99);
         assert_eq!(judge.rate(), Rate::Own);
         assert!(energies(&words) > 590, "{}", energies(&words));
@@ -387,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_reading_disturbs_is_read_once_a_second_and_its_loss_is_not_used() {
-        let mut judge = Judge::new(true, false);
+        let mut judge = Judge::new(Some(0.025), false);
         let words = run(&mut judge, 60.0, 0.87, 0.984);
         assert_eq!(judge.rate(), Rate::Second);
         assert!(matches!(judge.reason, Reason::Confirmed { .. }), "{:?}", judge.reason);
@@ -398,7 +418,7 @@ mod tests {
     #[test]
     fn a_consumer_board_is_tried_only_after_the_slow_rate_is_known() {
         for (fast, rate) in [(0.98, Rate::Own), (0.87, Rate::Second)] {
-            let mut judge = Judge::new(true, true);
+            let mut judge = Judge::new(Some(0.025), true);
             assert_eq!(judge.rate(), Rate::Second);
             run(&mut judge, 60.0, fast, 0.984);
             assert_eq!(judge.rate(), rate, "{fast}");
@@ -407,7 +427,7 @@ mod tests {
 
     #[test]
     fn sensors_that_disagree_at_any_rate_are_no_disturbance() {
-        let mut judge = Judge::new(true, false);
+        let mut judge = Judge::new(Some(0.025), false);
         run(&mut judge, 60.0, 0.9, 0.9);
         assert_eq!(judge.rate(), Rate::Own);
     }
@@ -415,7 +435,7 @@ mod tests {
     #[test]
     fn a_counter_off_by_more_than_ten_is_not_used() {
         for factor in [0.01, 30.0] {
-            let mut judge = Judge::new(true, false);
+            let mut judge = Judge::new(Some(0.025), false);
             let words = run(&mut judge, 30.0, factor, factor);
             assert_eq!((judge.rate(), energies(&words)), (Rate::Never, 0), "{factor}");
             assert!(judge.sentence(None).contains("integrated power gave"));
@@ -424,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_stands_still_is_not_used() {
-        let mut judge = Judge::new(true, false);
+        let mut judge = Judge::new(Some(0.025), false);
         let mut words = Vec::new();
         for k in 0..200 {
             judge.power(f64::from(k) * 0.05, 100.0, &mut words);
@@ -435,7 +455,7 @@ mod tests {
 
     #[test]
     fn a_run_too_short_to_compare_keeps_what_the_counter_gave() {
-        let mut judge = Judge::new(true, false);
+        let mut judge = Judge::new(Some(0.025), false);
         let words = run(&mut judge, 1.0, 1.0, 1.0);
         assert!(energies(&words) >= 9, "{words:?}");
     }

@@ -31,6 +31,8 @@ pub(super) struct Moment {
 
 /// Brackets wider than this tell nothing about a period that is not known yet.
 const SHARP: f64 = 0.012;
+/// Distances of about the same length that make a row.
+const ROW: usize = 3;
 /// Brackets that are enough to know a period.
 const ENOUGH: usize = 3;
 /// A period that other brackets would confirm by chance more often than this is not believed.
@@ -62,8 +64,8 @@ pub(super) struct Ticks {
     restless: bool,
     /// A tick has surely passed and the register has not moved.
     overdue: bool,
-    /// A period that would be no surprise.
-    hinted: Option<f64>,
+    /// The period that another register of the board has, and how far it may be off.
+    hinted: Option<(f64, f64)>,
     /// The last read: when it began, and what the register showed.
     last: Option<(f64, u64)>,
     learnt: Vec<Bracket>,
@@ -96,9 +98,20 @@ impl Ticks {
         self.beat.map(|beat| beat.period)
     }
 
-    /// Takes in that another register of the same board has this period, seconds.
-    pub(super) fn hint(&mut self, period: Option<f64>) {
-        self.hinted = period;
+    /// Takes in the period of another register of the same board: theirs are most likely the same.
+    pub(super) fn hint(&mut self, other: &Self) {
+        self.hinted = other.beat.map(|beat| (beat.period, beat.drift));
+        if let (Some(beat), Some((period, drift))) = (&mut self.beat, self.hinted)
+            && (beat.period - period).abs() <= beat.drift + drift
+            && drift < beat.drift
+        {
+            (beat.period, beat.drift) = (period, drift);
+        }
+    }
+
+    /// How far the last update that was placed may be off, seconds to either side.
+    pub(super) fn within(&self) -> Option<f64> {
+        self.beat.map(|beat| beat.at(0.0).within)
     }
 
     /// Shortly before and after the first update that is due after `t`.
@@ -131,7 +144,6 @@ impl Ticks {
         }
         self.overdue = false;
         let bracket = Bracket { after, by: t };
-        let divisors = if self.restless { 1 } else { DIVISORS };
         match self.beat.as_mut().map(|beat| beat.follow(bracket)) {
             Some(false) => {
                 self.beat = None;
@@ -142,7 +154,7 @@ impl Ticks {
                 if self.learnt.len() > MOST {
                     self.learnt.remove(0);
                 }
-                self.beat = Beat::of(&self.learnt, self.hinted, divisors);
+                self.beat = Beat::of(&self.learnt, self.hinted, self.restless);
             }
             Some(true) | None => {}
         }
@@ -192,20 +204,56 @@ fn tolerance(a: Bracket, b: Bracket) -> f64 {
 }
 
 impl Beat {
-    /// The `hinted` period, else the longest one that explains the most of the last `brackets`.
-    fn of(brackets: &[Bracket], hinted: Option<f64>, divisors: u32) -> Option<Self> {
-        let most = brackets.len().checked_sub(ENOUGH)?;
+    /// The beat that explains the last of `brackets`: as a row of updates none of which was missed, by
+    /// the `hinted` period, or by a fraction of the shortest distance.
+    fn of(brackets: &[Bracket], hinted: Option<(f64, f64)>, restless: bool) -> Option<Self> {
+        if let Some(beat) = Self::in_a_row(brackets) {
+            return Some(beat);
+        }
+        let most = brackets.len().checked_sub(ENOUGH).filter(|_| !restless)?;
         (0..=most).find_map(|first| {
             let brackets = &brackets[first..];
             let tried = (first + 1) as f64;
-            hinted.and_then(|period| Self::explaining(brackets, period, tried)).or_else(|| {
-                Self::divided(brackets, tried * hinted.map_or(1.0, |_| SURPRISE), divisors)
-            })
+            hinted
+                .and_then(|hint| Self::explaining(brackets, hint, tried))
+                .or_else(|| Self::divided(brackets, tried * hinted.map_or(1.0, |_| SURPRISE)))
         })
     }
 
-    /// The longest period that explains all `brackets`, after so many others were `tried`.
-    fn divided(brackets: &[Bracket], tried: f64, divisors: u32) -> Option<Self> {
+    /// The beat of the last `brackets` that follow each other at about the same distance.
+    fn in_a_row(brackets: &[Bracket]) -> Option<Self> {
+        let last = brackets.last()?;
+        let distances: Vec<f64> =
+            brackets.windows(2).map(|pair| pair[1].middle() - pair[0].middle()).collect();
+        let mut sorted = distances.clone();
+        sorted.sort_by(f64::total_cmp);
+        let usual = *sorted.get(sorted.len() / 2)?;
+        let length = distances.iter().rev().take_while(|d| (0.6..1.4).contains(&(*d / usual)));
+        let length = length.count();
+        if length < ROW {
+            return None;
+        }
+        let row = &brackets[brackets.len() - 1 - length..];
+        let first = row.first()?;
+        let count = length as f64;
+        let period = (last.middle() - first.middle()) / count;
+        let steady = row.iter().enumerate().all(|(n, bracket)| {
+            let off = bracket.middle() - first.middle() - n as f64 * period;
+            off.abs() <= tolerance(*first, *bracket)
+        });
+        (steady && (SHORTEST..=LONGEST).contains(&period)).then(|| Self {
+            period,
+            drift: (first.half() + last.half()) / count,
+            tick: *last,
+            origin: *first,
+            count,
+            stray: LEAST_STRAY,
+        })
+    }
+
+    /// The longest fraction of the shortest distance that explains all `brackets`, after so many other
+    /// periods were `tried`.
+    fn divided(brackets: &[Bracket], tried: f64) -> Option<Self> {
         let widest = |pair: &[Bracket]| 2.0 * tolerance(pair[0], pair[1]);
         // The shortest distance makes the period, so it cannot confirm it.
         let free = brackets.windows(2).map(widest).fold(0.0, f64::max);
@@ -213,36 +261,49 @@ impl Beat {
             .windows(2)
             .map(|pair| pair[1].middle() - pair[0].middle())
             .fold(f64::INFINITY, f64::min);
-        (1..=divisors)
+        (1..=DIVISORS)
             .map(|divisor| (f64::from(divisor), shortest / f64::from(divisor)))
-            .skip_while(|(_, period)| *period > LONGEST)
-            .take_while(|(_, period)| *period >= SHORTEST)
+            .filter(|(_, period)| (SHORTEST..=LONGEST).contains(period))
             .find_map(|(divisor, period)| {
-                Self::explaining(brackets, period, tried * divisor * period / free)
+                let error = free / 2.0 / divisor;
+                Self::explaining(brackets, (period, error), tried * divisor * period / free)
             })
     }
 
-    /// The beat of about `period` that has a tick in every one of `brackets`, if that is no
+    /// The beat of `period`, known within `error`, that has a tick in every one of `brackets`, if that is no
     /// coincidence among so many that were `tried`.
-    fn explaining(brackets: &[Bracket], mut period: f64, tried: f64) -> Option<Self> {
+    fn explaining(
+        brackets: &[Bracket],
+        (mut period, mut error): (f64, f64),
+        tried: f64,
+    ) -> Option<Self> {
         let (first, rest) = brackets.split_first()?;
-        let mut count = 0.0;
+        let (mut count, mut last) = (0.0, first);
         // How likely brackets of this width would agree if there were no such period.
         let mut chance = tried;
         for bracket in rest {
             let distance = bracket.middle() - first.middle();
             let periods = (distance / period).round();
-            let tolerance = tolerance(*first, *bracket);
-            if tolerance > period / 3.0 || (distance - periods * period).abs() > tolerance {
+            let own = tolerance(*first, *bracket);
+            let allowed = own + periods * error;
+            // A bracket this wide, or this far away, agrees with anything.
+            if allowed > period / 3.0 {
+                continue;
+            }
+            if periods < 1.0 || (distance - periods * period).abs() > allowed {
                 return None;
             }
-            (period, count) = (distance / periods, periods);
-            chance *= 2.0 * tolerance / period;
+            chance *= 2.0 * allowed / period;
+            last = bracket;
+            if own / periods < error || count < 1.0 {
+                (period, error, count) = (distance / periods, own / periods, periods);
+            } else {
+                count = periods;
+            }
         }
-        if chance > CHANCE {
+        if count < 1.0 || chance > CHANCE {
             return None;
         }
-        let last = rest.last()?;
         Some(Self {
             period,
             drift: (first.half() + last.half()) / count,
