@@ -55,14 +55,14 @@ impl PowerSource for Steady {
 }
 
 /// Keeps the processor busy, so that spans have a length.
-fn work(duration: Duration) {
+pub fn work(duration: Duration) {
     let end = Instant::now() + duration;
     while Instant::now() < end {
         std::hint::spin_loop();
     }
 }
 
-fn two_domains() -> Meter {
+pub fn two_domains() -> Meter {
     Meter::builder()
         .without_probe()
         .source(Steady::boxed("gpu-0", DomainKind::Gpu, 300.0))
@@ -89,7 +89,8 @@ fn train(meter: &Meter, split: &'static str, steps: u32, first_index: &mut u32) 
     }
 }
 
-fn close(a: f64, b: f64, scale: f64) {
+#[track_caller]
+pub fn close(a: f64, b: f64, scale: f64) {
     assert!((a - b).abs() <= 1e-9 * scale.abs().max(1.0), "{a} is not {b}");
 }
 

@@ -6,8 +6,11 @@ use ergometer::footprint::equivalents::equivalents;
 use ergometer::footprint::strubell::{self, TABLE_1_MODELS, TABLE_3, TABLE_4, TABLE_4_POWER};
 use ergometer::footprint::{Site, cloud_cost, facility_energy};
 use ergometer::meter::{Method, Uncertainty};
+use ergometer::run::Record;
 use ergometer::run::record::Energy;
+use ergometer::source::DomainKind;
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, Watts};
+use ergometer::{Meter, MeterBuilder};
 
 /// A result agrees with a printed figure if it rounds to it.
 #[track_caller]
@@ -161,4 +164,44 @@ fn what_was_not_read_has_no_footprint() {
     assert_eq!(footprint.co2e, None);
     assert_eq!(footprint.electricity_cost, None);
     assert_eq!(footprint.cloud_cost, None);
+}
+
+/// A short run of a machine at 360 W.
+fn short(meter: MeterBuilder) -> Record {
+    let meter = meter.without_probe().fixed(DomainKind::Node, Watts::new(360.0)).start().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    meter.finish().unwrap()
+}
+
+#[test]
+fn pue_is_applied_once_and_both_energies_are_in_the_record() {
+    let record = short(Meter::builder().region("DE").pue(1.5));
+    let footprint = &record.footprint;
+    let (it, facility) = (footprint.it_energy.unwrap(), footprint.facility_energy.unwrap());
+    let metered = record.total.energy.unwrap().joules.to_kwh();
+    assert!((it.value / metered - 1.0).abs() < 1e-12);
+    assert!((facility.value / it.value - 1.5).abs() < 1e-12);
+    // Gases and cost come from the facility's energy, and PUE is in that already.
+    let grams = facility.value.get() * footprint.site.carbon.grams_per_kwh;
+    assert!((footprint.co2e.unwrap().value.get() / grams - 1.0).abs() < 1e-12);
+    let cost = facility.value.get() * footprint.site.electricity_price.value.get();
+    assert!((footprint.electricity_cost.unwrap().value.get() / cost - 1.0).abs() < 1e-12);
+    let table = record.to_string();
+    for part in ["IT energy", "facility energy", "PUE 1.5 "] {
+        assert!(table.contains(part), "{part} is missing in\n{table}");
+    }
+}
+
+#[test]
+fn without_a_region_the_world_is_assumed_and_every_report_says_so() {
+    let assumed = short(Meter::builder());
+    assert!(assumed.footprint.site.carbon.assumed);
+    assert_eq!(assumed.footprint.site.carbon.place, "World");
+    let stated = short(Meter::builder().region("DE"));
+    assert!(!stated.footprint.site.carbon.assumed);
+    for (record, says) in [(&assumed, true), (&stated, false)] {
+        for text in [record.to_string(), record.to_markdown()] {
+            assert_eq!(text.contains("ASSUMED, no region was given"), says, "{text}");
+        }
+    }
 }

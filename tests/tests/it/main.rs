@@ -2,7 +2,12 @@
 
 #![allow(clippy::float_cmp, reason = "where a closed form is exact, so is its test")]
 
+mod abstains;
 mod accounting;
+mod boards;
+mod cases;
+mod child;
+mod failures;
 mod footprint;
 mod hwmon;
 mod idle;
@@ -14,3 +19,4 @@ mod replay;
 mod report;
 mod scope;
 mod sources;
+mod spans;

@@ -15,28 +15,28 @@ use ergometer::{Devices, Kind, Meter};
 use nvml_sim::{Machine, monotonic_ns};
 use tempfile::TempDir;
 
-const BOARD_0: &str = "nvml:GPU-00000000-0000-4000-8000-000000000000";
-const BOARD_1: &str = "nvml:GPU-00000000-0000-4000-8000-000000000001";
+pub const BOARD_0: &str = "nvml:GPU-00000000-0000-4000-8000-000000000000";
+pub const BOARD_1: &str = "nvml:GPU-00000000-0000-4000-8000-000000000001";
 
 /// A machine of its own: a copy of the simulated library with its settings beside it.
-struct Simulated {
+pub struct Simulated {
     folder: TempDir,
 }
 
 impl Simulated {
-    fn new(settings: &str) -> Self {
+    pub fn new(settings: &str) -> Self {
         let this = Self { folder: tempfile::tempdir().unwrap() };
         fs::copy(built_library(), this.library()).unwrap();
         this.set(settings);
         this
     }
 
-    fn library(&self) -> PathBuf {
+    pub fn library(&self) -> PathBuf {
         self.folder.path().join("libnvidia-ml.so.1")
     }
 
     /// Changes the settings, also while the library is being read.
-    fn set(&self, settings: &str) {
+    pub fn set(&self, settings: &str) {
         Machine::parse(settings).unwrap();
         let (new, conf) =
             (self.folder.path().join("new"), self.folder.path().join("libnvidia-ml.so.1.conf"));
@@ -67,7 +67,7 @@ fn built_library() -> PathBuf {
 }
 
 /// Reads a board as the meter does, whenever it wants to be read, for `length`.
-fn drive(board: &mut dyn PowerSource, length: Duration) -> Vec<Reading> {
+pub fn drive(board: &mut dyn PowerSource, length: Duration) -> Vec<Reading> {
     let mut readings = Vec::new();
     board.read(Request::Edge, &mut readings);
     let end = clock::now().after(length);
@@ -81,7 +81,7 @@ fn drive(board: &mut dyn PowerSource, length: Duration) -> Vec<Reading> {
 }
 
 /// The counter's values: when they held, within how many seconds, and joules.
-fn energies(readings: &[Reading]) -> Vec<(f64, f64, f64)> {
+pub fn energies(readings: &[Reading]) -> Vec<(f64, f64, f64)> {
     let energy = |reading: &Reading| match reading.value {
         Value::Energy(joules) => {
             Some((reading.at.as_secs_f64(), reading.within.as_secs_f64(), joules.get()))
@@ -92,7 +92,7 @@ fn energies(readings: &[Reading]) -> Vec<(f64, f64, f64)> {
 }
 
 /// The powers, watts.
-fn powers(readings: &[Reading]) -> Vec<f64> {
+pub fn powers(readings: &[Reading]) -> Vec<f64> {
     let power = |reading: &Reading| match reading.value {
         Value::Power(watts) => Some(watts.get()),
         _ => None,
@@ -101,7 +101,7 @@ fn powers(readings: &[Reading]) -> Vec<f64> {
 }
 
 /// What else was said.
-fn troubles(readings: &[Reading]) -> Vec<&Value> {
+pub fn troubles(readings: &[Reading]) -> Vec<&Value> {
     readings
         .iter()
         .map(|reading| &reading.value)
@@ -349,7 +349,7 @@ fn meter(machine: &Simulated, nothing: &TempDir) -> Meter {
         .unwrap()
 }
 
-fn domain<'a>(record: &'a Record, id: &str) -> &'a DomainRecord {
+pub fn domain<'a>(record: &'a Record, id: &str) -> &'a DomainRecord {
     record.domains.iter().find(|domain| domain.domain.id == id).unwrap()
 }
 

@@ -14,41 +14,43 @@ use ergometer::span::Label;
 use ergometer::{Kind, Meter};
 use tempfile::TempDir;
 
+use crate::child;
+
 /// A 32-bit register in units of 2^-14 J.
-const RANGE: u64 = 262_143_328_850;
+pub const RANGE: u64 = 262_143_328_850;
 
 /// A sysfs and a procfs of our own.
-struct Tree {
+pub struct Tree {
     root: TempDir,
 }
 
 impl Tree {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("proc/self")).unwrap();
         fs::create_dir(root.path().join("sys")).unwrap();
         Self { root }
     }
 
-    fn sys(&self) -> PathBuf {
+    pub fn sys(&self) -> PathBuf {
         self.root.path().join("sys")
     }
 
-    fn proc(&self) -> PathBuf {
+    pub fn proc(&self) -> PathBuf {
         self.root.path().join("proc")
     }
 
     /// The zone's folder in the class folder, where the kernel lists all zones side by side.
-    fn folder(&self, zone: &str) -> PathBuf {
+    pub fn folder(&self, zone: &str) -> PathBuf {
         self.sys().join("class/powercap").join(zone)
     }
 
-    fn zone(self, zone: &str, name: &str, energy: u64) -> Self {
+    pub fn zone(self, zone: &str, name: &str, energy: u64) -> Self {
         write_zone(&self.folder(zone), name, energy, Some(RANGE));
         self
     }
 
-    fn set(&self, zone: &str, energy: u64) {
+    pub fn set(&self, zone: &str, energy: u64) {
         set_energy(&self.folder(zone), energy);
     }
 
@@ -74,7 +76,7 @@ fn set_energy(folder: &Path, energy: u64) {
 }
 
 /// Puts a folder where the energy should be: unreadable for everyone, root included.
-fn break_zone(folder: &Path) {
+pub fn break_zone(folder: &Path) {
     fs::remove_file(folder.join("energy_uj")).unwrap();
     fs::create_dir(folder.join("energy_uj")).unwrap();
 }
@@ -255,6 +257,24 @@ fn packages_and_memory_wrap_each_at_its_own_time() {
 }
 
 #[test]
+fn of_two_packages_one_wraps_and_the_other_is_unaffected() {
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", RANGE - 5_000_000).zone(
+        "intel-rapl:1",
+        "package-1",
+        70_000_000,
+    );
+    let mut rapl = tree.open().0.unwrap();
+    read(&mut rapl);
+    for (first, second) in [(8_000_000, 90_000_000), (9_000_000, 95_000_000)] {
+        tree.set("intel-rapl:0", first);
+        tree.set("intel-rapl:1", second);
+        let seen = read(&mut rapl);
+        assert_eq!(joules(&seen[0]), (first + 5_000_000) as f64 / 1e6);
+        assert_eq!(joules(&seen[1]), (second - 70_000_000) as f64 / 1e6);
+    }
+}
+
+#[test]
 fn a_failed_read_gives_the_energy_of_both_intervals_and_is_flagged() {
     let tree = Tree::new().zone("intel-rapl:0", "package-0", 5_000_000).zone(
         "intel-rapl:1",
@@ -337,20 +357,35 @@ fn one_unreadable_zone_does_not_stop_the_others() {
 #[test]
 fn permission_denied_names_the_file_and_the_command() {
     use std::os::unix::fs::PermissionsExt as _;
-    let tree = Tree::new().zone("intel-rapl:0", "package-0", 1);
-    let file = tree.folder("intel-rapl:0").join("energy_uj");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
-    let readable = fs::read(&file).is_ok();
-    let (rapl, report) = tree.open();
-    if readable {
-        // Root reads it all the same, and so must the source.
-        assert_eq!(joules(&read(&mut rapl.unwrap())[0]), 0.0);
+    // Root may read everything.
+    if child::passed_as_nobody("rapl::permission_denied_names_the_file_and_the_command") {
         return;
     }
+    let tree = Tree::new().zone("intel-rapl:0", "package-0", 1).zone(
+        "intel-rapl:1",
+        "package-1",
+        1_000_000,
+    );
+    let files = ["intel-rapl:0", "intel-rapl:1"].map(|zone| tree.folder(zone).join("energy_uj"));
+    let deny = |file| fs::set_permissions(file, fs::Permissions::from_mode(0o000)).unwrap();
+    deny(&files[0]);
+    let command = format!("sudo chmod a+r {}", files[0].display());
+
+    let (rapl, report) = tree.open();
+    assert_eq!(report.domains, ["rapl:package-1"], "the other one goes on");
+    assert!(report.remarks.iter().any(|remark| remark.contains(&command)), "{report:?}");
+    let mut rapl = rapl.unwrap();
+    read(&mut rapl);
+    tree.set("intel-rapl:1", 3_000_000);
+    assert_eq!(joules(&read(&mut rapl)[0]), 2.0);
+
+    deny(&files[1]);
+    let (rapl, report) = tree.open();
     assert!(rapl.is_none());
     let (reason, remedy) = unavailable(&report);
     assert!(reason.starts_with("permission denied"), "{reason}");
-    assert!(remedy.contains(&format!("sudo chmod a+r {}", file.display())), "{remedy}");
+    assert!(reason.contains(&files[0].display().to_string()), "{reason}");
+    assert!(remedy.contains(&command), "{remedy}");
 }
 
 #[test]

@@ -15,6 +15,9 @@ use crate::source::{Domain, PowerSource, Reading, Request};
 
 /// Mean time between two reads of a source that names no time of its own.
 const INTERVAL: Duration = Duration::from_millis(50);
+/// No source is left unread for longer, whatever it asks for: a counter of a package may wrap within
+/// minutes, and a wrap that nobody saw is energy lost.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Edges that follow each other faster than this share a read.
 const SHORTEST: Duration = Duration::from_millis(5);
 /// A read that takes longer is worth a line in the record.
@@ -55,7 +58,7 @@ impl Reader {
         first: usize,
         ready: Sender<()>,
     ) -> io::Result<Self> {
-        let name = source.domains().first().map_or("?", |domain| &domain.source).to_owned();
+        let name = name(source.domains());
         let domains = source.domains().len();
         let (asks, inbox) = mpsc::channel();
         let shelf = Arc::default();
@@ -118,7 +121,7 @@ impl Thread {
         let mut going = self.read(Request::Edge);
         let _ = ready.send(());
         while going {
-            let due = self.source.next_read().unwrap_or_else(|| self.jitter.after(last, INTERVAL));
+            let due = due(self.source.next_read(), last, &mut self.jitter);
             let request = match inbox.recv_timeout(due.since(clock::now())) {
                 Err(RecvTimeoutError::Timeout) => Request::Routine,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -163,6 +166,20 @@ impl Thread {
     }
 }
 
+/// What a source is called in a warning: of several of one kind, each by what it reads.
+fn name(domains: &[Domain]) -> String {
+    match domains {
+        [] => "?".to_owned(),
+        [domain] => domain.id.clone(),
+        [first, ..] => first.source.clone(),
+    }
+}
+
+/// When to read next, after a read at `last`, if the source `wants` that or does not say.
+fn due(wants: Option<Timestamp>, last: Timestamp, jitter: &mut Jitter) -> Timestamp {
+    wants.unwrap_or_else(|| jitter.after(last, INTERVAL)).min(last.after(LONGEST))
+}
+
 fn lock(shelf: &Mutex<Shelf>) -> std::sync::MutexGuard<'_, Shelf> {
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -177,5 +194,33 @@ impl Jitter {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let unit = (self.0 >> 11) as f64 / (1_u64 << 53) as f64;
         from.after(interval.mul_f64(0.6 + 0.8 * unit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_source_is_left_unread_for_longer_than_half_a_minute() {
+        let mut jitter = Jitter(7);
+        let last = Timestamp::from_nanos(1_000_000_000);
+        for wants in [None, Some(last), Some(last.after(Duration::from_mins(10)))] {
+            for _ in 0..1000 {
+                let pause = due(wants, last, &mut jitter).since(last);
+                assert!(pause <= Duration::from_secs(30), "{wants:?}: {pause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn routine_reads_come_unevenly_about_twenty_times_a_second() {
+        let mut jitter = Jitter(7);
+        let last = Timestamp::default();
+        let pauses: Vec<_> = (0..1000).map(|_| due(None, last, &mut jitter).since(last)).collect();
+        let sum: Duration = pauses.iter().sum();
+        assert!((sum.as_secs_f64() / 50.0 - 1.0).abs() < 0.02, "{sum:?}");
+        assert!(pauses.iter().min() < Some(&INTERVAL.mul_f64(0.65)));
+        assert!(pauses.iter().max() > Some(&INTERVAL.mul_f64(1.35)));
     }
 }

@@ -25,9 +25,10 @@ use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
 const IMPOSSIBLE: f64 = 100e3;
-/// Silence longer than this many sampling periods, and than [`MIN_GAP`], is a gap.
-const GAP_PERIODS: f64 = 4.0;
-const MIN_GAP: f64 = 0.5;
+/// Silence longer than this many sampling periods (three missed samples), and than [`MIN_GAP`], is a
+/// gap.
+const GAP_PERIODS: f64 = 3.5;
+const MIN_GAP: f64 = 0.3;
 /// Seconds after which power is integrated without waiting for the counter any longer: more than any
 /// source holds its values back.
 const SILENT_COUNTER: f64 = 9.5;
@@ -175,16 +176,20 @@ impl Timeline {
             self.health.remark("an energy reading that cannot be was rejected");
             return;
         }
-        match self.anchor {
-            Some(anchor) if t <= anchor.t => return,
-            Some(anchor) => self.settle_by_counter(anchor, t, within, value),
-            None => {
-                self.settle_by_power(t);
-                self.hold_until(t);
-                self.shaper.begin(t);
-            }
-        }
         self.health.readings += 1;
+        let known = self.shaper.front().map_or(f64::NEG_INFINITY, |(front, _)| front);
+        if t < known || (t <= known && self.anchor.is_some()) {
+            // It comes late, and power has stood in for it: as an anchor at the curve's end it would
+            // give that energy once more.
+            return;
+        }
+        if let Some(anchor) = self.anchor {
+            self.settle_by_counter(anchor, t, within, value);
+        } else {
+            self.settle_by_power(t);
+            self.hold_until(t);
+            self.shaper.begin(t);
+        }
         let e = self.shaper.front().map_or(0.0, |(_, e)| e);
         self.anchor = Some(Anchor { t, within, counter: value, e });
         self.counter_since = t;

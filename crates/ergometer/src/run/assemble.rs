@@ -53,6 +53,7 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
+    warnings.extend(unresolved(&tree));
     warnings.extend(unread(&domains, &timelines));
 
     let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu).count();
@@ -88,6 +89,40 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
         facts: head.facts,
         warnings,
     }
+}
+
+/// Names the spans that are too short for the sensors: of so little energy it matters more where their
+/// edges fall between two readings than what was read.
+fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
+    /// Standard uncertainty of the edges, as a share of the energy: two of them are half of it.
+    const MOST: f64 = 0.25;
+    /// Names that are told.
+    const TOLD: usize = 4;
+    fn collect(tree: &BTreeMap<Label, Node>, names: &mut Vec<String>) {
+        for (label, node) in tree {
+            let joules: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
+            let parts = node.amount.iter().map(|drawn| drawn.parts);
+            let parts = parts.fold(Uncertainty::default(), |sum, parts| sum.across(&parts));
+            let name = format!("{} '{}'", label.kind.as_str(), label.name);
+            let unresolved = parts.edges.get().hypot(parts.quantum.get()) > MOST * joules;
+            if unresolved && !names.contains(&name) {
+                names.push(name);
+            }
+            collect(&node.children, names);
+        }
+    }
+    let mut names = Vec::new();
+    collect(tree, &mut names);
+    let count = names.len();
+    names.truncate(TOLD);
+    let more = if count > TOLD { ", …" } else { "" };
+    (count > 0).then(|| {
+        format!(
+            "spans too short for the sensors, their energy is uncertain by more than half of it: \
+             {}{more}",
+            names.join(", ")
+        )
+    })
 }
 
 fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {

@@ -133,8 +133,8 @@ pub(crate) struct Ledger {
     /// Marks not yet settled.
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
-    /// Spans that ended on a foreign thread, and the span around each.
-    ended_elsewhere: HashMap<u64, u64>,
+    /// Spans that others inside them may outlive, and the span around each.
+    outlived: HashMap<u64, u64>,
     pub epochs: Vec<EpochRow>,
     epoch_counts: BTreeMap<&'static str, u64>,
     /// Steps per split; a step outside every epoch counts under `run`.
@@ -149,7 +149,7 @@ impl Ledger {
             domains,
             pending: Vec::new(),
             open: HashMap::new(),
-            ended_elsewhere: HashMap::new(),
+            outlived: HashMap::new(),
             epochs: Vec::new(),
             epoch_counts: BTreeMap::new(),
             steps: BTreeMap::new(),
@@ -184,8 +184,8 @@ impl Ledger {
         let seconds = mark.end.since(mark.start).as_secs_f64();
         let inside = self.open.remove(&mark.id).unwrap_or_default();
         let parent = self.living(mark.parent);
-        if mark.foreign {
-            self.ended_elsewhere.insert(mark.id, parent);
+        if mark.outlived {
+            self.outlived.insert(mark.id, parent);
         }
 
         let node = self.open.entry(parent).or_default().children.entry(mark.label).or_default();
@@ -255,9 +255,9 @@ impl Ledger {
         self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
     }
 
-    /// The nearest span around that has not ended on a foreign thread.
+    /// The nearest span around that has not ended before what is inside it.
     fn living(&self, mut span: u64) -> u64 {
-        while let Some(&around) = self.ended_elsewhere.get(&span) {
+        while let Some(&around) = self.outlived.get(&span) {
             span = around;
         }
         span

@@ -131,6 +131,7 @@ impl Counter {
 
 #[cfg(test)]
 mod tests {
+    use super::Advance::{Advanced, First, Impossible, Restarted, Wrapped};
     use super::*;
 
     const LIMIT: Watts = Watts::new(2000.0);
@@ -148,113 +149,112 @@ mod tests {
         (said, counter.total)
     }
 
+    #[track_caller]
+    fn check(range: Option<u64>, reads: &[(f64, u64)], says: &[Advance], total: u128) {
+        assert_eq!(follow(range, reads), (says.to_vec(), total));
+    }
+
     #[test]
-    fn cases() {
-        use Advance::{Advanced, First, Impossible, Restarted, Wrapped};
-        struct Case {
-            name: &'static str,
-            range: Option<u64>,
-            reads: &'static [(f64, u64)],
-            says: &'static [Advance],
-            total: u128,
-        }
-        let cases = [
-            Case {
-                name: "steady counter",
-                range: Some(RANGE),
-                reads: &[(0.0, 5_000_000), (1.0, 105_000_000), (2.0, 205_000_001)],
-                says: &[First, Advanced(100_000_000), Advanced(100_000_001)],
-                total: 200_000_001,
-            },
-            Case {
-                name: "100 to 10 with range 105",
-                range: Some(105),
-                reads: &[(0.0, 100), (1.0, 10)],
-                says: &[First, Wrapped(15)],
-                total: 15,
-            },
-            Case {
-                name: "wraps many times",
-                range: Some(1000),
-                reads: &[(0.0, 900), (1.0, 100), (2.0, 950), (3.0, 10), (4.0, 5)],
-                says: &[First, Wrapped(200), Advanced(850), Wrapped(60), Wrapped(995)],
-                total: 2105,
-            },
-            Case {
-                name: "lands on 0",
-                range: Some(1000),
-                reads: &[(0.0, 900), (1.0, 0), (2.0, 1)],
-                says: &[First, Wrapped(100), Advanced(1)],
-                total: 101,
-            },
-            Case {
-                name: "read immediately after a wrap",
-                range: Some(RANGE),
-                reads: &[(0.0, RANGE - 1_000_000), (0.01, 500_000), (0.011, 600_000)],
-                says: &[First, Wrapped(1_500_000), Advanced(100_000)],
-                total: 1_600_000,
-            },
-            Case {
-                name: "a read that failed leaves both intervals to the next",
-                range: Some(RANGE),
-                reads: &[(0.0, 100_000_000), (2.0, 300_000_000)],
-                says: &[First, Advanced(200_000_000)],
-                total: 200_000_000,
-            },
-            Case {
-                name: "back to 0 where no wrap is possible",
-                range: Some(RANGE),
-                reads: &[(0.0, 1_000_000_000), (1.0, 0), (2.0, 50_000_000)],
-                says: &[First, Restarted, Advanced(50_000_000)],
-                total: 50_000_000,
-            },
-            Case {
-                name: "range unknown",
-                range: None,
-                reads: &[(0.0, 900), (1.0, 100), (2.0, 150)],
-                says: &[First, Restarted, Advanced(50)],
-                total: 50,
-            },
-            Case {
-                name: "value above its own range",
-                range: Some(100),
-                reads: &[(0.0, 200), (1.0, 10), (2.0, 15)],
-                says: &[First, Restarted, Advanced(5)],
-                total: 5,
-            },
-            Case {
-                name: "one impossible value",
-                range: Some(RANGE),
-                reads: &[(0.0, 0), (1.0, 10_000_000_000), (2.0, 200_000_000)],
-                says: &[First, Impossible, Advanced(200_000_000)],
-                total: 200_000_000,
-            },
-            Case {
-                name: "a jump that stays",
-                range: Some(RANGE),
-                reads: &[
-                    (0.0, 0),
-                    (1.0, 10_000_000_000),
-                    (2.0, 10_100_000_000),
-                    (3.0, 10_150_000_000),
-                ],
-                says: &[First, Impossible, Restarted, Advanced(50_000_000)],
-                total: 50_000_000,
-            },
-        ];
-        for case in cases {
-            let (says, total) = follow(case.range, case.reads);
-            assert_eq!(says, case.says, "{}", case.name);
-            assert_eq!(total, case.total, "{}", case.name);
-        }
+    fn a_steady_counter_gives_the_difference_exactly() {
+        check(
+            Some(RANGE),
+            &[(0.0, 5_000_000), (1.0, 105_000_000), (2.0, 205_000_001)],
+            &[First, Advanced(100_000_000), Advanced(100_000_001)],
+            200_000_001,
+        );
+    }
+
+    #[test]
+    fn from_100_to_10_with_a_range_of_105_are_15() {
+        check(Some(105), &[(0.0, 100), (1.0, 10)], &[First, Wrapped(15)], 15);
+    }
+
+    #[test]
+    fn many_wraps_are_exact_to_the_unit() {
+        check(
+            Some(1000),
+            &[(0.0, 900), (1.0, 100), (2.0, 950), (3.0, 10), (4.0, 5)],
+            &[First, Wrapped(200), Advanced(850), Wrapped(60), Wrapped(995)],
+            2105,
+        );
+    }
+
+    #[test]
+    fn a_wrap_that_lands_on_0_is_a_wrap() {
+        check(
+            Some(1000),
+            &[(0.0, 900), (1.0, 0), (2.0, 1)],
+            &[First, Wrapped(100), Advanced(1)],
+            101,
+        );
+    }
+
+    #[test]
+    fn a_read_immediately_after_a_wrap_gives_the_true_difference() {
+        check(
+            Some(RANGE),
+            &[(0.0, RANGE - 1_000_000), (0.01, 500_000), (0.011, 600_000)],
+            &[First, Wrapped(1_500_000), Advanced(100_000)],
+            1_600_000,
+        );
+    }
+
+    #[test]
+    fn a_read_that_failed_leaves_both_intervals_to_the_next() {
+        check(
+            Some(RANGE),
+            &[(0.0, 100_000_000), (2.0, 300_000_000)],
+            &[First, Advanced(200_000_000)],
+            200_000_000,
+        );
+    }
+
+    #[test]
+    fn back_to_0_where_no_wrap_is_possible_is_a_restart() {
+        check(
+            Some(RANGE),
+            &[(0.0, 1_000_000_000), (1.0, 0), (2.0, 50_000_000)],
+            &[First, Restarted, Advanced(50_000_000)],
+            50_000_000,
+        );
+    }
+
+    #[test]
+    fn without_a_range_a_wrap_is_a_restart() {
+        check(None, &[(0.0, 900), (1.0, 100), (2.0, 150)], &[First, Restarted, Advanced(50)], 50);
+    }
+
+    #[test]
+    fn a_value_above_its_own_range_is_a_restart() {
+        check(Some(100), &[(0.0, 200), (1.0, 10), (2.0, 15)], &[First, Restarted, Advanced(5)], 5);
+    }
+
+    #[test]
+    fn one_impossible_value_is_passed_over() {
+        check(
+            Some(RANGE),
+            &[(0.0, 0), (1.0, 10_000_000_000), (2.0, 200_000_000)],
+            &[First, Impossible, Advanced(200_000_000)],
+            200_000_000,
+        );
+    }
+
+    #[test]
+    fn a_jump_that_stays_is_a_restart() {
+        check(
+            Some(RANGE),
+            &[(0.0, 0), (1.0, 10_000_000_000), (2.0, 10_100_000_000), (3.0, 10_150_000_000)],
+            &[First, Impossible, Restarted, Advanced(50_000_000)],
+            50_000_000,
+        );
     }
 
     #[test]
     fn two_kilowatts_are_possible_and_three_are_not() {
         assert_eq!(
             follow(None, &[(0.0, 0), (10.0, 20_000_000_000)]).0[1],
-            Advance::Advanced(20_000_000_000)
+            Advanced(20_000_000_000)
         );
-        assert_eq!(follow(None, &[(0.0, 0), (10.0, 30_000_000_000)]).0[1], Advance::Impossible);
+        assert_eq!(follow(None, &[(0.0, 0), (10.0, 30_000_000_000)]).0[1], Impossible);
     }
 }

@@ -62,7 +62,7 @@ impl Span {
 
 impl Open {
     fn close(self, end: Timestamp) {
-        let foreign = !ring::pop_scope(self.opened);
+        let outlived = !ring::pop_scope(self.opened);
         let mark = Mark {
             label: self.label,
             start: self.start,
@@ -70,7 +70,7 @@ impl Open {
             id: self.opened.id,
             parent: self.opened.parent,
             items: self.items.get(),
-            foreign,
+            outlived,
         };
         ring::record(self.meter, mark);
         if matches!(self.label.kind, Kind::Run | Kind::Epoch) {

@@ -30,8 +30,9 @@ pub(crate) struct Mark {
     pub id: u64,
     pub parent: u64,
     pub items: f64,
-    /// It ended on another thread than it began on, where its descendants may still name it.
-    pub foreign: bool,
+    /// Spans inside it may outlive it, and name it as the one around them when they end: it ended
+    /// before them, or on another thread than it began on.
+    pub outlived: bool,
 }
 
 /// An open span, and the meter it belongs to.
@@ -188,7 +189,8 @@ pub(crate) fn push_scope(meter: u64) -> Option<Opened> {
 
 /// Takes a span off its thread's open ones, in whatever order they end.
 ///
-/// `false` if this is not the thread it began on.
+/// `false` if spans inside it may still be open: there are some, or this is not the thread that it
+/// began on, which may open more.
 #[inline]
 pub(crate) fn pop_scope(opened: Opened) -> bool {
     LOCAL
@@ -197,8 +199,8 @@ pub(crate) fn pop_scope(opened: Opened) -> bool {
             let Ok(mut scopes) = local.scopes.try_borrow_mut() else { return false };
             match scopes.iter().rposition(|scope| scope.span == opened.id) {
                 Some(index) => {
-                    scopes.remove(index);
-                    true
+                    let ended = scopes.remove(index);
+                    scopes[index..].iter().all(|inside| inside.meter != ended.meter)
                 }
                 None => local.thread.get() == opened.thread,
             }

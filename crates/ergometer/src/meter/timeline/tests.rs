@@ -58,6 +58,17 @@ fn constant_power_is_power_times_time() {
 }
 
 #[test]
+fn a_window_of_a_third_of_a_second_is_its_share_and_says_how_sure_that_is() {
+    // 400 W lies so close to its end that nobody can say how much of it belongs to the window.
+    let line = sampled(10.0, |t| if t < 3.65 { 100.0 } else { 400.0 });
+    let drawn = line.between(at(3.3), at(3.65));
+    let off = (drawn.joules - 35.0).abs();
+    assert!(off <= 300.0 * 0.025 + 1e-6, "{off} J");
+    let edges = drawn.parts.edges.get();
+    assert!(off <= 3.0 * edges && edges < 35.0, "{off} J off, {edges} J known");
+}
+
+#[test]
 fn a_step_half_way_is_the_sum_of_both_levels() {
     let mut line = sampled(10.0, |t| if t < 5.0 { 100.0 } else { 400.0 });
     // Where between two samples the step lies is unknown: at most half an interval's 300 W.
@@ -114,18 +125,52 @@ fn readings_that_cannot_be_are_rejected_and_harm_nothing() {
     assert_eq!(line.health.failed, 201 * 4);
 }
 
-#[test]
-fn missed_samples_are_bridged_and_flagged() {
-    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Counter, at(0.0));
-    for tick in (0..100_u32).chain(130..=200) {
-        power(&mut line, f64::from(tick) * 0.05, 100.0);
+/// 100 W, but 400 W from 5 s on, polled ten times a second, but for `missed` polls from 5 s on.
+fn missed_polls(counter: bool, missed: u32) -> Timeline {
+    let mut line =
+        Timeline::new(sensor(counter.then_some(0.0), Some(0.1)), Method::Counter, at(0.0));
+    for tick in (0..50_u32).chain(50 + missed..=100) {
+        let t = f64::from(tick) * 0.1;
+        power(&mut line, t, if t < 5.0 { 100.0 } else { 400.0 });
+        if counter && tick % 10 == 0 {
+            energy(&mut line, t, 100.0 * t + 300.0 * (t - 5.0).max(0.0));
+        }
     }
     line.shaper.flush();
-    let drawn = line.between(at(0.0), at(10.0));
-    assert!((drawn.joules - 1000.0).abs() < 1e-6);
-    assert!((drawn.unobserved - 1.55).abs() < 1e-6, "{}", drawn.unobserved);
-    assert!(drawn.parts.gaps.get() > 0.0);
-    assert_eq!(line.health.remarks.len(), 1);
+    line
+}
+
+#[test]
+fn polls_missed_for_3_and_for_30_intervals_cost_nothing_where_there_is_a_counter() {
+    for missed in [3, 30] {
+        let drawn = missed_polls(true, missed).between(at(0.0), at(10.0));
+        assert!((drawn.joules - 2500.0).abs() < 1e-6, "{missed}: {} J", drawn.joules);
+    }
+}
+
+#[test]
+fn polls_missed_for_3_and_for_30_intervals_are_flagged_where_there_is_no_counter() {
+    for missed in [3, 30] {
+        let line = missed_polls(false, missed);
+        let drawn = line.between(at(0.0), at(10.0));
+        let gap = 0.1 * f64::from(missed + 1);
+        assert!((drawn.unobserved - gap).abs() < 1e-6, "{missed}: {} s", drawn.unobserved);
+        assert!(matches!(&line.health.remarks[..], [(text, 1)] if text.contains("missed")));
+        // Its edges do not say when in the gap power rose.
+        let (off, known) = ((drawn.joules - 2500.0).abs(), drawn.parts.gaps.get());
+        assert!(off > 0.0 && off <= 3.0 * known, "{missed}: {off} J off, {known} J known");
+    }
+}
+
+#[test]
+fn a_counter_that_implies_more_than_a_hundred_kilowatts_is_rejected() {
+    let mut line = Timeline::new(sensor(Some(0.0), None), Method::Counter, at(0.0));
+    for (t, joules) in [(0.0, 0.0), (2.0, 200.0), (4.0, 300_000.0), (6.0, 600.0), (8.0, 800.0)] {
+        energy(&mut line, t, joules);
+    }
+    assert!((joules(&mut line, 0.0, 8.0) - 800.0).abs() < 1e-6);
+    assert_eq!(line.health.failed, 1);
+    assert!(line.health.remarks[0].0.contains("rejected"));
 }
 
 #[test]
@@ -155,6 +200,32 @@ fn a_counter_that_returns_is_not_counted_twice() {
         }
     }
     assert!((joules(&mut line, 0.0, 20.0) - 2000.0).abs() < 1e-3);
+}
+
+/// A source may hold counter values back until it has compared them with power, and hang meanwhile.
+#[test]
+fn counter_values_that_come_after_power_stood_in_are_not_counted_twice() {
+    for silence in [SILENT_COUNTER + 1.0, PATIENCE.as_secs_f64() + 1.0] {
+        let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));
+        let held_back = 3.0..=4.0;
+        for tick in 0..=40_u32 {
+            let t = f64::from(tick) * 0.1;
+            power(&mut line, t, 100.0);
+            if !held_back.contains(&t) {
+                energy(&mut line, t, 100.0 * t);
+            }
+        }
+        let back = 4.0 + silence;
+        line.settled(at(back - 0.1));
+        power(&mut line, back, 100.0);
+        for t in [3.1, 3.5, 3.9, back + 0.05, back + 0.1] {
+            energy(&mut line, t, 100.0 * t);
+        }
+        line.close(at(back + 0.1));
+        let (drawn, truth) = (joules(&mut line, 0.0, back + 0.1), 100.0 * (back + 0.1));
+        assert!(drawn <= truth + 1e-6, "{silence} s: {drawn} J of {truth} J");
+        assert!(drawn > 0.98 * truth || silence > PATIENCE.as_secs_f64(), "{drawn} of {truth}");
+    }
 }
 
 #[test]
