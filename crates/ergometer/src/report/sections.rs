@@ -138,12 +138,13 @@ fn joules_of(distribution: &Distribution) -> String {
 fn steps(record: &Record) -> Section {
     let read = record.total.energy.is_some();
     let row = |(split, steps): (&String, &Steps)| {
-        let joules = |value| or_absent(read.then_some(Joules::new(value)), figure::joules);
+        let joules =
+            |value: Option<f64>| or_absent(value.filter(|_| read).map(Joules::new), figure::joules);
         let d = &steps.joules;
         vec![
             split.clone(),
             figure::count(steps.count as f64),
-            joules(d.mean),
+            joules(Some(d.mean)),
             joules(d.min),
             joules(d.p50),
             joules(d.p95),
