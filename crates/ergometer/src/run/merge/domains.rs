@@ -211,9 +211,12 @@ impl Machines {
             warnings.push(format!("{ranks}: the machine is known by its host name only"));
         }
         let unique = |host: &String| hosts.iter().filter(|other| *other == host).count() == 1;
-        let names = hosts.iter().zip(&keys).map(|(host, key)| match unique(host) {
-            true => host.clone(),
-            false => format!("{host}-{}", key.get(..4).unwrap_or(key)),
+        let names = hosts.iter().zip(&keys).map(|(host, key)| {
+            if unique(host) {
+                host.clone()
+            } else {
+                format!("{host}-{}", key.get(..8).unwrap_or(key))
+            }
         });
         Self { of, names: names.collect() }
     }

@@ -11,7 +11,9 @@ impl Said {
     pub(super) fn over(parts: &[Part], of: impl Fn(&Record) -> Vec<String>) -> Vec<String> {
         let mut said = Self::default();
         for part in parts {
-            of(&part.record).iter().for_each(|line| said.add(part.rank.rank, line));
+            for line in of(&part.record) {
+                said.add(part.rank.rank, &line);
+            }
         }
         said.lines(parts.len())
     }
