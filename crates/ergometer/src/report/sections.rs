@@ -21,7 +21,18 @@ pub(super) struct Section {
 /// One line on what ran, where and for how long.
 pub(super) fn headline(record: &Record) -> String {
     let machine = &record.machine;
-    let mut place: Vec<String> = machine.accelerators.clone();
+    let mut boards: Vec<(&String, usize)> = Vec::new();
+    for label in &machine.accelerators {
+        match boards.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, count)) => *count += 1,
+            None => boards.push((label, 1)),
+        }
+    }
+    let name = |(label, count): (&String, usize)| match count {
+        1 => label.clone(),
+        _ => format!("{count} × {label}"),
+    };
+    let mut place: Vec<String> = boards.into_iter().map(name).collect();
     place.extend(machine.cpu.clone());
     if let Some(count) = machine.logical_cpus {
         place.push(format!("{count} logical CPUs"));

@@ -226,10 +226,9 @@ impl<'a> Merge<'a> {
 
     fn machine(&self) -> Machine {
         let boards = self.domains.iter().filter(|domain| domain.domain.kind == DomainKind::Gpu);
-        Machine {
-            accelerators: boards.map(|domain| domain.domain.label.clone()).collect(),
-            ..self.first().machine.clone()
-        }
+        let label =
+            |board: &Physical| domains::row(self.parts, board.believed()).domain.label.clone();
+        Machine { accelerators: boards.map(label).collect(), ..self.first().machine.clone() }
     }
 
     /// The metered boards, or what a rank states if that is more: ranks may each state the run's.

@@ -2,7 +2,7 @@
 
 pub(crate) mod assemble;
 pub(crate) mod ledger;
-mod merge;
+pub mod merge;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;

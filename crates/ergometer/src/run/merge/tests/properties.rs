@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::run::record::{SpanNode, Steps};
 
 /// Ranks of up to three machines with boards and packages, some of them shared, of any powers, that
 /// begin and end at any time, with epochs one after the other.
