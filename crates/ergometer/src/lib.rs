@@ -49,8 +49,7 @@
 //!
 //! # Not covered
 //!
-//! A journal that survives the program's death, several
-//! ranks of one run: see `DESIGN.md` for what is planned.
+//! A journal that survives the program's death: see `DESIGN.md` for what is planned.
 
 #![forbid(unsafe_code)]
 

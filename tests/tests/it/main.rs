@@ -14,6 +14,7 @@ mod idle;
 mod macros;
 mod meter;
 mod nvml;
+mod ranks;
 mod rapl;
 mod replay;
 mod report;

@@ -123,7 +123,13 @@ fn unread() -> Record {
     }
     fn steps(steps: &mut ergometer::run::record::Steps) {
         steps.by_domain.fill(Joules::ZERO);
-        steps.joules = Distribution { mean: 0.0, min: 0.0, max: 0.0, p50: 0.0, p95: 0.0 };
+        steps.joules = Distribution {
+            mean: 0.0,
+            min: Some(0.0),
+            max: Some(0.0),
+            p50: Some(0.0),
+            p95: Some(0.0),
+        };
         if let Some(items) = &mut steps.items {
             items.joules_per_item = Joules::ZERO;
         }

@@ -1,14 +1,16 @@
 //! Settings of a meter.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
+use std::{env, thread};
 
 use super::sampler::Sampler;
 use super::{Inner, Live, Meter, Notes};
 use crate::footprint::Site;
+use crate::run::provenance;
+use crate::run::rank::{self, Rank};
 use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
@@ -26,6 +28,8 @@ use crate::{Devices, Error, ErrorKind, Result, clock};
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
     label: String,
+    rank: Option<(u32, u32)>,
+    group: Option<String>,
     site: Site,
     region: Option<String>,
     pue: Option<f64>,
@@ -42,6 +46,8 @@ impl MeterBuilder {
     pub(super) fn new() -> Self {
         Self {
             label: String::from("run"),
+            rank: None,
+            group: None,
             site: Site::current(),
             region: None,
             pue: None,
@@ -58,6 +64,20 @@ impl MeterBuilder {
     /// The user's name for the run; `run` by default.
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
+        self
+    }
+
+    /// This process is number `rank` of the `world_size` processes of the run; by default what the
+    /// launcher says in the environment, see [`rank`](crate::run::rank).
+    pub fn rank(mut self, rank: u32, world_size: u32) -> Self {
+        self.rank = Some((rank, world_size));
+        self
+    }
+
+    /// What ties the ranks of the run together: the same for each, and another for every other run;
+    /// by default what the launcher gives, see [`rank`](crate::run::rank).
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
         self
     }
 
@@ -202,6 +222,13 @@ impl MeterBuilder {
             }
         }
 
+        let mut standing = rank::standing(|name| env::var(name).ok());
+        if let Some((rank, world_size)) = self.rank {
+            standing.rank = Some(Rank::set(rank, world_size)?);
+            standing.remarks.clear();
+        }
+        standing.group = self.group.or(standing.group);
+
         let replay =
             self.replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
         let (mut sources, mut reports) = if self.probe && replay.is_none() {
@@ -257,6 +284,8 @@ impl MeterBuilder {
                 start: clock::now(),
                 started: jiff::Timestamp::now(),
                 label: self.label,
+                standing,
+                machine_id: provenance::machine_id(&self.settings.proc_root, Path::new("/etc")),
                 site,
                 accelerators: self.accelerators,
                 sources: reports,

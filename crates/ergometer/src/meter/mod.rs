@@ -23,6 +23,7 @@ pub use uncertainty::{Method, Uncertainty};
 
 use crate::clock::{self, Timestamp};
 use crate::footprint::Site;
+use crate::run::rank::Standing;
 use crate::run::{Record, assemble};
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{Command, Rings};
@@ -68,6 +69,8 @@ struct Inner {
     start: Timestamp,
     started: jiff::Timestamp,
     label: String,
+    standing: Standing,
+    machine_id: Option<String>,
     site: Site,
     accelerators: Option<u32>,
     sources: Vec<SourceReport>,
@@ -161,6 +164,8 @@ impl Meter {
         Ok(assemble::record(
             assemble::Head {
                 label: &self.inner.label,
+                standing: &self.inner.standing,
+                machine_id: self.inner.machine_id.clone(),
                 started: self.inner.started,
                 idle_from: self.inner.idle_from,
                 site: &self.inner.site,

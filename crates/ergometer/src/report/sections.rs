@@ -4,7 +4,7 @@ use super::figure::{self, ABSENT, or_absent};
 use crate::footprint::PerUnit;
 use crate::meter::Method;
 use crate::run::Record;
-use crate::run::record::{Distribution, Epoch, SpanNode, Steps};
+use crate::run::record::{Distribution, Epoch, RankRecord, SpanNode, Steps};
 use crate::source::Availability;
 use crate::units::{Joules, Watts};
 
@@ -21,7 +21,18 @@ pub(super) struct Section {
 /// One line on what ran, where and for how long.
 pub(super) fn headline(record: &Record) -> String {
     let machine = &record.machine;
-    let mut place: Vec<String> = machine.accelerators.clone();
+    let mut boards: Vec<(&String, usize)> = Vec::new();
+    for label in &machine.accelerators {
+        match boards.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, count)) => *count += 1,
+            None => boards.push((label, 1)),
+        }
+    }
+    let name = |(label, count): (&String, usize)| match count {
+        1 => label.clone(),
+        _ => format!("{count} × {label}"),
+    };
+    let mut place: Vec<String> = boards.into_iter().map(name).collect();
     place.extend(machine.cpu.clone());
     if let Some(count) = machine.logical_cpus {
         place.push(format!("{count} logical CPUs"));
@@ -29,14 +40,31 @@ pub(super) fn headline(record: &Record) -> String {
     if machine.virtual_machine == Some(true) {
         place.push("virtual machine".to_owned());
     }
-    let place = place.join(", ");
+    let place = if place.is_empty() { "?".to_owned() } else { place.join(", ") };
     let duration = figure::duration(record.run.seconds);
-    format!("{}: {duration} on {}", record.run.label, if place.is_empty() { "?" } else { &place })
+    let mut machines: Vec<_> =
+        record.ranks.iter().map(|row| row.machine_id.as_ref().or(row.host.as_ref())).collect();
+    machines.sort();
+    machines.dedup();
+    let ranks = match (record.ranks.len(), machines.len()) {
+        (0, _) => String::new(),
+        (1, _) => " of 1 rank".to_owned(),
+        (ranks, 1) => format!(" of {ranks} ranks"),
+        (ranks, many) => format!(" of {ranks} ranks on {many} machines"),
+    };
+    format!("{}: {duration}{ranks} on {place}", record.run.label)
 }
 
 /// All sections that have rows.
 pub(super) fn sections(record: &Record) -> Vec<Section> {
-    let all = [domains(record), epochs(record), steps(record), spans(record), footprint(record)];
+    let all = [
+        domains(record),
+        ranks(record),
+        epochs(record),
+        steps(record),
+        spans(record),
+        footprint(record),
+    ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
 }
 
@@ -117,18 +145,37 @@ fn epochs(record: &Record) -> Section {
         ]
     };
     let columns = vec!["epoch", "time", "energy", "steps", "a step", "a second", "an item"];
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let count = record.epochs.len();
-    for (index, epoch) in record.epochs.iter().enumerate() {
-        if count <= 2 * SHOWN || index < SHOWN || index >= count - SHOWN {
-            rows.push(row(epoch));
-        } else if index == SHOWN {
-            let mut left_out = vec![String::new(); columns.len()];
-            left_out[0] = format!("… {} more", count - 2 * SHOWN);
-            rows.push(left_out);
-        }
-    }
+    let rows = ends(record.epochs.iter().map(row).collect());
     Section { title: "Epochs".to_owned(), columns, rows }
+}
+
+/// The first and the last rows of a long table.
+fn ends(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let more = rows.len().saturating_sub(2 * SHOWN);
+    if more > 0 {
+        let mut left_out = vec![String::new(); rows[0].len()];
+        left_out[0] = format!("… {more} more");
+        rows.splice(SHOWN..SHOWN + more, [left_out]);
+    }
+    rows
+}
+
+/// Of a merged record: what each rank metered.
+fn ranks(record: &Record) -> Section {
+    let row = |row: &RankRecord| {
+        vec![
+            format!("{} of {}", row.rank.rank, row.rank.world_size),
+            or_absent(row.host.clone(), |host| host),
+            figure::duration(row.seconds),
+            or_absent(row.energy.as_ref(), figure::energy),
+            row.domains.len().to_string(),
+        ]
+    };
+    Section {
+        title: "Ranks, each with all that it metered".to_owned(),
+        columns: vec!["rank", "host", "time", "energy", "domains"],
+        rows: ends(record.ranks.iter().map(row).collect()),
+    }
 }
 
 fn joules_of(distribution: &Distribution) -> String {
@@ -138,12 +185,13 @@ fn joules_of(distribution: &Distribution) -> String {
 fn steps(record: &Record) -> Section {
     let read = record.total.energy.is_some();
     let row = |(split, steps): (&String, &Steps)| {
-        let joules = |value| or_absent(read.then_some(Joules::new(value)), figure::joules);
+        let joules =
+            |value: Option<f64>| or_absent(value.filter(|_| read).map(Joules::new), figure::joules);
         let d = &steps.joules;
         vec![
             split.clone(),
             figure::count(steps.count as f64),
-            joules(d.mean),
+            joules(Some(d.mean)),
             joules(d.min),
             joules(d.p50),
             joules(d.p95),
@@ -153,7 +201,7 @@ fn steps(record: &Record) -> Section {
     Section {
         title: "Joules a step".to_owned(),
         columns: vec!["steps of", "count", "mean", "min", "median", "p95", "max"],
-        rows: record.steps.iter().map(row).collect(),
+        rows: ends(record.steps.iter().map(row).collect()),
     }
 }
 

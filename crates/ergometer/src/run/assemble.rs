@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ledger::{self, EpochRow, Node};
 use super::provenance;
+use super::rank::Standing;
 use super::record::{DomainRecord, Energy, Epoch, Record, RunInfo, SCHEMA, SpanNode, Usage};
 use crate::clock::Timestamp;
 use crate::footprint::Site;
@@ -16,6 +17,8 @@ use crate::units::{Joules, Watts};
 /// What the record holds beside the books.
 pub(crate) struct Head<'a> {
     pub label: &'a str,
+    pub standing: &'a Standing,
+    pub machine_id: Option<String>,
     pub started: jiff::Timestamp,
     /// From when on, up to the run's start, the baseline was measured.
     pub idle_from: Option<Timestamp>,
@@ -35,6 +38,7 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
     let idle = head.idle_from.map(|from| Baseline::measure(&timelines, from, start));
     let total = scale.usage(&whole, seconds);
 
+    warnings.extend_from_slice(&head.standing.remarks);
     let (tree, left_open) = ledger.finish();
     if left_open > 0 {
         warnings.push(format!(
@@ -71,8 +75,10 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
             command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: provenance::git_commit(),
+            rank: head.standing.rank.clone(),
+            group: head.standing.group.clone(),
         },
-        machine: provenance::machine(&domains),
+        machine: provenance::machine(&domains, head.machine_id),
         sources: head.sources.to_vec(),
         domains: scale.domain_records(&whole, seconds, idle.as_ref()),
         total,
@@ -87,6 +93,7 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
         footprint,
         results: head.results,
         facts: head.facts,
+        ranks: Vec::new(),
         warnings,
     }
 }
@@ -237,7 +244,7 @@ fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {
 }
 
 /// The sum over domains, whose uncertainties are independent of each other.
-fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Energy> {
+pub(super) fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Energy> {
     energies.copied().reduce(|a, b| {
         let parts = a.parts.across(&b.parts);
         Energy {

@@ -2,8 +2,11 @@
 
 pub(crate) mod assemble;
 pub(crate) mod ledger;
-mod provenance;
+pub mod merge;
+pub(crate) mod provenance;
+pub mod rank;
 pub mod record;
 mod stats;
 
+pub use rank::Rank;
 pub use record::Record;

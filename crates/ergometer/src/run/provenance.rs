@@ -6,8 +6,32 @@ use std::path::{Path, PathBuf};
 use super::record::Machine;
 use crate::source::{Domain, DomainKind};
 
+/// An identity of the machine: the same for all that run on it, containers included, and another on
+/// every other machine.
+///
+/// It is a hash of the kernel's boot id, which containers share with their machine. `/etc/machine-id`
+/// is asked only where there is none: containers have one of their own, or one that came with their
+/// image. Neither is published as it is: `machine-id(5)` asks for that.
+pub(crate) fn machine_id(proc_root: &Path, etc: &Path) -> Option<String> {
+    let read = |what: &str, path: PathBuf| {
+        let text = fs::read_to_string(path).ok()?;
+        let text = text.trim();
+        (!text.is_empty()).then(|| format!("{:016x}", fnv_1a(format!("{what}:{text}").as_bytes())))
+    };
+    read("boot", proc_root.join("sys/kernel/random/boot_id"))
+        .or_else(|| read("machine", etc.join("machine-id")))
+}
+
+/// FNV-1a, 64 bits: the standard library's hashes may change between its versions.
+/// <https://datatracker.ietf.org/doc/html/rfc9923>
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// What can be read of this machine without privilege; a field that cannot be read is `None`.
-pub(super) fn machine(domains: &[Domain]) -> Machine {
+pub(super) fn machine(domains: &[Domain], machine_id: Option<String>) -> Machine {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |text: &str, name: &str| {
         text.lines()
@@ -28,6 +52,7 @@ pub(super) fn machine(domains: &[Domain]) -> Machine {
         _ => Some(std::env::consts::OS.to_owned()),
     };
     Machine {
+        machine_id,
         host: kernel("hostname"),
         os,
         cpu: field(&cpuinfo, "model name"),
@@ -84,4 +109,45 @@ fn packed(dir: &Path, reference: &str) -> Option<String> {
         .filter_map(|line| line.split_once(' '))
         .find(|(_, name)| *name == reference)
         .map(|(commit, _)| commit.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        // Vectors of the hash's authors.
+        assert_eq!(fnv_1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv_1a(b"a"), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(fnv_1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn containers_of_a_machine_are_one_machine_and_others_are_not() {
+        let place = |boot: Option<&str>, machine: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let random = folder.path().join("sys/kernel/random");
+            fs::create_dir_all(&random).unwrap();
+            let write = |path: PathBuf, text: Option<&str>| {
+                if let Some(text) = text {
+                    fs::write(path, format!("{text}\n")).unwrap();
+                }
+            };
+            write(random.join("boot_id"), boot);
+            write(folder.path().join("machine-id"), machine);
+            machine_id(folder.path(), folder.path())
+        };
+        let (boot, other) = (Some("f2d77c6d"), Some("0a11bd22"));
+        let (image, own) = (Some("3d1219c7"), Some("99aa01bc"));
+        assert_eq!(place(boot, image), place(boot, own), "two containers of one machine");
+        assert_eq!(place(boot, None), place(boot, own));
+        assert_ne!(place(boot, image), place(other, image), "one image on two machines");
+        assert_eq!(place(None, own), place(None, own));
+        assert_ne!(place(None, own), place(None, image));
+        assert_eq!((place(None, None), place(Some(" "), None)), (None, None));
+        let shown = place(boot, image).unwrap();
+        assert_eq!(shown.len(), 16);
+        assert!(!shown.contains("f2d77c6d") && !shown.contains("3d1219c7"));
+    }
 }

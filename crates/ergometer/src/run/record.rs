@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::rank::Rank;
 use crate::footprint::Footprint;
 use crate::meter::{Method, Uncertainty};
 use crate::source::{Domain, SourceReport};
@@ -24,7 +25,7 @@ pub struct Record {
     pub schema: String,
     /// The run: name, time, program.
     pub run: RunInfo,
-    /// The machine it ran on.
+    /// The machine it ran on; of a merged record that of its first rank, with the accelerators of all.
     pub machine: Machine,
     /// What each source found, unavailable ones with reason and remedy.
     pub sources: Vec<SourceReport>,
@@ -37,7 +38,8 @@ pub struct Record {
     /// The part of the run outside every epoch: `total` = Σ `epochs` + `outside_epochs`.
     pub outside_epochs: Vec<Joules>,
     /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch
-    /// stand under `run`.
+    /// stand under `run`. A merged record has those of each rank as well, as its own record has
+    /// them, under `train@0`, `train@1`.
     pub steps: BTreeMap<String, Steps>,
     /// All spans, folded by their path of labels.
     pub spans: Vec<SpanNode>,
@@ -47,8 +49,34 @@ pub struct Record {
     pub results: BTreeMap<String, f64>,
     /// The user's own remarks: seed, corpus, size.
     pub facts: BTreeMap<String, String>,
+    /// The ranks whose records were [merged](Record::merge) into this one; empty in a record of one
+    /// process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<RankRecord>,
     /// What went wrong or has to be known, one line each.
     pub warnings: Vec<String>,
+}
+
+/// What one rank of a merged record metered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankRecord {
+    /// Which it was.
+    pub rank: Rank,
+    /// [`RunInfo::id`] of its own record.
+    pub run_id: String,
+    /// Host name of its machine.
+    pub host: Option<String>,
+    /// [`Machine::machine_id`] of its machine.
+    pub machine_id: Option<String>,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Duration, seconds.
+    pub seconds: f64,
+    /// All that it metered. What several ranks metered is in each of theirs: these do not sum to the
+    /// total.
+    pub energy: Option<Energy>,
+    /// Ids of the merged record's domains that it metered.
+    pub domains: Vec<String>,
 }
 
 /// Which program ran, when and for how long.
@@ -70,11 +98,22 @@ pub struct RunInfo {
     pub ergometer: String,
     /// Commit of the git work tree the program ran in, where there is one.
     pub git_commit: Option<String>,
+    /// Which process of a run of several this was; `None` of a run of one, and of a merged record.
+    #[serde(default)]
+    pub rank: Option<Rank>,
+    /// What ties the ranks of a run together, where there is something.
+    #[serde(default)]
+    pub group: Option<String>,
 }
 
 /// The machine, as far as it can be read without privilege.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
+    /// Identity of the running machine, 16 hexadecimal digits: a hash of the kernel's boot id (of
+    /// `/etc/machine-id` where there is none), so that the containers of a machine have the same and
+    /// machines of one name do not. It changes when the machine is started anew.
+    #[serde(default)]
+    pub machine_id: Option<String>,
     /// Host name.
     pub host: Option<String>,
     /// Operating system and kernel release.
@@ -169,11 +208,11 @@ pub struct Epoch {
 pub struct Steps {
     /// How many.
     pub count: u64,
-    /// Seconds in all.
+    /// Seconds in all; over ranks, which step together, those of the longest.
     pub seconds: f64,
     /// Joules per domain in all, in the order of [`Record::domains`].
     pub by_domain: Vec<Joules>,
-    /// Joules of a step, summed over domains.
+    /// Joules of a step, summed over domains; over ranks, the mean share of a rank's step.
     pub joules: Distribution,
     /// Seconds of a step.
     pub duration_s: Distribution,
@@ -195,18 +234,21 @@ pub struct Items {
 }
 
 /// A distribution, from running statistics and a quantile sketch with 1 % relative error.
+///
+/// What cannot be had from the statistics of several ranks is `None`: no quantile of all their steps
+/// follows from those of each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// Arithmetic mean.
     pub mean: f64,
     /// Smallest.
-    pub min: f64,
+    pub min: Option<f64>,
     /// Largest.
-    pub max: f64,
+    pub max: Option<f64>,
     /// Median.
-    pub p50: f64,
+    pub p50: Option<f64>,
     /// 95th percentile.
-    pub p95: f64,
+    pub p95: Option<f64>,
 }
 
 /// All spans that share a path of labels.
@@ -218,7 +260,7 @@ pub struct SpanNode {
     pub name: String,
     /// How many were closed.
     pub count: u64,
-    /// Seconds in all.
+    /// Seconds in all; over ranks, those of the longest.
     pub seconds: f64,
     /// Joules per domain in all, children included.
     pub by_domain: Vec<Joules>,

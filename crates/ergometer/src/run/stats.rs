@@ -58,10 +58,10 @@ impl Running {
         };
         Some(Distribution {
             mean: self.sum / self.count as f64,
-            min: self.min,
-            max: self.max,
-            p50: quantile(0.5),
-            p95: quantile(0.95),
+            min: Some(self.min),
+            max: Some(self.max),
+            p50: Some(quantile(0.5)),
+            p95: Some(quantile(0.95)),
         })
     }
 }
@@ -156,8 +156,10 @@ mod tests {
         (1..=1000).for_each(|i| running.add(f64::from(i)));
         let d = running.distribution().unwrap();
         assert!((d.mean - 500.5).abs() < 1e-9);
-        assert!((d.p50 / 500.0 - 1.0).abs() < 0.011, "{}", d.p50);
-        assert!((d.p95 / 950.0 - 1.0).abs() < 0.011, "{}", d.p95);
+        for (quantile, expected) in [(d.p50, 500.0), (d.p95, 950.0)] {
+            assert!((quantile.unwrap() / expected - 1.0).abs() < 0.011, "{quantile:?}");
+        }
+        assert_eq!((d.min, d.max), (Some(1.0), Some(1000.0)));
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub fn fixed_only(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<Source
 }
 
 /// Whether everything of kind `inner` lies in a domain of kind `outer`.
-const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
+pub(crate) const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
     use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Psys};
     match outer {
         Node => !matches!(inner, Node),

@@ -24,7 +24,13 @@ fn energy(joules: f64, standard_uncertainty: f64) -> Energy {
 fn steps(count: u64, seconds: f64, joules: f64, tokens: f64) -> Steps {
     let mean = |sum: f64| {
         let mean = sum / count as f64;
-        Distribution { mean, min: mean * 0.5, max: mean * 2.0, p50: mean, p95: mean * 1.5 }
+        Distribution {
+            mean,
+            min: Some(mean * 0.5),
+            max: Some(mean * 2.0),
+            p50: Some(mean),
+            p95: Some(mean * 1.5),
+        }
     };
     Steps {
         count,
@@ -104,6 +110,8 @@ fn record(seed: u64, joules: f64) -> Record {
             command: vec!["transformer".to_owned()],
             ergometer: "0.1.0".to_owned(),
             git_commit: Some("0123abc".to_owned()),
+            rank: None,
+            group: None,
         },
         machine: Machine {
             cpu: Some("A CPU with 2 threads @ 3.00 GHz Turbo".to_owned()),
@@ -152,6 +160,7 @@ fn record(seed: u64, joules: f64) -> Record {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
+        ranks: Vec::new(),
         warnings: Vec::new(),
     }
 }

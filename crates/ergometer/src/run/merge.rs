@@ -1,0 +1,330 @@
+//! The records of a run's ranks → the record of the run.
+//!
+//! ```text
+//! records ──► admit ──► parts ──► domains ──► epochs ──► steps ─┐
+//!                        in time   each once    joined          ├─► record
+//!                                     └───────► spans ──────────┘
+//! ```
+//!
+//! * **A domain counts once.** It is known by its machine and its identity. Of the ranks that metered
+//!   it one is believed: a sensor before a model, then who metered longest, then the lowest rank.
+//!   What others metered before or after that is added, estimated at their mean power where they
+//!   metered both the time that is missing and time that is not.
+//! * **A share of a process** (`…/process`) is its process's alone: those of the ranks add up.
+//! * **Nothing twice**, as in one process: what lies in something that another rank metered, and what
+//!   one rank modelled or stated where another has a sensor, is left out, and said.
+//! * **Epochs** are joined by split and number: from the first rank's begin to the last one's end. An
+//!   epoch's energy in a domain is that of the rank believed for it; time that another rank was in an
+//!   epoch while that one was in none is added from there, and taken from what is outside epochs.
+//!   So Σ epochs + outside = total holds in each domain, and Σ steps + between steps = epoch.
+//! * **Steps**: counts and items add up. Their time is that of the longest rank, for ranks step
+//!   together. Each rank's own statistics stand beside, under `train@0`, `train@1`.
+//!
+//! Times of different ranks are compared by the wall clock at the start of each: ranks of machines
+//! whose clocks differ are laid side by side as far apart as their clocks are. No energy follows from
+//! that, for a domain belongs to one machine; the length of the run does.
+
+mod admit;
+mod cover;
+mod domains;
+mod epochs;
+mod said;
+mod spans;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::assemble;
+use super::rank::Rank;
+use super::record::{DomainRecord, Energy, Machine, RankRecord, Record, RunInfo, SCHEMA, Usage};
+use crate::source::DomainKind;
+use crate::units::{Joules, Watts};
+use crate::{Error, ErrorKind, Result};
+use domains::{Physical, Whole};
+use said::{Said, numbers};
+
+/// A rank's record, and when it began, in seconds after the first of them.
+struct Part {
+    rank: Rank,
+    start: f64,
+    record: Record,
+}
+
+impl Part {
+    fn end(&self) -> f64 {
+        self.start + self.record.run.seconds
+    }
+}
+
+impl Record {
+    /// Joins the records of a run's ranks into one, in which each physical domain counts once.
+    ///
+    /// Two ranks on one machine come to the machine's energy, not to twice that; boards of their own
+    /// add up. Ranks without a record are named in `warnings`. The order of the records does not
+    /// matter, and one record alone stays as it is. [`Record::ranks`] says what each rank metered. The
+    /// footprint is that of the joined energy on the ranks' site.
+    ///
+    /// ```
+    /// use ergometer::{Meter, run::Record, source::DomainKind, units::Watts};
+    ///
+    /// let rank = |rank| {
+    ///     let meter = Meter::builder().rank(rank, 2).without_probe();
+    ///     meter.fixed(DomainKind::Node, Watts::new(100.0)).start()?.finish()
+    /// };
+    /// let (first, second) = (rank(0)?, rank(1)?);
+    /// let run = Record::merge([first, second])?;
+    /// assert_eq!(run.domains.len(), 1, "one machine");
+    /// assert_eq!(run.ranks.len(), 2);
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Mismatch`] if the records do not belong together: none at all, one without a
+    /// rank, a rank twice, different numbers of ranks, different groups, different sites.
+    /// [`ErrorKind::Format`] if a record does not say when it began.
+    pub fn merge(records: impl IntoIterator<Item = Self>) -> Result<Self> {
+        let mut records: Vec<Self> = records.into_iter().collect();
+        if records.len() == 1 {
+            return Ok(alone(records.remove(0)));
+        }
+        let parts = admit::parts(records)?;
+        Ok(Merge::new(&parts).record())
+    }
+}
+
+/// A record that is merged with none.
+fn alone(mut record: Record) -> Record {
+    if let Some(rank) = record.run.rank.take() {
+        let ids = record.domains.iter().filter(|row| row.energy.is_some());
+        let ids = ids.map(|row| row.domain.id.clone()).collect();
+        record.warnings.extend(admit::missing(&[rank.rank], rank.world_size));
+        record.ranks.push(row(rank, &record, ids));
+    }
+    record
+}
+
+fn row(rank: Rank, record: &Record, domains: Vec<String>) -> RankRecord {
+    RankRecord {
+        rank,
+        run_id: record.run.id.clone(),
+        host: record.machine.host.clone(),
+        machine_id: record.machine.machine_id.clone(),
+        started: record.run.started.clone(),
+        seconds: record.run.seconds,
+        energy: record.total.energy,
+        domains,
+    }
+}
+
+/// What is worked out of the parts.
+struct Merge<'a> {
+    parts: &'a [Part],
+    /// The domains, each once, in the order of the merged record.
+    domains: Vec<Physical>,
+    /// What each of them drew.
+    wholes: Vec<Whole>,
+    /// From the first start to the last end, seconds.
+    seconds: f64,
+    warnings: Vec<String>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(parts: &'a [Part]) -> Self {
+        let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
+        let mut warnings = Said::over(parts, |record| record.warnings.clone());
+        let domains = domains::physical(parts, &mut warnings);
+        let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();
+        Self { parts, domains, wholes, seconds, warnings }
+    }
+
+    fn first(&self) -> &'a Record {
+        &self.parts[0].record
+    }
+
+    /// Whether several ranks metered one domain.
+    fn shares(&self) -> bool {
+        self.domains.iter().any(|domain| !domain.adds && domain.givers.len() > 1)
+    }
+
+    fn record(mut self) -> Record {
+        let by_domain: Vec<Option<Energy>> = self.wholes.iter().map(|whole| whole.energy).collect();
+        let total = Usage {
+            seconds: self.seconds,
+            energy: assemble::sum(by_domain.iter().flatten()),
+            by_domain,
+        };
+        self.say_estimated(&total);
+        let joined = epochs::join(&self);
+        self.warnings.extend(joined.warnings);
+        let steps = steps::of_run(&self, &joined.step_joules);
+        let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
+        self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
+        let accelerators = self.accelerators();
+        let footprint = self.first().footprint.site.footprint(
+            total.energy.as_ref(),
+            self.seconds,
+            accelerators,
+        );
+        Record {
+            schema: SCHEMA.to_owned(),
+            run: self.run(),
+            machine: self.machine(),
+            sources: domains::sources(self.parts, &self.domains),
+            domains: self.domain_records(),
+            total,
+            epochs: joined.epochs,
+            outside_epochs: joined.outside,
+            steps,
+            spans: spans::join(&self),
+            footprint,
+            results: self.values(|record| &record.results, |a, b| a.to_bits() == b.to_bits()),
+            facts: self.values(|record| &record.facts, PartialEq::eq),
+            ranks: self.ranks(),
+            warnings: self.warnings,
+        }
+    }
+
+    fn say_estimated(&mut self, total: &Usage) {
+        let estimated: Joules = self.wholes.iter().map(|whole| whole.estimated).sum();
+        if let Some(energy) = total.energy.filter(|_| estimated > Joules::ZERO) {
+            self.warnings.push(format!(
+                "ranks that metered one domain did not begin and end together: {estimated} of {} is \
+                 estimated, at a rank's mean power, for the time in which it metered without the others",
+                energy.joules
+            ));
+        }
+    }
+
+    fn run(&mut self) -> RunInfo {
+        let first = &self.first().run;
+        let earliest = self.parts.iter().find(|part| part.start == 0.0);
+        for (what, differs) in [
+            ("label", self.differs(|run| &run.label)),
+            ("ergometer version", self.differs(|run| &run.ergometer)),
+            ("git commit", self.differs(|run| &run.git_commit)),
+        ] {
+            if differs {
+                self.warnings.push(format!("not all ranks have the same {what}"));
+            }
+        }
+        RunInfo {
+            id: format!("{}-merged", first.group.as_ref().unwrap_or(&first.id)),
+            started: earliest.map_or(&first.started, |part| &part.record.run.started).clone(),
+            seconds: self.seconds,
+            rank: None,
+            group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
+            ..first.clone()
+        }
+    }
+
+    fn differs<T: PartialEq + 'a>(&self, what: impl Fn(&'a RunInfo) -> &'a T) -> bool {
+        self.parts.iter().any(|part| what(&part.record.run) != what(&self.first().run))
+    }
+
+    fn machine(&self) -> Machine {
+        let boards = self.domains.iter().filter(|domain| domain.domain.kind == DomainKind::Gpu);
+        let label =
+            |board: &Physical| domains::row(self.parts, board.believed()).domain.label.clone();
+        Machine { accelerators: boards.map(label).collect(), ..self.first().machine.clone() }
+    }
+
+    /// The metered boards, or what a rank states if that is more: ranks may each state the run's.
+    fn accelerators(&mut self) -> u32 {
+        let boards = |record: &Record| {
+            let boards = record.domains.iter().filter(|row| row.domain.kind == DomainKind::Gpu);
+            u32::try_from(boards.count()).unwrap_or(u32::MAX)
+        };
+        let metered = self.domains.iter().filter(|domain| domain.domain.kind == DomainKind::Gpu);
+        let metered = u32::try_from(metered.count()).unwrap_or(u32::MAX);
+        let stated = self.parts.iter().map(|part| &part.record);
+        let stated = stated
+            .filter(|record| record.footprint.accelerators != boards(record))
+            .map(|record| record.footprint.accelerators)
+            .max();
+        let Some(stated) = stated else { return metered };
+        let count = stated.max(metered);
+        self.warnings.push(format!(
+            "accelerators were stated by hand: the cloud cost is that of {count}, the most that a rank \
+             states or that were metered"
+        ));
+        count
+    }
+
+    fn domain_records(&self) -> Vec<DomainRecord> {
+        let rows = self.domains.iter().zip(&self.wholes);
+        rows.map(|(physical, whole)| {
+            let rows = || physical.members.iter().map(|&at| domains::row(self.parts, at));
+            let believed = domains::row(self.parts, physical.believed());
+            let idle_power = believed.idle_power.filter(|_| !physical.adds);
+            DomainRecord {
+                domain: physical.domain.clone(),
+                energy: whole.energy,
+                mean_power: whole
+                    .energy
+                    .filter(|_| self.seconds > 0.0)
+                    .map(|energy| Watts::new(energy.joules.get() / self.seconds)),
+                idle_power,
+                above_idle: whole
+                    .energy
+                    .zip(idle_power)
+                    .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * whole.metered)),
+                counter_joules: believed.counter_joules,
+                integrated_joules: believed.integrated_joules,
+                readings: rows().map(|row| row.readings).sum(),
+                failed_readings: rows().map(|row| row.failed_readings).sum(),
+                warnings: {
+                    let mut said = Said::default();
+                    for &(part, domain) in &physical.members {
+                        let row = domains::row(self.parts, (part, domain));
+                        let rank = self.parts[part].rank.rank;
+                        row.warnings.iter().for_each(|line| said.add(rank, line));
+                    }
+                    said.lines(physical.members.len())
+                },
+            }
+        })
+        .collect()
+    }
+
+    fn ranks(&self) -> Vec<RankRecord> {
+        let rows = self.parts.iter().enumerate().map(|(index, part)| {
+            let given = self
+                .domains
+                .iter()
+                .filter(|domain| domain.givers.iter().any(|&(giver, _)| giver == index));
+            let ids = given.map(|domain| domain.domain.id.clone()).collect();
+            row(part.rank.clone(), &part.record, ids)
+        });
+        rows.collect()
+    }
+
+    /// The first rank's values; what another rank has otherwise stands under `name@rank`.
+    fn values<T: Clone + 'a>(
+        &self,
+        of: impl Fn(&'a Record) -> &'a BTreeMap<String, T>,
+        same: impl Fn(&T, &T) -> bool,
+    ) -> BTreeMap<String, T> {
+        let mut all: BTreeMap<String, T> = BTreeMap::new();
+        for part in self.parts {
+            for (name, value) in of(&part.record) {
+                match all.get(name) {
+                    None => {
+                        all.insert(name.clone(), value.clone());
+                    }
+                    Some(known) if same(known, value) => {}
+                    Some(_) => {
+                        all.insert(format!("{name}@{}", part.rank.rank), value.clone());
+                    }
+                }
+            }
+        }
+        all
+    }
+}
+
+fn mismatch(message: String, remedy: &str) -> Error {
+    Error::new(ErrorKind::Mismatch, message).with_remedy(remedy)
+}

@@ -1,0 +1,127 @@
+//! Which time is accounted for, and the part of an energy that falls outside it.
+
+use crate::run::record::Energy;
+use crate::units::Joules;
+
+/// Shares nearer than this to 0 or 1 are rounding.
+const ROUNDING: f64 = 1e-9;
+
+/// Time that is accounted for, seconds, as intervals that do not touch.
+#[derive(Default)]
+pub(super) struct Cover(Vec<(f64, f64)>);
+
+impl Cover {
+    /// The share of the interval that is not accounted for, 0 to 1.
+    pub(super) fn open(&self, start: f64, end: f64) -> f64 {
+        let length = end - start;
+        if length <= 0.0 {
+            let known = self.0.iter().any(|&(from, to)| from <= start && start <= to);
+            return if known { 0.0 } else { 1.0 };
+        }
+        let common = |&(from, to): &(f64, f64)| (end.min(to) - start.max(from)).max(0.0);
+        let open = 1.0 - self.0.iter().map(common).sum::<f64>() / length;
+        if open > 1.0 - ROUNDING {
+            1.0
+        } else if open < ROUNDING {
+            0.0
+        } else {
+            open
+        }
+    }
+
+    /// Accounts for the interval.
+    pub(super) fn add(&mut self, mut start: f64, mut end: f64) {
+        self.0.retain(|&(from, to)| {
+            let apart = to < start || end < from;
+            if !apart {
+                (start, end) = (start.min(from), end.max(to));
+            }
+            apart
+        });
+        self.0.push((start, end));
+    }
+
+    /// Seconds accounted for.
+    pub(super) fn seconds(&self) -> f64 {
+        self.0.iter().map(|(from, to)| to - from).sum()
+    }
+}
+
+/// The energy of a `share` of the time of `energy`, at its mean power.
+///
+/// The power in the shorter of that time and the rest is taken to lie between none and twice the
+/// mean, all alike likely: the standard uncertainty is min(share, 1 − share) / √3 of all of the energy,
+/// 29 % for half of the time and nothing for none and all. It counts as a gap.
+pub(super) fn part_of(energy: &Energy, share: f64) -> Energy {
+    if share >= 1.0 {
+        return *energy;
+    }
+    let mut parts = energy.parts;
+    parts.gain = parts.gain * share;
+    parts.model = parts.model * share;
+    let unknown = energy.joules.get() * share.min(1.0 - share) / 3.0_f64.sqrt();
+    parts.gaps = parts.gaps * share + Joules::new(unknown);
+    Energy {
+        joules: energy.joules * share,
+        standard_uncertainty: parts.standard(),
+        parts,
+        ..*energy
+    }
+}
+
+/// Two parts of one domain's energy together. Coverage is the caller's to say.
+pub(super) fn plus(sum: Option<Energy>, more: Energy) -> Energy {
+    let Some(sum) = sum else { return more };
+    let parts = sum.parts.plus(&more.parts);
+    Energy {
+        joules: sum.joules + more.joules,
+        standard_uncertainty: parts.standard(),
+        parts,
+        method: sum.method.max(more.method),
+        coverage: sum.coverage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::{Method, Uncertainty};
+
+    #[test]
+    fn intervals_that_touch_are_one() {
+        let mut cover = Cover::default();
+        for (start, end) in [(0.0, 1.0), (4.0, 5.0), (1.0, 2.0), (1.5, 3.0)] {
+            cover.add(start, end);
+        }
+        assert!((cover.seconds() - 4.0).abs() < 1e-12);
+        let table = [
+            ((0.0, 3.0), 0.0),
+            ((3.0, 4.0), 1.0),
+            ((2.0, 4.0), 0.5),
+            ((-1.0, 6.0), 3.0 / 7.0),
+            ((2.0, 2.0), 0.0),
+            ((3.5, 3.5), 1.0),
+        ];
+        for ((start, end), open) in table {
+            assert!((cover.open(start, end) - open).abs() < 1e-12, "{start} {end}");
+        }
+    }
+
+    #[test]
+    fn none_and_all_of_an_energy_are_known() {
+        let energy = Energy {
+            joules: Joules::new(100.0),
+            standard_uncertainty: Joules::ZERO,
+            parts: Uncertainty::default(),
+            method: Method::Counter,
+            coverage: 1.0,
+        };
+        let error = |share| part_of(&energy, share).standard_uncertainty.get();
+        for (share, expected) in [(0.0, 0.0), (0.1, 5.77), (0.5, 28.87), (0.9, 5.77), (1.0, 0.0)] {
+            assert!((error(share) - expected).abs() < 0.01, "{share}");
+        }
+        // A rank that drew all its energy in half of its time lies within two of them.
+        assert!((100.0 - part_of(&energy, 0.5).joules.get()) < 2.0 * error(0.5));
+        assert!((part_of(&energy, 0.25).joules.get() - 25.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,80 @@
+//! What ranks say, each line once.
+
+use super::{Part, Record};
+
+/// Lines, and which ranks say them, in the order in which they were first said.
+#[derive(Default)]
+pub(super) struct Said(Vec<(String, Vec<u32>)>);
+
+impl Said {
+    /// The lines that `of` finds in the records.
+    pub(super) fn over(parts: &[Part], of: impl Fn(&Record) -> Vec<String>) -> Vec<String> {
+        let mut said = Self::default();
+        for part in parts {
+            for line in of(&part.record) {
+                said.add(part.rank.rank, &line);
+            }
+        }
+        said.lines(parts.len())
+    }
+
+    pub(super) fn add(&mut self, rank: u32, line: &str) {
+        let index = self.0.iter().position(|(known, _)| known == line).unwrap_or_else(|| {
+            self.0.push((line.to_owned(), Vec::new()));
+            self.0.len() - 1
+        });
+        let ranks = &mut self.0[index].1;
+        if ranks.last() != Some(&rank) {
+            ranks.push(rank);
+        }
+    }
+
+    /// The lines; one that not all of `count` ranks say names those who do.
+    pub(super) fn lines(self, count: usize) -> Vec<String> {
+        let lines = self.0.into_iter().map(|(line, ranks)| {
+            if ranks.len() == count { line } else { format!("{}: {line}", numbers(&ranks)) }
+        });
+        lines.collect()
+    }
+}
+
+/// `rank 3`, `ranks 0–2, 5`; of numbers in ascending order.
+pub(super) fn numbers(ranks: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for &rank in ranks {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == rank => *last = rank,
+            _ => runs.push((rank, rank)),
+        }
+    }
+    let words: Vec<String> = runs
+        .into_iter()
+        .map(|(first, last)| match last - first {
+            0 => first.to_string(),
+            1 => format!("{first}, {last}"),
+            _ => format!("{first}–{last}"),
+        })
+        .collect();
+    format!("rank{} {}", if ranks.len() == 1 { "" } else { "s" }, words.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_a_row_are_a_range() {
+        assert_eq!(numbers(&[3]), "rank 3");
+        assert_eq!(numbers(&[0, 1, 4]), "ranks 0, 1, 4");
+        assert_eq!(numbers(&[0, 1, 2, 5, 7, 8, 9]), "ranks 0–2, 5, 7–9");
+    }
+
+    #[test]
+    fn what_all_say_names_nobody() {
+        let mut said = Said::default();
+        for (rank, line) in [(0, "a"), (0, "b"), (1, "a"), (2, "a"), (2, "b")] {
+            said.add(rank, line);
+        }
+        assert_eq!(said.lines(3), ["a", "ranks 0, 2: b"]);
+    }
+}
