@@ -1,10 +1,13 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `cargo xtask test`, `cargo xtask ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `cargo xtask performance`,
+//! `cargo xtask test`, `cargo xtask ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
 
+mod artifacts;
 mod bench_models;
 mod ci;
+mod performance;
 mod stop;
 mod test;
 mod workspace;
@@ -24,6 +27,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     BenchModels(Box<bench_models::BenchModels>),
+    Performance(performance::Performance),
     Test(test::Test),
     Ci(ci::Ci),
 }
@@ -31,6 +35,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::BenchModels(task) => task.run(),
+        Task::Performance(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Ci(task) => task.run(),
     };

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::{child, word};
+use super::word;
 use crate::stop::{Doing, Stop};
-use crate::workspace;
+use crate::{artifacts, workspace};
 
 /// Most boards that a machine is simulated with.
 const MOST: u32 = 16;
@@ -73,7 +73,7 @@ impl Simulation {
         let mut cargo = workspace::cargo();
         cargo.args(["build", "--locked", "--release", "--package", "nvml-sim"]);
         let line = workspace::typed(&cargo);
-        let built = child::built(cargo, library)?;
+        let built = artifacts::built(cargo, library)?;
         let built =
             built.last().ok_or_else(|| Stop::failed(format!("`{line}` built no library")))?;
         let library = self.install(built, out)?;
