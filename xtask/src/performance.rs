@@ -86,7 +86,8 @@ fn timings() -> Result<Vec<Timing>, Stop> {
 fn program() -> Result<PathBuf, Stop> {
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--release", "--locked", "--package", "ergometer-benches"]);
-    cargo.args(["--bin", "instructions"]);
+    // With the benchmark, so that what was built for it serves here too.
+    cargo.args(["--bin", "instructions", "--bench", "span"]);
     artifacts::built(cargo, artifacts::executable)?
         .into_iter()
         .find_map(|(name, path)| (name == "instructions").then_some(path))

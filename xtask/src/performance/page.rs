@@ -47,8 +47,8 @@ Written by `cargo xtask performance`: do not edit by hand.
 const NOTES: &str = "
 Each figure is for one span, or one pair of reads: the median and the fastest of 200 samples of a thousand
 each. Between two samples the meter's thread takes the marks, as in a training run. The ratio is that of
-the medians to the first row's, of the same run: on a machine that does other work the nanoseconds move
-and the ratio stays. Instructions are counted by callgrind, in the thread that opens the span; under it
+the medians to the first row's, of the same run. The rows are measured one after the other: where other work
+comes and goes meanwhile, the fastest is the steadier figure. Instructions are counted by callgrind, in the thread that opens the span; under it
 the kernel's clock is a system call, whose instructions are not seen, so the first rows' counts hold only
 the way to it.
 
