@@ -89,13 +89,15 @@ impl Sampler {
         let mut next = self.start.after(ROUND);
         loop {
             let mut command = self.inbox.recv_timeout(next.since(clock::now()));
-            if let Ok(Command::Nudge) = command {
+            // However many asked, one read and one round answer.
+            let mut edge = false;
+            while let Ok(Command::Nudge | Command::Drain) = command {
+                edge |= matches!(command, Ok(Command::Nudge));
+                command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            }
+            if edge {
                 for reader in &self.readers {
                     reader.edge();
-                }
-                // However many asked, one read answers.
-                while let Ok(Command::Nudge) = command {
-                    command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
                 }
             }
             match command {
@@ -104,7 +106,7 @@ impl Sampler {
                     return;
                 }
                 Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Command::Nudge) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Nudge | Command::Drain) | Err(RecvTimeoutError::Timeout) => {}
             }
             // Asked before anything is taken, so that every mark that ended by then has been left.
             let now = clock::now();
