@@ -71,20 +71,24 @@ fn what(brackets: &Group) -> Attribute {
     let content: Vec<TokenTree> = brackets.stream().into_iter().collect();
     match (last_of_path(&content), content.as_slice()) {
         (Some(last), _) if last == NAME => Attribute::Ours,
-        (Some(last), [word, TokenTree::Group(list)]) if last == "cfg_attr" => match others(list) {
-            None => Attribute::Other,
-            Some(others) => Attribute::Conditional(others.map(|others| {
-                let list = TokenTree::Group(with_stream(list, others));
-                with_stream(brackets, [word.clone(), list].into_iter().collect())
-            })),
-        },
+        (Some(name), [word, TokenTree::Group(entries)]) if name == "cfg_attr" => {
+            match others(entries) {
+                None => Attribute::Other,
+                Some(others) if others.is_empty() => Attribute::Conditional(None),
+                Some(others) => {
+                    let others = with_stream(entries, others.into_iter().collect());
+                    let content = [word.clone(), TokenTree::Group(others)];
+                    let others = with_stream(brackets, content.into_iter().collect());
+                    Attribute::Conditional(Some(others))
+                }
+            }
+        }
         _ => Attribute::Other,
     }
 }
 
-/// The list of a `cfg_attr` without ours; `Some(None)` if only the predicate is left, `None` if ours is
-/// not in it.
-fn others(list: &Group) -> Option<Option<TokenStream>> {
+/// What is in a `cfg_attr` beside ours: nothing if only the predicate is left, `None` if ours is not in it.
+fn others(list: &Group) -> Option<Vec<TokenTree>> {
     let tokens: Vec<TokenTree> = list.stream().into_iter().collect();
     let is_comma =
         |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ',');
@@ -99,12 +103,14 @@ fn others(list: &Group) -> Option<Option<TokenStream>> {
         return None;
     }
     let comma = tokens.iter().find(|token| is_comma(token))?;
-    let joined = kept.iter().fold(predicate.to_vec(), |mut joined, entry| {
+    if kept.is_empty() {
+        return Some(Vec::new());
+    }
+    Some(kept.iter().fold(predicate.to_vec(), |mut joined, entry| {
         joined.push(comma.clone());
         joined.extend_from_slice(entry);
         joined
-    });
-    Some((!kept.is_empty()).then(|| joined.into_iter().collect()))
+    }))
 }
 
 /// The last word of the path that an attribute begins with.
