@@ -29,6 +29,7 @@ impl Metered {
     /// # Panics
     ///
     /// If another one is installed.
+    #[must_use]
     pub fn start() -> Self {
         let meter = Meter::builder()
             .without_probe()

@@ -12,7 +12,7 @@ pub struct Threads {
     gate: Arc<Barrier>,
     /// Spans that each is to leave; 0 to end.
     times: Arc<AtomicU32>,
-    threads: Vec<JoinHandle<()>>,
+    handles: Vec<JoinHandle<()>>,
 }
 
 impl Threads {
@@ -21,7 +21,7 @@ impl Threads {
     pub fn start(count: usize) -> Self {
         let gate = Arc::new(Barrier::new(count + 1));
         let times = Arc::new(AtomicU32::new(1));
-        let threads = (0..count)
+        let handles = (0..count)
             .map(|_| {
                 let (gate, times) = (Arc::clone(&gate), Arc::clone(&times));
                 thread::spawn(move || {
@@ -37,7 +37,7 @@ impl Threads {
                 })
             })
             .collect();
-        let started = Self { gate, times, threads };
+        let started = Self { gate, times, handles };
         started.run(1);
         started
     }
@@ -54,7 +54,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.times.store(0, Ordering::Relaxed);
         self.gate.wait();
-        for thread in self.threads.drain(..) {
+        for thread in self.handles.drain(..) {
             let _ = thread.join();
         }
     }
