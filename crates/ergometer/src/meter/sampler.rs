@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::Live;
+use super::keeper::{Keeper, OpenSpans, Standing};
 use super::reader::Reader;
 use super::timeline::Timeline;
 use crate::clock::{self, Timestamp};
+use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource};
 use crate::span::ring::{Command, Rings};
@@ -25,12 +27,14 @@ const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 const RECENT: Duration = Duration::from_secs(1);
 
 /// What the thread hands back at the end of a run.
-pub(crate) struct Books {
+pub(crate) struct Ended {
     pub timelines: Vec<Timeline>,
     pub ledger: Ledger,
     /// The domains with what was learnt of their sensors.
     pub domains: Vec<Domain>,
     pub warnings: Vec<String>,
+    /// The journal, for its last row.
+    pub journal: Option<Journal>,
 }
 
 pub(super) struct Sampler {
@@ -42,6 +46,8 @@ pub(super) struct Sampler {
     inbox: Receiver<Command>,
     live: Arc<Mutex<Live>>,
     warnings: Vec<String>,
+    open: OpenSpans,
+    keeper: Option<Keeper>,
     start: Timestamp,
 }
 
@@ -79,6 +85,8 @@ impl Sampler {
             inbox,
             live,
             warnings: Vec::new(),
+            open: OpenSpans::default(),
+            keeper: None,
             start,
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
@@ -89,22 +97,34 @@ impl Sampler {
         let mut next = self.start.after(ROUND);
         loop {
             let mut command = self.inbox.recv_timeout(next.since(clock::now()));
-            if let Ok(Command::Nudge) = command {
-                for reader in &self.readers {
-                    reader.edge();
+            let mut asked = false;
+            // However many asked, one read answers.
+            loop {
+                match command {
+                    Ok(Command::Nudge) => {}
+                    Ok(Command::Begun(mark)) => self.open.begin(mark),
+                    _ => break,
                 }
-                // However many asked, one read answers.
-                while let Ok(Command::Nudge) = command {
-                    command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+                if !asked {
+                    self.readers.iter().for_each(Reader::edge);
+                    asked = true;
                 }
+                command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
             }
             match command {
+                Ok(Command::Keep(keeper)) => {
+                    self.ledger.log = keeper.log();
+                    self.keeper = Some(*keeper);
+                }
                 Ok(Command::Finish(end, reply)) => {
                     let _ = reply.send(self.finish(end));
                     return;
                 }
-                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Command::Nudge) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.give_up();
+                    return;
+                }
+                Ok(Command::Nudge | Command::Begun(_)) | Err(RecvTimeoutError::Timeout) => {}
             }
             // Asked before anything is taken, so that every mark that ended by then has been left.
             let now = clock::now();
@@ -128,9 +148,40 @@ impl Sampler {
     fn book(&mut self, now: Timestamp) {
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
-        self.rings.drain(self.ledger.inbox());
+        self.drain();
         self.ledger.book(settled, &self.timelines);
         self.show(settled);
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.keep(now, self.standing());
+            self.keeper = Some(keeper);
+        }
+    }
+
+    fn drain(&mut self) {
+        let inbox = self.ledger.inbox();
+        let known = inbox.len();
+        self.rings.drain(inbox);
+        self.open.end(&inbox[known..]);
+    }
+
+    fn standing(&mut self) -> Standing<'_> {
+        Standing {
+            timelines: &mut self.timelines,
+            ledger: &mut self.ledger,
+            open: &self.open,
+            domains: &self.domains,
+            warnings: &self.warnings,
+        }
+    }
+
+    /// The meter was dropped: what is known up to now goes into the journal.
+    fn give_up(mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            let now = clock::now();
+            self.collect();
+            self.drain();
+            keeper.last(now, self.standing());
+        }
     }
 
     fn show(&self, settled: Timestamp) {
@@ -145,7 +196,7 @@ impl Sampler {
             lines().filter_map(|line| line.recent_power(RECENT)).reduce(|a: Watts, b| a + b);
     }
 
-    fn finish(mut self, end: Timestamp) -> Books {
+    fn finish(mut self, end: Timestamp) -> Ended {
         let deadline = clock::now().after(LAST_READ_TIMEOUT);
         let replies: Vec<_> = self.readers.iter().map(Reader::last).collect();
         for (reader, reply) in self.readers.iter().zip(replies) {
@@ -159,17 +210,22 @@ impl Sampler {
             }
         }
         self.collect();
+        self.drain();
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.last(end, self.standing());
+            self.keeper = Some(keeper);
+        }
         for line in &mut self.timelines {
             line.close(end);
         }
-        self.rings.drain(self.ledger.inbox());
         self.ledger.book(end, &self.timelines);
         self.show(end);
-        Books {
+        Ended {
             timelines: self.timelines,
             ledger: self.ledger,
             domains: self.domains,
             warnings: self.warnings,
+            journal: self.keeper.map(Keeper::journal),
         }
     }
 }

@@ -36,7 +36,10 @@ impl Span {
     pub(crate) fn open(meter: u64, label: Label, start: Timestamp) -> Self {
         let Some(opened) = ring::push_scope(meter) else { return Self(None) };
         if matches!(label.kind, Kind::Run | Kind::Epoch) {
-            ring::nudge(meter);
+            let Opened { id, parent, .. } = opened;
+            // Spans inside it may outlive it: it has not ended.
+            let mark = Mark { label, start, end: start, id, parent, items: 0.0, outlived: true };
+            ring::begun(meter, mark);
         }
         Self(Some(Open { label, start, meter, opened, items: Cell::new(0.0) }))
     }

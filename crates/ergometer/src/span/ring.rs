@@ -46,8 +46,12 @@ pub(crate) struct Scope {
 pub(crate) enum Command {
     /// Read everything now: an epoch or a run begins or ends.
     Nudge,
+    /// A run or an epoch began: read everything now. Its mark is as if it ended at once.
+    Begun(Mark),
+    /// Keep a journal from now on.
+    Keep(Box<crate::meter::Keeper>),
     /// Close the books at this moment and send them back.
-    Finish(Timestamp, Sender<crate::meter::Books>),
+    Finish(Timestamp, Sender<crate::meter::Ended>),
     /// Nobody will ask again.
     Stop,
 }
@@ -230,6 +234,13 @@ pub(crate) fn record(meter: u64, mark: Mark) {
             lock(&writer.overflow).push(mark);
             let _ = writer.commands.send(Command::Nudge);
         }
+    });
+}
+
+/// Tells the meter's thread that a run or an epoch began.
+pub(crate) fn begun(meter: u64, mark: Mark) {
+    with_writer(meter, |writer| {
+        let _ = writer.commands.send(Command::Begun(mark));
     });
 }
 
