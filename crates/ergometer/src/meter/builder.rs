@@ -231,13 +231,7 @@ impl MeterBuilder {
     /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
     /// no error: see [`Meter::sources`].
     pub fn start(self) -> Result<Meter> {
-        let mut site = self.site;
-        if let Some(region) = &self.region {
-            site = site.region(region)?;
-        }
-        if let Some(pue) = self.pue {
-            site = site.with_pue(pue)?;
-        }
+        let site = place(self.site, self.region.as_deref(), self.pue)?;
         for (kind, watts) in &self.settings.fixed {
             if !watts.get().is_finite() || watts.get() < 0.0 {
                 let message = format!("fixed power of {} is {watts}", kind.as_str());
@@ -341,6 +335,16 @@ impl MeterBuilder {
                 journal,
             }),
         })
+    }
+}
+
+fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
+    if let Some(region) = region {
+        site = site.region(region)?;
+    }
+    match pue {
+        Some(pue) => site.with_pue(pue),
+        None => Ok(site),
     }
 }
 

@@ -104,8 +104,7 @@ impl Journal {
         }
         text.extend_from_slice(&self.owed);
         let notes = Notes::of(record);
-        let noted = notes != self.notes;
-        if noted {
+        if notes != self.notes {
             line::append(&mut text, &Row::Notes(Box::new(notes.clone())));
         }
         let mut spans_due = self.spans_due;
