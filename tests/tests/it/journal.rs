@@ -251,7 +251,7 @@ fn a_folder_that_is_removed_meanwhile_costs_the_journal_and_nothing_else() {
     assert!(said.contains("up to the end") && said.contains("the file was removed"), "{said}");
 }
 
-/// A file system of `bytes` on `folder`, if this process may have one.
+/// A file system of `size` on `folder`, if this process may have one.
 fn tiny(folder: &Path, size: &str) -> bool {
     fs::create_dir_all(folder).unwrap();
     let mounted = Command::new("mount")
@@ -266,7 +266,7 @@ fn tiny(folder: &Path, size: &str) -> bool {
 fn on_a_full_disk_training_goes_on_and_the_journal_catches_up() {
     let folder = tempfile::tempdir().unwrap();
     let disk = folder.path().join("disk");
-    if !tiny(&disk, "64k") {
+    if !tiny(&disk, "512k") {
         println!("no file system can be mounted here: the full disk is not tried");
         return;
     }

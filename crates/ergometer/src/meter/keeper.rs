@@ -100,10 +100,12 @@ impl Keeper {
             for epoch in &ledger.epochs[journal.closed()..] {
                 journal.epoch(assemble::epoch(domains, timelines, epoch, head.start));
             }
+            let mut fork = ledger.fork(open.cut(now), now);
+            fork.book(now, timelines);
             let books = Books {
                 timelines,
                 earlier: &ledger.epochs,
-                ledger: ledger.fork(open.cut(now), now),
+                ledger: fork,
                 domains,
                 warnings: warnings.to_vec(),
             };

@@ -96,25 +96,12 @@ impl Sampler {
     fn run(mut self) {
         let mut next = self.start.after(ROUND);
         loop {
-            let mut command = self.inbox.recv_timeout(next.since(clock::now()));
-            let mut asked = false;
-            // However many asked, one read answers.
-            loop {
-                match command {
-                    Ok(Command::Nudge) => {}
-                    Ok(Command::Begun(mark)) => self.open.begin(mark),
-                    _ => break,
-                }
-                if !asked {
-                    self.readers.iter().for_each(Reader::edge);
-                    asked = true;
-                }
-                command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
-            }
+            let (command, now) = self.listen(next);
             match command {
                 Ok(Command::Keep(keeper)) => {
                     self.ledger.log = keeper.log();
                     self.keeper = Some(*keeper);
+                    continue;
                 }
                 Ok(Command::Finish(end, reply)) => {
                     let _ = reply.send(self.finish(end));
@@ -126,11 +113,38 @@ impl Sampler {
                 }
                 Ok(Command::Nudge | Command::Begun(_)) | Err(RecvTimeoutError::Timeout) => {}
             }
-            // Asked before anything is taken, so that every mark that ended by then has been left.
-            let now = clock::now();
             self.collect();
             self.book(now);
             next = now.after(ROUND);
+        }
+    }
+
+    /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
+    /// begun that is not known.
+    fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
+        let mut command = self.inbox.recv_timeout(next.since(clock::now()));
+        let mut now = None;
+        let mut asked = false;
+        loop {
+            // However many asked, one read answers.
+            match (command, now) {
+                (Ok(Command::Nudge), _) => asked = true,
+                (Ok(Command::Begun(mark)), _) => {
+                    self.open.begin(mark);
+                    asked = true;
+                }
+                (Err(RecvTimeoutError::Timeout), None) => {}
+                (command, now) => {
+                    if asked {
+                        self.readers.iter().for_each(Reader::edge);
+                    }
+                    return (command, now.unwrap_or_else(clock::now));
+                }
+            }
+            // Asked before the inbox is found empty, and before anything is taken: every mark that
+            // ended by then has been left, and the word of every epoch that began by then.
+            now = Some(clock::now());
+            command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }
     }
 
@@ -176,11 +190,24 @@ impl Sampler {
 
     /// The meter was dropped: what is known up to now goes into the journal.
     fn give_up(mut self) {
-        if let Some(mut keeper) = self.keeper.take() {
+        if self.keeper.is_some() {
             let now = clock::now();
             self.collect();
-            self.drain();
-            keeper.last(now, self.standing());
+            self.close(now);
+        }
+    }
+
+    /// Books everything up to `end`, the end of the run.
+    fn close(&mut self, end: Timestamp) {
+        for line in &mut self.timelines {
+            line.close(end);
+        }
+        self.drain();
+        self.ledger.book(end, &self.timelines);
+        self.show(end);
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.last(end, self.standing());
+            self.keeper = Some(keeper);
         }
     }
 
@@ -210,16 +237,7 @@ impl Sampler {
             }
         }
         self.collect();
-        self.drain();
-        if let Some(mut keeper) = self.keeper.take() {
-            keeper.last(end, self.standing());
-            self.keeper = Some(keeper);
-        }
-        for line in &mut self.timelines {
-            line.close(end);
-        }
-        self.ledger.book(end, &self.timelines);
-        self.show(end);
+        self.close(end);
         Ended {
             timelines: self.timelines,
             ledger: self.ledger,
