@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use serde::Deserialize;
@@ -27,21 +27,29 @@ impl Record {
     /// of another major version, or if its first line is damaged: without it nothing can be told.
     pub fn recover(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let failed = |error: std::io::Error| {
+        let unread = |error: io::Error| {
             let message = format!("journal '{}' cannot be read: {error}", path.display());
             Error::new(ErrorKind::Io, message).with_source(error)
         };
-        let mut file = BufReader::new(File::open(path).map_err(failed)?);
-        let mut line = Vec::new();
-        file.read_until(b'\n', &mut line).map_err(failed)?;
-        let mut found = Found::begin(path, without_end(&line))?;
-        loop {
-            line.clear();
-            if file.read_until(b'\n', &mut line).map_err(failed)? == 0 {
-                return Ok(found.record());
-            }
-            found.take(&line);
+        let file = BufReader::new(File::open(path).map_err(unread)?);
+        replay(path, file).map_err(unread)?
+    }
+}
+
+/// The record of a journal's lines.
+fn replay(path: &Path, mut lines: impl BufRead) -> io::Result<Result<Record>> {
+    let mut line = Vec::new();
+    lines.read_until(b'\n', &mut line)?;
+    let mut found = match Found::begin(path, without_end(&line)) {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line)? == 0 {
+            return Ok(Ok(found.record()));
         }
+        found.take(&line);
     }
 }
 
@@ -181,8 +189,8 @@ impl Found {
         let inside = self.damaged - u64::from(self.torn.is_some());
         if inside > 0 {
             said.push(format!(
-                "{inside} lines of the journal are damaged and were passed over; later ones make up for \
-                 them but for single epochs"
+                "damaged lines of the journal that were passed over: {inside}; later ones make up for \
+                 them, but for single epochs"
             ));
         }
         if let Some(bytes) = self.torn {
@@ -249,3 +257,6 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
     record.footprint =
         site.footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators);
 }
+
+#[cfg(test)]
+mod tests;
