@@ -49,7 +49,8 @@
 //!
 //! # Not covered
 //!
-//! A journal that survives the program's death: see `DESIGN.md` for what is planned.
+//! Signals: a program that is to end well on SIGINT or SIGTERM catches them and calls
+//! [`Meter::finish`]; without that the [journal](run::journal) has all but the last second.
 
 #![forbid(unsafe_code)]
 

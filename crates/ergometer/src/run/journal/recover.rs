@@ -64,6 +64,7 @@ struct Schema {
 }
 
 /// What the rows up to now say.
+#[derive(Clone)]
 struct Found {
     record: Record,
     epochs: BTreeMap<usize, Epoch>,

@@ -90,7 +90,7 @@ pub(super) struct End {
 }
 
 /// The run as if it had ended now.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct State {
     /// Seconds since the start of the run.
     pub s: f64,
@@ -106,7 +106,7 @@ pub(super) struct State {
 }
 
 /// An epoch with its energies in short.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct OpenEpoch {
     split: String,
     index: u64,
@@ -120,7 +120,7 @@ pub(super) struct OpenEpoch {
 }
 
 /// Counts of a domain: readings, those that failed, joules by its counter and by its power.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Sensor(u64, u64, Option<Joules>, Option<Joules>);
 
 impl State {
