@@ -46,11 +46,11 @@
 //! * `macros` (default): [`track_energy`].
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
 //! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
+//! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
 //!
 //! # Not covered
 //!
-//! Signals: a program that is to end well on SIGINT or SIGTERM catches them and calls
-//! [`Meter::finish`]; without that the [journal](run::journal) has all but the last second.
+//! Children that a program forks have no meter, and those that it starts are metered with the machine.
 
 #![forbid(unsafe_code)]
 

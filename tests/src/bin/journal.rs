@@ -2,7 +2,9 @@
 //!
 //! `journal LIBRARY FOLDER HOW` meters the boards of the simulated NVML library at LIBRARY, in epochs
 //! of steps, with its journal in FOLDER. It goes on until it is killed, or for about a second and a
-//! half, and then ends as HOW says: `killed`, `exit` (`std::process::exit`), `panic`, `drop`.
+//! half, and then ends as HOW says: `killed`, `exit` (`std::process::exit`), `panic`, `drop`, or
+//! `fork`, which is `drop` with a forked child that uses its parent's meter;
+//! `signalled` goes on until a signal comes, which finishes the run first.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -27,19 +29,34 @@ fn main() {
     }
 }
 
+/// What a child can do with the meter of its parent: 0 if nothing comes of it.
+fn use_as_a_child(meter: &Meter) -> u8 {
+    let begin = Instant::now();
+    // More than the ring of a thread holds.
+    for _ in 0..10_000 {
+        drop(meter.span(Kind::Step));
+    }
+    let refused = meter.finish().is_err_and(|error| error.to_string().contains("forked"));
+    u8::from(!refused || begin.elapsed() > Duration::from_secs(5))
+}
+
 fn run(library: &Path, folder: &Path, how: &str) -> Result<(), Box<dyn std::error::Error>> {
     let nothing = tempfile::tempdir()?;
-    let meter = Meter::builder()
+    let builder = Meter::builder()
         .label("journal")
         .nvml_library(library)
         .devices(Devices::All)
         .sysfs_root(nothing.path())
-        .journal(folder)
-        .start()?;
+        .journal(folder);
+    let meter =
+        if how == "signalled" { builder.finish_on_signal().start()? } else { builder.start()? };
     // Killed, this process cannot tidy up.
     drop(nothing);
     meter.fact("seed", 7);
-    let length = if how == "killed" { MOST } else { SHORT };
+    if how == "fork" && nvml_sim::forked(|| use_as_a_child(&meter)) != Some(0) {
+        return Err("the child failed".into());
+    }
+    let length = if matches!(how, "killed" | "signalled") { MOST } else { SHORT };
     let end = Instant::now() + length;
     let mut epoch = 0_u32;
     while Instant::now() < end {

@@ -1,6 +1,7 @@
 //! Runs that do not end as they should, and what their journals say of them.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -149,6 +150,44 @@ fn a_run_that_exits_panics_or_drops_its_meter_is_recovered() {
         let least = if how == "drop" { 1.45 } else { 0.6 };
         assert!(record.run.seconds > least, "{how}: {} s", record.run.seconds);
     }
+}
+
+#[test]
+fn a_forked_child_is_not_metered_and_neither_hangs_nor_harms_its_parent() {
+    let machine = Simulated::new(&format!("boards=1;curve=constant:{BOARD}"));
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::start(&machine, folder.path(), "fork");
+    let journal = run.journal();
+    assert!(run.end().success());
+    let record = Record::recover(journal).unwrap();
+    // Of the child's 10,000 steps there is none.
+    plausible(&record);
+    assert!(!record.steps.contains_key("run"), "{:?}", record.steps);
+}
+
+#[test]
+fn a_run_that_a_signal_ends_is_finished_first_and_then_ended_by_it() {
+    let machine = Simulated::new(&format!("boards=1;curve=constant:{BOARD}"));
+    let folder = tempfile::tempdir().unwrap();
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let run = Run::start(&machine, &folder.path().join(signal), "signalled");
+        let journal = run.journal();
+        thread::sleep(Duration::from_millis(800));
+        let process = run.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &process]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        let at = jiff::Timestamp::now();
+        assert_eq!(run.end().signal(), Some(number));
+        let record = Record::recover(journal).unwrap();
+        assert!(!record.run.finished);
+        assert_conserved(&record);
+        let said = format!("the run was ended by SIG{signal}");
+        assert!(record.warnings.contains(&said), "{:?}", record.warnings);
+        // To the end, not to the last row.
+        assert!(behind(&record, at).abs() < 0.2, "{}", behind(&record, at));
+    }
+    let error = builder().finish_on_signal().start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
 }
 
 fn builder() -> MeterBuilder {

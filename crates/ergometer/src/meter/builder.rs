@@ -45,6 +45,8 @@ pub struct MeterBuilder {
     replay: Option<PathBuf>,
     journal: Option<PathBuf>,
     journal_steps: u64,
+    #[cfg(all(unix, feature = "signals"))]
+    on_signal: bool,
     sources: Vec<Box<dyn PowerSource>>,
 }
 
@@ -65,6 +67,8 @@ impl MeterBuilder {
             replay: None,
             journal: None,
             journal_steps: 1,
+            #[cfg(all(unix, feature = "signals"))]
+            on_signal: false,
             sources: Vec::new(),
         }
     }
@@ -206,6 +210,18 @@ impl MeterBuilder {
         self
     }
 
+    /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
+    /// and then lets the signal end the program as it would have.
+    ///
+    /// Needs the feature `signals`. For programs that do not catch these signals themselves: those call
+    /// [`Meter::finish`] when they do. A meter that was finished or dropped leaves the signals to their
+    /// default. The record is marked as not finished, and a warning names the signal.
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn finish_on_signal(mut self) -> Self {
+        self.on_signal = true;
+        self
+    }
+
     /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
     /// [`span`](crate::span()).
     ///
@@ -221,17 +237,14 @@ impl MeterBuilder {
             .with_remedy("finish that one first, or use `start` for one of its own"))
     }
 
-    /// Starts the meter without making it the one of this process.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
-    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
-    /// no error: see [`Meter::sources`].
-    pub fn start(self) -> Result<Meter> {
-        let site = place(self.site, self.region.as_deref(), self.pue)?;
+    /// Settings that make no sense whatever the hardware.
+    fn check(&self) -> Result<()> {
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal && self.journal.is_none() {
+            let message = "a run that a signal ends has nowhere to leave its record";
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("name a folder with `MeterBuilder::journal`"));
+        }
         for (kind, watts) in &self.settings.fixed {
             if !watts.get().is_finite() || watts.get() < 0.0 {
                 let message = format!("fixed power of {} is {watts}", kind.as_str());
@@ -239,7 +252,21 @@ impl MeterBuilder {
                     .with_remedy("give a finite wattage that is not negative"));
             }
         }
+        Ok(())
+    }
 
+    /// Starts the meter without making it the one of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
+    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
+    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
+    /// no error: see [`Meter::sources`].
+    pub fn start(self) -> Result<Meter> {
+        self.check()?;
+        let site = place(self.site, self.region.as_deref(), self.pue)?;
         let mut standing = rank::standing(|name| env::var(name).ok());
         if let Some((rank, world_size)) = self.rank {
             standing.rank = Some(Rank::set(rank, world_size)?);
@@ -323,18 +350,24 @@ impl MeterBuilder {
                 return Err(error);
             }
         };
-        Ok(Meter {
+        let meter = Meter {
             inner: Arc::new(Inner {
                 rings,
                 commands,
                 live,
                 finished: false.into(),
+                process: std::process::id(),
                 head,
                 domains,
                 notes,
                 journal,
             }),
-        })
+        };
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal {
+            super::signals::watch(&meter.inner)?;
+        }
+        Ok(meter)
     }
 }
 

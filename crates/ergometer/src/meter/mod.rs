@@ -7,6 +7,8 @@ mod live;
 mod reader;
 mod sampler;
 mod shape;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 pub(crate) mod timeline;
 mod uncertainty;
 
@@ -66,6 +68,8 @@ struct Inner {
     commands: Sender<Command>,
     live: Arc<Mutex<Live>>,
     finished: AtomicBool,
+    /// The process whose threads the meter's are; a forked child has none of them.
+    process: u32,
     head: Arc<Head>,
     domains: Vec<Domain>,
     notes: Arc<Mutex<Notes>>,
@@ -139,9 +143,21 @@ impl Meter {
     /// # Errors
     ///
     /// [`ErrorKind::Finished`] on a second call; [`ErrorKind::Sampler`] if the background thread
-    /// does not answer within 30 seconds because a driver does not.
+    /// does not answer within 30 seconds because a driver does not, or if this is a child that was
+    /// forked from the meter's process.
     pub fn finish(&self) -> Result<Record> {
+        self.end(None)
+    }
+
+    /// Ends the run, at the program's wish or before a signal ends the program.
+    fn end(&self, signal: Option<&str>) -> Result<Record> {
         let end = clock::now();
+        if self.inner.process != std::process::id() {
+            let message = "the meter is that of the process this one was forked from";
+            return Err(Error::new(ErrorKind::Sampler, message).with_remedy(
+                "start a meter after forking, or finish it in the process it began in",
+            ));
+        }
         if self.inner.finished.swap(true, Ordering::AcqRel) {
             return Err(Error::new(ErrorKind::Finished, "the meter was already finished"));
         }
@@ -162,6 +178,10 @@ impl Meter {
             warnings: ended.warnings,
         };
         let mut record = assemble::record(&self.inner.head, notes, end, books);
+        if let Some(signal) = signal {
+            record.run.finished = false;
+            record.warnings.push(format!("the run was ended by {signal}"));
+        }
         if let Some(journal) = ended.journal {
             journal.end(&mut record);
         }

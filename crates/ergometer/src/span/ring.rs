@@ -61,6 +61,8 @@ pub(crate) struct Rings {
     pub(crate) meter: u64,
     lanes: Mutex<Vec<Lane>>,
     commands: Sender<Command>,
+    /// The process it was made in.
+    process: u32,
 }
 
 /// The reading end of one thread's ring.
@@ -75,6 +77,8 @@ struct Writer {
     ring: Producer<Mark>,
     overflow: Arc<Mutex<Vec<Mark>>>,
     commands: Sender<Command>,
+    /// Whose thread it is.
+    process: u32,
 }
 
 /// The meter that `Span::enter` and the macro use; [`NO_SPAN`] without one.
@@ -106,7 +110,12 @@ thread_local! {
 impl Rings {
     pub(crate) fn new(commands: Sender<Command>) -> Arc<Self> {
         let meter = NEXT_METER.fetch_add(1, Ordering::Relaxed);
-        let rings = Arc::new(Self { meter, lanes: Mutex::new(Vec::new()), commands });
+        let rings = Arc::new(Self {
+            meter,
+            lanes: Mutex::new(Vec::new()),
+            commands,
+            process: std::process::id(),
+        });
         let mut active = lock(&ACTIVE);
         active.retain(|meter| meter.strong_count() > 0);
         active.push(Arc::downgrade(&rings));
@@ -141,7 +150,13 @@ impl Rings {
         let (producer, consumer) = RingBuffer::new(CAPACITY);
         let overflow = Arc::new(Mutex::new(Vec::new()));
         lock(&self.lanes).push(Lane { ring: consumer, overflow: Arc::clone(&overflow) });
-        Writer { meter: self.meter, ring: producer, overflow, commands: self.commands.clone() }
+        Writer {
+            meter: self.meter,
+            ring: producer,
+            overflow,
+            commands: self.commands.clone(),
+            process: self.process,
+        }
     }
 }
 
@@ -231,8 +246,11 @@ pub(crate) fn innermost() -> Option<Scope> {
 pub(crate) fn record(meter: u64, mark: Mark) {
     with_writer(meter, |writer| {
         if let Err(PushError::Full(mark)) = writer.ring.push(mark) {
-            lock(&writer.overflow).push(mark);
-            let _ = writer.commands.send(Command::Nudge);
+            // In a forked child nobody takes the marks.
+            if writer.process == std::process::id() {
+                lock(&writer.overflow).push(mark);
+                let _ = writer.commands.send(Command::Nudge);
+            }
         }
     });
 }
