@@ -277,6 +277,10 @@ impl BenchModels {
                 }
             }
         }
+        if self.simulate.is_some() {
+            // None of them is the device's own.
+            arguments.push("--all-boards".into());
+        }
         arguments
     }
 

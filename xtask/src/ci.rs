@@ -22,7 +22,17 @@ struct Check {
 const CHECKS: [Check; 4] = [
     Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
-        arguments: &["check", "--package", "ergometer", "--no-default-features", "--locked"],
+        // With the annotated program that is to compile without the feature `macros` too.
+        arguments: &[
+            "check",
+            "--package",
+            "ergometer",
+            "--lib",
+            "--test",
+            "unmeasured",
+            "--no-default-features",
+            "--locked",
+        ],
         environment: &[],
     },
     Check {

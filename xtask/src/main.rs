@@ -1,11 +1,13 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `test`, `accuracy` and `ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `test`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
 
 mod accuracy;
+mod artifacts;
 mod bench_models;
 mod ci;
+mod performance;
 mod stop;
 mod test;
 mod workspace;
@@ -26,6 +28,7 @@ struct Cli {
 enum Task {
     BenchModels(Box<bench_models::BenchModels>),
     Accuracy(accuracy::Accuracy),
+    Performance(performance::Performance),
     Test(test::Test),
     Ci(ci::Ci),
 }
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::BenchModels(task) => task.run(),
         Task::Accuracy(task) => task.run(),
+        Task::Performance(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Ci(task) => task.run(),
     };

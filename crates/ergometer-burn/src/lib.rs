@@ -83,12 +83,14 @@
 //!   epoch, not under the phase `data`: whether there is a step is known only when the batch has come.
 #![forbid(unsafe_code)]
 
+mod boards;
 mod loader;
 mod metric;
 mod rank;
 mod resolved;
 mod training;
 
+pub use boards::boards;
 pub use loader::MeteredLoader;
 pub use metric::{EnergyMetric, PowerMetric, StepMetric};
 pub use training::EnergyTraining;

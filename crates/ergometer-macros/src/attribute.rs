@@ -1,6 +1,6 @@
 //! Finding `#[track_energy(..)]` inside a function's body.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
@@ -8,8 +8,7 @@ use syn::spanned::Spanned as _;
 use syn::{AttrStyle, Attribute, Meta, Path, Result, Token};
 
 use crate::args::Args;
-
-const NAME: &str = "track_energy";
+use crate::strip::NAME;
 
 /// One `#[track_energy(..)]` on a statement.
 pub(crate) struct Mark {
@@ -17,74 +16,6 @@ pub(crate) struct Mark {
     pub(crate) span: Span,
     /// `#[cfg(..)]` that its generated statements stand under.
     pub(crate) conditions: TokenStream,
-}
-
-/// Whether the attribute stands anywhere in the body, so that the body has to be parsed.
-pub(crate) fn is_in(body: TokenStream) -> bool {
-    let mut tokens = body.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                if let Some(TokenTree::Group(group)) = tokens.peek()
-                    && is_ours(group)
-                {
-                    return true;
-                }
-            }
-            TokenTree::Group(group) if is_in(group.stream()) => return true,
-            _ => {}
-        }
-    }
-    false
-}
-
-/// The same tokens without the attribute, so that an item with a mistake in one still compiles.
-pub(crate) fn strip(tokens: TokenStream) -> TokenStream {
-    let mut stripped = TokenStream::new();
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        match token {
-            TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                let ours = tokens
-                    .next_if(|next| matches!(next, TokenTree::Group(group) if is_ours(group)));
-                if ours.is_none() {
-                    stripped.extend([TokenTree::Punct(punct)]);
-                }
-            }
-            TokenTree::Group(group) if is_in(group.stream()) => {
-                let mut inner = Group::new(group.delimiter(), strip(group.stream()));
-                inner.set_span(group.span());
-                stripped.extend([TokenTree::Group(inner)]);
-            }
-            token => stripped.extend([token]),
-        }
-    }
-    stripped
-}
-
-/// Whether the brackets of an attribute hold `path::track_energy` or a `cfg_attr` with it.
-fn is_ours(brackets: &Group) -> bool {
-    if brackets.delimiter() != Delimiter::Bracket {
-        return false;
-    }
-    let mut last = None::<Ident>;
-    for token in brackets.stream() {
-        match token {
-            TokenTree::Ident(ident) => last = Some(ident),
-            TokenTree::Punct(punct) if punct.as_char() == ':' => {}
-            TokenTree::Group(group) => {
-                return last.is_some_and(|last| {
-                    last == NAME
-                        || last == "cfg_attr"
-                            && group.stream().into_iter().any(
-                                |token| matches!(token, TokenTree::Ident(ident) if ident == NAME),
-                            )
-                });
-            }
-            _ => return false,
-        }
-    }
-    last.is_some_and(|last| last == NAME)
 }
 
 fn is_our_path(path: &Path) -> bool {

@@ -8,10 +8,11 @@ use syn::visit_mut::VisitMut as _;
 use syn::{Block, Error, Ident, Result, Type, parse_quote};
 
 use crate::args::Args;
-use crate::attribute;
+
 use crate::body::{NO_ITEMS, Rewriter, guard};
 use crate::future::Returns;
 use crate::item::{Form, Function, is_expression};
+use crate::strip;
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -20,7 +21,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
         Err(error) => {
             let error = error.into_compile_error();
             let is_expression = is_expression(&item);
-            let item = attribute::strip(item);
+            let item = strip::strip(item);
             if is_expression { quote!({ #error #item }) } else { quote!(#item #error) }
         }
     }
@@ -38,7 +39,7 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let (inner_attributes, mut body) = split_inner_attributes(&function.body);
 
     let mut rewriter = Rewriter::new(&library);
-    if attribute::is_in(body.stream()) {
+    if strip::is_in(body.stream()) {
         let mut block = parse(&body)?;
         rewriter.visit_block_mut(&mut block);
         body = regroup(&body, block.stmts.iter().map(ToTokens::to_token_stream).collect());

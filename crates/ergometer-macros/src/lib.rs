@@ -1,18 +1,26 @@
 //! The `#[track_energy]` attribute of [`ergometer`], which re-exports it.
 //!
-//! Users depend on `ergometer` alone: its feature `macros`, on by default, brings the attribute.
+//! Users depend on `ergometer` alone: its feature `macros`, on by default, turns on `expand` here.
+//! Without that the attribute takes itself away, inside the function too, and the rest stays as written.
 //!
 //! [`ergometer`]: https://docs.rs/ergometer
 #![forbid(unsafe_code)]
 
 use proc_macro::TokenStream;
 
+#[cfg(feature = "expand")]
 mod args;
+#[cfg(feature = "expand")]
 mod attribute;
+#[cfg(feature = "expand")]
 mod body;
+#[cfg(feature = "expand")]
 mod expand;
+#[cfg(feature = "expand")]
 mod future;
+#[cfg(feature = "expand")]
 mod item;
+mod strip;
 
 /// Measures what a function, or a part of one, costs.
 ///
@@ -145,6 +153,9 @@ mod item;
 /// `cfg_attr`. In the middle of an expression it goes on loops, blocks, `match`, `if` and `async`
 /// blocks.
 ///
+/// Without the feature `macros` of `ergometer` the attribute and those inside are taken away, unread, and
+/// what is left compiles as if they had never been there.
+///
 /// The outer attribute rewrites those inside, so it has to see them by their name: as
 /// `track_energy`, with or without a path before it. Inside the arguments of a macro, such as
 /// `tokio::select!`, it sees nothing. In a function that is not annotated itself, rustc reports
@@ -159,5 +170,9 @@ mod item;
 /// ```
 #[proc_macro_attribute]
 pub fn track_energy(args: TokenStream, item: TokenStream) -> TokenStream {
-    expand::expand(args.into(), item.into()).into()
+    #[cfg(feature = "expand")]
+    let item = expand::expand(args.into(), item.into());
+    #[cfg(not(feature = "expand"))]
+    let (_, item) = (args, strip::strip(item.into()));
+    item.into()
 }

@@ -5,9 +5,10 @@
 //! a run, for the record's head, and never enters an interval, so a jumping wall clock has no effect.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-static FIRST: OnceLock<Instant> = OnceLock::new();
+/// What the machine's clock showed when it was first asked, less the head start; wraps.
+static ORIGIN: OnceLock<u64> = OnceLock::new();
 
 /// The origin lies so long before the first timestamp, nanoseconds.
 const HEAD_START: u64 = 60_000_000_000;
@@ -65,12 +66,68 @@ impl Timestamp {
 #[must_use]
 #[inline]
 pub fn now() -> Timestamp {
-    let first = *FIRST.get_or_init(Instant::now);
-    let elapsed = Instant::now().saturating_duration_since(first);
-    // 2^64 ns are 584 years.
-    Timestamp(
-        HEAD_START
-            + elapsed.as_secs().wrapping_mul(1_000_000_000)
-            + u64::from(elapsed.subsec_nanos()),
-    )
+    let nanos = machine::nanos();
+    match ORIGIN.get() {
+        Some(origin) => Timestamp(nanos.wrapping_sub(*origin)),
+        None => first(nanos),
+    }
+}
+
+/// The first moment, or one of the first if several threads ask at once.
+#[cold]
+fn first(nanos: u64) -> Timestamp {
+    let origin = ORIGIN.get_or_init(|| nanos.wrapping_sub(HEAD_START));
+    // Another thread may have been first with a later reading; neither is off by the head start.
+    Timestamp(nanos.wrapping_sub(*origin))
+}
+
+/// `CLOCK_MONOTONIC` as a number. `Instant` shows the same clock, but its difference to another one
+/// costs as much again as the reading.
+#[cfg(target_os = "linux")]
+mod machine {
+    use rustix::time::{ClockId, clock_gettime};
+
+    #[inline]
+    pub(super) fn nanos() -> u64 {
+        let time = clock_gettime(ClockId::Monotonic);
+        let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
+        seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod machine {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+    #[inline]
+    pub(super) fn nanos() -> u64 {
+        let first = *FIRST;
+        // 2^64 ns are 584 years.
+        u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_moment_lies_a_head_start_after_the_origin() {
+        let now = now();
+        assert!(now.as_nanos() >= HEAD_START);
+        assert!(now.before(Duration::from_mins(1)) < now);
+    }
+
+    #[test]
+    fn it_runs_as_the_standard_clock_does() {
+        let (first, outer) = (now(), std::time::Instant::now());
+        std::thread::sleep(Duration::from_millis(20));
+        let (around, inside) = (outer.elapsed(), now().since(first));
+        assert!(inside >= Duration::from_millis(20));
+        assert!(inside >= around, "asked for later: {inside:?}, {around:?}");
+        assert!(inside.saturating_sub(around) < Duration::from_secs(1));
+    }
 }

@@ -43,7 +43,7 @@
 //!
 //! # Features
 //!
-//! * `macros` (default): [`track_energy`].
+//! * `macros` (default): [`track_energy`] measures; without it the attribute changes nothing.
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
 //! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
 //! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
@@ -66,7 +66,6 @@ pub mod source;
 pub mod span;
 pub mod units;
 
-#[cfg(feature = "macros")]
 pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
 pub use meter::{Meter, MeterBuilder};

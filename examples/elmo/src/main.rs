@@ -52,7 +52,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     let corpus = Corpus::new(&split, plan.vocabulary, options.word_length);
     plan.check(&corpus).map_err(Failure::usage)?;
     let device = harness::device(&args.train)?;
-    let meter = harness::meter(&args.train, "elmo")?;
+    let meter = harness::meter(&args.train, "elmo", &device)?;
 
     let model = Elmo::new(&options, corpus.vocabulary(), &device.clone().autodiff());
     let parameters = model.num_params();

@@ -88,6 +88,10 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub artifacts: Option<PathBuf>,
 
+    /// Meter every board of the machine, not only the device's own
+    #[arg(long)]
+    pub all_boards: bool,
+
     /// Print what power sources this machine has, as JSON, and end
     #[arg(long)]
     pub probe: bool,

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 use ergometer::footprint::Site;
-use ergometer::{Meter, Record};
+use ergometer::{Devices, Meter, MeterBuilder, Record};
 
 use crate::{Failure, Losses, TrainArgs, accelerators, describe};
 
@@ -32,13 +32,20 @@ pub struct Summary<'a> {
     pub losses: Losses,
 }
 
-/// Starts the meter of a run of `model` and installs it as the process's own.
+/// Starts the meter of a run of `model` on `device` and installs it as the process's own. Of the
+/// machine's boards it meters the device's own, or all with `--all-boards`.
 ///
 /// # Errors
 /// [`Failure::Usage`] for a region, preset or PUE that makes no sense.
-pub fn meter(args: &TrainArgs, model: &str) -> Result<Meter, Failure> {
+pub fn meter(args: &TrainArgs, model: &str, device: &Device) -> Result<Meter, Failure> {
+    let own = || ergometer_burn::boards(std::slice::from_ref(device));
+    let devices = if args.all_boards { Devices::All } else { own() };
+    Ok(builder(args, model)?.devices(devices).install()?)
+}
+
+fn builder(args: &TrainArgs, model: &str) -> Result<MeterBuilder, Failure> {
     let label = args.label.clone().unwrap_or_else(|| format!("{model}-{}", args.size));
-    Ok(Meter::builder().label(label).site(site(args)?).install()?)
+    Ok(Meter::builder().label(label).site(site(args)?))
 }
 
 fn site(args: &TrainArgs) -> Result<Site, Failure> {
@@ -58,7 +65,7 @@ fn site(args: &TrainArgs) -> Result<Site, Failure> {
 /// # Errors
 /// When the meter cannot be started.
 pub fn probe(args: &TrainArgs) -> Result<(), Failure> {
-    let meter = meter(args, "probe")?;
+    let meter = builder(args, "probe")?.devices(Devices::All).install()?;
     let json = serde_json::to_string_pretty(meter.sources()).map_err(Failure::run)?;
     println!("{json}");
     Ok(())

@@ -28,7 +28,7 @@ use crate::model::Transformer;
 pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
     let device = harness::device(args)?;
     let artifacts = Artifacts::new(args)?;
-    let meter = harness::meter(args, "transformer")?;
+    let meter = harness::meter(args, "transformer", &device)?;
 
     let mut recipe = Recipe::new(args.size, corpus.exact);
     let vocabulary = Vocabulary::train(&corpus.train, recipe.model.vocabulary)?;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use ergometer::footprint::equivalents::equivalents;
 use ergometer::footprint::strubell::{self, TABLE_1_MODELS, TABLE_3, TABLE_4, TABLE_4_POWER};
-use ergometer::footprint::{Site, cloud_cost, facility_energy};
+use ergometer::footprint::{AcceleratorPrice, Cited, Site, cloud_cost, facility_energy};
 use ergometer::meter::{Method, Uncertainty};
 use ergometer::run::Record;
 use ergometer::run::record::Energy;
 use ergometer::source::DomainKind;
-use ergometer::units::{GramsCo2e, Joules, KilowattHours, Watts};
-use ergometer::{Meter, MeterBuilder};
+use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
+use ergometer::{ErrorKind, Meter, MeterBuilder};
 
 /// A result agrees with a printed figure if it rounds to it.
 #[track_caller]
@@ -204,4 +204,18 @@ fn without_a_region_the_world_is_assumed_and_every_report_says_so() {
             assert_eq!(text.contains("ASSUMED, no region was given"), says, "{text}");
         }
     }
+}
+
+#[test]
+fn a_price_that_is_none_is_refused() {
+    for price in [f64::NAN, f64::INFINITY, -0.1] {
+        let cited = Cited::new(UsDollars::new(price), "a test", 2025);
+        let error = Site::current().with_electricity_price(cited).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{price}");
+        let bad = AcceleratorPrice { low: UsDollars::new(price), ..AcceleratorPrice::p100() };
+        assert!(Site::current().with_accelerator(bad).is_err(), "{price}");
+    }
+    let turned = AcceleratorPrice { high: UsDollars::new(0.1), ..AcceleratorPrice::p100() };
+    assert!(Site::current().with_accelerator(turned).is_err());
+    assert!(Site::current().with_accelerator(AcceleratorPrice::v100()).is_ok());
 }

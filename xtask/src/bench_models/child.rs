@@ -2,17 +2,15 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ergometer::Record;
 use ergometer::source::SourceReport;
-use serde_json::Value;
 
 use super::{Backend, Model, Profile, word};
 use crate::stop::{Doing, Stop};
-use crate::workspace;
+use crate::{artifacts, workspace};
 
 /// Why a run gave no record.
 #[derive(Debug)]
@@ -38,7 +36,7 @@ pub fn build(
         }
     }
     let line = workspace::typed(&cargo);
-    let built = built(cargo, executable)?;
+    let built = artifacts::built(cargo, artifacts::executable)?;
     models
         .iter()
         .map(|&model| {
@@ -48,34 +46,6 @@ pub fn build(
             })
         })
         .collect()
-}
-
-/// Runs a build and gives what `artifact` finds in the lines of cargo's messages.
-pub fn built<T>(mut cargo: Command, artifact: fn(&str) -> Option<T>) -> Result<Vec<T>, Stop> {
-    let line = workspace::typed(&cargo);
-    eprintln!("==> {line}");
-    // Cargo names what it has built; where that lies depends on the user's settings.
-    cargo.arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
-    let mut child = cargo.spawn().doing(format!("run `{line}`"))?;
-    let mut built = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        for message in BufReader::new(stdout).lines() {
-            built.extend(artifact(&message.doing(format!("read the output of `{line}`"))?));
-        }
-    }
-    let status = child.wait().doing(format!("wait for `{line}`"))?;
-    if !status.success() {
-        return Err(Stop::failed(format!("`{line}` failed: {status}")));
-    }
-    Ok(built)
-}
-
-/// Name and path of the program that a line of cargo's messages announces.
-fn executable(message: &str) -> Option<(String, PathBuf)> {
-    let message: Value = serde_json::from_str(message).ok()?;
-    let path = message.get("executable")?.as_str()?;
-    let name = message.get("target")?.get("name")?.as_str()?;
-    Some((name.to_owned(), PathBuf::from(path)))
 }
 
 /// A model's program, told to read the NVML library `nvml` instead of the system's.
@@ -142,20 +112,6 @@ fn read_record(path: &Path) -> Result<Record, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cargo_announces_programs_and_much_else() {
-        let program = r#"{"reason":"compiler-artifact","target":{"name":"elmo","kind":["bin"]},
-            "executable":"/w/target/release/elmo","fresh":true}"#;
-        assert_eq!(
-            executable(program),
-            Some(("elmo".to_owned(), PathBuf::from("/w/target/release/elmo")))
-        );
-        let library =
-            r#"{"reason":"compiler-artifact","target":{"name":"burn"},"executable":null}"#;
-        assert_eq!(executable(library), None);
-        assert_eq!(executable("   Compiling burn v0.22.1"), None);
-    }
 
     /// Runs a shell script in place of a model; it has the record's path as `$1`.
     #[cfg(unix)]

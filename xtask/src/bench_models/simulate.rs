@@ -7,9 +7,9 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::{child, word};
+use super::word;
 use crate::stop::{Doing, Stop};
-use crate::workspace;
+use crate::{artifacts, workspace};
 
 /// Most boards that a machine is simulated with.
 const MOST: u32 = 16;
@@ -112,7 +112,7 @@ pub fn build() -> Result<PathBuf, Stop> {
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--locked", "--release", "--package", "nvml-sim"]);
     let line = workspace::typed(&cargo);
-    let mut built = child::built(cargo, library)?;
+    let mut built = artifacts::built(cargo, library)?;
     built.pop().ok_or_else(|| Stop::failed(format!("`{line}` built no library")))
 }
 

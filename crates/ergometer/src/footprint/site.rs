@@ -190,16 +190,40 @@ impl Site {
     }
 
     /// The same site with another price of a kilowatt-hour.
-    #[must_use]
-    pub fn with_electricity_price(self, price: Cited<UsDollars>) -> Self {
-        Self { electricity_price: price, ..self }
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] if it is negative or not finite.
+    pub fn with_electricity_price(self, price: Cited<UsDollars>) -> Result<Self> {
+        check_price("electricity price a kilowatt-hour", price.value)?;
+        Ok(Self { electricity_price: price, ..self })
     }
 
     /// The same site with the rent of another accelerator.
-    #[must_use]
-    pub fn with_accelerator(self, accelerator: AcceleratorPrice) -> Self {
-        Self { accelerator, ..self }
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] if a price is negative or not finite, or the low one is above the
+    /// high one.
+    pub fn with_accelerator(self, accelerator: AcceleratorPrice) -> Result<Self> {
+        let AcceleratorPrice { low, high, .. } = accelerator;
+        check_price("low rent an hour", low)?;
+        check_price("high rent an hour", high)?;
+        if low > high {
+            let message = format!("the low rent, {low}, is above the high one, {high}");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give the lower of the two first"));
+        }
+        Ok(Self { accelerator, ..self })
     }
+}
+
+fn check_price(what: &str, price: UsDollars) -> Result<()> {
+    if price.get().is_finite() && price.get() >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidSetting, format!("{what} is {price}"))
+        .with_remedy("give a finite price that is not negative"))
 }
 
 fn strubell_electricity() -> Cited<UsDollars> {

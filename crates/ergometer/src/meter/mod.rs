@@ -107,12 +107,12 @@ impl Meter {
 
     /// Opens a span with `label` under this meter.
     pub fn enter(&self, label: Label) -> Span {
-        self.enter_at(label, clock::now())
+        Span::open(self.inner.rings.meter, label, None)
     }
 
     /// Opens a span that began at `start`, a moment the caller took from [`clock::now`].
     pub fn enter_at(&self, label: Label, start: Timestamp) -> Span {
-        Span::open(self.inner.rings.meter, label, start)
+        Span::open(self.inner.rings.meter, label, Some(start))
     }
 
     /// What the background thread has worked out so far: up to about a second ago.

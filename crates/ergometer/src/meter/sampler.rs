@@ -111,7 +111,8 @@ impl Sampler {
                     self.give_up();
                     return;
                 }
-                Ok(Command::Nudge | Command::Begun(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Nudge | Command::Drain | Command::Begun(_))
+                | Err(RecvTimeoutError::Timeout) => {}
             }
             self.collect();
             self.book(now);
@@ -129,6 +130,7 @@ impl Sampler {
             // However many asked, one read answers.
             match (command, now) {
                 (Ok(Command::Nudge), _) => asked = true,
+                (Ok(Command::Drain), _) => {}
                 (Ok(Command::Begun(mark)), _) => {
                     self.open.begin(mark);
                     asked = true;

@@ -9,11 +9,14 @@ use super::record::{
 };
 use crate::clock::Timestamp;
 use crate::footprint::Site;
-use crate::meter::timeline::{Drawn, Timeline};
+use crate::meter::timeline::{Drawn, Health, Timeline};
 use crate::meter::{Method, Uncertainty};
 use crate::source::{Domain, DomainKind, SourceReport};
 use crate::span::Label;
 use crate::units::{Joules, Watts};
+
+/// Joules below which two sensors are not compared.
+const LITTLE: f64 = 500.0;
 
 /// What the record holds beside the books, and what is known when the run begins.
 pub(crate) struct Head {
@@ -266,11 +269,27 @@ impl Scale<'_> {
                         1 => text.clone(),
                         _ => format!("{text} ({count} times)"),
                     })
+                    .chain(disagreement(domain, health))
                     .collect(),
             }
         })
         .collect()
     }
+}
+
+/// Counter and integrated power of one domain differ by more than the two can.
+fn disagreement(domain: &Domain, health: &Health) -> Option<String> {
+    // Two sensors, each with its gain error; twice what that makes is no coincidence any more.
+    let allowed = 2.0 * std::f64::consts::SQRT_2 * domain.sensor.relative_error;
+    let (counter, power) = (health.counter_joules, health.integrated_joules);
+    (health.compared && power > LITTLE && (counter / power - 1.0).abs() > allowed).then(|| {
+        format!(
+            "the energy counter gave {counter:.1} J and integrated power {power:.1} J over the same \
+             time: {:+.0} %, more than their errors of {:.0} % each explain",
+            (counter / power - 1.0) * 100.0,
+            domain.sensor.relative_error * 100.0
+        )
+    })
 }
 
 fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {

@@ -250,7 +250,7 @@ impl Ledger {
             self.outlived.insert(mark.id, parent);
         }
 
-        let node = self.open.entry(parent).or_default().children.entry(mark.label).or_default();
+        let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
         node.add(seconds, &amount);
         node.merge_children(inside.children);
 
@@ -293,7 +293,7 @@ impl Ledger {
             self.count_steps(mark.label.name, stats);
         }
         self.epochs.push(EpochRow {
-            label: mark.label,
+            label: *mark.label,
             index,
             start: mark.start,
             end: mark.end,

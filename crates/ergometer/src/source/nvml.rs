@@ -28,9 +28,13 @@ use super::{Availability, PowerSource, SourceReport};
 
 #[cfg(feature = "nvml")]
 mod board;
+#[cfg(feature = "nvml")]
+mod call;
 mod devices;
 #[cfg(feature = "nvml")]
 mod library;
+#[cfg(feature = "nvml")]
+mod portrait;
 #[cfg(feature = "nvml")]
 mod rate;
 #[cfg(feature = "nvml")]

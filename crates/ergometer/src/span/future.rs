@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::ring::{self, Scope};
+use super::thread::{self, Scope};
 use super::{Label, Span};
 
 pin_project! {
@@ -36,7 +36,7 @@ impl<F: Future> Future for Metered<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         if this.span.is_none() {
-            this.scopes.extend(ring::innermost());
+            this.scopes.extend(thread::innermost());
         }
         // Gives the thread its own spans back also when the future panics.
         let exchanged = Exchanged::new(this.scopes);
@@ -57,13 +57,13 @@ struct Exchanged<'a>(&'a mut Vec<Scope>);
 
 impl<'a> Exchanged<'a> {
     fn new(scopes: &'a mut Vec<Scope>) -> Self {
-        ring::swap_scopes(scopes);
+        thread::swap_scopes(scopes);
         Self(scopes)
     }
 }
 
 impl Drop for Exchanged<'_> {
     fn drop(&mut self) {
-        ring::swap_scopes(self.0);
+        thread::swap_scopes(self.0);
     }
 }

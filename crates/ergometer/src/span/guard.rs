@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Mark, NO_SPAN, Opened};
+use super::ring::{self, Mark, NO_SPAN};
+use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
 use crate::clock::{self, Timestamp};
 
@@ -17,10 +18,11 @@ pub struct Span(Option<Open>);
 
 #[derive(Debug)]
 struct Open {
-    label: Label,
+    label: &'static Label,
     start: Timestamp,
     meter: u64,
-    opened: Opened,
+    id: u64,
+    parent: u64,
     items: Cell<f64>,
 }
 
@@ -29,19 +31,24 @@ impl Span {
     #[inline]
     pub fn enter(label: Label) -> Self {
         let meter = ring::installed();
-        if meter == NO_SPAN { Self(None) } else { Self::open(meter, label, clock::now()) }
+        if meter == NO_SPAN { Self(None) } else { Self::open(meter, label, None) }
     }
 
-    /// Opens a span under the meter with the identity `meter`.
-    pub(crate) fn open(meter: u64, label: Label, start: Timestamp) -> Self {
-        let Some(opened) = ring::push_scope(meter) else { return Self(None) };
-        if matches!(label.kind, Kind::Run | Kind::Epoch) {
-            let Opened { id, parent, .. } = opened;
+    /// Opens a span under the meter with the identity `meter`, at `start` or at the present moment.
+    ///
+    /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
+    #[inline(never)]
+    pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
+        let start = start.unwrap_or_else(clock::now);
+        let Some(Opened { label, id, parent }) = thread::open(meter, &label) else {
+            return Self(None);
+        };
+        if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { label, start, end: start, id, parent, items: 0.0, outlived: true };
-            ring::begun(meter, mark);
+            thread::begun(meter, mark);
         }
-        Self(Some(Open { label, start, meter, opened, items: Cell::new(0.0) }))
+        Self(Some(Open { label, start, meter, id, parent, items: Cell::new(0.0) }))
     }
 
     /// Tells how many items (tokens, sentences) the span processed; further calls add up.
@@ -58,35 +65,40 @@ impl Span {
     /// begins.
     pub fn close_at(mut self, end: Timestamp) {
         if let Some(open) = self.0.take() {
-            open.close(end);
+            open.close(Some(end));
         }
     }
 }
 
 impl Open {
-    fn close(self, end: Timestamp) {
-        let outlived = !ring::pop_scope(self.opened);
-        let mark = Mark {
+    #[inline(never)]
+    fn close(&self, end: Option<Timestamp>) {
+        let end = end.unwrap_or_else(clock::now).max(self.start);
+        thread::close(self.meter, self.id, |outlived| Mark {
             label: self.label,
             start: self.start,
-            end: end.max(self.start),
-            id: self.opened.id,
-            parent: self.opened.parent,
+            end,
+            id: self.id,
+            parent: self.parent,
             items: self.items.get(),
             outlived,
-        };
-        ring::record(self.meter, mark);
-        if matches!(self.label.kind, Kind::Run | Kind::Epoch) {
-            ring::nudge(self.meter);
+        });
+        if has_edges(self.label.kind) {
+            thread::nudge(self.meter);
         }
     }
+}
+
+/// Whether the meter is to read at both ends of such a span.
+const fn has_edges(kind: Kind) -> bool {
+    matches!(kind, Kind::Run | Kind::Epoch)
 }
 
 impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
-        if let Some(open) = self.0.take() {
-            open.close(clock::now());
+        if let Some(open) = &self.0 {
+            open.close(None);
         }
     }
 }

@@ -4,7 +4,6 @@
 //! the consuming ends. A full ring spills into a mutex-guarded overflow of the same lane, so nothing
 //! is lost and the lock is only ever shared with the one reader.
 
-use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -17,14 +16,16 @@ use crate::clock::Timestamp;
 /// Identity of no span and of no meter.
 pub(crate) const NO_SPAN: u64 = 0;
 
-/// Marks a ring holds: about 0.4 MiB a thread, and 80 000 spans a second at 20 drains a second
-/// before the overflow is needed.
+/// Marks a ring holds: 224 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = 4096;
+
+/// So many new threads are not left waiting for the next round: most of those before may be gone.
+const LANES_AT_ONCE: usize = 64;
 
 /// A closed span.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
-    pub label: Label,
+    pub label: &'static Label,
     pub start: Timestamp,
     pub end: Timestamp,
     pub id: u64,
@@ -35,13 +36,6 @@ pub(crate) struct Mark {
     pub outlived: bool,
 }
 
-/// An open span, and the meter it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scope {
-    pub meter: u64,
-    pub span: u64,
-}
-
 /// What the program's threads ask of the meter's thread.
 pub(crate) enum Command {
     /// Read everything now: an epoch or a run begins or ends.
@@ -50,6 +44,8 @@ pub(crate) enum Command {
     Begun(Mark),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
+    /// Take the marks now: a ring is full, or many threads are new.
+    Drain,
     /// Close the books at this moment and send them back.
     Finish(Timestamp, Sender<crate::meter::Ended>),
     /// Nobody will ask again.
@@ -72,8 +68,8 @@ struct Lane {
 }
 
 /// The writing end, owned by the thread.
-struct Writer {
-    meter: u64,
+pub(super) struct Writer {
+    pub(super) meter: u64,
     ring: Producer<Mark>,
     overflow: Arc<Mutex<Vec<Mark>>>,
     commands: Sender<Command>,
@@ -86,26 +82,6 @@ static INSTALLED: AtomicU64 = AtomicU64::new(NO_SPAN);
 /// Meters that accept marks, so that a thread can find the one it has no ring for yet.
 static ACTIVE: Mutex<Vec<Weak<Rings>>> = Mutex::new(Vec::new());
 static NEXT_METER: AtomicU64 = AtomicU64::new(1);
-static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
-
-struct Local {
-    thread: Cell<u64>,
-    spans: Cell<u64>,
-    /// The open spans of this thread, innermost last.
-    scopes: RefCell<Vec<Scope>>,
-    writers: RefCell<Vec<Writer>>,
-}
-
-thread_local! {
-    static LOCAL: Local = const {
-        Local {
-            thread: Cell::new(0),
-            spans: Cell::new(0),
-            scopes: RefCell::new(Vec::new()),
-            writers: RefCell::new(Vec::new()),
-        }
-    };
-}
 
 impl Rings {
     pub(crate) fn new(commands: Sender<Command>) -> Arc<Self> {
@@ -141,7 +117,9 @@ impl Rings {
             if let Ok(chunk) = lane.ring.read_chunk(lane.ring.slots()) {
                 marks.extend(chunk);
             }
-            marks.append(&mut lock(&lane.overflow));
+            // Copied after the lock is given back: its thread may be waiting for it.
+            let spilt = std::mem::take(&mut *lock(&lane.overflow));
+            marks.extend(spilt);
             !gone
         });
     }
@@ -149,7 +127,11 @@ impl Rings {
     fn connect(&self) -> Writer {
         let (producer, consumer) = RingBuffer::new(CAPACITY);
         let overflow = Arc::new(Mutex::new(Vec::new()));
-        lock(&self.lanes).push(Lane { ring: consumer, overflow: Arc::clone(&overflow) });
+        let mut lanes = lock(&self.lanes);
+        lanes.push(Lane { ring: consumer, overflow: Arc::clone(&overflow) });
+        if lanes.len().is_multiple_of(LANES_AT_ONCE) {
+            let _ = self.commands.send(Command::Drain);
+        }
         Writer {
             meter: self.meter,
             ring: producer,
@@ -166,135 +148,63 @@ impl Drop for Rings {
     }
 }
 
+impl Writer {
+    /// The writing end of a new lane of `meter`; `None` if that is gone.
+    #[cold]
+    pub(super) fn connect(meter: u64) -> Option<Self> {
+        let rings =
+            lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)?;
+        Some(rings.connect())
+    }
+
+    /// Whether the meter is gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+
+    /// Hands a mark to the meter's thread.
+    #[inline]
+    pub(super) fn push(&mut self, mark: Mark) {
+        if let Err(PushError::Full(mark)) = self.ring.push(mark) {
+            self.spill(mark);
+        }
+    }
+
+    /// Asks the meter's thread to read everything now.
+    pub(super) fn nudge(&self) {
+        let _ = self.commands.send(Command::Nudge);
+    }
+
+    /// Tells it that a run or an epoch began.
+    pub(super) fn begun(&self, mark: Mark) {
+        let _ = self.commands.send(Command::Begun(mark));
+    }
+
+    #[cold]
+    fn spill(&self, mark: Mark) {
+        // In a forked child nobody takes the marks.
+        if self.process != std::process::id() {
+            return;
+        }
+        let mut overflow = lock(&self.overflow);
+        overflow.push(mark);
+        // Whoever spilt first since the last drain has asked for the next.
+        if overflow.len() == 1 {
+            drop(overflow);
+            let _ = self.commands.send(Command::Drain);
+        }
+    }
+}
+
 /// The identity of the installed meter; [`NO_SPAN`] without one.
 #[inline]
-pub(crate) fn installed() -> u64 {
+pub(super) fn installed() -> u64 {
     INSTALLED.load(Ordering::Relaxed)
-}
-
-/// A span as it is opened: its identity, the span around it, its thread.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Opened {
-    pub id: u64,
-    pub parent: u64,
-    pub thread: u64,
-}
-
-/// Makes a new span the innermost one of this thread; `None` while the thread is torn down.
-#[inline]
-pub(crate) fn push_scope(meter: u64) -> Option<Opened> {
-    LOCAL
-        .try_with(|local| {
-            let mut thread = local.thread.get();
-            if thread == 0 {
-                thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
-                local.thread.set(thread);
-            }
-            let count = local.spans.get() + 1;
-            local.spans.set(count);
-            // 2^24 threads of 2^40 spans each before an identity comes twice.
-            let id = (thread << 40) | (count & ((1 << 40) - 1));
-            let mut scopes = local.scopes.try_borrow_mut().ok()?;
-            let parent = match scopes.iter().rev().find(|scope| scope.meter == meter) {
-                Some(scope) => scope.span,
-                None => NO_SPAN,
-            };
-            scopes.push(Scope { meter, span: id });
-            Some(Opened { id, parent, thread })
-        })
-        .ok()
-        .flatten()
-}
-
-/// Takes a span off its thread's open ones, in whatever order they end.
-///
-/// `false` if spans inside it may still be open: there are some, or this is not the thread that it
-/// began on, which may open more.
-#[inline]
-pub(crate) fn pop_scope(opened: Opened) -> bool {
-    LOCAL
-        .try_with(|local| {
-            // Identities hold the thread's number, so a span moved here inside a future is found too.
-            let Ok(mut scopes) = local.scopes.try_borrow_mut() else { return false };
-            match scopes.iter().rposition(|scope| scope.span == opened.id) {
-                Some(index) => {
-                    let ended = scopes.remove(index);
-                    scopes[index..].iter().all(|inside| inside.meter != ended.meter)
-                }
-                None => local.thread.get() == opened.thread,
-            }
-        })
-        .unwrap_or(false)
-}
-
-/// Exchanges this thread's open spans for others: a future takes its own along.
-pub(crate) fn swap_scopes(other: &mut Vec<Scope>) {
-    let _ = LOCAL.try_with(|local| {
-        if let Ok(mut scopes) = local.scopes.try_borrow_mut() {
-            std::mem::swap(&mut *scopes, other);
-        }
-    });
-}
-
-/// The innermost open span of this thread, for a future that is about to begin.
-pub(crate) fn innermost() -> Option<Scope> {
-    LOCAL.try_with(|local| local.scopes.try_borrow().ok()?.last().copied()).ok().flatten()
-}
-
-/// Hands a mark to the meter's thread; a meter that is gone gets none.
-#[inline]
-pub(crate) fn record(meter: u64, mark: Mark) {
-    with_writer(meter, |writer| {
-        if let Err(PushError::Full(mark)) = writer.ring.push(mark) {
-            // In a forked child nobody takes the marks.
-            if writer.process == std::process::id() {
-                lock(&writer.overflow).push(mark);
-                let _ = writer.commands.send(Command::Nudge);
-            }
-        }
-    });
-}
-
-/// Tells the meter's thread that a run or an epoch began.
-pub(crate) fn begun(meter: u64, mark: Mark) {
-    with_writer(meter, |writer| {
-        let _ = writer.commands.send(Command::Begun(mark));
-    });
-}
-
-/// Asks the meter's thread to read everything now.
-pub(crate) fn nudge(meter: u64) {
-    with_writer(meter, |writer| {
-        let _ = writer.commands.send(Command::Nudge);
-    });
-}
-
-#[inline]
-fn with_writer(meter: u64, action: impl FnOnce(&mut Writer)) {
-    let _ = LOCAL.try_with(|local| {
-        let Ok(mut writers) = local.writers.try_borrow_mut() else { return };
-        let index = match writers.iter().position(|writer| writer.meter == meter) {
-            Some(index) => index,
-            None => match connect(meter) {
-                Some(writer) => {
-                    writers.retain(|writer| !writer.ring.is_abandoned());
-                    writers.push(writer);
-                    writers.len() - 1
-                }
-                None => return,
-            },
-        };
-        action(&mut writers[index]);
-    });
-}
-
-#[cold]
-fn connect(meter: u64) -> Option<Writer> {
-    let rings =
-        lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)?;
-    Some(rings.connect())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,41 +1,21 @@
-//! One board: what it can tell, and what it tells.
+//! One board, read over time: when it is read, and what its values mean.
 
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use nvml_wrapper::enum_wrappers::device::Brand;
-use nvml_wrapper::enums::device::{DeviceArchitecture, SampleValue};
-use nvml_wrapper::error::NvmlError;
-use nvml_wrapper::struct_wrappers::device::FieldValueSample;
-use nvml_wrapper::structs::device::FieldId;
-use nvml_wrapper::{Device, Nvml};
+use nvml_wrapper::Nvml;
 
-use super::NAME;
+use super::call::{self, IMPOSSIBLE, Way, Ways};
+use super::portrait::{PERIOD, Portrait};
 use super::rate::{Judge, Rate, Word};
 use super::ticks::{BURST, Moment, Ticks};
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
 use crate::source::counter::{Advance, Counter};
-use crate::source::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
-use crate::units::{Joules, Watts};
+use crate::source::{Domain, PowerSource, Reading, Request, Value};
+use crate::units::Joules;
 
-/// `NVML_FI_DEV_TOTAL_ENERGY_CONSUMPTION`, millijoules.
-const ENERGY: FieldId = FieldId(83);
-/// `NVML_FI_DEV_POWER_INSTANT`, milliwatts.
-const POWER: FieldId = FieldId(186);
-
-/// Power no board can draw; what implies more is rejected.
-const IMPOSSIBLE: Watts = Watts::new(100_000.0);
-
-/// Gain error of a board's sensor: proportional, different from board to board, within ±5 %
-/// (Yang et al. 2024, section on steady state). Taken as one standard deviation, as the ±5 %
-/// come from few boards of a kind.
-const GAIN_ERROR: f64 = 0.05;
-
-/// Seconds between updates of power and of the counter, as long as they are not known: most boards
-/// since Turing (Yang et al. 2024, table of update periods).
-const PERIOD: f64 = 0.1;
 /// A burst of reads that shows a period lasts so long, seconds.
 const LEARNING: f64 = 0.6;
 /// The same at the start of a board that is read slowly from then on.
@@ -54,25 +34,13 @@ const TOGETHER: f64 = 0.001;
 /// The end of a run waits no longer for the counter's next update.
 const LAST_UPDATE: f64 = 0.15;
 
-/// How a quantity is read on this board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// As a field, together with others in one call.
-    Field,
-    /// By a call of its own.
-    Call,
-    /// Not at all.
-    None,
-}
-
 /// A board, read on a thread of its own.
 #[derive(Debug)]
 pub struct Board {
     nvml: Arc<Nvml>,
     index: u32,
     domain: [Domain; 1],
-    energy: Way,
-    power: Way,
+    ways: Ways,
     counter: Counter,
     counter_ticks: Ticks,
     power_ticks: Ticks,
@@ -106,79 +74,20 @@ struct Due {
     watch: Option<f64>,
 }
 
-/// What one read of a board gave.
-#[derive(Default)]
-struct Sample {
-    millijoules: Option<Result<u64, String>>,
-    watts: Option<Result<f64, String>>,
-}
-
 impl Board {
     /// Asks board `index` who it is and what it can tell.
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
-        let uuid = device.uuid().map_err(|error| format!("its UUID cannot be read: {error}"))?;
-        let (energy_field, power_field) = match fields(&device, &[ENERGY, POWER]) {
-            Ok([energy, power]) => (integer(energy).is_ok(), number(power).is_ok()),
-            Err(_) => (false, false),
-        };
-        let way = |field, call: bool| match (field, call) {
-            (true, _) => Way::Field,
-            (false, true) => Way::Call,
-            (false, false) => Way::None,
-        };
-        let energy = way(energy_field, !energy_field && device.total_energy_consumption().is_ok());
-        let power = way(power_field, !power_field && device.power_usage().is_ok());
-        let method = match (energy, power) {
-            (Way::None, Way::None) => {
-                return Err(match device.power_usage() {
-                    Ok(_) | Err(NvmlError::NotSupported) => {
-                        "it has neither an energy counter nor a power sensor".to_owned()
-                    }
-                    Err(error) => format!("its power cannot be read: {error}"),
-                });
-            }
-            (Way::None, _) => Method::Integrated,
-            _ => Method::Counter,
-        };
-        let name = device.name().unwrap_or_else(|_| "NVIDIA board".to_owned());
-        let (period, window) = sensor(device.architecture().ok(), &name, power);
-        let consumer = name.contains("GeForce")
-            || matches!(device.brand(), Ok(Brand::GeForce | Brand::GeForceRTX | Brand::Titan));
-        let domain = Domain {
-            id: format!("{NAME}:{uuid}"),
-            kind: DomainKind::Gpu,
-            source: NAME.to_owned(),
-            method,
-            sensor: Sensor {
-                counter_period_s: (energy != Way::None).then_some(PERIOD),
-                counter_quantum: (energy != Way::None).then_some(Joules::new(0.001)),
-                power_period_s: (power != Way::None).then_some(period),
-                power_window_s: (power != Way::None).then_some(window),
-                relative_error: GAIN_ERROR,
-                absolute_error: Watts::ZERO,
-            },
-            pci_address: device.pci_info().ok().map(|pci| {
-                // Function 0: the others of a board are its audio and USB controllers.
-                format!("{:04x}:{:02x}:{:02x}.0", pci.domain, pci.bus, pci.device)
-            }),
-            power_limit: device
-                .enforced_power_limit()
-                .ok()
-                .map(|milliwatts| Watts::new(f64::from(milliwatts) / 1000.0)),
-            note: note(&device, &name, power, window),
-            label: name,
-        };
+        let Portrait { domain, ways, window, consumer } = Portrait::of(&device)?;
         let now = clock::now().as_secs_f64();
-        let judge = Judge::new((power != Way::None).then_some(window), consumer);
+        let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
         let learnt = now + if slow { LEARNING_ONCE } else { LEARNING };
         Ok(Self {
             nvml: Arc::clone(nvml),
             index,
             domain: [domain],
-            energy,
-            power,
+            ways,
             counter: Counter::new(1000.0, None, IMPOSSIBLE),
             counter_ticks: Ticks::new(true),
             power_ticks: Ticks::new(false),
@@ -203,10 +112,10 @@ impl Board {
     /// Reads the counter, power or both, and says what they mean.
     fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
         let before = clock::now();
-        let sample = self.sample(energy, self.power != Way::None);
+        let sample = self.ways.read(&self.nvml, self.index, energy, self.ways.power != Way::None);
         let took = clock::now().since(before);
         let at = before.after(took / 2);
-        let call = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
+        let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
         let sample = match sample {
             Ok(sample) => sample,
@@ -216,20 +125,20 @@ impl Board {
         match sample.millijoules {
             Some(Ok(raw)) => {
                 self.cost = self.cost.min(took.as_secs_f64());
-                self.take_energy(call, raw, &mut words);
+                self.take_energy(during, raw, &mut words);
             }
             Some(Err(error)) => missing(format!("energy counter: {error}")),
             None => {}
         }
         match sample.watts {
             Some(Ok(watts)) => {
-                let moment = self.date_power(call, watts);
-                match power(watts) {
+                let moment = self.date_power(during, watts);
+                match call::power(watts) {
                     Value::Missing(text) => say(at, Duration::ZERO, Value::Missing(text)),
                     value => {
                         if let Some(moment) = moment {
                             let middle = moment.at - self.window / 2.0;
-                            if self.energy != Way::None {
+                            if self.ways.energy != Way::None {
                                 self.judge.power(middle, watts, &mut words);
                             }
                             say(Timestamp::from_secs_f64(middle), length(moment.within), value);
@@ -329,7 +238,7 @@ impl Board {
     /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
     fn plan(&mut self, t: f64, energy: bool) {
         // Without a counter every update counts.
-        let spacing = if self.energy == Way::None { 0.0 } else { SPACING };
+        let spacing = if self.ways.energy == Way::None { 0.0 } else { SPACING };
         let stride = |period: f64| (spacing / period).ceil().max(1.0);
         let learning = t < self.due.burst_end;
         if self.due.beaten && self.counter_ticks.period().is_none() {
@@ -342,12 +251,13 @@ impl Board {
         if !learning
             && t >= self.due.next_burst
             && self.due.bursts < BURSTS
-            && !(known(&self.counter_ticks, self.energy) && known(&self.power_ticks, self.power))
+            && !(known(&self.counter_ticks, self.ways.energy)
+                && known(&self.power_ticks, self.ways.power))
         {
             self.due.bursts += 1;
             self.due.burst_end = t + LEARNING;
             // Without its period a counter is worth little; power can wait.
-            let counter = known(&self.counter_ticks, self.energy);
+            let counter = known(&self.counter_ticks, self.ways.energy);
             let rest = if counter { BETWEEN_BURSTS } else { BETWEEN_TRIES };
             self.due.next_burst = t + LEARNING + rest;
         }
@@ -357,24 +267,26 @@ impl Board {
             // A beat that is not yet sharp would be lost within a second.
             let blurred = self.counter_ticks.within().is_some_and(|within| within > BLURRED);
             let slowly = t + if blurred { 0.3 } else { 1.0 };
-            self.due.energy = match (self.energy, self.judge.rate(), self.counter_ticks.period()) {
-                (Way::None, ..) | (_, Rate::Never, _) => f64::INFINITY,
-                (_, Rate::Own, Some(period)) => {
-                    self.counter_ticks.next_read(t, stride(period)).unwrap_or(slowly)
-                }
-                // About one update, as it wants to be watched, then a second's rest.
-                (_, Rate::Second, Some(_)) => {
-                    let watch = watch.filter(|after| t < *after);
-                    let from = if watch.is_some() { t } else { slowly };
-                    self.due.watch = watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
-                    self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
-                }
-                (_, _, None) if learning && self.may_burst() => t + BURST,
-                (_, _, None) => slowly,
-            };
+            self.due.energy =
+                match (self.ways.energy, self.judge.rate(), self.counter_ticks.period()) {
+                    (Way::None, ..) | (_, Rate::Never, _) => f64::INFINITY,
+                    (_, Rate::Own, Some(period)) => {
+                        self.counter_ticks.next_read(t, stride(period)).unwrap_or(slowly)
+                    }
+                    // About one update, as it wants to be watched, then a second's rest.
+                    (_, Rate::Second, Some(_)) => {
+                        let watch = watch.filter(|after| t < *after);
+                        let from = if watch.is_some() { t } else { slowly };
+                        self.due.watch =
+                            watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
+                        self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
+                    }
+                    (_, _, None) if learning && self.may_burst() => t + BURST,
+                    (_, _, None) => slowly,
+                };
         }
         self.power_ticks.hint(&self.counter_ticks);
-        self.due.power = match (self.power, self.power_ticks.period()) {
+        self.due.power = match (self.ways.power, self.power_ticks.period()) {
             (Way::None, _) => f64::INFINITY,
             (_, Some(period)) => {
                 let own = self.power_ticks.next_read(t, stride(period)).unwrap_or(t + period);
@@ -392,37 +304,6 @@ impl Board {
             }
         };
     }
-
-    fn sample(&self, energy: bool, power: bool) -> Result<Sample, String> {
-        let device = self.nvml.device_by_index(self.index).map_err(|error| error.to_string())?;
-        let mut sample = Sample::default();
-        let by_field = |wanted: bool, way: Way| wanted && way == Way::Field;
-        match (by_field(energy, self.energy), by_field(power, self.power)) {
-            (true, true) => {
-                let [energy, power] = fields(&device, &[ENERGY, POWER])?;
-                sample.millijoules = Some(integer(energy));
-                sample.watts = Some(number(power).map(from_milli));
-            }
-            (true, false) => {
-                let [energy] = fields(&device, &[ENERGY])?;
-                sample.millijoules = Some(integer(energy));
-            }
-            (false, true) => {
-                let [power] = fields(&device, &[POWER])?;
-                sample.watts = Some(number(power).map(from_milli));
-            }
-            (false, false) => {}
-        }
-        if energy && self.energy == Way::Call {
-            let read = device.total_energy_consumption();
-            sample.millijoules = Some(read.map_err(|error| error.to_string()));
-        }
-        if power && self.power == Way::Call {
-            let read = device.power_usage().map(|milliwatts| from_milli(f64::from(milliwatts)));
-            sample.watts = Some(read.map_err(|error| error.to_string()));
-        }
-        Ok(sample)
-    }
 }
 
 impl PowerSource for Board {
@@ -435,7 +316,7 @@ impl PowerSource for Board {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
         let now = clock::now().as_secs_f64();
-        let counts = self.energy != Way::None && self.judge.rate() != Rate::Never;
+        let counts = self.ways.energy != Way::None && self.judge.rate() != Rate::Never;
         let energy = counts && (request != Request::Routine || self.due.energy <= now + TOGETHER);
         self.look(energy, &mut say);
         self.plan(now, energy);
@@ -468,7 +349,7 @@ impl Board {
     /// Puts what was learnt into the domain.
     fn sum_up(&mut self) {
         let domain = &mut self.domain[0];
-        if self.energy != Way::None {
+        if self.ways.energy != Way::None {
             let period = self.counter_ticks.period();
             domain.sensor.counter_period_s = period;
             if self.judge.rate() == Rate::Never {
@@ -500,109 +381,4 @@ fn tell(word: Word, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Va
 
 fn length(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
-}
-
-/// Seconds between updates of the power sensor, and seconds that it averages (Yang et al. 2024,
-/// results by architecture).
-fn sensor(architecture: Option<DeviceArchitecture>, name: &str, power: Way) -> (f64, f64) {
-    use DeviceArchitecture::{Ampere, Hopper, Maxwell, Pascal, Turing, Volta};
-    let quarter = ["A100", "A30", "A800", "H100", "H200", "H800", "GH200"];
-    let data_centre = quarter.iter().any(|board| name.contains(board));
-    match (architecture, power) {
-        (Some(Pascal | Volta), _) => (0.02, 0.01),
-        (Some(Ampere), Way::Field | Way::Call) if data_centre => (0.1, 0.025),
-        (Some(Hopper), Way::Field) => (0.1, 0.025),
-        (Some(Maxwell | Turing), _) => (0.1, 0.1),
-        (_, Way::Call) => (0.1, 1.0),
-        _ if data_centre => (0.1, 0.025),
-        _ => (0.1, 0.1),
-    }
-}
-
-/// A board that answers at all draws something, so 0 W is a failed read too.
-fn power(watts: f64) -> Value {
-    if watts > 0.0 && watts <= IMPOSSIBLE.get() {
-        Value::Power(Watts::new(watts))
-    } else {
-        Value::Missing(format!(
-            "power: {watts} W is rejected; it must lie above 0 and below {IMPOSSIBLE}"
-        ))
-    }
-}
-
-fn note(device: &Device, name: &str, power: Way, window: f64) -> Option<String> {
-    let mut notes = Vec::new();
-    if device.mig_mode().is_ok_and(|mode| mode.current == 1) {
-        notes.push(
-            "shared: MIG is on and the sensors show the whole board, whoever uses its instances",
-        );
-    }
-    if name.contains("GH200") {
-        notes.push("instantaneous power of a Grace Hopper module may contain its CPU");
-    }
-    if power != Way::None && window >= 0.5 {
-        notes.push(
-            "power is a 1 s average; its readings are placed in the middle of what they average",
-        );
-    }
-    (!notes.is_empty()).then(|| notes.join("; "))
-}
-
-type Field = Result<FieldValueSample, NvmlError>;
-
-/// Asks for several fields in one call. Each has a result and a type of its own.
-fn fields<const N: usize>(device: &Device, ids: &[FieldId; N]) -> Result<[Field; N], String> {
-    let values = device.field_values_for(ids).map_err(|error| error.to_string())?;
-    let count = values.len();
-    values.try_into().map_err(|_| format!("{N} fields were asked for and {count} came"))
-}
-
-fn value(field: Field) -> Result<SampleValue, String> {
-    field.and_then(|field| field.value).map_err(|error| error.to_string())
-}
-
-fn integer(field: Field) -> Result<u64, String> {
-    match value(field)? {
-        SampleValue::U32(value) => Ok(u64::from(value)),
-        SampleValue::U64(value) => Ok(value),
-        SampleValue::I64(value) => u64::try_from(value).map_err(|_| format!("{value} is negative")),
-        SampleValue::F64(value) => Err(format!("{value} is not an integer")),
-    }
-}
-
-fn number(field: Field) -> Result<f64, String> {
-    Ok(match value(field)? {
-        SampleValue::U32(value) => f64::from(value),
-        SampleValue::U64(value) => value as f64,
-        SampleValue::I64(value) => value as f64,
-        SampleValue::F64(value) => value,
-    })
-}
-
-fn from_milli(value: f64) -> f64 {
-    value / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_is_not_a_power() {
-        for watts in [f64::NAN, f64::INFINITY, -3.0, 0.0, 1e12] {
-            assert!(matches!(power(watts), Value::Missing(_)), "{watts}");
-        }
-        assert_eq!(power(312.5), Value::Power(Watts::new(312.5)));
-    }
-
-    #[test]
-    fn a_field_is_read_by_its_own_type_and_result() {
-        let field = |value| Ok(FieldValueSample { field: ENERGY, timestamp: 0, latency: 0, value });
-        assert_eq!(integer(field(Ok(SampleValue::U64(7)))), Ok(7));
-        assert_eq!(integer(field(Ok(SampleValue::U32(7)))), Ok(7));
-        assert!(integer(field(Ok(SampleValue::I64(-7)))).is_err());
-        assert!(integer(field(Ok(SampleValue::F64(7.0)))).is_err());
-        assert!(integer(field(Err(NvmlError::NotSupported))).is_err());
-        assert_eq!(number(field(Ok(SampleValue::U32(250_000)))), Ok(250_000.0));
-    }
 }

@@ -93,7 +93,10 @@ fn find(
         Availability::Available
     } else if hidden {
         Availability::Unavailable {
-            reason: "CUDA_VISIBLE_DEVICES hides every board from this program".to_owned(),
+            reason: match devices {
+                Devices::List(_) => "the run uses none of this machine's boards".to_owned(),
+                _ => "CUDA_VISIBLE_DEVICES hides every board from this program".to_owned(),
+            },
             remedy: "name the boards it trains on, or meter all with `MeterBuilder::devices`"
                 .to_owned(),
         }
