@@ -130,12 +130,11 @@ impl Sampler {
             // However many asked, one read answers.
             match (command, now) {
                 (Ok(Command::Nudge), _) => asked = true,
-                (Ok(Command::Drain), _) => {}
                 (Ok(Command::Begun(mark)), _) => {
                     self.open.begin(mark);
                     asked = true;
                 }
-                (Err(RecvTimeoutError::Timeout), None) => {}
+                (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if asked {
                         self.readers.iter().for_each(Reader::edge);
