@@ -46,10 +46,11 @@
 //! * `macros` (default): [`track_energy`] measures; without it the attribute changes nothing.
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
 //! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
+//! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
 //!
 //! # Not covered
 //!
-//! A journal that survives the program's death: see `DESIGN.md` for what is planned.
+//! Children that a program forks have no meter, and those that it starts are metered with the machine.
 
 #![forbid(unsafe_code)]
 

@@ -125,6 +125,26 @@ pub use config::{
 };
 pub use curve::{Curve, Levels};
 
+/// Runs `child` in a forked copy of this process, and gives its exit code; `None` if it had none.
+///
+/// For tests that ask what a forked child does, and have no `unsafe` of their own. The process should
+/// have no threads that hold locks.
+pub fn forked(child: impl FnOnce() -> u8) -> Option<u8> {
+    // SAFETY: what the child does until it exits is ordinary code; what other threads may hold locked is
+    // the caller's care.
+    let process = unsafe { libc::fork() };
+    if process == 0 {
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(101);
+        // SAFETY: exits without what the parent has registered to be done at its own exit.
+        unsafe { libc::_exit(i32::from(code)) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is a valid place for one.
+    let waited = unsafe { libc::waitpid(process, &raw mut status, 0) };
+    (process > 0 && waited == process && libc::WIFEXITED(status))
+        .then(|| u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX))
+}
+
 /// `CLOCK_MONOTONIC`, nanoseconds.
 #[must_use]
 pub fn monotonic_ns() -> u64 {

@@ -11,6 +11,7 @@ mod failures;
 mod footprint;
 mod hwmon;
 mod idle;
+mod journal;
 mod macros;
 mod meter;
 mod nvml;

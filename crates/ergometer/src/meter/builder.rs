@@ -7,15 +7,19 @@ use std::time::Duration;
 use std::{env, thread};
 
 use super::sampler::Sampler;
-use super::{Inner, Live, Meter, Notes};
+use super::timeline::Timeline;
+use super::{Inner, Keeper, Live, Meter};
 use crate::footprint::Site;
+use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::journal::Journal;
+use crate::run::ledger::Ledger;
 use crate::run::provenance;
 use crate::run::rank::{self, Rank};
 use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
-use crate::source::{Availability, DomainKind, PowerSource, SourceReport};
+use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
@@ -39,6 +43,10 @@ pub struct MeterBuilder {
     idle: Duration,
     settings: Settings,
     replay: Option<PathBuf>,
+    journal: Option<PathBuf>,
+    journal_steps: u64,
+    #[cfg(all(unix, feature = "signals"))]
+    on_signal: bool,
     sources: Vec<Box<dyn PowerSource>>,
 }
 
@@ -57,6 +65,10 @@ impl MeterBuilder {
             idle: Duration::ZERO,
             settings: Settings::default(),
             replay: None,
+            journal: None,
+            journal_steps: 1,
+            #[cfg(all(unix, feature = "signals"))]
+            on_signal: false,
             sources: Vec::new(),
         }
     }
@@ -183,6 +195,33 @@ impl MeterBuilder {
         self
     }
 
+    /// Keeps a journal of the run in `folder`, which is made if it is not there: a file that holds all
+    /// but the last second of the run however the program ends. [`Record::recover`](crate::Record::recover)
+    /// reads it; [`Meter::journal`] is its path, and [`run::journal`](crate::run::journal) what is in it.
+    pub fn journal(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.journal = Some(folder.into());
+        self
+    }
+
+    /// Of the single steps every `every`-th has a row in the journal: all by default, none for 0.
+    /// Epochs, sums and statistics are of all steps in any case.
+    pub fn journal_steps(mut self, every: u64) -> Self {
+        self.journal_steps = every;
+        self
+    }
+
+    /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
+    /// and then lets the signal end the program as it would have.
+    ///
+    /// Needs the feature `signals`. For programs that do not catch these signals themselves: those call
+    /// [`Meter::finish`] when they do. A meter that was finished or dropped leaves the signals to their
+    /// default. The record is marked as not finished, and a warning names the signal.
+    #[cfg(all(unix, feature = "signals"))]
+    pub fn finish_on_signal(mut self) -> Self {
+        self.on_signal = true;
+        self
+    }
+
     /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
     /// [`span`](crate::span()).
     ///
@@ -198,21 +237,13 @@ impl MeterBuilder {
             .with_remedy("finish that one first, or use `start` for one of its own"))
     }
 
-    /// Starts the meter without making it the one of this process.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
-    /// [`ErrorKind::Sampler`] if no thread can be started. Hardware that cannot be read is no
-    /// error: see [`Meter::sources`].
-    pub fn start(self) -> Result<Meter> {
-        let mut site = self.site;
-        if let Some(region) = &self.region {
-            site = site.region(region)?;
-        }
-        if let Some(pue) = self.pue {
-            site = site.with_pue(pue)?;
+    /// Settings that make no sense whatever the hardware.
+    fn check(&self) -> Result<()> {
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal && self.journal.is_none() {
+            let message = "a run that a signal ends has nowhere to leave its record";
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("name a folder with `MeterBuilder::journal`"));
         }
         for (kind, watts) in &self.settings.fixed {
             if !watts.get().is_finite() || watts.get() < 0.0 {
@@ -221,7 +252,21 @@ impl MeterBuilder {
                     .with_remedy("give a finite wattage that is not negative"));
             }
         }
+        Ok(())
+    }
 
+    /// Starts the meter without making it the one of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
+    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
+    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
+    /// no error: see [`Meter::sources`].
+    pub fn start(self) -> Result<Meter> {
+        self.check()?;
+        let site = place(self.site, self.region.as_deref(), self.pue)?;
         let mut standing = rank::standing(|name| env::var(name).ok());
         if let Some((rank, world_size)) = self.rank {
             standing.rank = Some(Rank::set(rank, world_size)?);
@@ -263,7 +308,10 @@ impl MeterBuilder {
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let live = Arc::new(Mutex::new(Live::default()));
-        let domains = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
+        let machine = provenance::machine(machine_id);
+        let git_commit = provenance::git_commit();
         Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&live)).map_err(|error| {
             Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
                 .with_source(error)
@@ -274,26 +322,80 @@ impl MeterBuilder {
             // As at the edges of an epoch: what lies nearest to it is worth most.
             let _ = commands.send(Command::Nudge);
         }
-        Ok(Meter {
+        let head = Arc::new(Head {
+            label: self.label,
+            standing,
+            machine,
+            git_commit,
+            start: clock::now(),
+            started: jiff::Timestamp::now(),
+            idle_from,
+            site,
+            accelerators: self.accelerators,
+            sources: reports,
+        });
+        let notes = Arc::default();
+        let journal = self.journal.map(|folder| {
+            let journal = begin_journal(&folder, &head, &domains)?;
+            let path = journal.path().to_owned();
+            let keeper =
+                Keeper::new(journal, Arc::clone(&head), Arc::clone(&notes), self.journal_steps);
+            let _ = commands.send(Command::Keep(Box::new(keeper)));
+            Ok(path)
+        });
+        let journal = match journal.transpose() {
+            Ok(journal) => journal,
+            Err(error) => {
+                let _ = commands.send(Command::Stop);
+                return Err(error);
+            }
+        };
+        let meter = Meter {
             inner: Arc::new(Inner {
                 rings,
                 commands,
                 live,
                 finished: false.into(),
-                idle_from,
-                start: clock::now(),
-                started: jiff::Timestamp::now(),
-                label: self.label,
-                standing,
-                machine_id: provenance::machine_id(&self.settings.proc_root, Path::new("/etc")),
-                site,
-                accelerators: self.accelerators,
-                sources: reports,
+                process: std::process::id(),
+                head,
                 domains,
-                notes: Mutex::new(Notes::default()),
+                notes,
+                journal,
             }),
-        })
+        };
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal {
+            super::signals::watch(&meter.inner)?;
+        }
+        Ok(meter)
     }
+}
+
+fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
+    if let Some(region) = region {
+        site = site.region(region)?;
+    }
+    match pue {
+        Some(pue) => site.with_pue(pue),
+        None => Ok(site),
+    }
+}
+
+/// The journal, with a first line that says what the record of no time at all does.
+fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journal> {
+    let unread = |domain: &Domain| Timeline::new(domain.sensor, domain.method, head.start);
+    let timelines: Vec<_> = domains.iter().map(unread).collect();
+    let books = Books {
+        timelines: &timelines,
+        earlier: &[],
+        ledger: Ledger::new(domains.len()),
+        domains,
+        warnings: Vec::new(),
+    };
+    let mut record = assemble::record(head, Notes::default(), head.start, books);
+    record.run.finished = false;
+    record.warnings.clear();
+    Journal::create(folder, &record, head.start)
 }
 
 impl std::fmt::Debug for MeterBuilder {

@@ -96,6 +96,15 @@ impl Curve {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Takes back all but the first so many segments.
+    pub(super) fn truncate(&mut self, segments: usize) {
+        self.segments.truncate(segments);
+    }
+
     pub(super) fn start(&self) -> Option<f64> {
         self.segments.first().map(|segment| segment.from)
     }

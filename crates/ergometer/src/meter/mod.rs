@@ -2,29 +2,32 @@
 
 mod builder;
 mod curve;
+mod keeper;
 mod live;
 mod reader;
 mod sampler;
 mod shape;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 pub(crate) mod timeline;
 mod uncertainty;
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use builder::MeterBuilder;
+pub(crate) use keeper::Keeper;
 pub use live::{Live, LiveSteps};
-pub(crate) use sampler::Books;
+pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 
 use crate::clock::{self, Timestamp};
-use crate::footprint::Site;
-use crate::run::rank::Standing;
-use crate::run::{Record, assemble};
+use crate::run::Record;
+use crate::run::assemble::{self, Books, Head, Notes};
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{Command, Rings};
 use crate::span::{Label, Span};
@@ -36,7 +39,8 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
 /// A running meter.
 ///
 /// It reads the hardware on one background thread. Clones share it; when the last one is dropped
-/// without [`Meter::finish`], the run is given up and its record is lost.
+/// without [`Meter::finish`], the run is given up and its record is lost, unless there is a
+/// [journal](MeterBuilder::journal).
 ///
 /// ```
 /// use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
@@ -64,25 +68,12 @@ struct Inner {
     commands: Sender<Command>,
     live: Arc<Mutex<Live>>,
     finished: AtomicBool,
-    /// From when on, up to `start`, the baseline was measured.
-    idle_from: Option<Timestamp>,
-    start: Timestamp,
-    started: jiff::Timestamp,
-    label: String,
-    standing: Standing,
-    machine_id: Option<String>,
-    site: Site,
-    accelerators: Option<u32>,
-    sources: Vec<SourceReport>,
+    /// The process whose threads the meter's are; a forked child has none of them.
+    process: u32,
+    head: Arc<Head>,
     domains: Vec<Domain>,
-    notes: Mutex<Notes>,
-}
-
-/// What the user adds to the record.
-#[derive(Default)]
-struct Notes {
-    results: BTreeMap<String, f64>,
-    facts: BTreeMap<String, String>,
+    notes: Arc<Mutex<Notes>>,
+    journal: Option<PathBuf>,
 }
 
 impl Meter {
@@ -94,13 +85,19 @@ impl Meter {
     /// What each source found: available, or why not and what would change that.
     #[must_use]
     pub fn sources(&self) -> &[SourceReport] {
-        &self.inner.sources
+        &self.inner.head.sources
     }
 
     /// The domains that are metered.
     #[must_use]
     pub fn domains(&self) -> &[Domain] {
         &self.inner.domains
+    }
+
+    /// The journal of this run, where [one is kept](MeterBuilder::journal).
+    #[must_use]
+    pub fn journal(&self) -> Option<&Path> {
+        self.inner.journal.as_deref()
     }
 
     /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
@@ -146,9 +143,21 @@ impl Meter {
     /// # Errors
     ///
     /// [`ErrorKind::Finished`] on a second call; [`ErrorKind::Sampler`] if the background thread
-    /// does not answer within 30 seconds because a driver does not.
+    /// does not answer within 30 seconds because a driver does not, or if this is a child that was
+    /// forked from the meter's process.
     pub fn finish(&self) -> Result<Record> {
+        self.end(None)
+    }
+
+    /// Ends the run, at the program's wish or before a signal ends the program.
+    fn end(&self, signal: Option<&str>) -> Result<Record> {
         let end = clock::now();
+        if self.inner.process != std::process::id() {
+            let message = "the meter is that of the process this one was forked from";
+            return Err(Error::new(ErrorKind::Sampler, message).with_remedy(
+                "start a meter after forking, or finish it in the process it began in",
+            ));
+        }
         if self.inner.finished.swap(true, Ordering::AcqRel) {
             return Err(Error::new(ErrorKind::Finished, "the meter was already finished"));
         }
@@ -159,32 +168,31 @@ impl Meter {
         };
         let (reply, books) = mpsc::channel();
         self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
-        let books = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        let ended = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
         let notes = std::mem::take(&mut *self.notes());
-        Ok(assemble::record(
-            assemble::Head {
-                label: &self.inner.label,
-                standing: &self.inner.standing,
-                machine_id: self.inner.machine_id.clone(),
-                started: self.inner.started,
-                idle_from: self.inner.idle_from,
-                site: &self.inner.site,
-                accelerators: self.inner.accelerators,
-                sources: &self.inner.sources,
-                results: notes.results,
-                facts: notes.facts,
-            },
-            self.inner.start,
-            end,
-            books,
-        ))
+        let books = Books {
+            timelines: &ended.timelines,
+            earlier: &[],
+            ledger: ended.ledger,
+            domains: &ended.domains,
+            warnings: ended.warnings,
+        };
+        let mut record = assemble::record(&self.inner.head, notes, end, books);
+        if let Some(signal) = signal {
+            record.run.finished = false;
+            record.warnings.push(format!("the run was ended by {signal}"));
+        }
+        if let Some(journal) = ended.journal {
+            journal.end(&mut record);
+        }
+        Ok(record)
     }
 }
 
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Meter")
-            .field("label", &self.inner.label)
+            .field("label", &self.inner.head.label)
             .field("domains", &self.inner.domains)
             .finish_non_exhaustive()
     }

@@ -7,9 +7,11 @@ use std::thread;
 use std::time::Duration;
 
 use super::Live;
+use super::keeper::{Keeper, OpenSpans, Standing};
 use super::reader::Reader;
 use super::timeline::Timeline;
 use crate::clock::{self, Timestamp};
+use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource};
 use crate::span::ring::{Command, Rings};
@@ -25,12 +27,14 @@ const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 const RECENT: Duration = Duration::from_secs(1);
 
 /// What the thread hands back at the end of a run.
-pub(crate) struct Books {
+pub(crate) struct Ended {
     pub timelines: Vec<Timeline>,
     pub ledger: Ledger,
     /// The domains with what was learnt of their sensors.
     pub domains: Vec<Domain>,
     pub warnings: Vec<String>,
+    /// The journal, for its last row.
+    pub journal: Option<Journal>,
 }
 
 pub(super) struct Sampler {
@@ -42,6 +46,8 @@ pub(super) struct Sampler {
     inbox: Receiver<Command>,
     live: Arc<Mutex<Live>>,
     warnings: Vec<String>,
+    open: OpenSpans,
+    keeper: Option<Keeper>,
     start: Timestamp,
 }
 
@@ -79,6 +85,8 @@ impl Sampler {
             inbox,
             live,
             warnings: Vec::new(),
+            open: OpenSpans::default(),
+            keeper: None,
             start,
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
@@ -88,31 +96,56 @@ impl Sampler {
     fn run(mut self) {
         let mut next = self.start.after(ROUND);
         loop {
-            let mut command = self.inbox.recv_timeout(next.since(clock::now()));
-            // However many asked, one read and one round answer.
-            let mut edge = false;
-            while let Ok(Command::Nudge | Command::Drain) = command {
-                edge |= matches!(command, Ok(Command::Nudge));
-                command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
-            }
-            if edge {
-                for reader in &self.readers {
-                    reader.edge();
-                }
-            }
+            let (command, now) = self.listen(next);
             match command {
+                Ok(Command::Keep(keeper)) => {
+                    self.ledger.log = keeper.log();
+                    self.keeper = Some(*keeper);
+                    continue;
+                }
                 Ok(Command::Finish(end, reply)) => {
                     let _ = reply.send(self.finish(end));
                     return;
                 }
-                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Command::Nudge | Command::Drain) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                    self.give_up();
+                    return;
+                }
+                Ok(Command::Nudge | Command::Drain | Command::Begun(_))
+                | Err(RecvTimeoutError::Timeout) => {}
             }
-            // Asked before anything is taken, so that every mark that ended by then has been left.
-            let now = clock::now();
             self.collect();
             self.book(now);
             next = now.after(ROUND);
+        }
+    }
+
+    /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
+    /// begun that is not known.
+    fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
+        let mut command = self.inbox.recv_timeout(next.since(clock::now()));
+        let mut now = None;
+        let mut asked = false;
+        loop {
+            // However many asked, one read answers.
+            match (command, now) {
+                (Ok(Command::Nudge), _) => asked = true,
+                (Ok(Command::Begun(mark)), _) => {
+                    self.open.begin(mark);
+                    asked = true;
+                }
+                (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
+                (command, now) => {
+                    if asked {
+                        self.readers.iter().for_each(Reader::edge);
+                    }
+                    return (command, now.unwrap_or_else(clock::now));
+                }
+            }
+            // Asked before the inbox is found empty, and before anything is taken: every mark that
+            // ended by then has been left, and the word of every epoch that began by then.
+            now = Some(clock::now());
+            command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }
     }
 
@@ -130,9 +163,53 @@ impl Sampler {
     fn book(&mut self, now: Timestamp) {
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
-        self.rings.drain(self.ledger.inbox());
+        self.drain();
         self.ledger.book(settled, &self.timelines);
         self.show(settled);
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.keep(now, self.standing());
+            self.keeper = Some(keeper);
+        }
+    }
+
+    fn drain(&mut self) {
+        let inbox = self.ledger.inbox();
+        let known = inbox.len();
+        self.rings.drain(inbox);
+        self.open.end(&inbox[known..]);
+    }
+
+    fn standing(&mut self) -> Standing<'_> {
+        Standing {
+            timelines: &mut self.timelines,
+            ledger: &mut self.ledger,
+            open: &self.open,
+            domains: &self.domains,
+            warnings: &self.warnings,
+        }
+    }
+
+    /// The meter was dropped: what is known up to now goes into the journal.
+    fn give_up(mut self) {
+        if self.keeper.is_some() {
+            let now = clock::now();
+            self.collect();
+            self.close(now);
+        }
+    }
+
+    /// Books everything up to `end`, the end of the run.
+    fn close(&mut self, end: Timestamp) {
+        for line in &mut self.timelines {
+            line.close(end);
+        }
+        self.drain();
+        self.ledger.book(end, &self.timelines);
+        self.show(end);
+        if let Some(mut keeper) = self.keeper.take() {
+            keeper.last(end, self.standing());
+            self.keeper = Some(keeper);
+        }
     }
 
     fn show(&self, settled: Timestamp) {
@@ -147,7 +224,7 @@ impl Sampler {
             lines().filter_map(|line| line.recent_power(RECENT)).reduce(|a: Watts, b| a + b);
     }
 
-    fn finish(mut self, end: Timestamp) -> Books {
+    fn finish(mut self, end: Timestamp) -> Ended {
         let deadline = clock::now().after(LAST_READ_TIMEOUT);
         let replies: Vec<_> = self.readers.iter().map(Reader::last).collect();
         for (reader, reply) in self.readers.iter().zip(replies) {
@@ -161,17 +238,13 @@ impl Sampler {
             }
         }
         self.collect();
-        for line in &mut self.timelines {
-            line.close(end);
-        }
-        self.rings.drain(self.ledger.inbox());
-        self.ledger.book(end, &self.timelines);
-        self.show(end);
-        Books {
+        self.close(end);
+        Ended {
             timelines: self.timelines,
             ledger: self.ledger,
             domains: self.domains,
             warnings: self.warnings,
+            journal: self.keeper.map(Keeper::journal),
         }
     }
 }

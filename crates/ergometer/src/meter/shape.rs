@@ -94,7 +94,7 @@ impl Stray {
 }
 
 /// Takes cells in and gives each its shape once its neighbours are known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Shaper {
     /// Power is not a constant that somebody stated.
     varies: bool,
@@ -136,6 +136,17 @@ impl Shaper {
 
     pub(super) fn curve(&self) -> &Curve {
         &self.curve
+    }
+
+    /// Takes the settled curve away, to be given back.
+    pub(super) fn take_curve(&mut self) -> Curve {
+        std::mem::take(&mut self.curve)
+    }
+
+    /// Gives the settled curve back, as it was when it had so many segments.
+    pub(super) fn give_curve(&mut self, mut curve: Curve, segments: usize) {
+        curve.truncate(segments);
+        self.curve = curve;
     }
 
     /// Where the cells end: seconds and joules.

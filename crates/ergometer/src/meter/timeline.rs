@@ -111,7 +111,7 @@ impl Health {
 }
 
 /// E(t) of one domain, built from its readings.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Timeline {
     sensor: Sensor,
     method: Method,
@@ -339,6 +339,35 @@ impl Timeline {
         self.settle_by_power(end);
         self.hold_until(end);
         self.shaper.flush();
+    }
+
+    /// What `view` sees of the timelines if the run ended at `end`; they go on as if nothing were.
+    pub(crate) fn preview<R>(
+        lines: &mut [Self],
+        end: Timestamp,
+        view: impl FnOnce(&[Self]) -> R,
+    ) -> R {
+        let before: Vec<_> = lines.iter_mut().map(Self::all_but_the_curve).collect();
+        for line in &mut *lines {
+            line.close(end);
+        }
+        let seen = view(lines);
+        for (line, (before, segments)) in lines.iter_mut().zip(before) {
+            // The settled curve is only ever appended to.
+            let curve = line.shaper.take_curve();
+            *line = before;
+            line.shaper.give_curve(curve, segments);
+        }
+        seen
+    }
+
+    /// A copy without the settled curve, which is long, and the number of its segments.
+    fn all_but_the_curve(&mut self) -> (Self, usize) {
+        let curve = self.shaper.take_curve();
+        let copy = self.clone();
+        let segments = curve.len();
+        self.shaper.give_curve(curve, segments);
+        (copy, segments)
     }
 
     /// Continues the curve to `end` at its last level.

@@ -1,5 +1,7 @@
 //! The record as JSON, and back.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use crate::run::Record;
@@ -22,23 +24,24 @@ impl Record {
     ///
     /// [`ErrorKind::Format`] if it cannot be expressed, which no record of a meter is.
     pub fn to_json(&self) -> Result<String> {
-        let mut lost = Vec::new();
-        for (name, value) in self.results.iter().filter(|(_, value)| !value.is_finite()) {
-            lost.push(format!("result '{name}' is {value}, which JSON cannot hold"));
-        }
-        let json = if lost.is_empty() {
-            serde_json::to_string_pretty(self)
-        } else {
-            let mut finite = self.clone();
-            finite.results.retain(|_, value| value.is_finite());
-            finite.warnings.extend(lost);
-            serde_json::to_string_pretty(&finite)
-        };
-        let json = json.map_err(|error| {
+        let json = serde_json::to_string_pretty(self.finite().as_ref()).map_err(|error| {
             Error::new(ErrorKind::Format, format!("the record is no JSON: {error}"))
                 .with_source(error)
         })?;
         Ok(json + "\n")
+    }
+
+    /// The record without results that have no form in JSON, and with warnings that name them.
+    pub(crate) fn finite(&self) -> Cow<'_, Self> {
+        if self.results.values().all(|value| value.is_finite()) {
+            return Cow::Borrowed(self);
+        }
+        let mut finite = self.clone();
+        for (name, value) in self.results.iter().filter(|(_, value)| !value.is_finite()) {
+            finite.warnings.push(format!("result '{name}' is {value}, which JSON cannot hold"));
+        }
+        finite.results.retain(|_, value| value.is_finite());
+        Cow::Owned(finite)
     }
 
     /// Reads a record that [`Record::to_json`] wrote.

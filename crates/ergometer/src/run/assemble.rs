@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{self, EpochRow, Node};
-use super::provenance;
+use super::ledger::{self, EpochRow, Ledger, Node};
 use super::rank::Standing;
-use super::record::{DomainRecord, Energy, Epoch, Record, RunInfo, SCHEMA, SpanNode, Usage};
+use super::record::{
+    DomainRecord, Energy, Epoch, Machine, Record, RunInfo, SCHEMA, SpanNode, Usage,
+};
 use crate::clock::Timestamp;
 use crate::footprint::Site;
 use crate::meter::timeline::{Drawn, Health, Timeline};
-use crate::meter::{Books, Method, Uncertainty};
+use crate::meter::{Method, Uncertainty};
 use crate::source::{Domain, DomainKind, SourceReport};
 use crate::span::Label;
 use crate::units::{Joules, Watts};
@@ -17,28 +18,56 @@ use crate::units::{Joules, Watts};
 /// Joules below which two sensors are not compared.
 const LITTLE: f64 = 500.0;
 
-/// What the record holds beside the books.
-pub(crate) struct Head<'a> {
-    pub label: &'a str,
-    pub standing: &'a Standing,
-    pub machine_id: Option<String>,
+/// What the record holds beside the books, and what is known when the run begins.
+pub(crate) struct Head {
+    pub label: String,
+    pub standing: Standing,
+    pub machine: Machine,
+    pub git_commit: Option<String>,
+    /// The run's start.
+    pub start: Timestamp,
+    /// The same by the wall clock.
     pub started: jiff::Timestamp,
     /// From when on, up to the run's start, the baseline was measured.
     pub idle_from: Option<Timestamp>,
-    pub site: &'a Site,
+    pub site: Site,
     pub accelerators: Option<u32>,
-    pub sources: &'a [SourceReport],
+    pub sources: Vec<SourceReport>,
+}
+
+impl Head {
+    /// Unique identity of the run.
+    pub(crate) fn id(&self) -> String {
+        format!("{}-{}", self.started.as_nanosecond(), std::process::id())
+    }
+}
+
+/// What the user adds to the record.
+#[derive(Clone, Default)]
+pub(crate) struct Notes {
     pub results: BTreeMap<String, f64>,
     pub facts: BTreeMap<String, String>,
 }
 
-/// The record of the run from `start` to `end`.
-pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Books) -> Record {
-    let Books { timelines, mut ledger, domains, mut warnings } = books;
+/// The books of a run, as they stand at a moment to which the timelines reach.
+pub(crate) struct Books<'a> {
+    pub timelines: &'a [Timeline],
+    /// Epochs that are in no row of this record, but in the run: those a journal already has.
+    pub earlier: &'a [EpochRow],
+    pub ledger: Ledger,
+    /// The domains with what was learnt of their sensors.
+    pub domains: &'a [Domain],
+    pub warnings: Vec<String>,
+}
+
+/// The record of the run up to `end`.
+pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
+    let Books { timelines, earlier, mut ledger, domains, mut warnings } = books;
+    let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
-    let scale = Scale { domains: &domains, timelines: &timelines };
-    let idle = head.idle_from.map(|from| Baseline::measure(&timelines, from, start));
+    let scale = Scale { domains, timelines };
+    let idle = head.idle_from.map(|from| Baseline::measure(timelines, from, start));
     let total = scale.usage(&whole, seconds);
 
     warnings.extend_from_slice(&head.standing.remarks);
@@ -49,40 +78,43 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
              their children are"
         ));
     }
-    let (outside, overlapping) = ledger::outside_epochs(&ledger.epochs, start, end, &timelines);
+    let (outside, overlapping) =
+        ledger::outside_epochs(earlier.iter().chain(&ledger.epochs), start, end, timelines);
     if overlapping {
         warnings.push(
             "epochs overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
-    if ledger.epochs.iter().any(|epoch| epoch.overlapping) {
+    if earlier.iter().chain(&ledger.epochs).any(|epoch| epoch.overlapping) {
         warnings.push(
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
     warnings.extend(unresolved(&tree));
-    warnings.extend(unread(&domains, &timelines));
+    warnings.extend(unread(domains, timelines));
 
-    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu).count();
+    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
+    let boards: Vec<String> = boards.map(|domain| domain.label.clone()).collect();
     let accelerators =
-        head.accelerators.unwrap_or_else(|| u32::try_from(boards).unwrap_or(u32::MAX));
+        head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
     let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
     Record {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
-            id: format!("{}-{}", head.started.as_nanosecond(), std::process::id()),
-            label: head.label.to_owned(),
+            id: head.id(),
+            label: head.label.clone(),
             started: head.started.to_string(),
             seconds,
             idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
             command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
-            git_commit: provenance::git_commit(),
+            git_commit: head.git_commit.clone(),
             rank: head.standing.rank.clone(),
             group: head.standing.group.clone(),
+            finished: true,
         },
-        machine: provenance::machine(&domains, head.machine_id),
-        sources: head.sources.to_vec(),
+        machine: Machine { accelerators: boards, ..head.machine.clone() },
+        sources: head.sources.clone(),
         domains: scale.domain_records(&whole, seconds, idle.as_ref()),
         total,
         epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
@@ -94,11 +126,21 @@ pub(crate) fn record(head: Head<'_>, start: Timestamp, end: Timestamp, books: Bo
             .collect(),
         spans: tree.iter().map(|(label, node)| span_node(label, node)).collect(),
         footprint,
-        results: head.results,
-        facts: head.facts,
+        results: notes.results,
+        facts: notes.facts,
         ranks: Vec::new(),
         warnings,
     }
+}
+
+/// The row of one epoch.
+pub(crate) fn epoch(
+    domains: &[Domain],
+    timelines: &[Timeline],
+    row: &EpochRow,
+    start: Timestamp,
+) -> Epoch {
+    Scale { domains, timelines }.epoch(row, start)
 }
 
 /// Names the spans that are too short for the sensors: of so little energy it matters more where their

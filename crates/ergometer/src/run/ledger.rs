@@ -108,7 +108,7 @@ fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
 }
 
 /// What has closed inside a span that has not.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Inside {
     children: BTreeMap<Label, Node>,
     steps: Option<StepStats>,
@@ -141,6 +141,40 @@ pub(crate) struct Ledger {
     pub steps: BTreeMap<&'static str, StepStats>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
+    /// Single steps for the journal, where there is one.
+    pub log: Option<StepLog>,
+}
+
+/// Single steps, as they were booked.
+pub(crate) struct StepLog {
+    /// Every so many-th step is kept.
+    pub every: u64,
+    pub seen: u64,
+    pub steps: Vec<StepEntry>,
+}
+
+/// One step.
+pub(crate) struct StepEntry {
+    pub name: &'static str,
+    pub start: Timestamp,
+    pub seconds: f64,
+    pub items: f64,
+    pub joules: Vec<f64>,
+}
+
+impl StepLog {
+    fn add(&mut self, mark: &Mark, seconds: f64, joules: &[f64]) {
+        if self.seen.is_multiple_of(self.every) {
+            self.steps.push(StepEntry {
+                name: mark.label.name,
+                start: mark.start,
+                seconds,
+                items: mark.items,
+                joules: joules.to_vec(),
+            });
+        }
+        self.seen += 1;
+    }
 }
 
 impl Ledger {
@@ -154,6 +188,34 @@ impl Ledger {
             epoch_counts: BTreeMap::new(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
+            log: None,
+        }
+    }
+
+    /// The books as they would be if the run ended at `end`, but for the epochs that are closed already.
+    ///
+    /// `open` are marks of spans that are not closed; those that `end` cuts are closed there.
+    pub(crate) fn fork(&self, open: impl Iterator<Item = Mark>, end: Timestamp) -> Self {
+        let mut pending = self.pending.clone();
+        pending.extend(open);
+        pending.retain_mut(|mark| {
+            let cut = mark.end > end;
+            if cut {
+                mark.end = end;
+                mark.outlived = true;
+            }
+            mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
+        });
+        Self {
+            domains: self.domains,
+            pending,
+            open: self.open.clone(),
+            outlived: self.outlived.clone(),
+            epochs: Vec::new(),
+            epoch_counts: self.epoch_counts.clone(),
+            steps: self.steps.clone(),
+            live_steps: BTreeMap::new(),
+            log: None,
         }
     }
 
@@ -201,6 +263,9 @@ impl Ledger {
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
                 live.items += mark.items;
+                if let Some(log) = &mut self.log {
+                    log.add(mark, seconds, &joules);
+                }
                 let tile = Tiling::of(mark.start, mark.end, self.domains);
                 let sum = self.steps_inside(parent, &tile, timelines);
                 sum.add(&joules, seconds, mark.items, mark.label.unit);
@@ -283,13 +348,13 @@ impl Ledger {
 }
 
 /// Joules per domain of `[start, end]` outside every epoch, and whether epochs overlap.
-pub(crate) fn outside_epochs(
-    epochs: &[EpochRow],
+pub(crate) fn outside_epochs<'a>(
+    epochs: impl Iterator<Item = &'a EpochRow>,
     start: Timestamp,
     end: Timestamp,
     timelines: &[Timeline],
 ) -> (Vec<f64>, bool) {
-    let mut intervals: Vec<_> = epochs.iter().map(|epoch| (epoch.start, epoch.end)).collect();
+    let mut intervals: Vec<_> = epochs.map(|epoch| (epoch.start, epoch.end)).collect();
     intervals.sort();
     let mut tiling: Option<Tiling> = None;
     for (first, last) in intervals {

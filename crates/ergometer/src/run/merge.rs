@@ -216,6 +216,7 @@ impl<'a> Merge<'a> {
             seconds: self.seconds,
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
+            finished: self.parts.iter().all(|part| part.record.run.finished),
             ..first.clone()
         }
     }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::record::Machine;
-use crate::source::{Domain, DomainKind};
 
 /// An identity of the machine: the same for all that run on it, containers included, and another on
 /// every other machine.
@@ -31,7 +30,7 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
 }
 
 /// What can be read of this machine without privilege; a field that cannot be read is `None`.
-pub(super) fn machine(domains: &[Domain], machine_id: Option<String>) -> Machine {
+pub(crate) fn machine(machine_id: Option<String>) -> Machine {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |text: &str, name: &str| {
         text.lines()
@@ -60,11 +59,8 @@ pub(super) fn machine(domains: &[Domain], machine_id: Option<String>) -> Machine
             .ok()
             .and_then(|count| u32::try_from(count.get()).ok()),
         memory_bytes,
-        accelerators: domains
-            .iter()
-            .filter(|domain| domain.kind == DomainKind::Gpu)
-            .map(|domain| domain.label.clone())
-            .collect(),
+        // What is metered says which there are.
+        accelerators: Vec::new(),
         // The flag is set by the hypervisor on x86; elsewhere nothing is claimed.
         virtual_machine: field(&cpuinfo, "flags")
             .map(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")),
@@ -72,7 +68,7 @@ pub(super) fn machine(domains: &[Domain], machine_id: Option<String>) -> Machine
 }
 
 /// The commit that is checked out around the working directory.
-pub(super) fn git_commit() -> Option<String> {
+pub(crate) fn git_commit() -> Option<String> {
     let here = std::env::current_dir().ok()?;
     let dot_git = here.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists())?;
     commit_of(&dot_git)

@@ -104,6 +104,15 @@ pub struct RunInfo {
     /// What ties the ranks of a run together, where there is something.
     #[serde(default)]
     pub group: Option<String>,
+    /// Whether the program ended the run; `false` of one that it did not live to end, whose record was
+    /// [recovered](Record::recover) from its journal.
+    #[serde(default = "yes")]
+    pub finished: bool,
+}
+
+/// Records without a word about it are of before there were journals, and finished.
+fn yes() -> bool {
+    true
 }
 
 /// The machine, as far as it can be read without privilege.

@@ -44,7 +44,9 @@ impl Span {
             return Self(None);
         };
         if has_edges(label.kind) {
-            thread::nudge(meter);
+            // Spans inside it may outlive it: it has not ended.
+            let mark = Mark { label, start, end: start, id, parent, items: 0.0, outlived: true };
+            thread::begun(meter, mark);
         }
         Self(Some(Open { label, start, meter, id, parent, items: Cell::new(0.0) }))
     }

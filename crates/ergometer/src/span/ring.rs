@@ -40,10 +40,14 @@ pub(crate) struct Mark {
 pub(crate) enum Command {
     /// Read everything now: an epoch or a run begins or ends.
     Nudge,
+    /// A run or an epoch began: read everything now. Its mark is as if it ended at once.
+    Begun(Mark),
+    /// Keep a journal from now on.
+    Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.
     Drain,
     /// Close the books at this moment and send them back.
-    Finish(Timestamp, Sender<crate::meter::Books>),
+    Finish(Timestamp, Sender<crate::meter::Ended>),
     /// Nobody will ask again.
     Stop,
 }
@@ -53,6 +57,8 @@ pub(crate) struct Rings {
     pub(crate) meter: u64,
     lanes: Mutex<Vec<Lane>>,
     commands: Sender<Command>,
+    /// The process it was made in.
+    process: u32,
 }
 
 /// The reading end of one thread's ring.
@@ -67,6 +73,8 @@ pub(super) struct Writer {
     ring: Producer<Mark>,
     overflow: Arc<Mutex<Vec<Mark>>>,
     commands: Sender<Command>,
+    /// Whose thread it is.
+    process: u32,
 }
 
 /// The meter that `Span::enter` and the macro use; [`NO_SPAN`] without one.
@@ -78,7 +86,12 @@ static NEXT_METER: AtomicU64 = AtomicU64::new(1);
 impl Rings {
     pub(crate) fn new(commands: Sender<Command>) -> Arc<Self> {
         let meter = NEXT_METER.fetch_add(1, Ordering::Relaxed);
-        let rings = Arc::new(Self { meter, lanes: Mutex::new(Vec::new()), commands });
+        let rings = Arc::new(Self {
+            meter,
+            lanes: Mutex::new(Vec::new()),
+            commands,
+            process: std::process::id(),
+        });
         let mut active = lock(&ACTIVE);
         active.retain(|meter| meter.strong_count() > 0);
         active.push(Arc::downgrade(&rings));
@@ -119,7 +132,13 @@ impl Rings {
         if lanes.len().is_multiple_of(LANES_AT_ONCE) {
             let _ = self.commands.send(Command::Drain);
         }
-        Writer { meter: self.meter, ring: producer, overflow, commands: self.commands.clone() }
+        Writer {
+            meter: self.meter,
+            ring: producer,
+            overflow,
+            commands: self.commands.clone(),
+            process: self.process,
+        }
     }
 }
 
@@ -156,8 +175,17 @@ impl Writer {
         let _ = self.commands.send(Command::Nudge);
     }
 
+    /// Tells it that a run or an epoch began.
+    pub(super) fn begun(&self, mark: Mark) {
+        let _ = self.commands.send(Command::Begun(mark));
+    }
+
     #[cold]
     fn spill(&self, mark: Mark) {
+        // In a forked child nobody takes the marks.
+        if self.process != std::process::id() {
+            return;
+        }
         let mut overflow = lock(&self.overflow);
         overflow.push(mark);
         // Whoever spilt first since the last drain has asked for the next.

@@ -84,6 +84,16 @@ pub(super) fn nudge(meter: u64) {
     });
 }
 
+/// Tells the thread of `meter` that a run or an epoch began, with its mark as if it ended at once.
+#[cold]
+pub(super) fn begun(meter: u64, mark: Mark) {
+    with(|thread| {
+        if let Some(writer) = thread.writer(meter) {
+            writer.begun(mark);
+        }
+    });
+}
+
 /// Exchanges this thread's open spans for others: a future takes its own along.
 pub(super) fn swap_scopes(other: &mut Vec<Scope>) {
     with(|thread| std::mem::swap(&mut thread.scopes, other));

@@ -112,6 +112,7 @@ fn record(seed: u64, joules: f64) -> Record {
             git_commit: Some("0123abc".to_owned()),
             rank: None,
             group: None,
+            finished: true,
         },
         machine: Machine {
             cpu: Some("A CPU with 2 threads @ 3.00 GHz Turbo".to_owned()),

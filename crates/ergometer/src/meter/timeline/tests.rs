@@ -343,3 +343,36 @@ proptest! {
         prop_assert_eq!(before, after);
     }
 }
+
+#[test]
+fn a_preview_shows_the_end_and_changes_nothing() {
+    let play = |look: bool| {
+        let mut lines = [Timeline::new(sensor(Some(0.1), Some(0.05)), Method::Counter, at(0.0))];
+        let mut seen = Vec::new();
+        for tick in 0..400_u32 {
+            let t = f64::from(tick) * 0.05;
+            let watts = if tick % 60 < 30 { 100.0 } else { 400.0 };
+            power(&mut lines[0], t, watts);
+            // A pause in the middle, and a counter ten times a second.
+            if tick % 2 == 0 && !(150..250).contains(&tick) {
+                energy(&mut lines[0], t, 250.0 * t);
+            }
+            if look && tick % 7 == 0 {
+                let end = at(t + 0.3);
+                seen.push(Timeline::preview(&mut lines, end, |lines| {
+                    (t, lines[0].between(at(0.0), end).joules)
+                }));
+            }
+            lines[0].settled(at(t));
+        }
+        lines[0].close(at(21.0));
+        let [line] = lines;
+        (format!("{line:?}"), seen)
+    };
+    let (looked, seen) = play(true);
+    assert_eq!(looked, play(false).0);
+    for (t, joules) in seen.into_iter().skip(1) {
+        let truth = 250.0 * (t + 0.3);
+        assert!((joules - truth).abs() < 0.3 * truth + 60.0, "{joules} J at {t}");
+    }
+}

@@ -162,6 +162,7 @@ impl Script {
                 git_commit: None,
                 rank: Some(rank),
                 group: Some("torchrun:a".to_owned()),
+                finished: true,
             },
             machine: Machine {
                 machine_id: Some(format!("{:016x}", self.machine)),

@@ -1,0 +1,234 @@
+//! The file, and what is done when it cannot be written.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::SCHEMA;
+use super::line;
+use super::row::{End, EpochLine, Head, Notes, Row, Spans, State, StepRow, StepRows};
+use crate::clock::{self, Timestamp};
+use crate::run::ledger::StepEntry;
+use crate::run::record::{Epoch, Record, Steps};
+use crate::{Error, ErrorKind, Result};
+
+/// Bytes a second that the tree of spans may take.
+const SPANS_RATE: f64 = 1024.0;
+/// The tree is written after so long at the latest.
+const SPANS_PERIOD: Duration = Duration::from_mins(1);
+
+/// A run's journal, open for appending.
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    start: Timestamp,
+    /// Epochs that have rows, in the file or in `owed`.
+    closed: usize,
+    /// Rows of epochs that could not be written yet.
+    owed: Vec<u8>,
+    notes: Notes,
+    /// Count of the steps whose statistics were last written, by split.
+    steps: BTreeMap<String, u64>,
+    spans_due: Timestamp,
+    loss: Loss,
+}
+
+/// What could not be written.
+#[derive(Default)]
+struct Loss {
+    /// The last write failed, and may have left the beginning of a line.
+    failing: bool,
+    since: Option<Timestamp>,
+    /// Time in which nothing was written.
+    length: Duration,
+    error: String,
+    steps: u64,
+}
+
+impl Journal {
+    /// Begins the journal of the run that `record` is the beginning of.
+    pub(crate) fn create(folder: &Path, record: &Record, start: Timestamp) -> Result<Self> {
+        let path = folder.join(format!("{}.journal", record.run.id));
+        let file = begin(folder, &path, record).map_err(|error| {
+            let message = format!("journal '{}' cannot be written: {error}", path.display());
+            Error::new(ErrorKind::Io, message)
+                .with_remedy("name a folder that this program may write to")
+                .with_source(error)
+        })?;
+        Ok(Self {
+            path,
+            file,
+            start,
+            closed: 0,
+            owed: Vec::new(),
+            notes: Notes::default(),
+            steps: BTreeMap::new(),
+            spans_due: start,
+            loss: Loss::default(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How many epochs have rows.
+    pub(crate) fn closed(&self) -> usize {
+        self.closed
+    }
+
+    /// A row for an epoch that is over and settled.
+    pub(crate) fn epoch(&mut self, epoch: Epoch) {
+        let row = Row::Epoch(EpochLine { n: self.closed, epoch: Box::new(epoch) });
+        line::append(&mut self.owed, &row);
+        self.closed += 1;
+    }
+
+    /// Appends where the run stands and makes it durable.
+    ///
+    /// `record` is the run as if it ended at `now`, its epochs those without rows; `unfinished` the
+    /// start and the split of each that is not over.
+    pub(crate) fn state(
+        &mut self,
+        record: &Record,
+        steps: &[StepEntry],
+        unfinished: &[(f64, &str)],
+        now: Timestamp,
+    ) {
+        let mut text = self.prefix();
+        if !steps.is_empty() {
+            let steps = steps.iter().map(|step| StepRow::new(step, self.start)).collect();
+            line::append(&mut text, &Row::Steps(StepRows { steps }));
+        }
+        text.extend_from_slice(&self.owed);
+        let notes = Notes::of(record);
+        if notes != self.notes {
+            line::append(&mut text, &Row::Notes(Box::new(notes.clone())));
+        }
+        let mut spans_due = self.spans_due;
+        if now >= spans_due {
+            let before = text.len();
+            line::append(&mut text, &Row::Spans(Spans { spans: record.spans.clone() }));
+            let period = Duration::from_secs_f64((text.len() - before) as f64 / SPANS_RATE);
+            spans_due = now.after(period.min(SPANS_PERIOD));
+        }
+        let mut state = State::of(record, self.closed, unfinished);
+        let changed = |split: &str, steps: &Steps| self.steps.get(split) != Some(&steps.count);
+        let changed = record.steps.iter().filter(|(split, steps)| changed(split, steps));
+        state.steps = changed.map(|(split, steps)| (split.clone(), steps.clone())).collect();
+        let counts: Vec<_> =
+            state.steps.iter().map(|(split, steps)| (split.clone(), steps.count)).collect();
+        line::append(&mut text, &Row::State(Box::new(state)));
+
+        match self.append(&text) {
+            Ok(()) => {
+                self.owed.clear();
+                self.notes = notes;
+                self.spans_due = spans_due;
+                self.steps.extend(counts);
+                self.loss.over(now);
+            }
+            Err(error) => self.loss.note(&error, now, steps.len() as u64),
+        }
+    }
+
+    /// Ends the journal with the run's whole record, to which it adds what was lost.
+    pub(crate) fn end(mut self, record: &mut Record) {
+        let now = clock::now();
+        record.warnings.extend(self.loss.say(&self.path, now));
+        let whole = Row::End(End { record: Box::new(record.finite().into_owned()) });
+        let mut text = self.prefix();
+        line::append(&mut text, &whole);
+        if let Err(error) = self.append(&text)
+            && self.loss.since.is_none()
+        {
+            let path = self.path.display();
+            record.warnings.push(format!("journal '{path}' lacks its end: {error}"));
+        }
+    }
+
+    /// What a write begins with: after one that failed, the end of the line it may have begun.
+    fn prefix(&self) -> Vec<u8> {
+        if self.loss.failing { vec![b'\n'] } else { Vec::new() }
+    }
+
+    fn append(&mut self, text: &[u8]) -> io::Result<()> {
+        let written = self
+            .file
+            .write_all(text)
+            .and_then(|()| self.file.sync_data())
+            .and_then(|()| still_there(&self.file, &self.path));
+        self.loss.failing = written.is_err();
+        written
+    }
+}
+
+impl Loss {
+    fn note(&mut self, error: &io::Error, now: Timestamp, steps: u64) {
+        self.since.get_or_insert(now);
+        self.error = error.to_string();
+        self.steps += steps;
+    }
+
+    fn over(&mut self, now: Timestamp) {
+        if let Some(since) = self.since.take() {
+            self.length += now.since(since);
+        }
+    }
+
+    fn say(&self, path: &Path, now: Timestamp) -> Option<String> {
+        if self.error.is_empty() {
+            return None;
+        }
+        let length = self.length + self.since.map_or(Duration::ZERO, |since| now.since(since));
+        let end = if self.since.is_some() { ", up to the end of the run" } else { "" };
+        Some(format!(
+            "journal '{}' could not be written for {:.1} s{end}: {}; {} rows of steps are missing \
+             from it, the record has them",
+            path.display(),
+            length.as_secs_f64(),
+            self.error,
+            self.steps
+        ))
+    }
+}
+
+/// The file with its first line, under its name and durable.
+fn begin(folder: &Path, path: &Path, record: &Record) -> io::Result<File> {
+    fs::create_dir_all(folder)?;
+    let mut text = Vec::new();
+    let head = Head { schema: SCHEMA.to_owned(), record: Box::new(record.clone()) };
+    line::append(&mut text, &Row::Head(head));
+    // Under its name it has its first line, at whatever moment the program is killed.
+    let beside = path.with_extension("journal.part");
+    let mut file = File::options().append(true).create_new(true).open(&beside)?;
+    let named = file
+        .write_all(&text)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = named {
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
+    // The name is durable with its folder; where a folder cannot be opened nothing can be done.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(file)
+}
+
+/// An error for a file that was removed: writing to it succeeds, and nobody will read it.
+#[cfg(unix)]
+fn still_there(file: &File, _: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt as _;
+    if file.metadata()?.nlink() > 0 { Ok(()) } else { Err(removed()) }
+}
+
+#[cfg(not(unix))]
+fn still_there(_: &File, path: &Path) -> io::Result<()> {
+    if path.exists() { Ok(()) } else { Err(removed()) }
+}
+
+fn removed() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the file was removed")
+}

@@ -1,0 +1,263 @@
+//! Journal → record.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::SCHEMA;
+use super::line;
+use super::row::{Head, Notes, Row, State, usage};
+use crate::run::record::{Epoch, Record, SpanNode, Steps};
+use crate::units::{Joules, Watts};
+use crate::{Error, ErrorKind, Result};
+
+impl Record {
+    /// The record of a run from its [journal](crate::run::journal): as `finish` gave it, or, of a run
+    /// that was never finished, as if it had ended with the last row that can be read.
+    ///
+    /// Such a record has [`finished`](crate::run::record::RunInfo::finished) `false`, and warnings that
+    /// say what is missing. Epochs that were open have rows of what was known of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Format`] if it is no journal, or one
+    /// of another major version, or if its first line is damaged: without it nothing can be told.
+    pub fn recover(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let unread = |error: io::Error| {
+            let message = format!("journal '{}' cannot be read: {error}", path.display());
+            Error::new(ErrorKind::Io, message).with_source(error)
+        };
+        let file = BufReader::new(File::open(path).map_err(unread)?);
+        replay(path, file).map_err(unread)?
+    }
+}
+
+/// The record of a journal's lines.
+fn replay(path: &Path, mut lines: impl BufRead) -> io::Result<Result<Record>> {
+    let mut line = Vec::new();
+    lines.read_until(b'\n', &mut line)?;
+    let mut found = match Found::begin(path, without_end(&line)) {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line)? == 0 {
+            return Ok(Ok(found.record()));
+        }
+        found.take(&line);
+    }
+}
+
+fn without_end(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\n").unwrap_or(line)
+}
+
+/// The part of the first line that says whether the rest can be read.
+#[derive(Deserialize)]
+struct Schema {
+    schema: String,
+}
+
+/// What the rows up to now say.
+#[derive(Clone)]
+struct Found {
+    record: Record,
+    epochs: BTreeMap<usize, Epoch>,
+    notes: Notes,
+    spans: Vec<SpanNode>,
+    steps: BTreeMap<String, Steps>,
+    state: Option<State>,
+    end: Option<Record>,
+    /// Lines that were not what was written.
+    damaged: u64,
+    /// Bytes of the last of them, if nothing came after it.
+    torn: Option<usize>,
+}
+
+impl Found {
+    fn begin(path: &Path, line: &[u8]) -> Result<Self> {
+        let format =
+            |what: String| Error::new(ErrorKind::Format, format!("'{}' {what}", path.display()));
+        let schema: Schema = line::parse(line).ok_or_else(|| {
+            format("is no ergometer journal, or its first line is damaged".into())
+        })?;
+        let rest = schema.schema.strip_prefix(SCHEMA);
+        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+            let what = format!("has the schema '{}', not '{SCHEMA}'", schema.schema);
+            return Err(format(what).with_remedy(
+                "read it with the version of ergometer that wrote it, or a later one",
+            ));
+        }
+        let Some(Row::Head(Head { record, .. })) = line::parse(line) else {
+            return Err(format("does not begin with a journal's head".into()));
+        };
+        Ok(Self {
+            record: *record,
+            epochs: BTreeMap::new(),
+            notes: Notes::default(),
+            spans: Vec::new(),
+            steps: BTreeMap::new(),
+            state: None,
+            end: None,
+            damaged: 0,
+            torn: None,
+        })
+    }
+
+    fn take(&mut self, line: &[u8]) {
+        let text = without_end(line);
+        if text.is_empty() {
+            return;
+        }
+        let row = line::parse(text).filter(|row| self.fits(row));
+        let Some(row) = row else {
+            self.damaged += 1;
+            self.torn = Some(line.len());
+            return;
+        };
+        self.torn = None;
+        match row {
+            Row::Epoch(row) => drop(self.epochs.insert(row.n, *row.epoch)),
+            Row::Notes(notes) => self.notes = *notes,
+            Row::Spans(spans) => self.spans = spans.spans,
+            Row::State(mut state) => {
+                self.steps.append(&mut state.steps);
+                self.state = Some(*state);
+            }
+            Row::End(end) => self.end = Some(*end.record),
+            Row::Steps(_) | Row::Head(_) | Row::Unknown => {}
+        }
+    }
+
+    /// Whether a row has an entry for each domain wherever it has any.
+    fn fits(&self, row: &Row) -> bool {
+        let domains = self.record.domains.len();
+        match row {
+            Row::Epoch(row) => {
+                let steps = row.epoch.steps.as_ref();
+                row.epoch.usage.by_domain.len() == domains
+                    && row.epoch.between_steps.len() == domains
+                    && steps.is_none_or(|steps| steps.by_domain.len() == domains)
+            }
+            Row::State(state) => {
+                state.total.len() == domains
+                    && state.outside.len() == domains
+                    && state.open.iter().all(|epoch| epoch.fits(domains))
+            }
+            _ => true,
+        }
+    }
+
+    fn record(mut self) -> Record {
+        let damage = self.damage();
+        if let Some(mut record) = self.end {
+            record.warnings.extend(damage);
+            return record;
+        }
+        let mut record = self.record;
+        record.run.finished = false;
+        record.results = self.notes.results;
+        record.facts = self.notes.facts;
+        record.warnings = self.notes.warnings;
+        record.steps = self.steps;
+        record.spans = self.spans;
+        for (row, warnings) in record.domains.iter_mut().zip(self.notes.domain_warnings) {
+            row.warnings = warnings;
+        }
+        for (row, idle) in record.domains.iter_mut().zip(self.notes.idle_power) {
+            row.idle_power = idle;
+        }
+        record.warnings.push(
+            "recovered from a journal: the program ended without finishing the run, and up to its \
+             last second is missing"
+                .to_owned(),
+        );
+        record.warnings.extend(damage);
+        if let Some(state) = self.state.take() {
+            put(&mut record, state, &mut self.epochs);
+        }
+        record
+    }
+
+    /// What of the file could not be read, in words.
+    fn damage(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        let inside = self.damaged - u64::from(self.torn.is_some());
+        if inside > 0 {
+            said.push(format!(
+                "damaged lines of the journal that were passed over: {inside}; later ones make up for \
+                 them, but for single epochs"
+            ));
+        }
+        if let Some(bytes) = self.torn {
+            said.push(format!("{bytes} bytes of a torn last line of the journal were dropped"));
+        }
+        said
+    }
+}
+
+/// Where the run stood.
+fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch>) {
+    let seconds = state.s;
+    record.run.seconds = seconds;
+    record.total = usage(&state.total, seconds, &record.domains);
+    for ((row, energy), sensor) in record
+        .domains
+        .iter_mut()
+        .zip(&record.total.by_domain)
+        .zip(std::mem::take(&mut state.sensors))
+    {
+        sensor.put(row);
+        row.energy = *energy;
+        row.mean_power = energy
+            .filter(|_| seconds > 0.0)
+            .map(|energy| Watts::new(energy.joules.get() / seconds));
+        row.above_idle = energy
+            .zip(row.idle_power)
+            .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds));
+    }
+    record.outside_epochs = state.outside;
+    // Rows after the last state are of epochs that are among its open ones.
+    record.epochs = std::mem::take(epochs)
+        .into_iter()
+        .filter(|(n, _)| *n < state.closed)
+        .map(|(_, epoch)| epoch)
+        .collect();
+    let lost = state.closed - record.epochs.len();
+    for epoch in state.open {
+        let unfinished = epoch.unfinished;
+        let epoch = epoch.epoch(&record.domains);
+        if unfinished {
+            record.warnings.push(format!(
+                "epoch {} of {} was not over: its row is what it had come to",
+                epoch.index, epoch.split
+            ));
+        }
+        record.epochs.push(epoch);
+    }
+    if lost > 0 {
+        record.warnings.push(format!(
+            "{lost} epochs have no row, as their lines are damaged; their energy is among that outside \
+             epochs"
+        ));
+        for (index, outside) in record.outside_epochs.iter_mut().enumerate() {
+            let joules = |energy: Option<crate::run::record::Energy>| {
+                energy.map_or(Joules::ZERO, |energy| energy.joules)
+            };
+            let inside = record.epochs.iter().map(|epoch| joules(epoch.usage.by_domain[index]));
+            let inside: Joules = inside.sum();
+            *outside = joules(record.total.by_domain[index]) - inside;
+        }
+    }
+    let site = &record.footprint.site;
+    record.footprint =
+        site.footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators);
+}
+
+#[cfg(test)]
+mod tests;
