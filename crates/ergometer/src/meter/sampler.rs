@@ -23,6 +23,9 @@ const ROUND: Duration = Duration::from_millis(250);
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
 const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// Share by which the clock may stray from the system's before the record says so: calibration leaves a
+/// thirtieth of it.
+const STRAY: f64 = 1e-3;
 /// Over which power is averaged for live display.
 const RECENT: Duration = Duration::from_secs(1);
 
@@ -46,6 +49,7 @@ pub(super) struct Sampler {
     inbox: Receiver<Command>,
     live: Arc<Mutex<Live>>,
     warnings: Vec<String>,
+    strayed: bool,
     open: OpenSpans,
     keeper: Option<Keeper>,
     start: Timestamp,
@@ -85,6 +89,7 @@ impl Sampler {
             inbox,
             live,
             warnings: Vec::new(),
+            strayed: false,
             open: OpenSpans::default(),
             keeper: None,
             start,
@@ -114,6 +119,7 @@ impl Sampler {
                 Ok(Command::Nudge | Command::Drain | Command::Begun(_))
                 | Err(RecvTimeoutError::Timeout) => {}
             }
+            self.watch_the_clock();
             self.collect();
             self.book(now);
             next = now.after(ROUND);
@@ -146,6 +152,18 @@ impl Sampler {
             // ended by then has been left, and the word of every epoch that began by then.
             now = Some(clock::now());
             command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+        }
+    }
+
+    fn watch_the_clock(&mut self) {
+        let stray = clock::stray();
+        if stray.abs() > STRAY && !self.strayed {
+            self.strayed = true;
+            self.warnings.push(format!(
+                "the processor's time-stamp counter and the system's clock came to differ by {:.1} %: \
+                 times, and energies that are a power over time, may be off by as much",
+                stray.abs() * 100.0
+            ));
         }
     }
 
