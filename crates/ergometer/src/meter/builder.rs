@@ -274,37 +274,8 @@ impl MeterBuilder {
         }
         standing.group = self.group.or(standing.group);
 
-        let replay =
-            self.replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
-        let (mut sources, mut reports) = if self.probe && replay.is_none() {
-            probe::probe(&self.settings)
-        } else {
-            probe::fixed_only(&self.settings)
-        };
-        if let Devices::List(asked) = &self.settings.devices
-            && !asked.is_empty()
-            && let Some(SourceReport {
-                availability: Availability::Unavailable { reason, remedy },
-                ..
-            }) = reports.iter().find(|report| report.source == nvml::NAME)
-        {
-            return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
-        }
-        if self.scope == Scope::Process {
-            sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
-        }
-        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
-        for source in replay.into_iter().chain(self.sources) {
-            let domains = source.domains();
-            reports.push(SourceReport {
-                source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
-                availability: Availability::Available,
-                domains: domains.iter().map(|domain| domain.id.clone()).collect(),
-                remarks: Vec::new(),
-            });
-            sources.push(source);
-        }
-
+        let (sources, reports) =
+            find(&self.settings, self.probe, self.scope, self.replay, self.sources)?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let live = Arc::new(Mutex::new(Live::default()));
@@ -334,6 +305,9 @@ impl MeterBuilder {
             accelerators: self.accelerators,
             sources: reports,
         });
+        for moment in head.idle_from.into_iter().chain([head.start]) {
+            let _ = commands.send(Command::Pin(moment));
+        }
         let notes = Arc::default();
         let journal = self.journal.map(|folder| {
             let journal = begin_journal(&folder, &head, &domains)?;
@@ -369,6 +343,47 @@ impl MeterBuilder {
         }
         Ok(meter)
     }
+}
+
+/// What is to be read, and what was found of each source.
+type Found = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
+
+fn find(
+    settings: &Settings,
+    probe: bool,
+    scope: Scope,
+    replay: Option<PathBuf>,
+    own: Vec<Box<dyn PowerSource>>,
+) -> Result<Found> {
+    let replay = replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+    let (mut sources, mut reports) = if probe && replay.is_none() {
+        probe::probe(settings)
+    } else {
+        probe::fixed_only(settings)
+    };
+    if let Devices::List(asked) = &settings.devices
+        && !asked.is_empty()
+        && let Some(SourceReport {
+            availability: Availability::Unavailable { reason, remedy }, ..
+        }) = reports.iter().find(|report| report.source == nvml::NAME)
+    {
+        return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
+    }
+    if scope == Scope::Process {
+        sources = share::share_out(sources, &mut reports, &settings.proc_root);
+    }
+    let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
+    for source in replay.into_iter().chain(own) {
+        let domains = source.domains();
+        reports.push(SourceReport {
+            source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
+            availability: Availability::Available,
+            domains: domains.iter().map(|domain| domain.id.clone()).collect(),
+            remarks: Vec::new(),
+        });
+        sources.push(source);
+    }
+    Ok((sources, reports))
 }
 
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {

@@ -54,6 +54,38 @@ impl Segment {
         e.clamp(self.e0, self.e1)
     }
 
+    /// Mean square deviation of power from the segment's mean, W²: of its shape, and from that.
+    fn square(&self) -> f64 {
+        let length = self.to - self.from;
+        let shape = match self.shape {
+            Shape::Flat => 0.0,
+            Shape::Slope { slope } => (slope * length).powi(2) / 12.0,
+            Shape::Step { at, before, after } => {
+                let share = (at - self.from) / length;
+                share * (1.0 - share) * (after - before).powi(2)
+            }
+        };
+        shape + self.spread.powi(2)
+    }
+
+    /// Takes the segment that follows in: flat, and straying as the two did.
+    fn absorb(&mut self, next: &Self) {
+        let mean = (next.e1 - self.e0) / (next.to - self.from);
+        let share = (self.to - self.from) / (next.to - self.from);
+        let square = share * (self.square() + (self.mean() - mean).powi(2))
+            + (1.0 - share) * (next.square() + (next.mean() - mean).powi(2));
+        *self = Self {
+            to: next.to,
+            e1: next.e1,
+            shape: Shape::Flat,
+            spread: square.sqrt(),
+            within: self.within.max(next.within),
+            reach: self.reach.max(next.reach),
+            variance: next.variance,
+            ..*self
+        };
+    }
+
     fn watts_at(&self, t: f64) -> f64 {
         match self.shape {
             Shape::Flat => self.mean(),
@@ -70,9 +102,29 @@ impl Segment {
 }
 
 /// The settled part of E(t): continuous, never decreasing, final.
+///
+/// The past grows coarser with its age ([`Curve::fold`]), so that a run of weeks takes no more memory
+/// than one of hours.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Curve {
     segments: Vec<Segment>,
+    /// So many were left by the last folding.
+    folded: usize,
+}
+
+/// The last so many seconds are never folded: a span that began then finds the curve as it was.
+const HORIZON: f64 = 60.0;
+
+/// A stretch becomes one segment when it is no longer than such a share of its age. A span that began
+/// so long ago, of which nobody knew, has its beginning misplaced by half of that at worst.
+const COARSENESS: f64 = 1.0 / 128.0;
+
+/// Segments that are not worth folding.
+const FEW: usize = 512;
+
+/// How long a stretch may be that becomes one, if it ends `age` seconds before the curve.
+pub(super) fn foldable(age: f64) -> f64 {
+    if age > HORIZON { age * COARSENESS } else { 0.0 }
 }
 
 /// Standard deviation of a rectangular distribution of half-width 1 (GUM 4.3.7).
@@ -113,13 +165,49 @@ impl Curve {
         self.segments.last().map(|segment| segment.to)
     }
 
+    /// Whether folding would be worth its while.
+    pub(super) fn is_long(&self) -> bool {
+        self.segments.len() > self.folded + self.folded / 2 + FEW
+    }
+
+    /// Makes one segment of each old stretch that is short for its age and holds none of `pins`, which
+    /// are in order.
+    ///
+    /// E(t) stays as it was at `pins`, at the ends of the new segments, and in the last minute.
+    pub(super) fn fold(&mut self, pins: &[f64]) {
+        let Some(end) = self.end() else { return };
+        let mut pins = pins.iter().copied().peekable();
+        let mut folded: Vec<Segment> = Vec::new();
+        // The last of them may grow.
+        let mut open = false;
+        for segment in &self.segments {
+            while pins.next_if(|&pin| pin < segment.from).is_some() {}
+            let pinned = pins.peek().is_some_and(|&pin| pin < segment.to);
+            match folded.last_mut() {
+                Some(last)
+                    if open && !pinned && segment.to - last.from <= foldable(end - segment.to) =>
+                {
+                    last.absorb(segment);
+                }
+                _ => folded.push(*segment),
+            }
+            open = !pinned;
+        }
+        self.folded = folded.len();
+        self.segments = folded;
+    }
+
     fn index_of(&self, t: f64) -> usize {
         self.segments.partition_point(|segment| segment.to <= t)
     }
 
     /// Joules at `t`; level before the first segment and after the last.
     pub(super) fn energy_at(&self, t: f64) -> f64 {
-        match (self.segments.get(self.index_of(t)), self.segments.last()) {
+        self.energy_in(self.index_of(t), t)
+    }
+
+    fn energy_in(&self, index: usize, t: f64) -> f64 {
+        match (self.segments.get(index), self.segments.last()) {
             (Some(segment), _) => segment.energy_at(t.max(segment.from)),
             (None, Some(last)) => last.e1,
             (None, None) => 0.0,
@@ -134,13 +222,14 @@ impl Curve {
             .map_or(0.0, |segment| segment.watts_at(t))
     }
 
-    /// Standard uncertainty of E(`to`) − E(`from`) that comes from not knowing how power ran within
-    /// the segments of its ends, and from their misplacement in time; joules.
-    pub(super) fn edges(&self, from: f64, to: f64) -> f64 {
-        let length = (to - from).max(0.0);
+    /// E(`to`) − E(`from`), joules, and its standard uncertainty that comes from not knowing how power
+    /// ran within the segments of its ends, and from their misplacement in time.
+    pub(super) fn between(&self, from: f64, to: f64) -> (f64, f64) {
         let (first, last) = (self.index_of(from), self.index_of(to));
+        let joules = (self.energy_in(last, to) - self.energy_in(first, from)).max(0.0);
+        let length = (to - from).max(0.0);
         let at = |index: usize| self.segments.get(index).or(self.segments.last());
-        let (Some(a), Some(b)) = (at(first), at(last)) else { return 0.0 };
+        let (Some(a), Some(b)) = (at(first), at(last)) else { return (joules, 0.0) };
         // Between two exact points of the curve the deviation comes back to nothing.
         let bridge = |segment: &Segment, t: f64| {
             let away = (t - segment.from).min(segment.to - t).max(segment.reach);
@@ -156,13 +245,13 @@ impl Curve {
         let time = misplaced(a, from).hypot(misplaced(b, to));
         // No more than all that was drawn may be misplaced.
         let most = length * a.watts_at(from).max(b.watts_at(to)).max(a.spread);
-        let sampling = (self.variance_at(to) - self.variance_at(from)).max(0.0).sqrt();
-        shape.hypot(time.min(most)).hypot(sampling)
+        let variance = self.variance_in(last, to) - self.variance_in(first, from);
+        let sampling = variance.max(0.0).sqrt();
+        (joules, shape.hypot(time.min(most)).hypot(sampling))
     }
 
-    /// Variance of the energy at `t` that comes from integrating samples, J².
-    fn variance_at(&self, t: f64) -> f64 {
-        let index = self.index_of(t);
+    /// Variance of the energy at `t`, in the segment `index`, that comes from integrating samples, J².
+    fn variance_in(&self, index: usize, t: f64) -> f64 {
         let before = index.checked_sub(1).map_or(0.0, |before| self.segments[before].variance);
         self.segments.get(index).map_or(before, |segment| {
             let share = (t - segment.from) / (segment.to - segment.from);
@@ -217,7 +306,61 @@ mod tests {
     fn a_window_within_one_segment_is_uncertain_by_its_length_and_no_more() {
         let mut curve = Curve::default();
         curve.push(Segment { spread: 100.0, ..segment(Shape::Flat) });
-        assert!((curve.edges(10.04, 10.05) - PERSISTENCE).abs() < 1e-9);
-        assert!(curve.edges(10.0, 10.1) < 1e-9, "both ends are exact");
+        assert!((curve.between(10.04, 10.05).1 - PERSISTENCE).abs() < 1e-9);
+        assert!(curve.between(10.0, 10.1).1 < 1e-9, "both ends are exact");
+    }
+
+    /// An hour of cells of 100 ms, at 100 W and 400 W in turn for 7 s each.
+    fn hour() -> Curve {
+        let mut curve = Curve::default();
+        let mut e0 = 0.0;
+        for k in 0..36_000 {
+            let from = 0.1 * f64::from(k);
+            let watts = if (k / 70) % 2 == 0 { 100.0 } else { 400.0 };
+            let e1 = e0 + 0.1 * watts;
+            let to = 0.1 * f64::from(k + 1);
+            curve.push(Segment { from, to, e0, e1, ..segment(Shape::Flat) });
+            e0 = e1;
+        }
+        curve
+    }
+
+    #[test]
+    fn folding_keeps_the_curve_at_its_pins_and_of_late_and_tells_what_it_blurs() {
+        let (whole, mut folded) = (hour(), hour());
+        let pins = [3.333, 1234.567, 1800.0, 3000.01];
+        folded.fold(&pins);
+        assert!(folded.len() < 2500, "{}", folded.len());
+        for t in pins.into_iter().chain([0.0, 3541.23, 3599.99, 3600.0, 4000.0]) {
+            let (a, b) = (whole.energy_at(t), folded.energy_at(t));
+            assert!((a - b).abs() < 1e-9, "at {t}: {b} for {a}");
+        }
+        let mut covered = 0;
+        for i in 0..1000 {
+            let t = f64::from(i) * 3.47;
+            let (truth, _) = whole.between(t, 3600.0);
+            let (joules, edges) = folded.between(t, 3600.0);
+            let off = (joules - truth).abs();
+            assert!(off <= 300.0 * foldable(3600.0 - t) / 2.0 + 1e-6, "{t}: {joules} for {truth}");
+            covered += u32::from(off <= 2.0 * edges + 1e-6);
+        }
+        assert!(covered >= 950, "{covered} of 1000");
+        let once = folded.clone();
+        folded.fold(&pins);
+        assert_eq!(folded.len(), once.len(), "what was folded stays");
+    }
+
+    #[test]
+    fn a_folded_stretch_strays_as_its_parts_did() {
+        let halves = |shape| {
+            let mut first = Segment { to: 10.05, e1: 17.5, spread: 30.0, ..segment(shape) };
+            first.absorb(&Segment { from: 10.05, e0: 17.5, spread: 30.0, ..segment(shape) });
+            (first.mean(), first.spread)
+        };
+        let (mean, flat) = halves(Shape::Flat);
+        assert!((mean - 250.0).abs() < 1e-9 && (flat - 30.0).abs() < 1e-9, "{mean} ± {flat}");
+        let (_, sloping) = halves(Shape::Slope { slope: 2000.0 });
+        let alone = (2000.0_f64 * 0.05).powi(2) / 12.0;
+        assert!((sloping - (alone + 900.0).sqrt()).abs() < 1e-9, "{sloping}");
     }
 }

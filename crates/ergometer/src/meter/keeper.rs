@@ -42,6 +42,11 @@ impl OpenSpans {
         }
     }
 
+    /// When they began.
+    pub(super) fn starts(&self) -> impl Iterator<Item = Timestamp> {
+        self.open.iter().map(|mark| mark.start)
+    }
+
     /// Their marks if they ended at `end`.
     fn cut(&self, end: Timestamp) -> impl Iterator<Item = Mark> {
         self.open.iter().map(move |mark| Mark { end: end.max(mark.start), ..*mark })

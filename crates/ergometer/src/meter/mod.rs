@@ -2,8 +2,12 @@
 
 mod builder;
 mod curve;
+mod gaps;
+mod health;
 mod keeper;
 mod live;
+#[cfg(test)]
+mod month;
 mod reader;
 mod sampler;
 mod shape;

@@ -53,6 +53,8 @@ pub(super) struct Sampler {
     open: OpenSpans,
     keeper: Option<Keeper>,
     start: Timestamp,
+    /// Further moments for which energies will be asked.
+    pins: Vec<Timestamp>,
 }
 
 impl Sampler {
@@ -93,6 +95,7 @@ impl Sampler {
             open: OpenSpans::default(),
             keeper: None,
             start,
+            pins: vec![start],
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
         Ok(())
@@ -116,7 +119,7 @@ impl Sampler {
                     self.give_up();
                     return;
                 }
-                Ok(Command::Nudge | Command::Drain | Command::Begun(_))
+                Ok(Command::Nudge | Command::Drain | Command::Begun(_) | Command::Pin(_))
                 | Err(RecvTimeoutError::Timeout) => {}
             }
             self.watch_the_clock();
@@ -140,6 +143,7 @@ impl Sampler {
                     self.open.begin(mark);
                     asked = true;
                 }
+                (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
                 (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if asked {
@@ -188,6 +192,15 @@ impl Sampler {
             keeper.keep(now, self.standing());
             self.keeper = Some(keeper);
         }
+        self.fold();
+    }
+
+    /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
+    fn fold(&mut self) {
+        let Self { timelines, pins, open, ledger, .. } = self;
+        Timeline::fold(timelines, || {
+            pins.iter().copied().chain(open.starts()).chain(ledger.pins()).collect()
+        });
     }
 
     fn drain(&mut self) {

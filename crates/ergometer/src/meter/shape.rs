@@ -138,6 +138,11 @@ impl Shaper {
         &self.curve
     }
 
+    /// Makes the past coarser, but for `pins` (see [`Curve::fold`]).
+    pub(super) fn fold(&mut self, pins: &[f64]) {
+        self.curve.fold(pins);
+    }
+
     /// Takes the settled curve away, to be given back.
     pub(super) fn take_curve(&mut self) -> Curve {
         std::mem::take(&mut self.curve)
@@ -352,7 +357,7 @@ mod tests {
                 shaper.witness(t - 0.03, 250.0 + sign * deviation);
                 shaper.push(t, 250.0 * t, 0.0, Basis::Whole);
             }
-            shaper.curve().edges(9.05, 9.06) / 0.01
+            shaper.curve().between(9.05, 9.06).1 / 0.01
         };
         assert!((spread(150.0) - 255.0).abs() < 26.0, "{}", spread(150.0));
         assert!(spread(0.0) <= 0.2 * 250.0, "{}", spread(0.0));

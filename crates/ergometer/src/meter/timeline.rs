@@ -17,6 +17,9 @@ use std::time::Duration;
 
 #[cfg(test)]
 use super::curve::Curve;
+use super::curve::foldable;
+use super::gaps::Gaps;
+pub(crate) use super::health::Health;
 use super::shape::{Basis, Shaper};
 use super::{Method, Uncertainty};
 use crate::clock::Timestamp;
@@ -54,15 +57,6 @@ struct Anchor {
     e: f64,
 }
 
-/// A stretch of time in which the domain was not observed.
-#[derive(Clone, Copy, Debug)]
-struct Gap {
-    from: f64,
-    to: f64,
-    /// Standard uncertainty of the mean power over the gap, watts.
-    watts: f64,
-}
-
 /// A stretch of constant power.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
@@ -86,30 +80,6 @@ pub(crate) struct Drawn {
     pub unobserved: f64,
 }
 
-/// Counts and remarks about a domain's readings.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Health {
-    pub readings: u64,
-    pub failed: u64,
-    /// Joules by the counter and by integrated power over the same intervals, where both were read.
-    pub counter_joules: f64,
-    pub integrated_joules: f64,
-    pub compared: bool,
-    /// Distinct remarks in the order of their first occurrence, with their number.
-    pub remarks: Vec<(String, u64)>,
-}
-
-impl Health {
-    fn remark(&mut self, text: &str) {
-        const MOST: usize = 16;
-        if let Some((_, count)) = self.remarks.iter_mut().find(|(known, _)| known == text) {
-            *count += 1;
-        } else if self.remarks.len() < MOST {
-            self.remarks.push((text.to_owned(), 1));
-        }
-    }
-}
-
 /// E(t) of one domain, built from its readings.
 #[derive(Clone, Debug)]
 pub(crate) struct Timeline {
@@ -122,7 +92,7 @@ pub(crate) struct Timeline {
     anchor: Option<Anchor>,
     /// When the counter last gave something, or the wait for it began.
     counter_since: f64,
-    gaps: Vec<Gap>,
+    gaps: Gaps,
     /// When somebody first waited for it.
     born: Timestamp,
     pub(crate) health: Health,
@@ -138,7 +108,7 @@ impl Timeline {
             samples: Vec::new(),
             anchor: None,
             counter_since: born.as_secs_f64(),
-            gaps: Vec::new(),
+            gaps: Gaps::default(),
             born,
             health: Health::default(),
         }
@@ -311,8 +281,7 @@ impl Timeline {
         for pair in self.samples.windows(2) {
             let [(t0, p0), (t1, p1)] = [pair[0], pair[1]];
             if t1 - t0 > limit && t1 > from && t0 < to {
-                let watts = RECTANGULAR * p0.max(p1);
-                self.gaps.push(Gap { from: t0, to: t1, watts });
+                self.gaps.add(t0, t1, RECTANGULAR * p0.max(p1));
                 self.health.remark("power samples were missed; the gap was bridged by its edges");
             }
         }
@@ -388,7 +357,7 @@ impl Timeline {
         let e = e + level * (held - last);
         self.shaper.push(held, e, 0.0, Basis::Sample);
         if end > held {
-            self.gaps.push(Gap { from: held, to: end, watts: 0.0 });
+            self.gaps.add(held, end, 0.0);
             self.health.remark("not observed for a while: what it drew then is not in the total");
             self.shaper.push(end, e, 0.0, Basis::Sample);
         }
@@ -405,22 +374,14 @@ impl Timeline {
     pub(crate) fn between(&self, start: Timestamp, end: Timestamp) -> Drawn {
         let (t0, t1) = (start.as_secs_f64(), end.as_secs_f64());
         let length = (t1 - t0).max(0.0);
-        let curve = self.shaper.curve();
-        let joules = (curve.energy_at(t1) - curve.energy_at(t0)).max(0.0);
-
+        let (joules, edges) = self.shaper.curve().between(t0, t1);
         let systematic =
             joules * self.sensor.relative_error + self.sensor.absolute_error.get() * length;
         let quantum = self
             .sensor
             .counter_quantum
             .map_or(0.0, |quantum| quantum.get() * RECTANGULAR * std::f64::consts::SQRT_2);
-        let mut unobserved = 0.0;
-        let mut gaps = 0.0;
-        for gap in &self.gaps {
-            let overlap = (gap.to.min(t1) - gap.from.max(t0)).max(0.0);
-            unobserved += overlap;
-            gaps += overlap * gap.watts;
-        }
+        let unseen = self.gaps.between(t0, t1);
         let measured = self.method.is_measured();
         let (gain, model) = if measured { (systematic, 0.0) } else { (0.0, systematic) };
         Drawn {
@@ -428,17 +389,37 @@ impl Timeline {
             parts: Uncertainty {
                 gain: Joules::new(gain),
                 model: Joules::new(model),
-                gaps: Joules::new(gaps),
-                edges: Joules::new(curve.edges(t0, t1)),
+                gaps: Joules::new(unseen.joules),
+                edges: Joules::new(edges),
                 quantum: Joules::new(quantum),
             },
-            unobserved,
+            unobserved: unseen.seconds,
+        }
+    }
+
+    /// Makes the past of those that are long coarser, the more so the older it is; exact at `pins`.
+    pub(crate) fn fold(lines: &mut [Self], pins: impl FnOnce() -> Vec<Timestamp>) {
+        if !lines.iter().any(|line| line.shaper.curve().is_long()) {
+            return;
+        }
+        let mut pins: Vec<f64> = pins().into_iter().map(Timestamp::as_secs_f64).collect();
+        pins.sort_by(f64::total_cmp);
+        for line in lines.iter_mut().filter(|line| line.shaper.curve().is_long()) {
+            line.shaper.fold(&pins);
+            if let Some(end) = line.shaper.curve().end() {
+                line.gaps.fold(|t| foldable(end - t));
+            }
         }
     }
 
     /// Mean power over the last `window` of the settled curve.
     pub(crate) fn recent_power(&self, window: Duration) -> Option<Watts> {
         self.shaper.curve().recent_power(window)
+    }
+
+    #[cfg(test)]
+    pub(super) fn segments(&self) -> usize {
+        self.curve().len()
     }
 
     #[cfg(test)]

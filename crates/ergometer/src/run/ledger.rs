@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use super::outlived::Outlived;
 use super::stats::StepStats;
 use crate::clock::Timestamp;
 use crate::meter::LiveSteps;
@@ -133,8 +134,7 @@ pub(crate) struct Ledger {
     /// Marks not yet settled.
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
-    /// Spans that others inside them may outlive, and the span around each.
-    outlived: HashMap<u64, u64>,
+    outlived: Outlived,
     pub epochs: Vec<EpochRow>,
     epoch_counts: BTreeMap<&'static str, u64>,
     /// Steps per split; a step outside every epoch counts under `run`.
@@ -183,7 +183,7 @@ impl Ledger {
             domains,
             pending: Vec::new(),
             open: HashMap::new(),
-            outlived: HashMap::new(),
+            outlived: Outlived::default(),
             epochs: Vec::new(),
             epoch_counts: BTreeMap::new(),
             steps: BTreeMap::new(),
@@ -245,9 +245,9 @@ impl Ledger {
             timelines.iter().map(|line| line.between(mark.start, mark.end)).collect();
         let seconds = mark.end.since(mark.start).as_secs_f64();
         let inside = self.open.remove(&mark.id).unwrap_or_default();
-        let parent = self.living(mark.parent);
+        let parent = self.outlived.living(mark.parent);
         if mark.outlived {
-            self.outlived.insert(mark.id, parent);
+            self.outlived.add(mark.id, parent);
         }
 
         let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
@@ -320,12 +320,14 @@ impl Ledger {
         self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
     }
 
-    /// The nearest span around that has not ended before what is inside it.
-    fn living(&self, mut span: u64) -> u64 {
-        while let Some(&around) = self.outlived.get(&span) {
-            span = around;
-        }
-        span
+    /// Moments at which energies are to be worked out that lie in the past: there the timelines have to
+    /// stay as they are.
+    pub(crate) fn pins(&self) -> impl Iterator<Item = Timestamp> {
+        let tilings = self.open.values().filter_map(|inside| inside.tiling.as_ref());
+        tilings
+            .flat_map(|tiling| [tiling.first, tiling.last])
+            .chain(self.epochs.iter().flat_map(|epoch| [epoch.start, epoch.end]))
+            .chain(self.pending.iter().map(|mark| mark.start))
     }
 
     /// Closes the books: the tree of spans, and how many spans were never closed.

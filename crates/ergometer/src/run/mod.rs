@@ -4,6 +4,7 @@ pub(crate) mod assemble;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;
+mod outlived;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
