@@ -16,7 +16,7 @@ pub struct Accuracy {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Length of the metered run
-    #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..))]
+    #[arg(long, default_value_t = 90, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=100))]
     seconds: u32,
     /// Windows of each length
     #[arg(long, default_value_t = 400, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]

@@ -32,6 +32,10 @@ struct Args {
     /// Language to translate into: the suffix of its file
     #[arg(long, value_name = "LANG", default_value = "de", requires = "parallel")]
     target: String,
+
+    /// Train without a meter, to see what metering costs: only the time is reported
+    #[arg(long, conflicts_with = "record")]
+    unmetered: bool,
 }
 
 fn main() -> ExitCode {
@@ -44,6 +48,6 @@ fn main() -> ExitCode {
             Some(prefix) => data::Corpus::parallel(prefix, &args.source, &args.target)?,
             None => data::Corpus::numbers(args.train.size, args.train.seed),
         };
-        training::run(&args.train, &corpus)
+        training::run(&args.train, !args.unmetered, &corpus)
     })
 }

@@ -1,9 +1,10 @@
-//! One training run under the meter: vocabulary, batches, Burn's `Learner`, quality, record.
+//! One training run: vocabulary, batches, Burn's `Learner`, quality, record.
 
 mod exact;
 mod recipe;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use burn::module::Module;
 use burn::optim::AdamConfig;
@@ -20,15 +21,15 @@ use self::recipe::Recipe;
 use crate::data::{Corpus, Example, TokenBatches, Vocabulary};
 use crate::model::Transformer;
 
-/// Trains on `corpus` as `args` say, under a meter, and reports what it cost.
+/// Trains on `corpus` as `args` say, under a meter if it is to be `metered`, and reports what it cost.
 ///
 /// # Errors
 /// [`Failure::Usage`] for what the user can put right, before training starts; else
 /// [`Failure::Run`].
-pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
+pub fn run(args: &TrainArgs, metered: bool, corpus: &Corpus) -> Result<(), Failure> {
     let device = harness::device(args)?;
     let artifacts = Artifacts::new(args)?;
-    let meter = harness::meter(args, "transformer", &device)?;
+    let meter = metered.then(|| harness::meter(args, "transformer", &device)).transpose()?;
 
     let mut recipe = Recipe::new(args.size, corpus.exact);
     let vocabulary = Vocabulary::train(&corpus.train, recipe.model.vocabulary)?;
@@ -50,8 +51,13 @@ pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
     let untrained = exact.as_ref().map(|exact| exact.score(&model.valid(), &device)).transpose()?;
 
     let progress = Progress::new(args.quiet);
-    let run = Run { args, recipe: &recipe, meter: &meter, device: &device };
+    let run = Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device };
+    let begin = Instant::now();
     let model = run.fit(model, train, valid, &artifacts, &progress)?;
+    device.sync().map_err(Failure::run)?;
+    // `cargo xtask performance` reads this line.
+    eprintln!("trained for {:.4} s", begin.elapsed().as_secs_f64());
+    let Some(meter) = &meter else { return Ok(()) };
 
     let losses = progress.losses();
     let quality = if let (Some(exact), Some(first)) = (&exact, untrained) {
@@ -65,7 +71,7 @@ pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
         }
     };
     harness::finish(
-        &meter,
+        meter,
         args,
         &device,
         &Summary {
@@ -83,7 +89,7 @@ pub fn run(args: &TrainArgs, corpus: &Corpus) -> Result<(), Failure> {
 struct Run<'a> {
     args: &'a TrainArgs,
     recipe: &'a Recipe,
-    meter: &'a Meter,
+    meter: Option<&'a Meter>,
     device: &'a Device,
 }
 
@@ -110,12 +116,11 @@ impl Run<'_> {
             .init()
             .map_err(Failure::run)?;
 
-        let mut training = SupervisedTraining::metered(
-            self.meter,
-            artifacts.path(),
-            Arc::new(train),
-            Arc::new(valid),
-        )
+        let (train, valid) = (Arc::new(train), Arc::new(valid));
+        let mut training = match self.meter {
+            Some(meter) => SupervisedTraining::metered(meter, artifacts.path(), train, valid),
+            None => SupervisedTraining::new(artifacts.path(), train, valid),
+        }
         .metrics((TokenLossMetric::new(),))
         .with_metric_logger(FileMetricLogger::new(artifacts.path()))
         .with_application_logger(None)

@@ -204,6 +204,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     fs::write(folder.path().join("libnvidia-ml.so.1.conf"), &text)?;
 
     let meter = meter(&library, folder.path())?;
+    let first = Clocks::both();
     let begin = clock::now();
     thread::sleep(Duration::from_secs_f64(settings.seconds));
     let end = clock::now();
@@ -218,9 +219,10 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
             windows.push(Window { start, end, length });
         }
     }
+    let clocks = Clocks::between(first, Clocks::both());
     let record = meter.finish()?;
     windows.sort_by_key(|window| (window.length, window.start));
-    report(settings, &Machine::parse(&text)?, &record, &windows)
+    report(settings, &Machine::parse(&text)?, &record, &windows, &clocks)
 }
 
 fn meter(library: &Path, nothing: &Path) -> ergometer::Result<Meter> {
@@ -233,16 +235,37 @@ fn meter(library: &Path, nothing: &Path) -> ergometer::Result<Meter> {
         .start()
 }
 
-/// `CLOCK_MONOTONIC` at the origin of the meter's clock, nanoseconds.
-fn origin() -> u64 {
-    // The two clocks are one; the shortest of a few round trips tells their offset best.
-    let trip = || {
-        let before = monotonic_ns();
-        let at = clock::now().as_nanos();
-        let after = monotonic_ns();
-        (after - before, before.midpoint(after) - at)
-    };
-    (0..100).map(|_| trip()).min().map_or(0, |(_, offset)| offset)
+/// The meter's clock and the boards', which run at rates that differ by some parts in a million.
+struct Clocks {
+    first: (u64, u64),
+    rate: f64,
+}
+
+impl Clocks {
+    /// What both clocks show at one moment, nanoseconds: the meter's, the boards'.
+    fn both() -> (u64, u64) {
+        // The shortest of a few round trips tells best.
+        let trip = || {
+            let before = monotonic_ns();
+            let at = clock::now().as_nanos();
+            let after = monotonic_ns();
+            (after - before, at, before.midpoint(after))
+        };
+        let (_, at, boards) = (0..100).map(|_| trip()).min().unwrap_or_default();
+        (at, boards)
+    }
+
+    fn between(first: (u64, u64), last: (u64, u64)) -> Self {
+        Self { first, rate: (last.1 - first.1) as f64 / (last.0 - first.0) as f64 }
+    }
+
+    /// The boards' clock at a moment of the run.
+    fn boards(&self, at: Timestamp) -> u64 {
+        let since = at.as_nanos().saturating_sub(self.first.0) as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "minutes")]
+        let since = (since * self.rate) as u64;
+        self.first.1 + since
+    }
 }
 
 /// What was said of one board in windows of one length.
@@ -296,6 +319,7 @@ fn report(
     machine: &Machine,
     record: &Record,
     windows: &[Window],
+    clocks: &Clocks,
 ) -> Result<(), Box<dyn std::error::Error>> {
     if record.epochs.len() != windows.len() {
         return Err(format!("{} windows gave {} rows", windows.len(), record.epochs.len()).into());
@@ -307,7 +331,6 @@ fn report(
             |row: &Epoch| LENGTHS.partition_point(|length| *length < 0.99 * row.usage.seconds);
         length(a).cmp(&length(b)).then(a.start_s.total_cmp(&b.start_s))
     });
-    let origin = origin();
     println!("{}", INTRODUCTION.trim_start());
     println!(
         "Seed {}; {} windows of each length, at random within {} s; boards whose updates come at \
@@ -328,10 +351,9 @@ fn report(
             let mut cells: [Cell; LENGTHS.len()] = Default::default();
             for (window, epoch) in windows.iter().zip(&rows) {
                 let said = epoch.usage.by_domain[domain].ok_or("a board gave nothing")?;
-                let monotonic = |at: Timestamp| origin + at.as_nanos();
                 let truth = machine.boards[board]
                     .curve
-                    .joules(monotonic(window.start), monotonic(window.end));
+                    .joules(clocks.boards(window.start), clocks.boards(window.end));
                 cells[window.length].take(&said, truth);
             }
             for (cell, length) in cells.iter().zip(LENGTHS) {

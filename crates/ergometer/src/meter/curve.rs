@@ -113,7 +113,7 @@ pub(super) struct Curve {
 }
 
 /// The last so many seconds are never folded: a span that began then finds the curve as it was.
-const HORIZON: f64 = 60.0;
+const HORIZON: f64 = 120.0;
 
 /// A stretch becomes one segment when it is no longer than such a share of its age. A span that began
 /// so long ago, of which nobody knew, has its beginning misplaced by half of that at worst.
@@ -173,7 +173,7 @@ impl Curve {
     /// Makes one segment of each old stretch that is short for its age and holds none of `pins`, which
     /// are in order.
     ///
-    /// E(t) stays as it was at `pins`, at the ends of the new segments, and in the last minute.
+    /// E(t) stays as it was at `pins`, at the ends of the new segments, and in the last two minutes.
     pub(super) fn fold(&mut self, pins: &[f64]) {
         let Some(end) = self.end() else { return };
         let mut pins = pins.iter().copied().peekable();
@@ -331,7 +331,7 @@ mod tests {
         let pins = [3.333, 1234.567, 1800.0, 3000.01];
         folded.fold(&pins);
         assert!(folded.len() < 2500, "{}", folded.len());
-        for t in pins.into_iter().chain([0.0, 3541.23, 3599.99, 3600.0, 4000.0]) {
+        for t in pins.into_iter().chain([0.0, 3481.23, 3599.99, 3600.0, 4000.0]) {
             let (a, b) = (whole.energy_at(t), folded.energy_at(t));
             assert!((a - b).abs() < 1e-9, "at {t}: {b} for {a}");
         }

@@ -21,7 +21,9 @@ const PERIOD: f64 = 7.3;
 
 /// Joules of a domain from the origin to `t` seconds.
 fn energy(t: f64) -> f64 {
-    let (whole, part) = ((t / PERIOD).floor(), t % PERIOD);
+    let whole = (t / PERIOD).floor();
+    // Not by the remainder, whose rounding may disagree with the quotient's.
+    let part = (t - whole * PERIOD).max(0.0);
     let half = PERIOD / 2.0;
     whole * PERIOD * 250.0 + 100.0 * part.min(half) + 400.0 * (part - half).max(0.0)
 }

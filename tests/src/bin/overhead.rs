@@ -1,0 +1,89 @@
+//! What the meter's threads take of a processor.
+//!
+//! `overhead LIBRARY SECONDS` meters eight boards of the simulated NVML library at LIBRARY and a
+//! powercap tree of two packages and two memories, at default rates, for SECONDS, and prints the share of
+//! one core that the meter's threads used and how often they woke, as the kernel counts both. What the
+//! simulated library does in place of a driver is in it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+use std::{env, fs, process, thread};
+
+use ergometer::{Devices, Meter};
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [library, seconds] = arguments.as_slice() else {
+        eprintln!("usage: overhead LIBRARY SECONDS");
+        process::exit(2);
+    };
+    let seconds = seconds.parse().unwrap_or(20);
+    if let Err(error) = run(Path::new(library), Duration::from_secs(seconds)) {
+        eprintln!("error: {error}");
+        process::exit(1);
+    }
+}
+
+fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("libnvidia-ml.so.1");
+    fs::copy(library, &copy)?;
+    fs::write(
+        folder.path().join("libnvidia-ml.so.1.conf"),
+        "boards=8;generation=h100;curve=square:100:400:730ms",
+    )?;
+    let powercap = folder.path().join("sys/class/powercap");
+    for package in 0..2 {
+        zone(&powercap.join(format!("intel-rapl:{package}")), &format!("package-{package}"))?;
+        zone(&powercap.join(format!("intel-rapl:{package}:0")), "dram")?;
+    }
+
+    let meter = Meter::builder()
+        .nvml_library(&copy)
+        .devices(Devices::All)
+        .sysfs_root(folder.path().join("sys"))
+        .start()?;
+    if meter.domains().len() != 12 {
+        return Err(format!("12 domains were to be metered: {:?}", meter.domains()).into());
+    }
+    // What happens once, and the search for the boards' own periods, are not what a run goes on with.
+    thread::sleep(Duration::from_secs(8));
+    let (before, begin) = (threads()?, Instant::now());
+    thread::sleep(length);
+    let (after, seconds) = (threads()?, begin.elapsed().as_secs_f64());
+    println!("core {:.4} %", 100.0 * (after.nanos - before.nanos) as f64 * 1e-9 / seconds);
+    println!("wakes {:.0} a second", (after.wakes - before.wakes) as f64 / seconds);
+    meter.finish()?;
+    Ok(())
+}
+
+fn zone(folder: &Path, name: &str) -> std::io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("name"), format!("{name}\n"))?;
+    fs::write(folder.join("energy_uj"), "1000000\n")?;
+    fs::write(folder.join("max_energy_range_uj"), "262143328850\n")
+}
+
+/// What the meter's threads have used since they began.
+#[derive(Default)]
+struct Used {
+    nanos: u64,
+    wakes: u64,
+}
+
+/// All threads of this process but the one that asks.
+fn threads() -> std::io::Result<Used> {
+    let mut used = Used::default();
+    for thread in fs::read_dir("/proc/self/task")? {
+        let folder = thread?.path();
+        if folder.file_name().is_some_and(|id| *id == *process::id().to_string()) {
+            continue;
+        }
+        let stat = fs::read_to_string(folder.join("schedstat"))?;
+        let mut fields = stat.split_whitespace().map(|field| field.parse().unwrap_or(0));
+        used.nanos += fields.next().unwrap_or(0);
+        // Time waited, then times run.
+        used.wakes += fields.nth(1).unwrap_or(0);
+    }
+    Ok(used)
+}
