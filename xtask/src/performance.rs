@@ -1,7 +1,9 @@
-//! `cargo xtask performance`: what a span costs, measured here and written down.
+//! `cargo xtask performance`: what metering costs, measured here and written down.
 
 mod output;
 mod page;
+mod running;
+mod training;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,12 +15,17 @@ use output::Timing;
 /// Spans of one count of instructions; a ring takes them all.
 const TIMES: u32 = 1000;
 
-/// Measure what a span costs and write docs/performance.md
+/// Measure what metering costs and write docs/performance.md
 ///
-/// Runs the benchmark `span`, then counts instructions with `valgrind --tool=callgrind` where that is
-/// installed. Leave the machine alone meanwhile.
+/// Runs the benchmark `span` and counts instructions with `valgrind --tool=callgrind` where that is
+/// installed; takes the processor time of the meter's threads over simulated boards; simulates a month of
+/// a run; and trains the Transformer with and without a meter in turn. It takes half an hour: leave the
+/// machine alone meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct Performance {
+    /// Trainings with a meter, and as many without
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(3..))]
+    pairs: u32,
     /// Where to write the table
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -47,13 +54,17 @@ impl Performance {
                 if counted { Some(instructions(&program, &timing.name)?) } else { None };
             rows.push(Row { timing, instructions });
         }
+        let (threads, lengths) = (running::threads()?, running::lengths()?);
+        let training = training::compare(self.pairs)?;
         let machine = page::Machine {
             date: jiff::Zoned::now().date().to_string(),
             cpu: cpu_model(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             rustc: rustc_version()?,
         };
-        let text = page::page(&machine, &rows)?;
+        let text = page::page(&machine, &rows)?
+            + &running::section(&threads, &lengths)
+            + &training.section();
         let output = self
             .output
             .clone()

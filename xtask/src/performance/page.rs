@@ -39,7 +39,7 @@ const CASES: [(&str, &str, Option<Goal>); 8] = [
 ];
 
 const HEAD: &str = "\
-# What a span costs
+# What metering costs
 
 Written by `cargo xtask performance`: do not edit by hand.
 ";
@@ -52,7 +52,7 @@ comes and goes meanwhile, the fastest is the steadier figure. Instructions are c
 the kernel's clock is a system call, whose instructions are not seen, so the first row's count holds only
 the way to it.
 
-## What was tried
+### What was tried
 
 * **`Instant` for the clock.** The difference of two `Instant`s is worked out by calls that are not
   inlined: 146 more instructions for a span. The kernel's clock is read as a number, through `rustix` on
@@ -85,6 +85,7 @@ pub(super) fn page(machine: &Machine, rows: &[Row]) -> Result<String, Stop> {
     let mut text = HEAD.to_owned();
     let Machine { date, cpu, threads, rustc } = machine;
     let _ = writeln!(text, "\n{date}; {cpu}, {threads} logical processors; {rustc}.\n");
+    text += "## A span\n\n";
     text += "| | median | fastest | × two `Instant::now()` | instructions | goal |\n";
     text += "|---|---:|---:|---:|---:|---|\n";
     for (name, what, goal) in &CASES {

@@ -192,25 +192,24 @@ fn a_run_of_many_hours_takes_no_more_memory_than_one_of_a_few() {
     assert!(long.longest < short.longest + 800, "{} after {}", long.longest, short.longest);
 }
 
-#[test]
-#[ignore = "takes minutes: `cargo xtask performance` runs it, alone and optimised"]
-fn a_month_of_a_hundred_million_steps() {
-    let script = Script { domains: 2, epochs: 30, hours: 24, steps_an_epoch: 3_333_334 };
+/// For `cargo xtask performance`, which reads the line.
+fn play_and_tell(script: &Script) {
     let month = script.play();
-    month.check(&script);
+    month.check(script);
     let [first, .., last] = month.tenths;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("?").trim();
-    println!("month: first tenth {first:.3} s, last tenth {last:.3} s, peak {peak}");
+    println!("first tenth {first:.3} s, last tenth {last:.3} s, peak {peak}");
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo xtask performance` runs it, alone and optimised"]
+fn a_month_of_a_hundred_million_steps() {
+    play_and_tell(&Script { domains: 2, epochs: 30, hours: 24, steps_an_epoch: 3_333_334 });
 }
 
 #[test]
 #[ignore = "takes minutes: `cargo xtask performance` runs it, alone and optimised"]
 fn a_day_of_64_domains() {
-    let script = Script { domains: 64, epochs: 1, hours: 24, steps_an_epoch: 1_000_000 };
-    let day = script.play();
-    day.check(&script);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("?").trim();
-    println!("day of 64 domains: peak {peak}");
+    play_and_tell(&Script { domains: 64, epochs: 1, hours: 24, steps_an_epoch: 1_000_000 });
 }

@@ -29,6 +29,8 @@ const BETWEEN_TRIES: f64 = 0.3;
 const BLURRED: f64 = 0.012;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
+/// Share of its period that an update of power waits for the counter's next read, which saves a wake.
+const SHARED: f64 = 0.85;
 /// Reads due within this many seconds are one.
 const TOGETHER: f64 = 0.001;
 /// The end of a run waits no longer for the counter's next update.
@@ -291,7 +293,7 @@ impl Board {
             (_, Some(period)) => {
                 let own = self.power_ticks.next_read(t, stride(period)).unwrap_or(t + period);
                 // The counter's read sees the same update, if it comes before the next one.
-                let shared = own <= self.due.energy && self.due.energy < own + 0.6 * period;
+                let shared = own <= self.due.energy && self.due.energy < own + SHARED * period;
                 if shared { self.due.energy } else { own }
             }
             (_, None) => {

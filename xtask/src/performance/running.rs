@@ -1,0 +1,153 @@
+//! What the meter's threads take while a run goes on, and what a long run takes.
+
+use std::fmt::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::bench_models::simulate;
+use crate::stop::{Doing, Stop};
+use crate::workspace;
+
+/// Share of one core that the meter's threads may take, per cent.
+const CORE: f64 = 0.2;
+/// Memory that a month may take.
+const MEMORY_MIB: f64 = 64.0;
+/// Seconds of each of the measurements whose median counts.
+const SECONDS: u32 = 20;
+const TIMES: usize = 3;
+
+/// What the meter's threads took.
+#[derive(Debug, PartialEq)]
+pub(super) struct Threads {
+    /// Of one core, per cent.
+    core: f64,
+    /// A second.
+    wakes: f64,
+}
+
+/// What a long run took.
+#[derive(Debug, PartialEq)]
+pub(super) struct Length {
+    /// Its test, and what it is.
+    what: &'static str,
+    first_tenth_s: f64,
+    last_tenth_s: f64,
+    peak_mib: f64,
+}
+
+const LENGTHS: [(&str, &str); 2] = [
+    ("a_month_of_a_hundred_million_steps", "30 days, 2 domains, 10⁸ steps in 30 epochs"),
+    ("a_day_of_64_domains", "a day, 64 domains, 10⁶ steps in one epoch"),
+];
+
+/// Meters eight simulated boards and a powercap tree.
+pub(super) fn threads() -> Result<Threads, Stop> {
+    let library = simulate::build()?;
+    let mut measured = Vec::new();
+    for _ in 0..TIMES {
+        let mut cargo = workspace::cargo();
+        cargo.args(["run", "--locked", "--release", "--package", "ergometer-tests"]);
+        cargo.args(["--bin", "overhead", "--"]).arg(&library).arg(SECONDS.to_string());
+        let text = output(cargo)?;
+        let said = number(&text, "core ").zip(number(&text, "wakes "));
+        let (core, wakes) =
+            said.ok_or_else(|| Stop::failed(format!("`overhead` said nothing:\n{text}")))?;
+        measured.push(Threads { core, wakes });
+    }
+    measured.sort_by(|a, b| a.core.total_cmp(&b.core));
+    Ok(measured.swap_remove(TIMES / 2))
+}
+
+/// Plays the long runs, each in a process of its own.
+pub(super) fn lengths() -> Result<Vec<Length>, Stop> {
+    LENGTHS
+        .iter()
+        .map(|(test, what)| {
+            let mut cargo = workspace::cargo();
+            cargo.args(["test", "--locked", "--release", "--package", "ergometer", "--lib", "--"]);
+            cargo.args(["--ignored", "--nocapture", "--exact", &format!("meter::month::{test}")]);
+            let text = output(cargo)?;
+            let said = || {
+                Some(Length {
+                    what,
+                    first_tenth_s: number(&text, "first tenth ")?,
+                    last_tenth_s: number(&text, "last tenth ")?,
+                    peak_mib: number(&text, "peak ")? / 1024.0,
+                })
+            };
+            said().ok_or_else(|| Stop::failed(format!("`{test}` did not run:\n{text}")))
+        })
+        .collect()
+}
+
+/// What a command prints.
+pub(super) fn output(mut command: Command) -> Result<String, Stop> {
+    let line = workspace::typed(&command);
+    eprintln!("==> {line}");
+    let output = command.stderr(Stdio::inherit()).output().doing(format!("run `{line}`"))?;
+    if !output.status.success() {
+        return Err(Stop::failed(format!("`{line}` failed: {}", output.status)));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The number that follows `name` in `text`.
+pub(super) fn number(text: &str, name: &str) -> Option<f64> {
+    let (_, rest) = text.split_once(name)?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// The part of the page.
+pub(super) fn section(threads: &Threads, lengths: &[Length]) -> String {
+    let verdict = |met: bool| if met { "met" } else { "not met" };
+    let mut text = String::from("\n## The meter's threads\n\n");
+    let _ = writeln!(
+        text,
+        "Eight simulated boards, each with a counter and a power sensor, and a powercap tree of two \
+         packages and two memories, at default rates: {:.2} % of one core (≤ {CORE} %: {}), in {:.0} \
+         wakes a second. The median of {TIMES} times {SECONDS} s, as the kernel counts the threads' time, \
+         with what the simulated library does in place of a driver.",
+        threads.core,
+        verdict(threads.core <= CORE),
+        threads.wakes,
+    );
+    text += "\n## Long runs\n\n";
+    text +=
+        "| on a scripted clock | peak memory | goal | last tenth of the time over the first |\n";
+    text += "|---|---:|---|---:|\n";
+    for Length { what, first_tenth_s, last_tenth_s, peak_mib } in lengths {
+        let _ = writeln!(
+            text,
+            "| {what} | {peak_mib:.1} MiB | ≤ {MEMORY_MIB:.0} MiB: {} | {:.2} |",
+            verdict(*peak_mib <= MEMORY_MIB),
+            last_tenth_s / first_tenth_s
+        );
+    }
+    text += "\nCounters are read every 100 ms and power between, by the code of a real run, and every epoch's \
+             energy is compared with the closed form. Memory is that of the whole process. A tenth is of the \
+             simulated time; what it costs is the wall-clock time of this machine.\n";
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_says_what_was_measured_and_whether_that_is_little_enough() {
+        let threads = Threads { core: 0.25, wakes: 130.4 };
+        let length =
+            Length { what: "a month", first_tenth_s: 4.0, last_tenth_s: 4.2, peak_mib: 12.34 };
+        let text = section(&threads, &[length]);
+        assert!(text.contains("0.25 % of one core (≤ 0.2 %: not met), in 130 wakes"), "{text}");
+        assert!(text.contains("| a month | 12.3 MiB | ≤ 64 MiB: met | 1.05 |"), "{text}");
+    }
+
+    #[test]
+    fn numbers_are_found_by_what_stands_before_them() {
+        let text = "x\nmonth: first tenth 1.5 s, last tenth 1.75 s, peak 9216 kB\n";
+        assert_eq!(number(text, "first tenth "), Some(1.5));
+        assert_eq!(number(text, "last tenth "), Some(1.75));
+        assert_eq!(number(text, "peak "), Some(9216.0));
+        assert_eq!(number(text, "wakes "), None);
+    }
+}
