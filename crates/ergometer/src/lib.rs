@@ -57,6 +57,7 @@
 pub mod clock;
 mod error;
 pub mod footprint;
+pub mod forecast;
 pub mod meter;
 #[doc(hidden)]
 pub mod private;

@@ -116,6 +116,7 @@ mod config;
 mod curve;
 mod disturb;
 mod ffi;
+mod installed;
 mod settings;
 mod state;
 
@@ -124,6 +125,7 @@ pub use config::{
     Process, Product, Sensor,
 };
 pub use curve::{Curve, Levels};
+pub use installed::Installed;
 
 /// Runs `child` in a forked copy of this process, and gives its exit code; `None` if it had none.
 ///

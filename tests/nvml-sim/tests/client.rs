@@ -1,18 +1,15 @@
 //! The library as a client sees it, through the real `nvml-wrapper`.
 
 use std::borrow::Borrow;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
-use nvml_sim::{Machine, monotonic_ns};
+use nvml_sim::{Installed, monotonic_ns};
 use nvml_wrapper::bitmasks::InitFlags;
 use nvml_wrapper::enum_wrappers::device::Brand;
 use nvml_wrapper::enums::device::{DeviceArchitecture, SampleValue};
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::{Device, Nvml};
-use tempfile::TempDir;
 
 const POWER_AVERAGE: u32 = 185;
 const POWER_INSTANT: u32 = 186;
@@ -21,43 +18,25 @@ const ENERGY: u32 = 191;
 /// A copy of the library with its settings beside it, opened.
 struct Simulated {
     nvml: Nvml,
-    folder: TempDir,
+    installed: Installed,
 }
 
 impl Simulated {
     fn new(settings: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let library = folder.path().join("libnvidia-ml.so.1");
-        fs::copy(built_library(), &library).unwrap();
-        write(&folder, settings);
+        let installed = Installed::new(settings);
+        let library = installed.library();
         let nvml =
             Nvml::builder().lib_path(library.as_os_str()).flags(InitFlags::empty()).init().unwrap();
-        Self { nvml, folder }
+        Self { nvml, installed }
     }
 
     fn set(&self, settings: &str) {
-        write(&self.folder, settings);
+        self.installed.set(settings);
     }
 
     fn board(&self, index: u32) -> Device<'_> {
         self.nvml.device_by_index(index).unwrap()
     }
-}
-
-fn write(folder: &TempDir, settings: &str) {
-    Machine::parse(settings).unwrap();
-    let new = folder.path().join("new");
-    fs::write(&new, settings).unwrap();
-    fs::rename(new, folder.path().join("libnvidia-ml.so.1.conf")).unwrap();
-}
-
-/// The `cdylib` that cargo built beside this test.
-fn built_library() -> PathBuf {
-    let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-    [deps.join("libnvml_sim.so"), deps.join("../libnvml_sim.so")]
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("libnvml_sim.so is not beside {}", deps.display()))
 }
 
 /// The value of a field.

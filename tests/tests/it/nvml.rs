@@ -1,8 +1,8 @@
 //! NVIDIA boards, through the real `nvml-wrapper` and a simulated library.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::thread;
 use std::time::Duration;
-use std::{env, fs, thread};
 
 use ergometer::clock;
 use ergometer::meter::Method;
@@ -18,52 +18,18 @@ use tempfile::TempDir;
 pub const BOARD_0: &str = "nvml:GPU-00000000-0000-4000-8000-000000000000";
 pub const BOARD_1: &str = "nvml:GPU-00000000-0000-4000-8000-000000000001";
 
-/// A machine of its own: a copy of the simulated library with its settings beside it.
-pub struct Simulated {
-    folder: TempDir,
-}
+pub use nvml_sim::Installed as Simulated;
 
-impl Simulated {
-    pub fn new(settings: &str) -> Self {
-        let this = Self { folder: tempfile::tempdir().unwrap() };
-        fs::copy(built_library(), this.library()).unwrap();
-        this.set(settings);
-        this
-    }
-
-    pub fn library(&self) -> PathBuf {
-        self.folder.path().join("libnvidia-ml.so.1")
-    }
-
-    /// Changes the settings, also while the library is being read.
-    pub fn set(&self, settings: &str) {
-        Machine::parse(settings).unwrap();
-        let (new, conf) =
-            (self.folder.path().join("new"), self.folder.path().join("libnvidia-ml.so.1.conf"));
-        fs::write(&new, settings).unwrap();
-        fs::rename(new, conf).unwrap();
-    }
-
-    /// Its boards, each a source of its own.
-    fn open(&self) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
-        let (boards, report) = open(Some(&self.library()));
-        assert!(!boards.is_empty(), "{report:?}");
-        (boards, report)
-    }
+/// A machine's boards, each a source of its own.
+fn boards(machine: &Simulated) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
+    let (boards, report) = open(Some(&machine.library()));
+    assert!(!boards.is_empty(), "{report:?}");
+    (boards, report)
 }
 
 /// All boards of a library, whatever the environment says.
 fn open(library: Option<&Path>) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
     nvml::open(library, &Devices::All, &nvml::Environment::default())
-}
-
-/// The `cdylib` that cargo built beside this test.
-fn built_library() -> PathBuf {
-    let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-    [deps.join("libnvml_sim.so"), deps.join("../libnvml_sim.so")]
-        .into_iter()
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("libnvml_sim.so is not beside {}", deps.display()))
 }
 
 /// Reads a board as the meter does, whenever it wants to be read, for `length`.
@@ -124,7 +90,7 @@ fn reason(report: &SourceReport) -> &str {
 #[test]
 fn boards_are_known_by_uuid_and_address() {
     let machine = Simulated::new("boards=2;limit=350;1.mig=yes;name=NVIDIA Test 80GB");
-    let (boards, report) = machine.open();
+    let (boards, report) = boards(&machine);
     assert_eq!(report.availability, Availability::Available);
     assert_eq!(report.domains, [BOARD_0, BOARD_1]);
     let domains: Vec<_> = boards.iter().map(|board| board.domains()[0].clone()).collect();
@@ -140,7 +106,7 @@ fn boards_are_known_by_uuid_and_address() {
 #[test]
 fn counter_and_power_where_the_board_has_both() {
     let machine = Simulated::new("curve=constant:300");
-    let board = &mut machine.open().0[0];
+    let board = &mut boards(&machine).0[0];
     assert_eq!(board.domains()[0].method, Method::Counter);
     let readings = drive(&mut **board, Duration::from_millis(1200));
     assert_eq!(energies(&readings)[0].2, 0.0, "joules count from the first value");
@@ -153,7 +119,7 @@ fn counter_and_power_where_the_board_has_both() {
 #[test]
 fn a_counter_is_told_with_the_moments_for_which_it_holds() {
     let machine = Simulated::new("curve=constant:300;counter=100ms@37ms");
-    let board = &mut machine.open().0[0];
+    let board = &mut boards(&machine).0[0];
     let readings = drive(&mut **board, Duration::from_secs(4));
     let seen = energies(&readings);
     assert!(seen.len() > 30, "it is read at its own period: {seen:?}");
@@ -171,7 +137,7 @@ fn a_counter_is_told_with_the_moments_for_which_it_holds() {
 #[test]
 fn a_consumer_board_is_read_once_a_second_at_first() {
     let machine = Simulated::new("generation=rtx;curve=constant:300");
-    let board = &mut machine.open().0[0];
+    let board = &mut boards(&machine).0[0];
     let readings = drive(&mut **board, Duration::from_secs(3));
     let seen = energies(&readings).len();
     assert!((1..=20).contains(&seen), "{seen}");
@@ -183,7 +149,7 @@ fn a_consumer_board_is_read_once_a_second_at_first() {
 fn a_counter_that_fast_reading_disturbs_is_read_once_a_second_and_power_stands_in() {
     // Read every 100 ms it loses 16 %, read once a second 1.6 %.
     let machine = Simulated::new("curve=constant:300;disturb=16ms");
-    let board = &mut machine.open().0[0];
+    let board = &mut boards(&machine).0[0];
     let readings = drive(&mut **board, Duration::from_secs(11));
     assert!(matches!(troubles(&readings)[..], [Value::Restarted(_)]), "{:?}", troubles(&readings));
     let note = board.domains()[0].note.clone().unwrap();
@@ -197,7 +163,7 @@ fn a_counter_that_fast_reading_disturbs_is_read_once_a_second_and_power_stands_i
 #[test]
 fn a_board_without_counter_is_integrated_and_asked_not_guessed() {
     let machine = Simulated::new("boards=2;0.counter=none;1.counter-field=no");
-    let (mut boards, _) = machine.open();
+    let (mut boards, _) = boards(&machine);
     let [without, with] = &mut boards[..] else { panic!("two boards") };
     assert_eq!(without.domains()[0].method, Method::Integrated);
     assert_eq!(without.domains()[0].sensor.counter_period_s, None);
@@ -212,7 +178,7 @@ fn a_board_without_counter_is_integrated_and_asked_not_guessed() {
 #[test]
 fn without_instantaneous_power_the_average_is_used_and_placed_in_its_middle() {
     let machine = Simulated::new("boards=2;power=none;1.usage=none");
-    let (mut boards, _) = machine.open();
+    let (mut boards, _) = boards(&machine);
     let note = boards[0].domains()[0].note.clone().unwrap();
     assert!(note.contains("1 s average"), "{note}");
     let before = clock::now();
@@ -228,7 +194,7 @@ fn without_instantaneous_power_the_average_is_used_and_placed_in_its_middle() {
 #[test]
 fn a_board_that_is_lost_says_so_and_goes_on_when_it_is_back() {
     let machine = Simulated::new("boards=3");
-    let (mut boards, _) = machine.open();
+    let (mut boards, _) = boards(&machine);
     machine.set("boards=3;1.lost=yes");
     for (index, board) in boards.iter_mut().enumerate() {
         let readings = drive(&mut **board, Duration::from_millis(200));
@@ -243,7 +209,7 @@ fn a_board_that_is_lost_says_so_and_goes_on_when_it_is_back() {
 #[test]
 fn a_board_that_is_lost_from_the_start_is_named() {
     let machine = Simulated::new("boards=2;0.lost=yes");
-    let (boards, report) = machine.open();
+    let (boards, report) = boards(&machine);
     assert_eq!(report.domains, [BOARD_1]);
     assert_eq!(boards.len(), 1);
     assert!(report.remarks.iter().any(|remark| remark.starts_with("board 0:")), "{report:?}");
@@ -252,7 +218,7 @@ fn a_board_that_is_lost_from_the_start_is_named() {
 #[test]
 fn a_counter_that_restarts_is_neither_negative_nor_a_wrap() {
     let machine = Simulated::new("curve=constant:300;reset-at=+2s");
-    let board = &mut machine.open().0[0];
+    let board = &mut boards(&machine).0[0];
     let readings = drive(&mut **board, Duration::from_secs(4));
     assert!(
         troubles(&readings).iter().any(|value| matches!(value, Value::Restarted(_))),
@@ -266,7 +232,7 @@ fn a_counter_that_restarts_is_neither_negative_nor_a_wrap() {
 fn a_counter_that_stands_still_or_gives_nonsense_is_not_used_and_both_numbers_are_told() {
     for settings in ["stuck-after=+0ns", "counter-gain=30", "counter-gain=0.05"] {
         let machine = Simulated::new(&format!("curve=constant:300;{settings}"));
-        let board = &mut machine.open().0[0];
+        let board = &mut boards(&machine).0[0];
         let readings = drive(&mut **board, Duration::from_secs(6));
         let domain = &board.domains()[0];
         assert_eq!(domain.method, Method::Integrated, "{settings}");
@@ -280,7 +246,7 @@ fn a_counter_that_stands_still_or_gives_nonsense_is_not_used_and_both_numbers_ar
 fn power_that_cannot_be_is_rejected() {
     for watts in ["0", "2000000"] {
         let machine = Simulated::new(&format!("curve=constant:{watts};counter=none"));
-        let board = &mut machine.open().0[0];
+        let board = &mut boards(&machine).0[0];
         let mut readings = Vec::new();
         board.read(Request::Routine, &mut readings);
         assert!(powers(&readings).is_empty(), "{watts} W: {readings:?}");
@@ -334,7 +300,7 @@ fn a_driver_without_boards_and_boards_without_sensors_are_reasons() {
 #[test]
 fn libraries_at_different_paths_are_different_machines() {
     let (one, two) = (Simulated::new("boards=1"), Simulated::new("boards=2"));
-    let ((first, _), (second, _)) = (one.open(), two.open());
+    let ((first, _), (second, _)) = (boards(&one), boards(&two));
     assert_eq!((first.len(), second.len()), (1, 2));
 }
 

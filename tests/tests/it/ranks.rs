@@ -9,8 +9,7 @@ use ergometer::run::record::Energy;
 use ergometer::run::{Rank, Record};
 use ergometer::units::Watts;
 use ergometer::{ErrorKind, Meter, source::DomainKind};
-use nvml_sim::{Machine, monotonic_ns};
-use tempfile::TempDir;
+use nvml_sim::{Installed, Machine, monotonic_ns};
 
 use crate::accounting::assert_conserved;
 
@@ -27,29 +26,23 @@ fn uuid(board: usize) -> String {
 
 /// A simulated machine, and where ranks put their records.
 struct Place {
-    folder: TempDir,
+    machine: Installed,
 }
 
 impl Place {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let deps = env::current_exe().unwrap().parent().unwrap().to_owned();
-        let built = [deps.join("libnvml_sim.so"), deps.join("../libnvml_sim.so")];
-        let built = built.into_iter().find(|path| path.exists()).expect("libnvml_sim.so is built");
-        fs::copy(built, folder.path().join("libnvidia-ml.so.1")).unwrap();
-        fs::write(folder.path().join("libnvidia-ml.so.1.conf"), SETTINGS).unwrap();
-        Self { folder }
+        Self { machine: Installed::new(SETTINGS) }
     }
 
     fn record_of(&self, rank: u32) -> PathBuf {
-        self.folder.path().join(format!("{rank}.json"))
+        self.machine.folder().join(format!("{rank}.json"))
     }
 
     /// Starts a rank of two that sees `boards`.
     fn start(&self, rank: u32, boards: &[usize], begin: u64, seconds: f64) -> Child {
         let visible: Vec<String> = boards.iter().map(|&board| uuid(board)).collect();
         Command::new(env!("CARGO_BIN_EXE_rank"))
-            .arg(self.folder.path().join("libnvidia-ml.so.1"))
+            .arg(self.machine.library())
             .arg(self.record_of(rank))
             .args([begin.to_string(), seconds.to_string()])
             .env("RANK", rank.to_string())

@@ -1,6 +1,7 @@
 //! Burn's learner and loops written by hand under a meter.
 
 mod loader;
+mod parallel;
 mod toy;
 mod training;
 

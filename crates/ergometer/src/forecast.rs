@@ -1,0 +1,378 @@
+//! What a run will have cost when it ends, from what it has cost so far.
+//!
+//! A [`Forecaster`] is told now and then how far the run is, and answers with the expected total and an
+//! interval that holds it with 95 % probability if the rest of the run goes on as the run did. It uses
+//! what steps of training and of validation have drawn, apart, and what was drawn between and around them.
+//! The first steps, in which kernels are compiled and caches are filled, are left out of what is
+//! extrapolated (but not of what has been drawn): they are found by the marginal standard error rule
+//! (White, Simulation 69, 1997, doi 10.1177/003754979706900601).
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Joules;
+
+/// How much there is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Epochs of the run.
+    pub epochs: u64,
+    /// Training steps of an epoch.
+    pub train_steps: u64,
+    /// Validation steps of an epoch.
+    pub valid_steps: u64,
+}
+
+/// How far a run is: everything since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Training steps done.
+    pub train_steps: u64,
+    /// Their energy, joules.
+    pub train_joules: f64,
+    /// Their time, seconds.
+    pub train_seconds: f64,
+    /// Validation steps done.
+    pub valid_steps: u64,
+    /// Their energy, joules.
+    pub valid_joules: f64,
+    /// Their time, seconds.
+    pub valid_seconds: f64,
+    /// Energy of the run so far, joules.
+    pub joules: f64,
+    /// Time of the run so far, seconds.
+    pub seconds: f64,
+}
+
+/// A value, and the interval that holds it with 95 % probability.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// What is expected.
+    pub value: f64,
+    /// The lower end; never below what there is already.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Whether `value` lies in it.
+    #[must_use]
+    pub fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
+    /// The interval of a quantity that is proportional to this one.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
+    }
+}
+
+/// What a run is expected to come to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// Share of the training steps that were done when it was made, 0 to 1.
+    pub progress: f64,
+    /// Seconds since the start of the run when it was made.
+    pub at_s: f64,
+    /// Energy of the whole run, joules.
+    pub joules: Interval,
+    /// Duration of the whole run, seconds.
+    pub seconds: Interval,
+}
+
+impl Forecast {
+    /// The expected energy of the whole run.
+    #[must_use]
+    pub const fn energy(&self) -> Joules {
+        Joules::new(self.joules.value)
+    }
+}
+
+/// Forward only, against forward and backward: a third of the operations of a training step, and its
+/// standard uncertainty, before any validation was seen (Kaplan et al. 2020, arXiv 2001.08361, section 2.1:
+/// the backward pass has about twice the operations of the forward pass).
+const VALID_SHARE: (f64, f64) = (1.0 / 3.0, 1.0 / 6.0);
+/// What may be different about the rest of the run however steady its steps were, relative standard
+/// uncertainty: clocks, temperature, other work on the machine. A judgement.
+const UNFORESEEN: f64 = 0.01;
+/// Groups of steps are merged in pairs when there are so many.
+const MOST_GROUPS: usize = 64;
+/// Fewer groups allow no statement.
+const FEWEST_GROUPS: usize = 5;
+
+/// Some steps of training in a row.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    steps: f64,
+    joules: f64,
+    seconds: f64,
+}
+
+impl Group {
+    fn merged(self, other: Self) -> Self {
+        Self {
+            steps: self.steps + other.steps,
+            joules: self.joules + other.joules,
+            seconds: self.seconds + other.seconds,
+        }
+    }
+}
+
+/// Makes forecasts of one run.
+#[derive(Clone, Debug)]
+pub struct Forecaster {
+    plan: Plan,
+    /// Of equal size but for what observations come in.
+    groups: Vec<Group>,
+    /// Steps that make a group.
+    size: f64,
+    open: Group,
+    seen: Standing,
+    /// What was drawn before the first step: it does not come again.
+    before: Option<(f64, f64)>,
+}
+
+impl Forecaster {
+    /// Forecasts of a run of `plan`.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        let (groups, open, seen) = (Vec::new(), Group::default(), Standing::default());
+        Self { plan, groups, size: 1.0, open, seen, before: None }
+    }
+
+    /// Takes in how far the run is; standings come in their order.
+    pub fn observe(&mut self, now: Standing) {
+        let seen = std::mem::replace(&mut self.seen, now);
+        if now.train_steps <= seen.train_steps {
+            return;
+        }
+        self.before.get_or_insert_with(|| {
+            let inside = now.train_joules + now.valid_joules;
+            let seconds = now.train_seconds + now.valid_seconds;
+            ((now.joules - inside).max(0.0), (now.seconds - seconds).max(0.0))
+        });
+        self.open = self.open.merged(Group {
+            steps: (now.train_steps - seen.train_steps) as f64,
+            joules: now.train_joules - seen.train_joules,
+            seconds: now.train_seconds - seen.train_seconds,
+        });
+        if self.open.steps >= self.size {
+            self.groups.push(std::mem::take(&mut self.open));
+        }
+        if self.groups.len() == MOST_GROUPS {
+            self.groups = self.groups.chunks(2).map(|pair| pair[0].merged(pair[1])).collect();
+            self.size *= 2.0;
+        }
+    }
+
+    /// The forecast as of the last standing; `None` before enough steps were seen, or without a plan.
+    #[must_use]
+    pub fn forecast(&self) -> Option<Forecast> {
+        let Plan { epochs, train_steps, valid_steps } = self.plan;
+        let (all_train, all_valid) = ((epochs * train_steps) as f64, (epochs * valid_steps) as f64);
+        let Standing { train_steps: done, valid_steps: validated, .. } = self.seen;
+        let steps = Rest { done: done as f64, left: (all_train - done as f64).max(0.0) };
+        let valid = Rest { done: validated as f64, left: (all_valid - validated as f64).max(0.0) };
+        let (before_joules, before_seconds) = self.before?;
+        if all_train <= 0.0 || self.groups.len() < FEWEST_GROUPS {
+            return None;
+        }
+        let seen = &self.seen;
+        let quantity =
+            |of: fn(&Group) -> f64, now: f64, train: f64, valid_so_far: f64, before: f64| {
+                let rates: Vec<f64> =
+                    self.groups.iter().map(|group| of(group) / group.steps).collect();
+                let rates = settled(&rates);
+                let (mean, spread) = mean_of_the_rest(rates, steps.left / self.size);
+                let of_valid = match valid.done {
+                    0.0 => (mean * VALID_SHARE.0, mean * VALID_SHARE.1),
+                    done => (valid_so_far / done, UNFORESEEN * valid_so_far / done),
+                };
+                // What lies between and around the steps goes on with them.
+                let around = (now - train - valid_so_far - before).max(0.0) / steps.done;
+                let rest = steps.left * (mean + around) + valid.left * of_valid.0;
+                let error = [
+                    steps.left * spread,
+                    valid.left * of_valid.1,
+                    steps.left * around / 2.0,
+                    UNFORESEEN * rest,
+                ];
+                let error = error.iter().fold(0.0_f64, |sum, part| sum.hypot(*part));
+                let value = now + rest;
+                let reach = student(rates.len()) * error;
+                Interval { value, low: (value - reach).max(now), high: value + reach }
+            };
+        Some(Forecast {
+            progress: (steps.done / all_train).min(1.0),
+            at_s: seen.seconds,
+            joules: quantity(
+                |group| group.joules,
+                seen.joules,
+                seen.train_joules,
+                seen.valid_joules,
+                before_joules,
+            ),
+            seconds: quantity(
+                |group| group.seconds,
+                seen.seconds,
+                seen.train_seconds,
+                seen.valid_seconds,
+                before_seconds,
+            ),
+        })
+    }
+}
+
+/// Steps done and to be done.
+struct Rest {
+    done: f64,
+    left: f64,
+}
+
+/// `rates` without the warm-up at their beginning: of all beginnings up to the half of them that may be
+/// left out, the one after which the mean is known best.
+fn settled(rates: &[f64]) -> &[f64] {
+    let badness = |from: usize| {
+        let rest = &rates[from..];
+        let mean = rest.iter().sum::<f64>() / rest.len() as f64;
+        rest.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / (rest.len() as f64).powi(2)
+    };
+    let most = (rates.len() / 2).min(rates.len().saturating_sub(FEWEST_GROUPS));
+    let best = (0..=most).min_by(|a, b| badness(*a).total_cmp(&badness(*b))).unwrap_or(0);
+    &rates[best..]
+}
+
+/// The mean rate of `left` groups to come, and its standard uncertainty: how well the past's mean is
+/// known, how far that of so many may lie from it, and where a drift between the halves of the past would
+/// lead.
+fn mean_of_the_rest(rates: &[f64], left: f64) -> (f64, f64) {
+    let count = rates.len() as f64;
+    let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64;
+    let all = mean(rates);
+    let variance = rates.iter().map(|rate| (rate - all).powi(2)).sum::<f64>() / (count - 1.0);
+    let (first, second) = rates.split_at(rates.len() / 2);
+    // From the middle of one half to that of the other, against the way to the middle of the rest.
+    let drift = (mean(second) - mean(first)) * (count + left) / count;
+    // Half of it is as likely to be noise.
+    let spread = (variance / count + variance / left.max(1.0)).sqrt().hypot(drift / 2.0);
+    (all, spread)
+}
+
+/// The 97.5 % point of Student's t for `count` − 1 degrees of freedom, to 2 % for 4 and more (Cornish and
+/// Fisher's expansion: Abramowitz and Stegun 26.7.5).
+fn student(count: usize) -> f64 {
+    let z = 1.959_964_f64;
+    let freedom = count.saturating_sub(1).max(1) as f64;
+    let first = (z.powi(3) + z) / 4.0;
+    let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+    z + first / freedom + second / freedom.powi(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: Plan = Plan { epochs: 4, train_steps: 100, valid_steps: 20 };
+
+    /// A run of `PLAN` whose training steps take `joules` of their number; validation a third of 10 J.
+    /// 50 J before, 5 J after each epoch, a second for every 100 J.
+    fn run(joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
+        let mut now = Standing { joules: 50.0, ..Standing::default() };
+        let mut forecaster = Forecaster::new(PLAN);
+        let mut forecasts = Vec::new();
+        let mut look = |now: &mut Standing| {
+            now.seconds = now.joules / 100.0;
+            forecaster.observe(*now);
+            if now.train_steps % 8 == 0 {
+                forecasts.extend(forecaster.forecast());
+            }
+        };
+        for step in 0..PLAN.epochs * PLAN.train_steps {
+            let drawn = joules(step);
+            now.train_steps += 1;
+            now.train_joules += drawn;
+            now.train_seconds += drawn / 100.0;
+            now.joules += drawn;
+            look(&mut now);
+            if (step + 1) % PLAN.train_steps == 0 {
+                for _ in 0..PLAN.valid_steps {
+                    now.valid_steps += 1;
+                    now.valid_joules += 10.0 / 3.0;
+                    now.valid_seconds += 10.0 / 300.0;
+                    now.joules += 10.0 / 3.0;
+                    look(&mut now);
+                }
+                now.joules += 5.0;
+                look(&mut now);
+            }
+        }
+        (forecasts, now.joules)
+    }
+
+    fn at(forecasts: &[Forecast], progress: f64) -> Forecast {
+        *forecasts.iter().find(|forecast| forecast.progress >= progress).unwrap()
+    }
+
+    #[test]
+    fn a_steady_run_is_foreseen_early_and_ever_better() {
+        let (forecasts, total) = run(|_| 10.0);
+        let mut width = f64::INFINITY;
+        for progress in [0.02, 0.2, 0.3, 0.6, 0.9] {
+            let forecast = at(&forecasts, progress);
+            assert!(forecast.joules.holds(total), "{forecast:?} of {total} J");
+            assert!((forecast.joules.value / total - 1.0).abs() < 0.02, "{forecast:?}");
+            assert!((forecast.seconds.value * 100.0 / total - 1.0).abs() < 0.02, "{forecast:?}");
+            let now = forecast.joules.high - forecast.joules.low;
+            assert!(now <= width * 1.01, "{progress}: {now} J after {width} J");
+            width = now;
+        }
+        let last = forecasts.last().unwrap();
+        assert!((last.joules.value - total).abs() < 1e-6 && last.progress > 0.999, "{last:?}");
+    }
+
+    #[test]
+    fn warm_up_is_counted_and_not_extrapolated() {
+        let (forecasts, total) = run(|step| if step < 8 { 200.0 } else { 10.0 });
+        let forecast = at(&forecasts, 0.2);
+        assert!((forecast.joules.value / total - 1.0).abs() < 0.03, "{forecast:?} of {total} J");
+        assert!(forecast.joules.holds(total), "{forecast:?} of {total} J");
+    }
+
+    #[test]
+    fn a_run_that_grows_dearer_stays_within_the_interval() {
+        let (forecasts, total) = run(|step| 10.0 * (1.0 + 0.001 * step as f64));
+        for progress in [0.2, 0.5, 0.8] {
+            let forecast = at(&forecasts, progress);
+            assert!(forecast.joules.holds(total), "{forecast:?} of {total} J");
+        }
+    }
+
+    #[test]
+    fn noise_is_covered_in_nineteen_of_twenty_runs() {
+        let mut held = 0;
+        for seed in 0..200_u64 {
+            let noise = |step: u64| {
+                // A hash's bits, as a number between 5 and 15.
+                let bits = (seed << 32 | step).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+                let bits = (bits ^ (bits >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                5.0 + 10.0 * ((bits >> 40) as f64 / (1_u64 << 24) as f64)
+            };
+            let (forecasts, total) = run(noise);
+            held += u32::from(at(&forecasts, 0.2).joules.holds(total));
+        }
+        assert!(held >= 186, "{held} of 200");
+    }
+
+    #[test]
+    fn nothing_is_foreseen_without_steps_or_plan() {
+        let forecaster = Forecaster::new(PLAN);
+        assert_eq!(forecaster.forecast(), None);
+        let mut forecaster = Forecaster::new(Plan { epochs: 0, train_steps: 0, valid_steps: 0 });
+        for step in 1..20 {
+            let joules = step as f64;
+            forecaster.observe(Standing { train_steps: step, joules, ..Standing::default() });
+        }
+        assert_eq!(forecaster.forecast(), None);
+    }
+}
