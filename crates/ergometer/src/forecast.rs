@@ -284,7 +284,7 @@ mod tests {
         let mut look = |now: &mut Standing| {
             now.seconds = now.joules / 100.0;
             forecaster.observe(*now);
-            if now.train_steps % 8 == 0 {
+            if now.train_steps.is_multiple_of(8) {
                 forecasts.extend(forecaster.forecast());
             }
         };
