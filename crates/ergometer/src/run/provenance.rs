@@ -44,7 +44,7 @@ pub(crate) fn machine(machine_id: Option<String>) -> Machine {
     };
     let memory_bytes = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let kib: u64 = field(&text, "MemTotal")?.split_whitespace().next()?.parse().ok()?;
-        Some(kib * 1024)
+        kib.checked_mul(1024)
     });
     let os = match (kernel("ostype"), kernel("osrelease")) {
         (Some(name), Some(release)) => Some(format!("{name} {release}")),
@@ -84,7 +84,7 @@ fn commit_of(dot_git: &Path) -> Option<String> {
     };
     let head = fs::read_to_string(dir.join("HEAD")).ok()?;
     let Some(reference) = head.trim().strip_prefix("ref:").map(str::trim) else {
-        return Some(head.trim().to_owned());
+        return commit(&head);
     };
     // Branches of a linked work tree live in the directory that `commondir` names.
     let common = match fs::read_to_string(dir.join("commondir")) {
@@ -96,7 +96,7 @@ fn commit_of(dot_git: &Path) -> Option<String> {
 
 fn loose(dir: &Path, reference: &str) -> Option<String> {
     let path: PathBuf = dir.join(reference);
-    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+    commit(&fs::read_to_string(path).ok()?)
 }
 
 fn packed(dir: &Path, reference: &str) -> Option<String> {
@@ -104,7 +104,14 @@ fn packed(dir: &Path, reference: &str) -> Option<String> {
     text.lines()
         .filter_map(|line| line.split_once(' '))
         .find(|(_, name)| *name == reference)
-        .map(|(commit, _)| commit.to_owned())
+        .and_then(|(text, _)| commit(text))
+}
+
+/// `text` as the name of a commit: 40 hexadecimal digits, or 64 in repositories of SHA-256.
+fn commit(text: &str) -> Option<String> {
+    let name = text.trim();
+    let digits = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (digits && matches!(name.len(), 40 | 64)).then(|| name.to_owned())
 }
 
 #[cfg(test)]
