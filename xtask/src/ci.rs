@@ -52,8 +52,7 @@ const CHECKS: [Check; 5] = [
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],
     },
     Check {
-        // The rings between threads, in all interleavings. Other flags, so another folder; loom is fast
-        // enough with dependencies that are not optimised, and they are sooner built.
+        // The rings between threads, in all interleavings: other flags, so another folder.
         arguments: &[
             "test",
             "--package",
@@ -61,8 +60,6 @@ const CHECKS: [Check; 5] = [
             "--lib",
             "--no-default-features",
             "--locked",
-            "--config",
-            "profile.dev.package.'*'.opt-level=1",
             "--",
             "interleavings",
         ],

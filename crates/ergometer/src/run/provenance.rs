@@ -116,7 +116,10 @@ fn commit(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::{damaged_tree, write};
 
     #[test]
     fn the_hash_is_fnv_1a() {
@@ -124,6 +127,42 @@ mod tests {
         assert_eq!(fnv_1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv_1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv_1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_damaged_repository_a_commit_is_one_or_none(
+            files in damaged_tree(&[
+                (".git/HEAD", "ref: refs/heads/main\n"),
+                (".git/refs/heads/main", "0123456789abcdef0123456789abcdef01234567\n"),
+                (
+                    ".git/packed-refs",
+                    "# pack-refs with: peeled\n89abcdef0123456789abcdef0123456789abcdef refs/heads/main\n",
+                ),
+            ]),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), &files);
+            if let Some(name) = commit_of(&folder.path().join(".git")) {
+                prop_assert!(matches!(name.len(), 40 | 64));
+                prop_assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_head_names_is_no_commit_unless_it_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "0123456789abcdef0123456789abcdef01234567";
+        fs::write(folder.path().join("secret"), "not for a record\n").unwrap();
+        for (head, expected) in [
+            (format!("{name}\n"), Some(name.to_owned())),
+            (String::new(), None),
+            ("ref: secret".to_owned(), None),
+        ] {
+            fs::write(folder.path().join("HEAD"), head).unwrap();
+            assert_eq!(commit_of(folder.path()), expected);
+        }
     }
 
     #[test]

@@ -155,3 +155,6 @@ fn describe(error: &csv::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
