@@ -96,13 +96,13 @@ fn a_counter_whose_difference_is_no_number_is_refused() {
 }
 
 /// Each row is checked against the last of its domain, however many there are: with the square of
-/// their number this would take hours.
+/// their number this would take minutes.
 #[test]
-fn a_trace_of_a_million_rows_and_many_domains_is_read() {
+fn a_trace_of_many_rows_and_domains_is_read() {
     let mut text = HEADER.to_owned();
-    for row in 0..1_000_000_u32 {
-        writeln!(text, "{row},d{},gpu,,100", if row < 500_000 { 0 } else { row % 50_000 }).unwrap();
+    for row in 0..200_000_u32 {
+        writeln!(text, "{row},d{},gpu,,100", if row < 100_000 { 0 } else { row % 20_000 }).unwrap();
     }
     let channels = read_text(text).unwrap();
-    assert_eq!(channels.iter().map(|channel| channel.rows.len()).sum::<usize>(), 1_000_000);
+    assert_eq!(channels.iter().map(|channel| channel.rows.len()).sum::<usize>(), 200_000);
 }
