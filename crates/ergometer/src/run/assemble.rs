@@ -335,8 +335,8 @@ fn is_deeper(nodes: &BTreeMap<Label, Node>, levels: usize) -> bool {
 
 /// The node, with so many levels of those inside it.
 fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
-    let none = BTreeMap::new();
-    let children = if levels == 0 { &none } else { &node.children };
+    let left_out = BTreeMap::new();
+    let children = if levels == 0 { &left_out } else { &node.children };
     let total: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
     let inner: f64 =
         children.values().flat_map(|child| &child.amount).map(|drawn| drawn.joules).sum();

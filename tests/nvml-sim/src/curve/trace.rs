@@ -30,9 +30,9 @@ impl Levels {
 }
 
 fn row(line: &str) -> Option<(f64, f64)> {
-    let (seconds, watts) = line.split_once(',')?;
-    // What sums stay finite and exact in; more seconds than any machine runs, more watts than any draws.
+    /// More seconds than any machine runs, more watts than any draws: sums stay finite.
     const MOST: f64 = 1e12;
+    let (seconds, watts) = line.split_once(',')?;
     let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.abs() <= MOST);
     Some((number(seconds)?, number(watts)?))
 }
