@@ -99,7 +99,9 @@ pub(crate) fn damaged(valid: &[u8]) -> impl Strategy<Value = Vec<u8>> + use<> {
     let valid = valid.to_vec();
     let apply = move |damages: Vec<Damage>| {
         let mut text = valid.clone();
-        damages.iter().for_each(|damage| damage.apply(&mut text));
+        for damage in &damages {
+            damage.apply(&mut text);
+        }
         text
     };
     prop_oneof![

@@ -273,19 +273,18 @@ mod tests {
         ) {
             let environment = String::from_utf8_lossy(&text);
             let found = of(&environment);
-            match &found.rank {
-                Some(rank) => {
-                    prop_assert!(rank.rank < rank.world_size);
-                    prop_assert!(rank.local_rank.is_none_or(|local| local < rank.world_size));
-                }
-                None => {
-                    let named = LAUNCHERS.iter().any(|launcher| {
-                        environment.split(' ').filter_map(|pair| pair.split_once('=')).any(
-                            |(name, value)| name == launcher.rank && !value.trim().is_empty(),
-                        )
-                    });
-                    prop_assert_eq!(named, !found.remarks.is_empty());
-                }
+            if let Some(rank) = &found.rank {
+                prop_assert!(rank.rank < rank.world_size);
+                prop_assert!(rank.local_rank.is_none_or(|local| local < rank.world_size));
+            } else {
+                let named = LAUNCHERS.iter().any(|launcher| {
+                    environment
+                        .split(' ')
+                        .filter_map(|pair| pair.split_once('='))
+                        .find(|(name, _)| *name == launcher.rank)
+                        .is_some_and(|(_, value)| !value.trim().is_empty())
+                });
+                prop_assert_eq!(named, !found.remarks.is_empty());
             }
         }
 

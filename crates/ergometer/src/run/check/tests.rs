@@ -48,13 +48,10 @@ fn use_all(text: &str) -> Result<Record, crate::Error> {
     Ok(record)
 }
 
-/// Every place in `value` that holds something.
+/// Every value in `value` that is neither a list nor an object.
 fn places(value: &mut Value) -> Vec<&mut Value> {
     match value {
-        Value::Array(all) => {
-            // An entry twice: the list itself is a place too, but cannot be borrowed beside its own.
-            all.iter_mut().flat_map(places).collect()
-        }
+        Value::Array(all) => all.iter_mut().flat_map(places).collect(),
         Value::Object(all) => all.values_mut().flat_map(places).collect(),
         leaf => vec![leaf],
     }
@@ -63,10 +60,16 @@ fn places(value: &mut Value) -> Vec<&mut Value> {
 fn lists(value: &mut Value, action: &mut impl FnMut(&mut Vec<Value>)) {
     match value {
         Value::Array(all) => {
-            all.iter_mut().for_each(|one| lists(one, action));
+            for one in &mut *all {
+                lists(one, action);
+            }
             action(all);
         }
-        Value::Object(all) => all.values_mut().for_each(|one| lists(one, action)),
+        Value::Object(all) => {
+            for one in all.values_mut() {
+                lists(one, action);
+            }
+        }
         _ => {}
     }
 }
