@@ -19,7 +19,7 @@ struct Check {
 
 /// Cheapest first. Clippy and rustdoc share the metadata of the dependencies; only the tests
 /// generate code for them.
-const CHECKS: [Check; 4] = [
+const CHECKS: [Check; 5] = [
     Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
         // With the annotated program that is to compile without the feature `macros` too.
@@ -50,6 +50,20 @@ const CHECKS: [Check; 4] = [
     Check {
         arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],
+    },
+    Check {
+        // The rings between threads, in all interleavings: other flags, so another folder.
+        arguments: &[
+            "test",
+            "--package",
+            "ergometer",
+            "--lib",
+            "--no-default-features",
+            "--locked",
+            "--",
+            "interleavings",
+        ],
+        environment: &[("RUSTFLAGS", "--cfg loom"), ("CARGO_TARGET_DIR", "target/loom")],
     },
 ];
 

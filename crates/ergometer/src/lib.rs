@@ -55,6 +55,8 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+#[cfg(test)]
+mod damage;
 mod error;
 pub mod footprint;
 pub mod forecast;

@@ -195,7 +195,7 @@ impl Machine {
             let (key, value) = pair.split_once('=').ok_or_else(|| bad(pair, "is not key=value"))?;
             let (key, value) = (key.trim(), value.trim());
             match (key, key.split_once('.')) {
-                ("boards", _) => count = value::number(value)?,
+                ("boards", _) => count = value::boards(value)?,
                 ("init", _) => init = Some(value::init_failure(value)?),
                 (_, Some((board, key))) => {
                     settings.push((Some(value::number::<usize>(board)?), key, value));
@@ -228,7 +228,7 @@ impl Machine {
 impl Board {
     fn set(&mut self, key: &str, value: &str, init_ns: u64) -> Result<(), BadSetting> {
         use value::{
-            duration, errors, every, flag, moment, number, optional, period, phased, sensor, window,
+            duration, errors, every, finite, flag, moment, optional, period, phased, sensor, window,
         };
         let faults = &mut self.faults;
         match key {
@@ -243,10 +243,10 @@ impl Board {
                 self.counter_phase_ns = counter.map_or(0, |(_, phase)| phase);
             }
             "counter-field" => self.counter_field = flag(value)?,
-            "gain" => self.gain = number(value)?,
-            "counter-gain" => self.counter_gain = Some(number(value)?),
+            "gain" => self.gain = finite(value)?,
+            "counter-gain" => self.counter_gain = Some(finite(value)?),
             "start" => self.start_ns = moment(value, init_ns)?,
-            "limit" => self.limit = number(value)?,
+            "limit" => self.limit = finite(value)?,
             "mig" => self.mig = flag(value)?,
             "mig-instances" => self.mig_instances = value::mig_instances(value)?,
             "utilisation" => self.utilisation = Some(value::processes(value)?),

@@ -48,8 +48,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] if it is no record, or one of another major version; what a later
-    /// minor version adds is passed over.
+    /// [`ErrorKind::Format`] if it is no record, or one of another major version, or has values that
+    /// cannot be; what a later minor version adds is passed over.
     pub fn from_json(json: &str) -> Result<Self> {
         let format = |error: serde_json::Error| {
             Error::new(ErrorKind::Format, format!("not an ergometer record: {error}"))
@@ -62,7 +62,11 @@ impl Record {
                 "read it with the version of ergometer that wrote it, or a later one",
             ));
         }
-        serde_json::from_str(json).map_err(format)
+        let record: Self = serde_json::from_str(json).map_err(format)?;
+        record.check().map_err(|why| {
+            Error::new(ErrorKind::Format, format!("not an ergometer record: {why}"))
+        })?;
+        Ok(record)
     }
 }
 

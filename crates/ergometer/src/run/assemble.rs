@@ -90,6 +90,12 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
+    if is_deeper(&tree, DEEPEST) {
+        warnings.push(format!(
+            "spans lie more than {DEEPEST} deep inside each other; the energy of deeper ones is in those \
+             around them"
+        ));
+    }
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
@@ -124,7 +130,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
             .iter()
             .filter_map(|(split, stats)| Some(((*split).to_owned(), stats.finish()?)))
             .collect(),
-        spans: tree.iter().map(|(label, node)| span_node(label, node)).collect(),
+        spans: tree.iter().map(|(label, node)| span_node(label, node, DEEPEST - 1)).collect(),
         footprint,
         results: notes.results,
         facts: notes.facts,
@@ -318,10 +324,22 @@ pub(super) fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Ener
     })
 }
 
-fn span_node(label: &Label, node: &Node) -> SpanNode {
+/// Levels of the tree of spans that a record has: JSON of more than 128 levels, two a span, is not read
+/// back.
+const DEEPEST: usize = 48;
+
+/// Whether spans lie inside each other more than [`DEEPEST`] levels.
+fn is_deeper(nodes: &BTreeMap<Label, Node>, levels: usize) -> bool {
+    nodes.values().any(|node| levels == 0 || is_deeper(&node.children, levels - 1))
+}
+
+/// The node, with so many levels of those inside it.
+fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
+    let left_out = BTreeMap::new();
+    let children = if levels == 0 { &left_out } else { &node.children };
     let total: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
     let inner: f64 =
-        node.children.values().flat_map(|child| &child.amount).map(|drawn| drawn.joules).sum();
+        children.values().flat_map(|child| &child.amount).map(|drawn| drawn.joules).sum();
     let parts =
         node.amount.iter().fold(Uncertainty::default(), |parts, drawn| parts.across(&drawn.parts));
     SpanNode {
@@ -333,6 +351,6 @@ fn span_node(label: &Label, node: &Node) -> SpanNode {
         standard_uncertainty: parts.standard(),
         // Children that ran at the same time as each other may sum to more than their parent.
         exclusive: Joules::new((total - inner).max(0.0)),
-        children: node.children.iter().map(|(label, node)| span_node(label, node)).collect(),
+        children: children.iter().map(|(label, node)| span_node(label, node, levels - 1)).collect(),
     }
 }

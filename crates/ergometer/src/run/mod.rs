@@ -1,6 +1,7 @@
 //! E(t) × intervals → record.
 
 pub(crate) mod assemble;
+mod check;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;

@@ -44,7 +44,7 @@ pub(crate) fn machine(machine_id: Option<String>) -> Machine {
     };
     let memory_bytes = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
         let kib: u64 = field(&text, "MemTotal")?.split_whitespace().next()?.parse().ok()?;
-        Some(kib * 1024)
+        kib.checked_mul(1024)
     });
     let os = match (kernel("ostype"), kernel("osrelease")) {
         (Some(name), Some(release)) => Some(format!("{name} {release}")),
@@ -84,7 +84,7 @@ fn commit_of(dot_git: &Path) -> Option<String> {
     };
     let head = fs::read_to_string(dir.join("HEAD")).ok()?;
     let Some(reference) = head.trim().strip_prefix("ref:").map(str::trim) else {
-        return Some(head.trim().to_owned());
+        return commit(&head);
     };
     // Branches of a linked work tree live in the directory that `commondir` names.
     let common = match fs::read_to_string(dir.join("commondir")) {
@@ -96,7 +96,7 @@ fn commit_of(dot_git: &Path) -> Option<String> {
 
 fn loose(dir: &Path, reference: &str) -> Option<String> {
     let path: PathBuf = dir.join(reference);
-    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+    commit(&fs::read_to_string(path).ok()?)
 }
 
 fn packed(dir: &Path, reference: &str) -> Option<String> {
@@ -104,12 +104,22 @@ fn packed(dir: &Path, reference: &str) -> Option<String> {
     text.lines()
         .filter_map(|line| line.split_once(' '))
         .find(|(_, name)| *name == reference)
-        .map(|(commit, _)| commit.to_owned())
+        .and_then(|(text, _)| commit(text))
+}
+
+/// `text` as the name of a commit: 40 hexadecimal digits, or 64 in repositories of SHA-256.
+fn commit(text: &str) -> Option<String> {
+    let name = text.trim();
+    let digits = name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (digits && matches!(name.len(), 40 | 64)).then(|| name.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::{damaged_tree, write};
 
     #[test]
     fn the_hash_is_fnv_1a() {
@@ -117,6 +127,42 @@ mod tests {
         assert_eq!(fnv_1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv_1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv_1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    proptest! {
+        #[test]
+        fn of_a_damaged_repository_a_commit_is_one_or_none(
+            files in damaged_tree(&[
+                (".git/HEAD", "ref: refs/heads/main\n"),
+                (".git/refs/heads/main", "0123456789abcdef0123456789abcdef01234567\n"),
+                (
+                    ".git/packed-refs",
+                    "# pack-refs with: peeled\n89abcdef0123456789abcdef0123456789abcdef refs/heads/main\n",
+                ),
+            ]),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), &files);
+            if let Some(name) = commit_of(&folder.path().join(".git")) {
+                prop_assert!(matches!(name.len(), 40 | 64));
+                prop_assert!(name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_head_names_is_no_commit_unless_it_is_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = "0123456789abcdef0123456789abcdef01234567";
+        fs::write(folder.path().join("secret"), "not for a record\n").unwrap();
+        for (head, expected) in [
+            (format!("{name}\n"), Some(name.to_owned())),
+            (String::new(), None),
+            ("ref: secret".to_owned(), None),
+        ] {
+            fs::write(folder.path().join("HEAD"), head).unwrap();
+            assert_eq!(commit_of(folder.path()), expected);
+        }
     }
 
     #[test]

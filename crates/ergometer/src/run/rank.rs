@@ -192,7 +192,10 @@ fn slurm_step(lookup: &impl Fn(&str) -> Option<String>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::damage::damaged;
 
     /// `NAME=value` pairs, separated by spaces.
     fn of(environment: &str) -> Standing {
@@ -256,6 +259,41 @@ mod tests {
             let found = of(environment);
             assert_eq!(found.rank.map(|rank| rank.rank), rank, "{environment}");
             assert!(found.remarks[0].contains(remark), "{environment}: {:?}", found.remarks);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_set_the_answer_is_a_rank_or_a_remark(
+            text in damaged(
+                b"RANK=3 LOCAL_RANK=3 WORLD_SIZE=4 TORCHELASTIC_RUN_ID=a7 OMPI_COMM_WORLD_RANK=5 \
+                  OMPI_COMM_WORLD_SIZE=8 PMI_RANK=2 PMI_SIZE=3 SLURM_PROCID=1 SLURM_NTASKS=2 \
+                  SLURM_JOB_ID=77",
+            ),
+        ) {
+            let environment = String::from_utf8_lossy(&text);
+            let found = of(&environment);
+            if let Some(rank) = &found.rank {
+                prop_assert!(rank.rank < rank.world_size);
+                prop_assert!(rank.local_rank.is_none_or(|local| local < rank.world_size));
+            } else {
+                let named = LAUNCHERS.iter().any(|launcher| {
+                    environment
+                        .split(' ')
+                        .filter_map(|pair| pair.split_once('='))
+                        .find(|(name, _)| *name == launcher.rank)
+                        .is_some_and(|(_, value)| !value.trim().is_empty())
+                });
+                prop_assert_eq!(named, !found.remarks.is_empty());
+            }
+        }
+
+        #[test]
+        fn a_rank_is_read_as_it_was_set(size in 1_u32.., rank in any::<u32>()) {
+            let rank = rank % size;
+            let found = of(&format!("PMI_RANK={rank} PMI_SIZE={size}"));
+            let expected = Rank { rank, local_rank: None, world_size: size, origin: Origin::Pmi };
+            prop_assert_eq!(found.rank, Some(expected));
         }
     }
 

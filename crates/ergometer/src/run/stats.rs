@@ -102,7 +102,7 @@ impl StepStats {
         }
         self.joules.add(joules.iter().sum());
         self.duration.add(seconds);
-        if items > 0.0 {
+        if items > 0.0 && items.is_finite() {
             self.mixed_units |= self.unit.is_some_and(|known| known != unit);
             self.unit.get_or_insert(unit);
             self.items += items;
@@ -135,6 +135,9 @@ impl StepStats {
             joules_per_item: Joules::new(self.total_joules() / self.items),
             per_second: if self.seconds > 0.0 { self.items / self.seconds } else { 0.0 },
         });
+        // Counts that no number can hold have no form in a record.
+        let finite = |items: &Items| items.count.is_finite() && items.per_second.is_finite();
+        let items = items.filter(finite);
         Some(Steps {
             count: self.count,
             seconds: self.seconds,
@@ -172,6 +175,19 @@ mod tests {
         }
         a.merge(&b);
         assert_eq!(a.finish(), all.finish());
+    }
+
+    #[test]
+    fn counts_that_are_no_numbers_are_left_out() {
+        let mut stats = StepStats::new(1);
+        stats.add(&[1.0], 1.0, f64::NAN, "tokens");
+        stats.add(&[1.0], 1.0, f64::INFINITY, "tokens");
+        stats.add(&[1.0], 1.0, 5.0, "tokens");
+        let items = stats.finish().unwrap().items.unwrap();
+        assert!((items.count - 5.0).abs() < f64::EPSILON);
+        stats.add(&[1.0], 1.0, f64::MAX, "tokens");
+        stats.add(&[1.0], 1.0, f64::MAX, "tokens");
+        assert_eq!(stats.finish().unwrap().items, None, "more than a number can hold");
     }
 
     #[test]

@@ -280,9 +280,11 @@ impl Package {
 }
 
 fn installed_gib(meminfo: &str) -> Option<f64> {
+    /// 4 PiB, in KiB: physical addresses of x86-64 and ARM have at most 52 bits.
+    const MOST: u64 = 1 << 42;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    (kib > 0).then(|| kib as f64 / (1024.0 * 1024.0))
+    (1..=MOST).contains(&kib).then(|| kib as f64 / (1024.0 * 1024.0))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! What the kernel says of the machine: its processor, and whether it is a virtual one.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 /// The processor as `/proc/cpuinfo` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,12 @@ pub(crate) struct Processor {
 
 /// Reads `<proc>/cpuinfo`; `None` if it cannot be read.
 pub(crate) fn processor(proc_root: &Path) -> Option<Processor> {
-    fs::read_to_string(proc_root.join("cpuinfo")).ok().map(|text| parse(&text))
+    text(&proc_root.join("cpuinfo")).ok().map(|text| parse(&text))
+}
+
+/// A file's text; names of files and programs in it need not be UTF-8.
+fn text(file: &Path) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
 }
 
 fn parse(cpuinfo: &str) -> Processor {
@@ -47,7 +52,7 @@ fn parse(cpuinfo: &str) -> Processor {
 /// Whether a container runtime has mounted something over powercap (Docker and Podman do by
 /// default since CVE-2020-8694).
 pub(crate) fn powercap_is_masked(proc_root: &Path) -> bool {
-    fs::read_to_string(proc_root.join("self/mountinfo")).is_ok_and(|mounts| {
+    text(&proc_root.join("self/mountinfo")).is_ok_and(|mounts| {
         mounts
             .lines()
             .filter_map(|line| line.split(' ').nth(4))
@@ -59,7 +64,7 @@ pub(crate) fn powercap_is_masked(proc_root: &Path) -> bool {
 pub(crate) fn in_container(proc_root: &Path) -> bool {
     const RUNTIMES: [&str; 6] = ["docker", "kubepods", "containerd", "libpod", "lxc", "podman"];
     let names_a_runtime = |file: &str| {
-        fs::read_to_string(proc_root.join(file))
+        text(&proc_root.join(file))
             .is_ok_and(|text| RUNTIMES.iter().any(|runtime| text.contains(runtime)))
     };
     names_a_runtime("1/cgroup") || names_a_runtime("self/cgroup")

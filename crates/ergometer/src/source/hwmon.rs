@@ -216,7 +216,10 @@ impl PowerSource for Hwmon {
                 },
                 (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6)),
                 (Ok(raw), Probe::Rail { .. }) => {
-                    push(power(raw.0[0] as f64 * raw.0[1] as f64 * 1e-6));
+                    // Two signs that are wrong make a power that looks right.
+                    let watts = raw.0[0] as f64 * raw.0[1] as f64 * 1e-6;
+                    let wrong = raw.0.iter().all(|raw| *raw < 0);
+                    push(power(if wrong { -watts } else { watts }));
                 }
                 (Err(error), probe) => {
                     let file = probe.files().next().map(Path::display);

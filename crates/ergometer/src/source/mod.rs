@@ -17,6 +17,8 @@ pub mod cpu_model;
 pub mod fixed;
 mod follow;
 mod host;
+#[cfg(test)]
+mod hostile;
 pub mod hwmon;
 pub mod nvml;
 pub mod perf;

@@ -40,10 +40,11 @@ impl Jiffies {
 pub(super) fn read(stat: &Path) -> io::Result<Jiffies> {
     let mut text = [0; 256];
     let length = File::open(stat)?.read_at(&mut text, 0)?;
-    text[..length]
-        .split(|&byte| byte == b'\n')
-        .next()
-        .and_then(|line| std::str::from_utf8(line).ok())
+    let read = &text[..length];
+    // A line that fills all of it may go on, and half a number is another number.
+    let end = read.iter().position(|&byte| byte == b'\n');
+    end.or((length < text.len()).then_some(length))
+        .and_then(|end| std::str::from_utf8(&read[..end]).ok())
         .and_then(parse)
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it has no 'cpu' line"))
 }

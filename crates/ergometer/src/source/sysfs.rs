@@ -11,8 +11,10 @@ use std::{fs, io};
 pub(super) fn number<T: FromStr>(file: &Path) -> io::Result<T> {
     let mut text = [0; 32];
     let length = File::open(file)?.read_at(&mut text, 0)?;
-    std::str::from_utf8(&text[..length])
-        .ok()
+    // What fills it may go on, and half a number is another number.
+    let whole = text.get(..length).filter(|whole| whole.len() < text.len());
+    whole
+        .and_then(|text| std::str::from_utf8(text).ok())
         .and_then(|text| text.trim().parse().ok())
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it holds no number"))
 }

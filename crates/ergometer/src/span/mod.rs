@@ -7,6 +7,7 @@
 pub mod future;
 mod guard;
 pub(crate) mod ring;
+mod sync;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};

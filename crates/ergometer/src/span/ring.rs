@@ -4,23 +4,23 @@
 //! the consuming ends. A full ring spills into a mutex-guarded overflow of the same lane, so nothing
 //! is lost and the lock is only ever shared with the one reader.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use rtrb::{Consumer, Producer, PushError, RingBuffer};
+use std::sync::{Arc, PoisonError, Weak, mpsc};
 
 use super::Label;
+use super::sync::{
+    AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer, Sender,
+    statics,
+};
 use crate::clock::Timestamp;
 
 /// Identity of no span and of no meter.
 pub(crate) const NO_SPAN: u64 = 0;
 
 /// Marks a ring holds: 224 KiB a thread, touched only as far as it is filled.
-const CAPACITY: usize = 4096;
+const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
 
 /// So many new threads are not left waiting for the next round: most of those before may be gone.
-const LANES_AT_ONCE: usize = 64;
+const LANES_AT_ONCE: usize = if cfg!(all(test, loom)) { 2 } else { 64 };
 
 /// A closed span.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ pub(crate) enum Command {
     /// Take the marks now: a ring is full, or many threads are new.
     Drain,
     /// Close the books at this moment and send them back.
-    Finish(Timestamp, Sender<crate::meter::Ended>),
+    Finish(Timestamp, mpsc::Sender<crate::meter::Ended>),
     /// Nobody will ask again.
     Stop,
 }
@@ -79,19 +79,21 @@ pub(super) struct Writer {
     process: u32,
 }
 
-/// The meter that `Span::enter` and the macro use; [`NO_SPAN`] without one.
-static INSTALLED: AtomicU64 = AtomicU64::new(NO_SPAN);
-/// Meters that accept marks, so that a thread can find the one it has no ring for yet.
-static ACTIVE: Mutex<Vec<Weak<Rings>>> = Mutex::new(Vec::new());
-static NEXT_METER: AtomicU64 = AtomicU64::new(1);
+statics! {
+    /// The meter that `Span::enter` and the macro use; [`NO_SPAN`] without one.
+    static INSTALLED: AtomicU64 = AtomicU64::new(NO_SPAN);
+    /// Meters that accept marks, so that a thread can find the one it has no ring for yet.
+    static ACTIVE: Mutex<Vec<Weak<Rings>>> = Mutex::new(Vec::new());
+    static NEXT_METER: AtomicU64 = AtomicU64::new(1);
+}
 
 impl Rings {
-    pub(crate) fn new(commands: Sender<Command>) -> Arc<Self> {
+    pub(crate) fn new(commands: impl Into<Sender<Command>>) -> Arc<Self> {
         let meter = NEXT_METER.fetch_add(1, Ordering::Relaxed);
         let rings = Arc::new(Self {
             meter,
             lanes: Mutex::new(Vec::new()),
-            commands,
+            commands: commands.into(),
             process: std::process::id(),
         });
         let mut active = lock(&ACTIVE);
@@ -112,6 +114,9 @@ impl Rings {
     }
 
     /// Moves all marks left so far into `marks`, and forgets threads that are gone.
+    ///
+    /// All that were left before the call began are among them. Of those left during it some may be, and
+    /// not always the first: a mark that spills overtakes those that went into the ring just before.
     pub(crate) fn drain(&self, marks: &mut Vec<Mark>) {
         lock(&self.lanes).retain_mut(|lane| {
             // Asked before draining: a mark pushed in between is drained by the next call.
@@ -204,9 +209,11 @@ pub(super) fn installed() -> u64 {
     INSTALLED.load(Ordering::Relaxed)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod interleavings;
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::float_cmp, reason = "figures that are passed on, not worked out")]
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn only(settings: &str) -> Board {
@@ -33,6 +35,10 @@ fn what_is_not_understood_is_named() {
         ("curve=noise:1:2:9999999999s:4", "9999999999s"),
         ("curve=trace:/nowhere.csv", "/nowhere.csv"),
         ("bords=2", "bords"),
+        ("boards=99999999999", "99999999999"),
+        ("gain=NaN", "NaN"),
+        ("curve=constant:inf", "inf"),
+        ("limit=1e300", "1e300"),
         ("boards=0;bords=2", "bords"),
         ("3.lost=yes", "'3'"),
         ("lost=maybe", "maybe"),
@@ -133,4 +139,78 @@ fn phases_users_and_faults_are_read() {
     );
     assert_eq!(only("disturb=none;errors=none;garbage=none;hang=none").faults, Faults::default());
     assert_eq!(only("utilisation=none").utilisation, Some(Vec::new()));
+}
+
+/// Settings with what else may stand in their places.
+fn pair() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "boards",
+        "init",
+        "generation",
+        "curve",
+        "power",
+        "usage",
+        "average",
+        "counter",
+        "gain",
+        "counter-gain",
+        "start",
+        "limit",
+        "mig",
+        "mig-instances",
+        "utilisation",
+        "compute",
+        "hang",
+        "lost-after",
+        "disturb",
+        "latency",
+        "errors",
+        "garbage",
+        "0.curve",
+        "7.limit",
+        ".",
+        "x",
+    ]);
+    let value = prop_oneof![
+        3 => prop::sample::select(vec![
+            "2", "none", "h100", "constant:250", "square:1:2:3ms", "sine:1:2:3s", "ramp:0:9:1us",
+            "noise:1:2:10ms:4", "100ms/25ms@37ms", "12:30,13:60", "+1s..9s", "every:3:timeout",
+            "every:7", "8.6", "-1", "1e308", "NaN", "99999999999999999999", "18446744073709551615s",
+            "18446744073709551615ns", "noise:1:2:4503599627370496ns:1", "square:1e308:-1e308:1ns:1",
+        ]).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    (key, value).prop_map(|(key, value)| format!("{key}={value}"))
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_settings_it_is_a_machine_or_a_reason(
+        pairs in prop::collection::vec(pair(), 0..5),
+        at in any::<u64>(),
+    ) {
+        match Machine::parse_since(&pairs.join(";"), at) {
+            Ok(machine) => {
+                for board in &machine.boards {
+                    prop_assert!(board.limit.is_finite() && board.gain.is_finite());
+                    // All of a boot and any part of it.
+                    for (from, to) in [(0, at), (at / 2, at), (at, at)] {
+                        let joules = board.curve.joules(from, to);
+                        prop_assert!(joules.is_finite(), "{joules} J in {from}..{to} of {board:?}");
+                    }
+                }
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    #[test]
+    fn any_numbers_are_a_trace_or_refused(
+        rows in prop::collection::vec((any::<f64>(), any::<f64>()), 0..6),
+    ) {
+        let lines: Vec<String> = rows.iter().map(|(s, watts)| format!("{s},{watts}")).collect();
+        if let Ok(levels) = crate::curve::Levels::trace(&lines.join("\n")) {
+            prop_assert!(levels.joules().is_finite() && levels.period_ns() > 0);
+        }
+    }
 }

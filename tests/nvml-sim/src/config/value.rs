@@ -12,6 +12,23 @@ pub(super) fn number<T: FromStr>(text: &str) -> Parsed<T> {
     text.parse().map_err(|_| bad(text, "is not a number of that kind"))
 }
 
+/// A number that power, or a factor of it, can be: finite, and within what sums stay exact in.
+pub(super) fn finite(text: &str) -> Parsed<f64> {
+    const MOST: f64 = 1e12;
+    match number::<f64>(text)? {
+        number if number.abs() <= MOST => Ok(number),
+        _ => Err(bad(text, "is no power and no factor")),
+    }
+}
+
+/// More than any machine has: a slip would take all memory.
+pub(super) fn boards(text: &str) -> Parsed<usize> {
+    match number(text)? {
+        boards @ 0..=1024 => Ok(boards),
+        _ => Err(bad(text, "is more than 1024 boards")),
+    }
+}
+
 pub(super) fn flag(text: &str) -> Parsed<bool> {
     match text {
         "yes" => Ok(true),
@@ -76,17 +93,17 @@ pub(super) fn curve(text: &str) -> Parsed<Curve> {
         return Ok(Curve::Levels(Arc::new(levels)));
     }
     match *text.split(':').collect::<Vec<_>>() {
-        ["constant", watts] => Ok(Curve::Constant(number(watts)?)),
+        ["constant", watts] => Ok(Curve::Constant(finite(watts)?)),
         ["square", low, high, every] => square(low, high, every, "0.5"),
         ["square", low, high, every, duty] => square(low, high, every, duty),
         ["sine", low, high, every] => {
-            Ok(Curve::Sine { low: number(low)?, high: number(high)?, period_ns: period(every)? })
+            Ok(Curve::Sine { low: finite(low)?, high: finite(high)?, period_ns: period(every)? })
         }
         ["ramp", low, high, every] => {
-            Ok(Curve::Ramp { low: number(low)?, high: number(high)?, period_ns: period(every)? })
+            Ok(Curve::Ramp { low: finite(low)?, high: finite(high)?, period_ns: period(every)? })
         }
         ["noise", mean, sigma, cell, seed] => {
-            Levels::noise(number(mean)?, number(sigma)?, period(cell)?, number(seed)?)
+            Levels::noise(finite(mean)?, finite(sigma)?, period(cell)?, number(seed)?)
                 .map(|levels| Curve::Levels(Arc::new(levels)))
                 .ok_or_else(|| bad(cell, "is too long a cell"))
         }
@@ -100,8 +117,8 @@ fn square(low: &str, high: &str, every: &str, duty: &str) -> Parsed<Curve> {
         return Err(bad(duty, "is no share of a period"));
     }
     Ok(Curve::Square {
-        low: number(low)?,
-        high: number(high)?,
+        low: finite(low)?,
+        high: finite(high)?,
         period_ns: period(every)?,
         duty: share,
     })

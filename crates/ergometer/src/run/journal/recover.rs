@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::SCHEMA;
 use super::line;
 use super::row::{Head, Notes, Row, State, usage};
+use crate::run::check::steps;
 use crate::run::record::{Epoch, Record, SpanNode, Steps};
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -96,6 +97,7 @@ impl Found {
         let Some(Row::Head(Head { record, .. })) = line::parse(line) else {
             return Err(format("does not begin with a journal's head".into()));
         };
+        record.check().map_err(|why| format(format!("begins with no record: {why}")))?;
         Ok(Self {
             record: *record,
             epochs: BTreeMap::new(),
@@ -134,19 +136,18 @@ impl Found {
         }
     }
 
-    /// Whether a row has an entry for each domain wherever it has any.
+    /// Whether a row has an entry for each domain wherever it has any, and values that can be.
     fn fits(&self, row: &Row) -> bool {
         let domains = self.record.domains.len();
         match row {
-            Row::Epoch(row) => {
-                let steps = row.epoch.steps.as_ref();
-                row.epoch.usage.by_domain.len() == domains
-                    && row.epoch.between_steps.len() == domains
-                    && steps.is_none_or(|steps| steps.by_domain.len() == domains)
-            }
+            Row::Epoch(row) => row.epoch.check(domains).is_ok(),
+            Row::Spans(row) => row.spans.iter().all(|node| node.check(domains).is_ok()),
+            Row::End(row) => row.record.check().is_ok(),
             Row::State(state) => {
                 state.total.len() == domains
                     && state.outside.len() == domains
+                    && state.s >= 0.0
+                    && state.steps.iter().all(|(split, one)| steps(split, one, domains).is_ok())
                     && state.open.iter().all(|epoch| epoch.fits(domains))
             }
             _ => true,

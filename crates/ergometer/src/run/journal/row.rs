@@ -45,7 +45,9 @@ impl StepRow {
     pub(super) fn new(step: &StepEntry, start: Timestamp) -> Self {
         let at = step.start.since(start).as_micros() as f64 * 1e-6;
         let joules = step.joules.iter().copied().map(six_digits).collect();
-        Self(step.name.to_owned(), at, six_digits(step.seconds), step.items, joules)
+        // JSON has no infinity; the statistics leave such a count out as well.
+        let items = if step.items.is_finite() { step.items } else { 0.0 };
+        Self(step.name.to_owned(), at, six_digits(step.seconds), items, joules)
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn offer(device: &Device) -> Offer {
     let label = format!("Jetson module ({rail})");
     let mut domain = domain(device, DomainKind::Module, Method::Integrated, label);
     let interval = sysfs::number::<u32>(&device.file("update_interval")).ok();
+    let interval = interval.filter(|millis| *millis > 0);
     domain.sensor.power_period_s = interval.map(|millis| f64::from(millis) * 1e-3);
     domain.sensor.absolute_error = ABSOLUTE_ERROR;
     domain.note = Some("the module's input: its processor, GPU and memory".to_owned());

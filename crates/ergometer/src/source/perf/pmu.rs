@@ -1,11 +1,17 @@
 //! What the `power` PMU offers, as sysfs describes it.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::source::rapl::Scope;
 use crate::source::rapl::part::Part;
 use crate::source::{Availability, sysfs};
+
+/// Joules a unit that can be: the kernel states 2^-32 J (`arch/x86/events/rapl.c`), the coarsest
+/// register counts in whole joules.
+const UNITS: RangeInclusive<f64> = 1e-12..=1.0;
 
 /// The PMU, with the events and sockets that are to be metered.
 #[derive(Debug)]
@@ -101,7 +107,7 @@ fn event(
     let unit = beside("unit").unwrap_or_default();
     let scale = beside("scale").unwrap_or_default();
     match scale.parse::<f64>() {
-        Ok(joules) if unit == "Joules" && joules > 0.0 && joules.is_finite() => {
+        Ok(joules) if unit == "Joules" && UNITS.contains(&joules) => {
             Some(Event { name, part, joules })
         }
         _ => {
@@ -136,21 +142,21 @@ fn sockets(sysfs_root: &Path, cpus: &[usize]) -> Vec<Socket> {
     sockets
 }
 
-/// A kernel list of numbers: `0,64` or `0-3,8`.
+/// A kernel list of numbers, each once: `0,64` or `0-3,8`.
 fn list(text: &str) -> Option<Vec<usize>> {
-    /// More processors than Linux can have.
-    const MOST: usize = 1 << 16;
-    let mut numbers = Vec::new();
+    /// Linux numbers at most so many processors (`NR_CPUS` of x86).
+    const MOST: usize = 8192;
+    let mut numbers = BTreeSet::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let number = |text: &str| text.trim().parse::<usize>().ok();
         let (first, last) = (number(first)?, number(last)?);
-        if last >= MOST {
+        if last >= MOST || last < first {
             return None;
         }
         numbers.extend(first..=last);
     }
-    Some(numbers)
+    Some(numbers.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -162,7 +168,8 @@ mod tests {
         assert_eq!(list("0"), Some(vec![0]));
         assert_eq!(list("0,64"), Some(vec![0, 64]));
         assert_eq!(list("0-2,8"), Some(vec![0, 1, 2, 8]));
-        for wrong in ["", "x", "1-", "0,,1", "0-99999999999"] {
+        assert_eq!(list("3,0-1,1"), Some(vec![0, 1, 3]), "each once");
+        for wrong in ["", "x", "1-", "0,,1", "0-99999999999", "0-8192", "3-1"] {
             assert_eq!(list(wrong), None, "{wrong:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! The file a trace is kept in.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -61,19 +62,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<Channel>> {
     };
     let headers = reader.headers().map_err(|error| failed(path, error, &wrong))?.clone();
     let mut channels: Vec<Channel> = Vec::new();
-    let mut origins: Vec<Option<f64>> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut counters: Vec<Counter> = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| failed(path, error, &wrong))?;
         let number = record.position().map_or(0, csv::Position::line);
         let line: Line =
             record.deserialize(Some(&headers)).map_err(|error| wrong(number, describe(&error)))?;
-        let index = channels.iter().position(|channel| channel.name == line.domain);
-        let index = index.unwrap_or_else(|| {
+        let index = places.get(&line.domain).copied().unwrap_or_else(|| {
             channels.push(Channel { name: line.domain.clone(), kind: line.kind, rows: Vec::new() });
-            origins.push(None);
+            counters.push(Counter::default());
+            places.insert(line.domain.clone(), channels.len() - 1);
             channels.len() - 1
         });
-        let row = check(&line, &channels[index], &mut origins[index])
+        let row = check(&line, &channels[index], &mut counters[index])
             .map_err(|what| wrong(number, what))?;
         channels[index].rows.push(row);
     }
@@ -83,8 +85,17 @@ pub(super) fn read(path: &Path) -> Result<Vec<Channel>> {
     Ok(channels)
 }
 
-/// The row that `line` adds to `channel`, whose counter's first value is `origin`.
-fn check(line: &Line, channel: &Channel, origin: &mut Option<f64>) -> Result<Row, String> {
+/// A channel's counter as far as it has been read.
+#[derive(Default)]
+struct Counter {
+    /// Its first value.
+    origin: Option<f64>,
+    /// Joules from there to its last one.
+    last: f64,
+}
+
+/// The row that `line` adds to `channel`, whose counter is `counter`.
+fn check(line: &Line, channel: &Channel, counter: &mut Counter) -> Result<Row, String> {
     /// No single thing that trains a model draws more.
     const MOST: f64 = 100_000.0;
     let Line { seconds, domain, kind, joules, watts } = line;
@@ -111,11 +122,16 @@ fn check(line: &Line, channel: &Channel, origin: &mut Option<f64>) -> Result<Row
     let joules = match *joules {
         None => None,
         Some(joules) if !joules.is_finite() => return Err(format!("{joules} J is not an energy")),
-        Some(joules) => Some(joules - *origin.get_or_insert(joules)),
+        Some(joules) => Some(joules - *counter.origin.get_or_insert(joules)),
     };
-    let so_far = channel.rows.iter().rev().find_map(|row| row.joules).unwrap_or(Joules::ZERO);
-    if joules.is_some_and(|joules| joules < so_far.get()) {
-        return Err(format!("the counter of {domain} goes back"));
+    if let Some(joules) = joules {
+        if joules < counter.last {
+            return Err(format!("the counter of {domain} goes back"));
+        }
+        if !joules.is_finite() {
+            return Err(format!("the counter of {domain} goes further than a number can tell"));
+        }
+        counter.last = joules;
     }
     Ok(Row { after, joules: joules.map(Joules::new), watts: watts.map(Watts::new) })
 }
@@ -139,3 +155,6 @@ fn describe(error: &csv::Error) -> String {
         _ => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

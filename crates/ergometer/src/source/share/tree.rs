@@ -68,7 +68,9 @@ impl Tree {
 
     /// The tree of this process, by the number that `proc_root` knows it under.
     pub(super) fn own(proc_root: &Path) -> io::Result<Self> {
-        let text = fs::read_to_string(proc_root.join("self/stat"))?;
+        // The program's name is in it, cut off after 15 bytes, in the middle of a letter if need be.
+        let text = fs::read(proc_root.join("self/stat"))?;
+        let text = String::from_utf8_lossy(&text);
         let number = text.split(' ').next().and_then(|number| number.parse().ok());
         let invalid = || io::Error::new(io::ErrorKind::InvalidData, "self/stat has no number");
         Self::open(proc_root, number.ok_or_else(invalid)?)
@@ -93,9 +95,9 @@ impl Tree {
             return Err(gone(self.root));
         }
         let each = spent(&self.processes, &now);
-        let all: u64 = each.values().sum();
+        let all = sum(each.values());
         let spent = Spent {
-            tree: members.iter().filter_map(|pid| each.get(pid)).sum(),
+            tree: sum(members.iter().filter_map(|pid| each.get(pid))),
             machine: machine.since(&self.machine).busy.max(all),
         };
         if !keep(spent) {
@@ -104,6 +106,11 @@ impl Tree {
         (self.members, self.processes, self.machine) = (members, now, machine);
         Ok(Some(spent))
     }
+}
+
+/// A sum that stays at the largest number instead of passing it.
+fn sum<'a>(ticks: impl Iterator<Item = &'a u64>) -> u64 {
+    ticks.fold(0, |sum, ticks| sum.saturating_add(*ticks))
 }
 
 fn gone(root: u32) -> io::Error {
@@ -148,7 +155,8 @@ fn spent(before: &Processes, now: &Processes) -> BTreeMap<u32, u64> {
             }
         }
         // The time of its own children is in `reaped` already, or theirs to pass on.
-        *known.entry(heir).or_default() += ended.own.saturating_add(ended.reaped);
+        let known = known.entry(heir).or_default();
+        *known = known.saturating_add(ended.own).saturating_add(ended.reaped);
     }
     now.iter()
         .map(|(&pid, process)| {

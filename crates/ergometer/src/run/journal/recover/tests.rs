@@ -7,6 +7,7 @@ use std::{fs, thread};
 use proptest::prelude::*;
 
 use super::*;
+use crate::damage::damaged;
 use crate::source::DomainKind;
 use crate::span::{Kind, Label};
 use crate::{Meter, clock};
@@ -138,7 +139,115 @@ fn another_major_version_is_refused_and_a_later_minor_one_is_read() {
     assert!(error.remedy().is_some());
 }
 
+/// The lines that are what was written.
+fn whole(bytes: &[u8]) -> Vec<&[u8]> {
+    bytes.split(|byte| *byte == b'\n').filter_map(line::checked).collect()
+}
+
+#[test]
+fn whatever_bit_flips_no_line_says_anything_else() {
+    let (bytes, _) = &*JOURNAL;
+    let written = whole(bytes);
+    let ends = ends(bytes);
+    let mut from = 0;
+    for (number, &to) in ends.iter().enumerate() {
+        // With the next line, as a line feed may be what flips.
+        let next = ends.get(number + 1).copied().unwrap_or(to);
+        let mut piece = bytes[from..next].to_vec();
+        // The first line and the checksums in full; of the rest of long lines a bit of each byte.
+        for at in 0..to - from {
+            let bits = if number == 0 || at < 9 { 0..8 } else { at % 8..at % 8 + 1 };
+            for bit in bits {
+                piece[at] ^= 1 << bit;
+                let read = whole(&piece);
+                let known =
+                    read.iter().all(|line| written[number..].iter().take(2).any(|w| w == line));
+                let case_alone = at < 8 && bit == 5;
+                assert!(
+                    known && (read.len() < 2 || next == to || case_alone),
+                    "line {number}, byte {at}"
+                );
+                piece[at] ^= 1 << bit;
+            }
+        }
+        from = to;
+    }
+}
+
 proptest! {
+    #[test]
+    fn a_journal_with_a_flipped_bit_is_that_journal_less_a_line_and_says_so(
+        index in any::<prop::sample::Index>(),
+        bit in 0_u8..8,
+    ) {
+        let (bytes, _) = &*JOURNAL;
+        let mut flipped = bytes.clone();
+        let at = index.index(bytes.len());
+        flipped[at] ^= 1 << bit;
+        let Ok(mut found) = recover(&flipped) else {
+            prop_assert!(at < ends(bytes)[0], "only the first line is needed");
+            return Ok(());
+        };
+        let mut kept = Vec::new();
+        for json in whole(&flipped) {
+            kept.extend(format!("{:08x} ", crc32fast::hash(json)).into_bytes());
+            kept.extend_from_slice(json);
+            kept.push(b'\n');
+        }
+        let expected = recover(&kept).unwrap();
+        let said = found.warnings.iter().position(|line| {
+            line.contains("passed over") || line.contains("torn")
+        });
+        if whole(&flipped) == whole(bytes) {
+            prop_assert!(said.is_none() || flipped.last() != Some(&b'\n'));
+        } else {
+            prop_assert!(said.is_some(), "{:?}", found.warnings);
+        }
+        found.warnings.retain(|line| !line.contains("passed over") && !line.contains("torn"));
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_damaged_journal_adds_up_or_is_none(bytes in damaged(&JOURNAL.0)) {
+        match recover(&bytes) {
+            Ok(record) => {
+                conserved(&record);
+                prop_assert_eq!(record.check(), Ok(()));
+            }
+            Err(error) => prop_assert_eq!(error.kind(), ErrorKind::Format),
+        }
+    }
+
+    /// Rows that are not what a meter writes, with checksums that are right.
+    #[test]
+    fn rows_that_cannot_be_are_passed_over(
+        rows in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 1..4),
+        number in prop::sample::select(vec!["-1", "0", "1e308", "18446744073709551615", "null"]),
+    ) {
+        let (bytes, _) = &*JOURNAL;
+        let lines = whole(bytes);
+        let mut text = bytes[..ends(bytes)[0]].to_vec();
+        for (index, place) in rows {
+            let row = std::str::from_utf8(lines[1 + index.index(lines.len() - 1)]).unwrap();
+            // The number after some colon or comma becomes another.
+            let starts: Vec<usize> = row
+                .match_indices([':', ',', '['])
+                .map(|(at, _)| at + 1)
+                .filter(|at| row[*at..].starts_with(|c: char| c.is_ascii_digit()))
+                .collect();
+            if starts.is_empty() {
+                continue;
+            }
+            let at = starts[usize::try_from(place % starts.len() as u64).unwrap()];
+            let rest = row[at..].trim_start_matches(|c: char| "0123456789.e-".contains(c));
+            let row = format!("{}{number}{rest}", &row[..at]);
+            text.extend(format!("{:08x} {row}\n", crc32fast::hash(row.as_bytes())).into_bytes());
+        }
+        let record = recover(&text).unwrap();
+        prop_assert_eq!(record.to_csv().is_ok(), true);
+        prop_assert!(!record.to_markdown().is_empty());
+    }
+
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = recover(&bytes);

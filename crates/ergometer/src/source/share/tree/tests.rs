@@ -195,9 +195,9 @@ proptest! {
         let one = members(&now, BTreeSet::from([root]));
         let other: BTreeSet<u32> = now.keys().copied().filter(|pid| !one.contains(pid)).collect();
         let each = spent(&before, &now);
-        let machine = busy.max(each.values().sum());
+        let machine = busy.max(sum(each.values()));
         let share = |members: &BTreeSet<u32>| {
-            let tree = members.iter().filter_map(|pid| each.get(pid)).sum();
+            let tree = sum(members.iter().filter_map(|pid| each.get(pid)));
             Spent { tree, machine }.share()
         };
         if let (Some(one), Some(other)) = (share(&one), share(&other)) {

@@ -1,0 +1,99 @@
+//! Whether a record that was read can be one: what is worked out from it relies on that.
+
+use super::record::{Energy, Epoch, Record, SpanNode, Steps, Usage};
+use crate::units::Joules;
+
+/// Counts are added up, also over ranks, and shown as floats; 2^53 steps of a nanosecond take
+/// 104 days.
+const MOST: u64 = 1 << 53;
+/// What rounding may put below 0, joules.
+const ROUNDING: f64 = 1e-6;
+
+type Checked = Result<(), String>;
+
+impl Record {
+    /// Why this can be no record, if so: a list that lacks a domain, a negative time, energy or
+    /// uncertainty, a count that cannot be, a coverage above 1.
+    pub(crate) fn check(&self) -> Checked {
+        let domains = self.domains.len();
+        usage("total", &self.total, domains)?;
+        seconds("run", self.run.seconds)?;
+        for row in &self.domains {
+            row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
+        }
+        list("outside_epochs", &self.outside_epochs, domains)?;
+        for epoch in &self.epochs {
+            epoch.check(domains)?;
+        }
+        for (split, one) in &self.steps {
+            steps(split, one, domains)?;
+        }
+        self.spans.iter().try_for_each(|node| node.check(domains))
+    }
+}
+
+impl Epoch {
+    pub(crate) fn check(&self, domains: usize) -> Checked {
+        let name = &self.split;
+        usage(name, &self.usage, domains)?;
+        seconds(name, self.start_s)?;
+        list(name, &self.between_steps, domains)?;
+        self.steps.iter().try_for_each(|one| steps(name, one, domains))
+    }
+}
+
+impl SpanNode {
+    pub(crate) fn check(&self, domains: usize) -> Checked {
+        seconds(&self.name, self.seconds)?;
+        count(&self.name, self.count)?;
+        list(&self.name, &self.by_domain, domains)?;
+        self.children.iter().try_for_each(|node| node.check(domains))
+    }
+}
+
+fn usage(name: &str, usage: &Usage, domains: usize) -> Checked {
+    seconds(name, usage.seconds)?;
+    list(name, &usage.by_domain, domains)?;
+    usage
+        .energy
+        .iter()
+        .chain(usage.by_domain.iter().flatten())
+        .try_for_each(|one| energy(name, one))
+}
+
+pub(crate) fn steps(name: &str, steps: &Steps, domains: usize) -> Checked {
+    count(name, steps.count)?;
+    seconds(name, steps.seconds)?;
+    list(name, &steps.by_domain, domains)
+}
+
+fn energy(name: &str, energy: &Energy) -> Checked {
+    let positive = |joules: Joules| joules.get() >= -ROUNDING;
+    if !positive(energy.joules) || !positive(energy.standard_uncertainty) {
+        let (joules, uncertainty) = (energy.joules, energy.standard_uncertainty);
+        return Err(format!("{name} has an energy of {joules} ± {uncertainty}"));
+    }
+    if (-ROUNDING..=1.0 + ROUNDING).contains(&energy.coverage) {
+        Ok(())
+    } else {
+        Err(format!("{name} has a coverage of {}", energy.coverage))
+    }
+}
+
+fn seconds(name: &str, seconds: f64) -> Checked {
+    if seconds >= 0.0 { Ok(()) } else { Err(format!("{name} has a time of {seconds} s")) }
+}
+
+fn count(name: &str, count: u64) -> Checked {
+    if count <= MOST { Ok(()) } else { Err(format!("{name} has a count of {count}")) }
+}
+
+fn list<T>(name: &str, list: &[T], domains: usize) -> Checked {
+    if list.len() == domains {
+        return Ok(());
+    }
+    Err(format!("{name} has {} values for {domains} domains", list.len()))
+}
+
+#[cfg(test)]
+mod tests;
