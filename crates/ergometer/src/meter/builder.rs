@@ -8,7 +8,9 @@ use std::{env, thread};
 
 use super::sampler::Sampler;
 use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, Meter};
+use super::{Inner, Keeper, Live, LiveDomain, Meter};
+#[cfg(feature = "_export")]
+use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::journal::Journal;
@@ -47,6 +49,8 @@ pub struct MeterBuilder {
     journal_steps: u64,
     #[cfg(all(unix, feature = "signals"))]
     on_signal: bool,
+    #[cfg(feature = "_export")]
+    pub(crate) export: export::Settings,
     sources: Vec<Box<dyn PowerSource>>,
 }
 
@@ -69,6 +73,8 @@ impl MeterBuilder {
             journal_steps: 1,
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
+            #[cfg(feature = "_export")]
+            export: export::Settings::default(),
             sources: Vec::new(),
         }
     }
@@ -266,6 +272,8 @@ impl MeterBuilder {
     /// no error: see [`Meter::sources`].
     pub fn start(self) -> Result<Meter> {
         self.check()?;
+        #[cfg(feature = "_export")]
+        let export = self.export.open()?;
         let site = place(self.site, self.region.as_deref(), self.pue)?;
         let mut standing = rank::standing(|name| env::var(name).ok());
         if let Some((rank, world_size)) = self.rank {
@@ -307,8 +315,9 @@ impl MeterBuilder {
 
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
-        let live = Arc::new(Mutex::new(Live::default()));
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let shown = domains.iter().map(LiveDomain::new).collect();
+        let live = Arc::new(Mutex::new(Live { domains: shown, ..Live::default() }));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
         let machine = provenance::machine(machine_id);
         let git_commit = provenance::git_commit();
@@ -334,6 +343,7 @@ impl MeterBuilder {
             accelerators: self.accelerators,
             sources: reports,
         });
+        let _ = commands.send(Command::Start(head.start));
         let notes = Arc::default();
         let journal = self.journal.map(|folder| {
             let journal = begin_journal(&folder, &head, &domains)?;
@@ -350,6 +360,19 @@ impl MeterBuilder {
                 return Err(error);
             }
         };
+        #[cfg(feature = "_export")]
+        let exporters = {
+            let subject = export::Subject {
+                live: Arc::clone(&live),
+                head: Arc::clone(&head),
+                domains: domains.clone(),
+            };
+            export.start(subject).map_err(|error| {
+                let _ = commands.send(Command::Stop);
+                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
+                    .with_source(error)
+            })?
+        };
         let meter = Meter {
             inner: Arc::new(Inner {
                 rings,
@@ -361,6 +384,8 @@ impl MeterBuilder {
                 domains,
                 notes,
                 journal,
+                #[cfg(feature = "_export")]
+                exporters,
             }),
         };
         #[cfg(all(unix, feature = "signals"))]

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Nudge,
     /// A run or an epoch began: read everything now. Its mark is as if it ended at once.
     Begun(Mark),
+    /// The run began at this moment: live figures count from it.
+    Start(Timestamp),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.
