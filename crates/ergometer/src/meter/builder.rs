@@ -26,6 +26,9 @@ use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
 
+/// The sources that are read, and what was found of each that was looked for.
+type Gathered = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
+
 /// Settings of a [`Meter`]; every one has a default.
 ///
 /// Unless told otherwise the meter takes every source the machine offers, and the environment
@@ -261,29 +264,10 @@ impl MeterBuilder {
         Ok(())
     }
 
-    /// Starts the meter without making it the one of this process.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
-    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
-    /// no error: see [`Meter::sources`].
-    pub fn start(self) -> Result<Meter> {
-        self.check()?;
-        #[cfg(feature = "_export")]
-        let export = self.export.open()?;
-        let site = place(self.site, self.region.as_deref(), self.pue)?;
-        let mut standing = rank::standing(|name| env::var(name).ok());
-        if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
-        }
-        standing.group = self.group.or(standing.group);
-
+    /// The sources that are read, and what each found.
+    fn gather(&mut self) -> Result<Gathered> {
         let replay =
-            self.replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+            self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
         let (mut sources, mut reports) = if self.probe && replay.is_none() {
             probe::probe(&self.settings)
         } else {
@@ -302,7 +286,7 @@ impl MeterBuilder {
             sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
         }
         let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
-        for source in replay.into_iter().chain(self.sources) {
+        for source in replay.into_iter().chain(std::mem::take(&mut self.sources)) {
             let domains = source.domains();
             reports.push(SourceReport {
                 source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
@@ -312,7 +296,33 @@ impl MeterBuilder {
             });
             sources.push(source);
         }
+        Ok((sources, reports))
+    }
 
+    /// Starts the meter without making it the one of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
+    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
+    /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
+    /// figures cannot be shown at the address that was asked for;
+    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
+    /// no error: see [`Meter::sources`].
+    pub fn start(mut self) -> Result<Meter> {
+        self.check()?;
+        #[cfg(feature = "_export")]
+        let export = std::mem::take(&mut self.export).open()?;
+        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
+        let mut standing = rank::standing(|name| env::var(name).ok());
+        if let Some((rank, world_size)) = self.rank {
+            standing.rank = Some(Rank::set(rank, world_size)?);
+            standing.remarks.clear();
+        }
+        standing.group = self.group.take().or(standing.group);
+
+        let (sources, reports) = self.gather()?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();

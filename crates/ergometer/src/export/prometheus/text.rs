@@ -166,10 +166,10 @@ impl Families<'_> {
             return Ok(());
         }
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
-        for (labels, value) in &series {
+        for (labels, value) in series {
             // As a gauge, whose name is written as it is: in Prometheus' own text format the name of a
             // counter ends in `_total` where its type is told too, in OpenMetrics' it does not.
-            family.encode_family(labels)?.encode_gauge(value)?;
+            family.encode_family(&labels)?.encode_gauge(&value)?;
         }
         Ok(())
     }
