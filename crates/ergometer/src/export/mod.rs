@@ -44,6 +44,7 @@ mod otlp;
 mod prometheus;
 mod settings;
 
+use std::collections::BTreeMap;
 use std::io;
 #[cfg(feature = "prometheus")]
 use std::net::{SocketAddr, TcpListener};
@@ -57,19 +58,49 @@ pub(crate) use settings::Settings;
 use crate::clock::{self, Timestamp};
 use crate::meter::{Live, LiveDomain};
 use crate::run::assemble::Head;
-use crate::source::Domain;
+use crate::source::{Availability, Domain};
 
 /// How long the end of a run waits for what is exported to arrive.
 const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// What the figures are of.
 pub(crate) struct Subject {
-    pub live: Arc<Mutex<Live>>,
-    pub head: Arc<Head>,
-    pub domains: Vec<Domain>,
+    live: Arc<Mutex<Live>>,
+    head: Arc<Head>,
+    domains: Vec<Domain>,
 }
 
 impl Subject {
+    /// Domains of one identity, which a program's own sources may give, are numbered: series that cannot
+    /// be told apart are an error to those who read them.
+    pub(crate) fn new(live: Arc<Mutex<Live>>, head: Arc<Head>, mut domains: Vec<Domain>) -> Self {
+        for index in 1..domains.len() {
+            let (before, rest) = domains.split_at_mut(index);
+            let same = before.iter().filter(|other| other.id == rest[0].id).count();
+            if same > 0 {
+                rest[0].id = format!("{}#{}", rest[0].id, index + 1);
+            }
+        }
+        Self { live, head, domains }
+    }
+
+    /// The sources by name, each with the reason if it is not there; several of one name are there if one
+    /// is.
+    fn sources(&self) -> BTreeMap<&str, Option<&str>> {
+        let mut sources = BTreeMap::new();
+        for report in &self.head.sources {
+            let reason = match &report.availability {
+                Availability::Available => None,
+                Availability::Unavailable { reason, .. } => Some(reason.as_str()),
+            };
+            sources
+                .entry(report.source.as_str())
+                .and_modify(|known: &mut Option<&str>| *known = known.and(reason))
+                .or_insert(reason);
+        }
+        sources
+    }
+
     /// What is known now. The meter's thread holds the lock for as long as it takes to write some numbers.
     fn live(&self) -> Live {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()

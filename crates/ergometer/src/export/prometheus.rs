@@ -1,21 +1,24 @@
 //! Figures in Prometheus' text format, at an address of this machine.
 
+mod http;
 mod text;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
-use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
-use tiny_http::{Header, Method, Request, Response, Server};
 
 use super::Subject;
 use crate::{Error, ErrorKind, Result};
 
-/// <https://prometheus.io/docs/instrumenting/exposition_formats/>
-const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// So many connections are answered at a time; those that hang give way after `http::DEADLINE`.
+const MOST: usize = 64;
+/// Before another try, where no connection could be taken.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Where [`MeterBuilder::prometheus`](crate::MeterBuilder::prometheus) shows figures: a port of the
 /// loopback address, or an address with a port.
@@ -68,92 +71,100 @@ impl Listen {
     }
 }
 
-/// The address, and the thread that answers there until this is dropped.
+/// The address, and the thread that waits for connections until this is dropped.
 pub(super) struct Endpoint {
-    server: Arc<Server>,
     address: SocketAddr,
-    /// Why it no longer answers.
-    ended: Arc<OnceLock<io::Error>>,
-    /// The process whose thread answers; a forked child's closes nothing.
+    ended: Arc<AtomicBool>,
+    troubles: Arc<OnceLock<io::Error>>,
+    /// The process whose thread waits; a forked child closes nothing.
     process: u32,
 }
 
 impl Endpoint {
     pub(super) fn start(listener: TcpListener, subject: Arc<Subject>) -> io::Result<Self> {
-        let address = listener.local_addr()?;
-        let server = Arc::new(Server::from_listener(listener, None).map_err(io::Error::other)?);
-        let ended = Arc::new(OnceLock::new());
+        let endpoint = Self {
+            address: listener.local_addr()?,
+            ended: Arc::default(),
+            troubles: Arc::default(),
+            process: std::process::id(),
+        };
         let thread = Thread {
-            server: Arc::clone(&server),
-            registry: text::registry(subject),
-            ended: Arc::clone(&ended),
+            listener,
+            registry: Arc::new(text::registry(subject)),
+            ended: Arc::clone(&endpoint.ended),
+            troubles: Arc::clone(&endpoint.troubles),
+            connections: Arc::default(),
         };
         thread::Builder::new()
             .name("ergometer prometheus".to_owned())
             .spawn(move || thread.run())?;
-        Ok(Self { server, address, ended, process: std::process::id() })
+        Ok(endpoint)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// What kept Prometheus from being answered, if anything did.
     pub(super) fn warning(&self) -> Option<String> {
-        let error = self.ended.get()?;
-        Some(format!("figures for Prometheus were no longer shown at {}: {error}", self.address))
+        let error = self.troubles.get()?;
+        Some(format!("figures could not always be read at {}: {error}", self.address))
     }
 }
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
-            self.server.unblock();
-        } else {
-            // Its drop would knock at the parent's door.
-            std::mem::forget(Arc::clone(&self.server));
+        if self.process != std::process::id() {
+            return;
         }
+        self.ended.store(true, Ordering::Release);
+        // The thread waits for a connection: this is one.
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        let _ = TcpStream::connect_timeout(&address, PAUSE);
     }
 }
 
-/// The answering thread's own.
+/// The waiting thread's own.
 struct Thread {
-    server: Arc<Server>,
-    registry: Registry,
-    ended: Arc<OnceLock<io::Error>>,
+    listener: TcpListener,
+    registry: Arc<Registry>,
+    ended: Arc<AtomicBool>,
+    troubles: Arc<OnceLock<io::Error>>,
+    /// Held once by each connection that is being answered.
+    connections: Arc<()>,
 }
 
 impl Thread {
+    /// Each connection is answered on a thread of its own, as one that hangs cannot be told beforehand.
     fn run(self) {
         loop {
-            match self.server.recv() {
-                Ok(request) => {
-                    // Who asked may be gone.
-                    let _ = answer(request, &self.registry);
+            let accepted = self.listener.accept();
+            if self.ended.load(Ordering::Acquire) {
+                return;
+            }
+            let begun = accepted.and_then(|(stream, _)| {
+                if Arc::strong_count(&self.connections) > MOST {
+                    return Err(io::Error::other(format!("more than {MOST} connections at once")));
                 }
-                Err(error) => {
-                    let _ = self.ended.set(error);
-                    return;
-                }
+                let registry = Arc::clone(&self.registry);
+                let held = Arc::clone(&self.connections);
+                let answer = move || {
+                    // Who asked may be gone, or never ask.
+                    let _ = http::answer(stream, &registry);
+                    drop(held);
+                };
+                thread::Builder::new().name("ergometer scrape".to_owned()).spawn(answer)
+            });
+            if let Err(error) = begun {
+                let _ = self.troubles.set(error);
+                // Out of threads or of file descriptors: not at once again.
+                thread::sleep(PAUSE);
             }
         }
-    }
-}
-
-fn answer(request: Request, registry: &Registry) -> io::Result<()> {
-    let path = request.url().split('?').next().unwrap_or_default();
-    match (request.method(), path) {
-        (Method::Get | Method::Head, "/metrics" | "/") => {
-            let header = Header::from_bytes("Content-Type", CONTENT_TYPE);
-            let mut text = String::new();
-            // Without the end mark, which is OpenMetrics'.
-            encode_registry(&mut text, registry).map_err(io::Error::other)?;
-            let mut response = Response::from_string(text);
-            response.add_header(header.map_err(|()| io::Error::other("no header"))?);
-            request.respond(response)
-        }
-        (Method::Get | Method::Head, _) => {
-            request.respond(Response::from_string("see /metrics\n").with_status_code(404))
-        }
-        _ => request.respond(Response::empty(405)),
     }
 }

@@ -372,11 +372,8 @@ impl MeterBuilder {
         };
         #[cfg(feature = "_export")]
         let exporters = {
-            let subject = export::Subject {
-                live: Arc::clone(&live),
-                head: Arc::clone(&head),
-                domains: domains.clone(),
-            };
+            let subject =
+                export::Subject::new(Arc::clone(&live), Arc::clone(&head), domains.clone());
             export.start(subject).map_err(|error| {
                 let _ = commands.send(Command::Stop);
                 Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")

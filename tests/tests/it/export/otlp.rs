@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::net::TcpListener;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -19,42 +20,66 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, NumberDataPoint};
 use prost::Message as _;
-use tiny_http::{Header, Method, Request, Response, Server};
 
 use super::{PATIENCE, assert_same, joules, rig, step};
 
 const OFTEN: Duration = Duration::from_millis(20);
 const NEVER: Duration = Duration::from_hours(1);
 
+/// What a collector answers: the status, and the message.
+type Answer = (u16, ExportMetricsServiceResponse);
+
+fn good() -> Answer {
+    (200, ExportMetricsServiceResponse::default())
+}
+
 /// A receiver, which gives what it got and answers as `answer` does until that ends it.
 fn collector(
-    answer: impl Fn(usize) -> Option<Response<std::io::Cursor<Vec<u8>>>> + Send + 'static,
+    answer: impl Fn(usize) -> Option<Answer> + Send + 'static,
 ) -> (String, Receiver<ExportMetricsServiceRequest>) {
-    let server = Server::http("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", server.server_addr());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, received) = mpsc::channel();
     thread::spawn(move || {
-        for (index, mut request) in server.incoming_requests().enumerate() {
-            let _ = sender.send(decode(&mut request));
-            let Some(answer) = answer(index) else { return };
-            let _ = request.respond(answer);
+        for index in 0.. {
+            let Some((status, message)) = answer(index) else { return };
+            let (stream, _) = listener.accept().unwrap();
+            // One that was given up before it was sent whole is not counted.
+            if let Ok(request) = receive(&stream) {
+                let _ = sender.send(request);
+                let _ = reply(&stream, status, &message.encode_to_vec());
+            }
         }
     });
     (url, received)
 }
 
-fn decode(request: &mut Request) -> ExportMetricsServiceRequest {
-    assert_eq!((request.method(), request.url()), (&Method::Post, "/v1/metrics"));
-    let kind = |header: &&Header| header.field.equiv("Content-Type");
-    let kind = request.headers().iter().find(kind).expect("a content type");
-    assert_eq!(kind.value.as_str(), "application/x-protobuf");
-    let mut body = Vec::new();
-    request.as_reader().read_to_end(&mut body).unwrap();
-    ExportMetricsServiceRequest::decode(&body[..]).unwrap()
+fn receive(stream: &TcpStream) -> io::Result<ExportMetricsServiceRequest> {
+    let mut lines = BufReader::new(stream);
+    let mut head = Vec::new();
+    loop {
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        if line == "\r\n" {
+            break;
+        }
+        if line.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        head.push(line.trim_end().to_ascii_lowercase());
+    }
+    assert_eq!(head[0], "post /v1/metrics http/1.1");
+    let field = |name: &str| head.iter().find_map(|line| line.strip_prefix(name)).unwrap();
+    assert_eq!(field("content-type: "), "application/x-protobuf");
+    let mut body = vec![0; field("content-length: ").parse().unwrap()];
+    lines.read_exact(&mut body)?;
+    Ok(ExportMetricsServiceRequest::decode(&body[..]).unwrap())
 }
 
-fn good() -> Response<std::io::Cursor<Vec<u8>>> {
-    Response::from_data(ExportMetricsServiceResponse::default().encode_to_vec())
+fn reply(mut stream: &TcpStream, status: u16, body: &[u8]) -> io::Result<()> {
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status} said\r\nContent-Length: {length}\r\n\r\n")?;
+    stream.write_all(body)
 }
 
 /// Attributes as text.
@@ -262,9 +287,7 @@ fn told(meter: &Meter) -> Vec<String> {
 
 #[test]
 fn a_collector_that_refuses_and_then_is_away_is_told_once_each() {
-    let (url, received) = collector(|index| {
-        (index < 3).then(|| Response::from_data(Vec::new()).with_status_code(503))
-    });
+    let (url, received) = collector(|index| (index < 3).then(|| (503, good().1)));
     let meter = node().otlp(url).otlp_interval(OFTEN).start().unwrap();
     step(&meter);
     // Until it has closed, and some sends went nowhere.
@@ -281,8 +304,7 @@ fn a_collector_that_rejects_figures_is_quoted() {
             rejected_data_points: 3,
             error_message: "too many of them".to_owned(),
         };
-        let answer = ExportMetricsServiceResponse { partial_success: Some(partial) };
-        Some(Response::from_data(answer.encode_to_vec()))
+        Some((200, ExportMetricsServiceResponse { partial_success: Some(partial) }))
     });
     let meter = node().otlp(url).otlp_interval(NEVER).start().unwrap();
     step(&meter);

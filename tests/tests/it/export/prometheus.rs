@@ -10,6 +10,7 @@ use ergometer::{ErrorKind, Meter};
 
 use super::text::{Family, family, parse};
 use super::{assert_same, eventually, get, joules, rig, step};
+use crate::accounting::Steady;
 
 const ENERGY: &str = "ergometer_energy_joules_total";
 
@@ -201,4 +202,15 @@ fn with_the_last_clone_of_the_meter_the_address_is_gone() {
     assert!(!scrape(address).is_empty());
     drop(clone);
     eventually(|| TcpStream::connect(address).is_err().then_some(()));
+}
+
+#[test]
+fn domains_of_one_identity_are_told_apart() {
+    let twin = || Steady::boxed("twin", DomainKind::Gpu, 300.0);
+    let meter = Meter::builder().without_probe().source(twin()).source(twin()).prometheus(0);
+    let meter = meter.start().unwrap();
+    meter.finish().unwrap();
+    let families = scrape(meter.prometheus().unwrap());
+    let energy = family(&families, ENERGY);
+    assert!(energy.with("domain", "twin").is_some() && energy.with("domain", "twin#2").is_some());
 }

@@ -14,9 +14,9 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::clock::Timestamp;
 use crate::export::Subject;
-use crate::meter::{Live, LiveDomain};
+use crate::meter::{Live, LiveDomain, LiveSteps};
 use crate::run::assemble::Head;
-use crate::source::{Availability, Domain, DomainKind};
+use crate::source::{Domain, DomainKind};
 
 /// The version of the conventions that the names are from.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.42.0";
@@ -134,8 +134,8 @@ impl Figures<'_> {
     }
 
     fn steps(&self) -> Vec<Metric> {
-        let of = |value: fn(&crate::meter::LiveSteps) -> Option<Number>| {
-            let point = |(name, steps): (&&str, &crate::meter::LiveSteps)| {
+        let of = |value: fn(&LiveSteps) -> Option<Number>| {
+            let point = |(name, steps): (&&str, &LiveSteps)| {
                 let mut attributes = self.run();
                 attributes.push(text("ergometer.step", *name));
                 if !steps.unit.is_empty() {
@@ -158,19 +158,13 @@ impl Figures<'_> {
     }
 
     fn sources(&self) -> Metric {
-        let point = |report: &crate::source::SourceReport| {
+        let point = |(name, reason): (&str, Option<&str>)| {
             let mut attributes = self.run();
-            attributes.push(text("ergometer.source", &report.source));
-            let available = match &report.availability {
-                Availability::Available => 1,
-                Availability::Unavailable { reason, .. } => {
-                    attributes.push(text("ergometer.reason", reason));
-                    0
-                }
-            };
-            self.point(self.now, Number::AsInt(available), attributes)
+            attributes.push(text("ergometer.source", name));
+            attributes.extend(reason.map(|reason| text("ergometer.reason", reason)));
+            self.point(self.now, Number::AsInt(i64::from(reason.is_none())), attributes)
         };
-        let points = self.subject.head.sources.iter().map(point).collect();
+        let points = self.subject.sources().into_iter().map(point).collect();
         gauge("ergometer.source.available", "1", "Whether the source can be read here", points)
     }
 

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::export::Subject;
 use crate::meter::{Live, LiveDomain};
-use crate::source::{Availability, Domain};
+use crate::source::Domain;
 
 /// One series: its labels beside those of all, and its value.
 type Series<'a> = (Vec<(&'a str, &'a str)>, f64);
@@ -81,16 +81,11 @@ impl Figures {
     }
 
     fn sources(&self, families: &mut Families<'_>) -> fmt::Result {
-        let series = self.0.head.sources.iter().map(|report| {
-            let mut labels = vec![("source", report.source.as_str())];
-            let available = match &report.availability {
-                Availability::Available => 1.0,
-                Availability::Unavailable { reason, .. } => {
-                    labels.push(("reason", reason));
-                    0.0
-                }
-            };
-            (labels, available)
+        let sources = self.0.sources();
+        let series = sources.iter().map(|(name, reason)| {
+            let mut labels = vec![("source", *name)];
+            labels.extend(reason.map(|reason| ("reason", reason)));
+            (labels, f64::from(u8::from(reason.is_none())))
         });
         families.gauge(
             "source_available",
