@@ -169,7 +169,9 @@ fn the_collector_gets_the_run_and_at_the_end_the_record() {
     }
     let record = meter.finish().unwrap();
     messages.extend(received.try_iter());
-    let about = |line: &&String| line.contains("collector");
+    // On a busy machine a send may take longer than it may; the next has all there is.
+    let late = |line: &String| line.contains("did not answer in time");
+    let about = |line: &&String| line.contains("collector") && !late(line);
     assert_eq!(record.warnings.iter().find(about), None, "{:?}", record.warnings);
 
     // Counters never go down, nor does time; all count from one start.
@@ -292,7 +294,8 @@ fn a_collector_that_refuses_and_then_is_away_is_told_once_each() {
     step(&meter);
     // Until it has closed, and some sends went nowhere.
     while received.recv_timeout(PATIENCE).is_ok() {}
-    let lines = told(&meter);
+    let mut lines = told(&meter);
+    lines.retain(|line| !line.contains("did not answer in time"));
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines.iter().filter(|line| line.contains("HTTP 503")).count(), 1, "{lines:?}");
 }
