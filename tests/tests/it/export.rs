@@ -17,7 +17,7 @@ use ergometer::{Kind, Meter, MeterBuilder};
 use crate::accounting::Steady;
 
 /// Whatever is waited for comes within this, or never.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A device that gives nothing.
 struct Silent(Box<dyn PowerSource>);

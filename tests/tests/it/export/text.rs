@@ -68,13 +68,11 @@ fn sample(line: &str, name: &str) -> (Labels, f64) {
         assert!(is_name(label, false), "{line}");
         let (value, after) = quoted(after);
         assert!(labels.insert(label.to_owned(), value).is_none(), "twice {label}: {line}");
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
-            None => {
-                let value = after.strip_prefix("} ").unwrap();
-                return (labels, value.parse().unwrap());
-            }
-        }
+        let Some(next) = after.strip_prefix(',') else {
+            let value = after.strip_prefix("} ").unwrap();
+            return (labels, value.parse().unwrap());
+        };
+        rest = next;
     }
 }
 
