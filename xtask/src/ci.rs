@@ -19,7 +19,7 @@ struct Check {
 
 /// Cheapest first. Clippy and rustdoc share the metadata of the dependencies; only the tests
 /// generate code for them.
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 7] = [
     Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
         // With the annotated program that is to compile without the feature `macros` too.
@@ -35,6 +35,9 @@ const CHECKS: [Check; 5] = [
         ],
         environment: &[],
     },
+    // Each exporter without the other: what is checked later has both.
+    alone(&["check", "--package", "ergometer", "--lib", "--features", "otlp", "--locked"]),
+    alone(&["check", "--package", "ergometer", "--lib", "--features", "prometheus", "--locked"]),
     Check {
         arguments: &[
             "clippy",
@@ -66,6 +69,11 @@ const CHECKS: [Check; 5] = [
         environment: &[("RUSTFLAGS", "--cfg loom"), ("CARGO_TARGET_DIR", "target/loom")],
     },
 ];
+
+/// A check that needs nothing of its environment.
+const fn alone(arguments: &'static [&'static str]) -> Check {
+    Check { arguments, environment: &[] }
+}
 
 impl Ci {
     /// Runs the checks, stopping at the first that fails, then the tests.

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn steps(count: u64, joules: f64, seconds: f64) -> LiveSteps {
-        LiveSteps { count, joules: Joules::new(joules), seconds, items: 0.0 }
+        LiveSteps { count, joules: Joules::new(joules), seconds, ..LiveSteps::default() }
     }
 
     #[test]

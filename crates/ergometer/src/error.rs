@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Io,
     /// A file does not hold what its format promises.
     Format,
+    /// The address that live figures are to be read at cannot be listened on.
+    Network,
     /// Records do not belong together: a rank is there twice, or they are of different runs or sites.
     Mismatch,
 }

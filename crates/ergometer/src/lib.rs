@@ -47,6 +47,8 @@
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
 //! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
 //! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
+//! * `otlp`: `MeterBuilder::otlp`, live figures to an OpenTelemetry collector.
+//! * `prometheus`: `MeterBuilder::prometheus`, live figures where a Prometheus server reads them.
 //!
 //! # Not covered
 //!
@@ -58,6 +60,8 @@ pub mod clock;
 #[cfg(test)]
 mod damage;
 mod error;
+#[cfg(feature = "_export")]
+pub mod export;
 pub mod footprint;
 pub mod forecast;
 pub mod meter;

@@ -7,6 +7,7 @@ mod accounting;
 mod boards;
 mod cases;
 mod child;
+mod export;
 mod failures;
 mod footprint;
 mod hwmon;

@@ -8,7 +8,9 @@ use std::{env, thread};
 
 use super::sampler::Sampler;
 use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, Meter};
+use super::{Inner, Keeper, Live, LiveDomain, Meter};
+#[cfg(feature = "_export")]
+use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::journal::Journal;
@@ -23,6 +25,9 @@ use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport}
 use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
+
+/// The sources that are read, and what was found of each that was looked for.
+type Gathered = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
 
 /// Settings of a [`Meter`]; every one has a default.
 ///
@@ -47,6 +52,8 @@ pub struct MeterBuilder {
     journal_steps: u64,
     #[cfg(all(unix, feature = "signals"))]
     on_signal: bool,
+    #[cfg(feature = "_export")]
+    pub(crate) export: export::Settings,
     sources: Vec<Box<dyn PowerSource>>,
 }
 
@@ -69,6 +76,8 @@ impl MeterBuilder {
             journal_steps: 1,
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
+            #[cfg(feature = "_export")]
+            export: export::Settings::default(),
             sources: Vec::new(),
         }
     }
@@ -255,31 +264,70 @@ impl MeterBuilder {
         Ok(())
     }
 
+    /// The sources that are read, and what each found.
+    fn gather(&mut self) -> Result<Gathered> {
+        let replay =
+            self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+        let (mut sources, mut reports) = if self.probe && replay.is_none() {
+            probe::probe(&self.settings)
+        } else {
+            probe::fixed_only(&self.settings)
+        };
+        if let Devices::List(asked) = &self.settings.devices
+            && !asked.is_empty()
+            && let Some(SourceReport {
+                availability: Availability::Unavailable { reason, remedy },
+                ..
+            }) = reports.iter().find(|report| report.source == nvml::NAME)
+        {
+            return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
+        }
+        if self.scope == Scope::Process {
+            sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
+        }
+        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
+        for source in replay.into_iter().chain(std::mem::take(&mut self.sources)) {
+            let domains = source.domains();
+            reports.push(SourceReport {
+                source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
+                availability: Availability::Available,
+                domains: domains.iter().map(|domain| domain.id.clone()).collect(),
+                remarks: Vec::new(),
+            });
+            sources.push(source);
+        }
+        Ok((sources, reports))
+    }
+
     /// Starts the meter without making it the one of this process.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is none;
+    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
+    /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
+    /// figures cannot be shown at the address that was asked for;
     /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
     /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
     /// no error: see [`Meter::sources`].
-    pub fn start(self) -> Result<Meter> {
+    pub fn start(mut self) -> Result<Meter> {
         self.check()?;
-        let site = place(self.site, self.region.as_deref(), self.pue)?;
+        #[cfg(feature = "_export")]
+        let export = std::mem::take(&mut self.export).open()?;
+        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
         let mut standing = rank::standing(|name| env::var(name).ok());
         if let Some((rank, world_size)) = self.rank {
             standing.rank = Some(Rank::set(rank, world_size)?);
             standing.remarks.clear();
         }
-        standing.group = self.group.or(standing.group);
+        standing.group = self.group.take().or(standing.group);
 
-        let (sources, reports) =
-            find(&self.settings, self.probe, self.scope, self.replay, self.sources)?;
+        let (sources, reports) = self.gather()?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
-        let live = Arc::new(Mutex::new(Live::default()));
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let shown = domains.iter().map(LiveDomain::new).collect();
+        let live = Arc::new(Mutex::new(Live { domains: shown, ..Live::default() }));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
         let machine = provenance::machine(machine_id);
         let git_commit = provenance::git_commit();
@@ -305,9 +353,10 @@ impl MeterBuilder {
             accelerators: self.accelerators,
             sources: reports,
         });
-        for moment in head.idle_from.into_iter().chain([head.start]) {
-            let _ = commands.send(Command::Pin(moment));
+        if let Some(idle_from) = head.idle_from {
+            let _ = commands.send(Command::Pin(idle_from));
         }
+        let _ = commands.send(Command::Start(head.start));
         let notes = Arc::default();
         let journal = self.journal.map(|folder| {
             let journal = begin_journal(&folder, &head, &domains)?;
@@ -324,6 +373,16 @@ impl MeterBuilder {
                 return Err(error);
             }
         };
+        #[cfg(feature = "_export")]
+        let exporters = {
+            let subject =
+                export::Subject::new(Arc::clone(&live), Arc::clone(&head), domains.clone());
+            export.start(subject).map_err(|error| {
+                let _ = commands.send(Command::Stop);
+                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
+                    .with_source(error)
+            })?
+        };
         let meter = Meter {
             inner: Arc::new(Inner {
                 rings,
@@ -335,6 +394,8 @@ impl MeterBuilder {
                 domains,
                 notes,
                 journal,
+                #[cfg(feature = "_export")]
+                exporters,
             }),
         };
         #[cfg(all(unix, feature = "signals"))]
@@ -343,47 +404,6 @@ impl MeterBuilder {
         }
         Ok(meter)
     }
-}
-
-/// What is to be read, and what was found of each source.
-type Found = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
-
-fn find(
-    settings: &Settings,
-    probe: bool,
-    scope: Scope,
-    replay: Option<PathBuf>,
-    own: Vec<Box<dyn PowerSource>>,
-) -> Result<Found> {
-    let replay = replay.map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
-    let (mut sources, mut reports) = if probe && replay.is_none() {
-        probe::probe(settings)
-    } else {
-        probe::fixed_only(settings)
-    };
-    if let Devices::List(asked) = &settings.devices
-        && !asked.is_empty()
-        && let Some(SourceReport {
-            availability: Availability::Unavailable { reason, remedy }, ..
-        }) = reports.iter().find(|report| report.source == nvml::NAME)
-    {
-        return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
-    }
-    if scope == Scope::Process {
-        sources = share::share_out(sources, &mut reports, &settings.proc_root);
-    }
-    let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
-    for source in replay.into_iter().chain(own) {
-        let domains = source.domains();
-        reports.push(SourceReport {
-            source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
-            availability: Availability::Available,
-            domains: domains.iter().map(|domain| domain.id.clone()).collect(),
-            remarks: Vec::new(),
-        });
-        sources.push(source);
-    }
-    Ok((sources, reports))
 }
 
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {

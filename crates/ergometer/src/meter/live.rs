@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Method;
+use super::timeline::Timeline;
+use crate::clock::Timestamp;
+use crate::source::{Domain, DomainKind};
 use crate::units::{Joules, Watts};
 
 /// A snapshot of the run, for progress lines and metrics.
@@ -9,11 +13,14 @@ use crate::units::{Joules, Watts};
 pub struct Live {
     /// Steps worked out so far, by the name of their label.
     pub steps: BTreeMap<&'static str, LiveSteps>,
+    /// Each domain, in the order of [`Meter::domains`](crate::Meter::domains).
+    pub domains: Vec<LiveDomain>,
     /// Energy of the run so far over all domains; `None` before the first reading.
     pub total: Option<Joules>,
     /// Seconds from the start of the run to which `total` reaches.
     pub seconds: f64,
-    /// Mean power over the last second, over all domains; `None` before there are two readings.
+    /// Mean power over the last second, over all domains whose power is known; `None` before there are
+    /// two readings.
     pub power: Option<Watts>,
 }
 
@@ -26,6 +33,80 @@ pub struct LiveSteps {
     pub joules: Joules,
     /// Their time, seconds.
     pub seconds: f64,
-    /// Their items, in the unit of their label.
+    /// Their items, in `unit`.
     pub items: f64,
+    /// The unit of their items, as their label says; empty where it says none.
+    pub unit: &'static str,
+}
+
+/// What one domain drew so far.
+///
+/// Each domain is told up to where its own readings are settled, at [`seconds`](Self::seconds): the
+/// energies of all domains together may be ahead of [`Live::total`], which waits for the slowest.
+///
+/// ```
+/// use ergometer::{Meter, source::DomainKind, units::Watts};
+///
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let record = meter.finish()?;
+/// let node = &meter.live().domains[0];
+/// assert_eq!(node.id, record.domains[0].domain.id);
+/// assert_eq!(node.energy, record.domains[0].energy.map(|energy| energy.joules));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveDomain {
+    /// Its identity, as in [`Domain::id`].
+    pub id: String,
+    /// What kind of thing it is.
+    pub kind: DomainKind,
+    /// How its energy is obtained.
+    pub method: Method,
+    /// Energy from the start of the run to `seconds`, which never decreases; `None` before the first
+    /// reading.
+    pub energy: Option<Joules>,
+    /// The standard uncertainty of `energy`.
+    pub standard_uncertainty: Option<Joules>,
+    /// Seconds from the start of the run to which `energy` reaches.
+    pub seconds: f64,
+    /// Mean power over the last second before `seconds`; `None` before there are two readings, and after
+    /// the domain fell silent.
+    pub power: Option<Watts>,
+    /// Whether something was read and the domain has not fallen silent since.
+    pub observed: bool,
+    /// Reads that failed, or gave what cannot be.
+    pub failed: u64,
+}
+
+impl LiveDomain {
+    pub(super) fn new(domain: &Domain) -> Self {
+        Self {
+            id: domain.id.clone(),
+            kind: domain.kind,
+            method: domain.method,
+            energy: None,
+            standard_uncertainty: None,
+            seconds: 0.0,
+            power: None,
+            observed: false,
+            failed: 0,
+        }
+    }
+
+    /// Brings it up to where `line` is settled, and to `limit` at most; the run began at `start`.
+    pub(super) fn update(&mut self, line: &Timeline, start: Timestamp, limit: Timestamp) {
+        self.failed = line.health.failed;
+        self.observed = line.observed();
+        self.power = line.recent_power(super::sampler::RECENT);
+        let Some(reach) = line.reach() else { return };
+        let reach = reach.min(limit);
+        let seconds = reach.since(start).as_secs_f64();
+        if self.energy.is_none() || seconds > self.seconds {
+            let drawn = line.between(start, reach.max(start));
+            let joules = Joules::new(drawn.joules);
+            self.energy = Some(self.energy.map_or(joules, |before| before.max(joules)));
+            self.standard_uncertainty = Some(drawn.parts.standard());
+            self.seconds = seconds;
+        }
+    }
 }

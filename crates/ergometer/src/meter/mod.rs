@@ -25,11 +25,13 @@ use std::time::Duration;
 
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
-pub use live::{Live, LiveSteps};
+pub use live::{Live, LiveDomain, LiveSteps};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 
 use crate::clock::{self, Timestamp};
+#[cfg(feature = "_export")]
+use crate::export::Exporters;
 use crate::run::Record;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::source::{Domain, SourceReport};
@@ -78,6 +80,8 @@ struct Inner {
     domains: Vec<Domain>,
     notes: Arc<Mutex<Notes>>,
     journal: Option<PathBuf>,
+    #[cfg(feature = "_export")]
+    exporters: Exporters,
 }
 
 impl Meter {
@@ -136,6 +140,11 @@ impl Meter {
         self.notes().facts.insert(name.into(), value.to_string());
     }
 
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn exporters(&self) -> &Exporters {
+        &self.inner.exporters
+    }
+
     fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
         self.inner.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -172,7 +181,10 @@ impl Meter {
         };
         let (reply, books) = mpsc::channel();
         self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
-        let ended = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        #[cfg_attr(not(feature = "_export"), expect(unused_mut, reason = "adds warnings"))]
+        let mut ended = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        #[cfg(feature = "_export")]
+        ended.warnings.extend(self.inner.exporters.finish(Exporters::deadline()));
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
@@ -202,9 +214,27 @@ impl fmt::Debug for Meter {
     }
 }
 
+#[cfg(feature = "_export")]
+impl Inner {
+    /// The run was given up: what it drew is sent all the same.
+    fn send_the_last(&self) {
+        let given_up = !self.finished.load(Ordering::Acquire);
+        if given_up && self.exporters.sends() && self.process == std::process::id() {
+            let deadline = Exporters::deadline();
+            let (reply, books) = mpsc::channel();
+            let _ = self.commands.send(Command::Finish(clock::now(), reply));
+            // Half of the time for the last readings, the other half for the collector.
+            let _ = books.recv_timeout(deadline.since(clock::now()) / 2);
+            self.exporters.finish(deadline);
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.rings.uninstall();
+        #[cfg(feature = "_export")]
+        self.send_the_last();
         let _ = self.commands.send(Command::Stop);
     }
 }

@@ -27,7 +27,7 @@ const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// thirtieth of it.
 const STRAY: f64 = 1e-3;
 /// Over which power is averaged for live display.
-const RECENT: Duration = Duration::from_secs(1);
+pub(super) const RECENT: Duration = Duration::from_secs(1);
 
 /// What the thread hands back at the end of a run.
 pub(crate) struct Ended {
@@ -52,9 +52,12 @@ pub(super) struct Sampler {
     strayed: bool,
     open: OpenSpans,
     keeper: Option<Keeper>,
+    /// When reading began.
     start: Timestamp,
     /// Further moments for which energies will be asked.
     pins: Vec<Timestamp>,
+    /// When the run began, once it has.
+    run_start: Option<Timestamp>,
 }
 
 impl Sampler {
@@ -96,6 +99,7 @@ impl Sampler {
             keeper: None,
             start,
             pins: vec![start],
+            run_start: None,
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
         Ok(())
@@ -106,6 +110,11 @@ impl Sampler {
         loop {
             let (command, now) = self.listen(next);
             match command {
+                Ok(Command::Start(start)) => {
+                    self.run_start = Some(start);
+                    self.pins.push(start);
+                    continue;
+                }
                 Ok(Command::Keep(keeper)) => {
                     self.ledger.log = keeper.log();
                     self.keeper = Some(*keeper);
@@ -187,7 +196,7 @@ impl Sampler {
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.drain();
         self.ledger.book(settled, &self.timelines);
-        self.show(settled);
+        self.show(settled, now);
         if let Some(mut keeper) = self.keeper.take() {
             keeper.keep(now, self.standing());
             self.keeper = Some(keeper);
@@ -236,23 +245,29 @@ impl Sampler {
         }
         self.drain();
         self.ledger.book(end, &self.timelines);
-        self.show(end);
+        self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {
             keeper.last(end, self.standing());
             self.keeper = Some(keeper);
         }
     }
 
-    fn show(&self, settled: Timestamp) {
+    /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
+    fn show(&self, settled: Timestamp, limit: Timestamp) {
+        let Some(start) = self.run_start else { return };
         let lines = || self.timelines.iter().filter(|line| !line.is_empty());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.steps.clone_from(&self.ledger.live_steps);
-        live.seconds = settled.since(self.start).as_secs_f64();
-        live.total = lines().next().is_some().then(|| {
-            lines().map(|line| Joules::new(line.between(self.start, settled).joules)).sum()
-        });
+        live.seconds = settled.since(start).as_secs_f64();
+        live.total = lines()
+            .next()
+            .is_some()
+            .then(|| lines().map(|line| Joules::new(line.between(start, settled).joules)).sum());
         live.power =
             lines().filter_map(|line| line.recent_power(RECENT)).reduce(|a: Watts, b| a + b);
+        for (domain, line) in live.domains.iter_mut().zip(&self.timelines) {
+            domain.update(line, start, limit);
+        }
     }
 
     fn finish(mut self, end: Timestamp) -> Ended {

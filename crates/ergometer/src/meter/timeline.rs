@@ -93,6 +93,8 @@ pub(crate) struct Timeline {
     /// When the counter last gave something, or the wait for it began.
     counter_since: f64,
     gaps: Gaps,
+    /// Up to here, seconds, nothing is known of the last stretch of the curve.
+    silent_to: f64,
     /// When somebody first waited for it.
     born: Timestamp,
     pub(crate) health: Health,
@@ -109,6 +111,7 @@ impl Timeline {
             anchor: None,
             counter_since: born.as_secs_f64(),
             gaps: Gaps::default(),
+            silent_to: f64::NEG_INFINITY,
             born,
             health: Health::default(),
         }
@@ -358,6 +361,7 @@ impl Timeline {
         self.shaper.push(held, e, 0.0, Basis::Sample);
         if end > held {
             self.gaps.add(held, end, 0.0);
+            self.silent_to = end;
             self.health.remark("not observed for a while: what it drew then is not in the total");
             self.shaper.push(end, e, 0.0, Basis::Sample);
         }
@@ -412,9 +416,21 @@ impl Timeline {
         }
     }
 
-    /// Mean power over the last `window` of the settled curve.
+    /// Up to where the curve is settled, if anything was read.
+    pub(crate) fn reach(&self) -> Option<Timestamp> {
+        self.shaper.curve().end().map(Timestamp::from_secs_f64)
+    }
+
+    /// Whether something was read and the domain has not fallen silent since.
+    pub(crate) fn observed(&self) -> bool {
+        self.shaper.curve().end().is_some_and(|end| end > self.silent_to)
+    }
+
+    /// Mean power over the last `window` of the settled curve; `None` if nothing is known of part of it.
     pub(crate) fn recent_power(&self, window: Duration) -> Option<Watts> {
-        self.shaper.curve().recent_power(window)
+        let curve = self.shaper.curve();
+        let known = curve.end()? - window.as_secs_f64() >= self.silent_to;
+        if known { curve.recent_power(window) } else { None }
     }
 
     #[cfg(test)]

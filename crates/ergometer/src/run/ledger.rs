@@ -263,6 +263,7 @@ impl Ledger {
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
                 live.items += mark.items;
+                live.unit = mark.label.unit;
                 if let Some(log) = &mut self.log {
                     log.add(mark, seconds, &joules);
                 }

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Begun(Mark),
     /// What was drawn since this moment will be asked for.
     Pin(Timestamp),
+    /// The run began at this moment: live figures count from it.
+    Start(Timestamp),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.

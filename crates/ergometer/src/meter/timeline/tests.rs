@@ -258,6 +258,27 @@ fn a_lost_board_keeps_its_energy_up_to_then() {
 }
 
 #[test]
+fn power_is_not_told_of_a_domain_that_fell_silent_until_it_is_back() {
+    let second = Duration::from_secs(1);
+    let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Integrated, at(0.0));
+    assert!(!line.observed() && line.recent_power(second).is_none());
+    for tick in 0..100 {
+        power(&mut line, f64::from(tick) * 0.05, 200.0);
+    }
+    let watts = |line: &Timeline| line.recent_power(second).unwrap().get();
+    line.settled(at(5.0));
+    assert!(line.observed() && (watts(&line) - 200.0).abs() < 1e-6);
+    assert_eq!(line.settled(at(30.0)), at(30.0), "it is no longer waited for");
+    assert!(!line.observed());
+    assert_eq!(line.recent_power(second), None, "0 W would be made up");
+    for tick in 0..100 {
+        power(&mut line, 31.0 + f64::from(tick) * 0.05, 50.0);
+    }
+    line.settled(at(36.0));
+    assert!(line.observed() && (watts(&line) - 50.0).abs() < 1e-6);
+}
+
+#[test]
 fn nothing_read_is_empty_not_zero() {
     let line = Timeline::new(sensor(Some(0.1), Some(0.1)), Method::Counter, at(0.0));
     assert!(line.is_empty());

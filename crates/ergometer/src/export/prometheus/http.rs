@@ -1,0 +1,102 @@
+//! One request, one answer.
+//!
+//! As much of HTTP/1.1 as a reader of figures needs: `GET` and `HEAD`, no body, and the connection is
+//! closed after the answer (RFC 9112, 9.6). `httparse` reads the request.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::registry::Registry;
+
+use crate::clock;
+
+/// How long one may take to ask, and how long to take the answer.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// A longer request is none of a reader of figures.
+const LONGEST: usize = 8192;
+const MOST_HEADERS: usize = 64;
+
+/// <https://prometheus.io/docs/instrumenting/exposition_formats/>
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN: &str = "text/plain; charset=utf-8";
+
+struct Answer {
+    status: &'static str,
+    content_type: &'static str,
+    body: String,
+    /// Only the head is wanted.
+    head: bool,
+}
+
+impl Answer {
+    fn plain(status: &'static str, body: &str) -> Self {
+        Self { status, content_type: PLAIN, body: body.to_owned(), head: false }
+    }
+}
+
+/// Reads a request and answers it.
+pub(super) fn answer(mut stream: TcpStream, registry: &Registry) -> io::Result<()> {
+    let asked = read(&mut stream)?;
+    let Answer { status, content_type, body, head } = match asked {
+        Some((method, target)) => find(&method, &target, registry),
+        None => Answer::plain("400 Bad Request", "no request\n"),
+    };
+    let length = body.len();
+    let mut text = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n"
+    );
+    if !head {
+        text.push_str(&body);
+    }
+    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.write_all(text.as_bytes())?;
+    stream.shutdown(Shutdown::Write)
+}
+
+/// The method and the target of the request; `None` if it is none.
+fn read(stream: &mut TcpStream) -> io::Result<Option<(String, String)>> {
+    let end = clock::now().after(DEADLINE);
+    let mut read = Vec::new();
+    loop {
+        let left = end.since(clock::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let mut some = [0; 1024];
+        let count = stream.read(&mut some)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        read.extend_from_slice(&some[..count]);
+        let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+        let mut request = httparse::Request::new(&mut headers);
+        match request.parse(&read) {
+            Ok(httparse::Status::Complete(_)) => {
+                let parts = request.method.zip(request.path);
+                return Ok(parts.map(|(method, target)| (method.to_owned(), target.to_owned())));
+            }
+            Ok(httparse::Status::Partial) if read.len() < LONGEST => {}
+            Ok(httparse::Status::Partial) | Err(_) => return Ok(None),
+        }
+    }
+}
+
+fn find(method: &str, target: &str, registry: &Registry) -> Answer {
+    if !matches!(method, "GET" | "HEAD") {
+        return Answer::plain("405 Method Not Allowed", "GET is what is answered\n");
+    }
+    let path = target.split('?').next().unwrap_or_default();
+    if !matches!(path, "/" | "/metrics") {
+        return Answer::plain("404 Not Found", "see /metrics\n");
+    }
+    let mut body = String::new();
+    // Without the end mark, which is OpenMetrics'.
+    match encode_registry(&mut body, registry) {
+        Ok(()) => Answer { status: "200 OK", content_type: TEXT, body, head: method == "HEAD" },
+        Err(_) => Answer::plain("500 Internal Server Error", "the figures cannot be written\n"),
+    }
+}

@@ -1,0 +1,114 @@
+//! A real Prometheus server, where there is one.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::{assert_same, eventually, get, joules, rig, step};
+use crate::cases;
+
+/// A server that is killed at the end of the test.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts one that reads `target` five times a second, in `folder`.
+    fn start(folder: &std::path::Path, target: SocketAddr) -> Option<Self> {
+        let config = folder.join("prometheus.yml");
+        let text = format!(
+            "global: {{scrape_interval: 200ms}}\n\
+             scrape_configs: [{{job_name: training, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        fs::write(&config, text).unwrap();
+        // A port that was free a moment ago: the server takes no other's.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let mut command = Command::new("prometheus");
+        command
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!("--web.listen-address={address}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Some(Self { process: command.spawn().ok()?, address })
+    }
+
+    /// The series that a query gives: their labels and values.
+    fn query(&self, query: &str) -> Vec<(Value, f64)> {
+        let escape = |byte: u8| match byte {
+            b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+            b => format!("%{b:02X}"),
+        };
+        let query: String = query.bytes().map(escape).collect();
+        let Ok((head, body)) = get(self.address, &format!("/api/v1/query?query={query}")) else {
+            return Vec::new();
+        };
+        if !head.contains(" 200 ") {
+            return Vec::new();
+        }
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        let series = answer["data"]["result"].as_array().unwrap().iter();
+        series
+            .map(|one| {
+                let value = one["value"][1].as_str().unwrap().parse().unwrap();
+                (one["metric"].clone(), value)
+            })
+            .collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_prometheus_server_has_the_energy_of_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = rig().prometheus(0).start().unwrap();
+    let Some(server) = Server::start(folder.path(), meter.prometheus().unwrap()) else {
+        eprintln!("not checked: there is no Prometheus server here");
+        return;
+    };
+    // It is read while the run goes on, twice at least, before the run ends.
+    let gpu = "ergometer_energy_joules_total{domain=\"gpu-0\"}";
+    let first = eventually(|| server.query(gpu).pop().filter(|(_, joules)| *joules > 0.0));
+    step(&meter);
+    eventually(|| server.query(gpu).pop().filter(|(_, joules)| *joules > first.1));
+    let record = meter.finish().unwrap();
+
+    let steps = "ergometer_steps_total{step=\"step\"}";
+    eventually(|| server.query(steps).pop().filter(|(_, steps)| *steps == 1.0));
+    let expected = joules(&record, "gpu-0");
+    let (labels, joules) = eventually(|| {
+        server.query(gpu).pop().filter(|(_, joules)| (joules - expected).abs() < 1e-3 * expected)
+    });
+    assert_same(joules, expected);
+    assert_eq!(labels["job"], "training");
+    assert_eq!(labels["run"], record.run.label);
+    assert_eq!(labels["method"], "counter");
+    // The sum over domains, each counted once a machine.
+    let sum = "sum(max by (machine, domain) (ergometer_energy_joules_total))";
+    let total = record.total.energy.unwrap().joules.get();
+    let (_, shown) = server.query(sum).pop().unwrap();
+    assert_same(shown, total);
+    assert!(server.query("ergometer_energy_joules_total{domain=\"mute\"}").is_empty());
+    // The queries of the README are well-formed, and give something.
+    let readme = fs::read_to_string(cases::root().join("README.md")).unwrap();
+    let queries: Vec<_> = readme
+        .lines()
+        .filter(|line| line.starts_with("sum") || line.starts_with("ergometer_"))
+        .filter_map(|line| Some(line.split_once(" #")?.0))
+        .collect();
+    assert_eq!(queries.len(), 4, "{queries:#?}");
+    for query in queries {
+        let query = query.replace("\"my-run\"", &format!("{:?}", record.run.label));
+        eventually(|| server.query(&query).pop());
+    }
+}
