@@ -1,7 +1,7 @@
 //! Live figures for collectors: OpenTelemetry and Prometheus.
 //!
 //! Behind the features `otlp` and `prometheus`, and only where `MeterBuilder::otlp` or
-//! `MeterBuilder::prometheus` was called: nothing else in this library opens a socket. Each has a thread of its own, which copies [`Live`](crate::meter::Live) and waits for
+//! `MeterBuilder::prometheus` was called: nothing else in this library opens a socket. Each has a thread of its own, which copies [`Live`] and waits for
 //! nobody but its collector; the training and the meter's threads do not wait for it. A collector that is
 //! away, hangs or refuses costs a warning in the record, one of each kind.
 //!
