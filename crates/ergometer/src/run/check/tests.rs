@@ -133,6 +133,7 @@ fn what_cannot_be_is_refused_with_its_place() {
         ("/epochs/1/between_steps", json!([1.0]), "valid has 1 values"),
         ("/epochs/0/usage/energy/joules", json!(-5.0), "train has an energy of -5"),
         ("/steps/train/count", json!(u64::MAX), "train has a count of"),
+        ("/domains/1/readings", json!(u64::MAX), "fixed:dram has a count of"),
         ("/spans/0/by_domain", json!([1.0, 2.0, 3.0]), "3 values for 2 domains"),
         ("/domains/0/energy/coverage", json!(7.0), "a coverage of 7"),
     ] {
