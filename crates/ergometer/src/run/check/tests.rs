@@ -157,3 +157,12 @@ fn spans_of_any_depth_make_a_record_that_can_be_read() {
     assert_eq!(use_all(&record.to_json().unwrap()).unwrap(), record);
     assert!(record.warnings.iter().any(|line| line.contains("deep")), "{:?}", record.warnings);
 }
+
+#[test]
+fn a_world_of_four_thousand_million_ranks_is_told_in_a_line() {
+    let mut record = RECORD.clone();
+    record.run.rank.as_mut().unwrap().world_size = u32::MAX;
+    let merged = Record::merge([record]).unwrap();
+    let line = merged.warnings.iter().find(|line| line.contains("missing")).unwrap();
+    assert!(line.len() < 1000 && line.contains(" and 4294967230 more of 4294967295"), "{line}");
+}
