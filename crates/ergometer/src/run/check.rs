@@ -20,6 +20,8 @@ impl Record {
         seconds("run", self.run.seconds)?;
         for row in &self.domains {
             row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
+            count(&row.domain.id, row.readings)?;
+            count(&row.domain.id, row.failed_readings)?;
         }
         list("outside_epochs", &self.outside_epochs, domains)?;
         for epoch in &self.epochs {
@@ -37,6 +39,7 @@ impl Epoch {
         let name = &self.split;
         usage(name, &self.usage, domains)?;
         seconds(name, self.start_s)?;
+        count(name, self.index)?;
         list(name, &self.between_steps, domains)?;
         self.steps.iter().try_for_each(|one| steps(name, one, domains))
     }

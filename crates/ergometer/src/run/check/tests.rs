@@ -133,6 +133,7 @@ fn what_cannot_be_is_refused_with_its_place() {
         ("/epochs/1/between_steps", json!([1.0]), "valid has 1 values"),
         ("/epochs/0/usage/energy/joules", json!(-5.0), "train has an energy of -5"),
         ("/steps/train/count", json!(u64::MAX), "train has a count of"),
+        ("/domains/1/readings", json!(u64::MAX), "fixed:dram has a count of"),
         ("/spans/0/by_domain", json!([1.0, 2.0, 3.0]), "3 values for 2 domains"),
         ("/domains/0/energy/coverage", json!(7.0), "a coverage of 7"),
     ] {
@@ -155,4 +156,13 @@ fn spans_of_any_depth_make_a_record_that_can_be_read() {
     let record = meter.finish().unwrap();
     assert_eq!(use_all(&record.to_json().unwrap()).unwrap(), record);
     assert!(record.warnings.iter().any(|line| line.contains("deep")), "{:?}", record.warnings);
+}
+
+#[test]
+fn a_world_of_four_thousand_million_ranks_is_told_in_a_line() {
+    let mut record = RECORD.clone();
+    record.run.rank.as_mut().unwrap().world_size = u32::MAX;
+    let merged = Record::merge([record]).unwrap();
+    let line = merged.warnings.iter().find(|line| line.contains("missing")).unwrap();
+    assert!(line.len() < 1000 && line.contains(" and 4294967230 more of 4294967295"), "{line}");
 }

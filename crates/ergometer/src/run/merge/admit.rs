@@ -107,12 +107,17 @@ fn same_group(parts: &[Part]) -> Result<()> {
 
 /// Says which ranks are not there; `present` ascends.
 pub(super) fn missing(present: &[u32], world_size: u32) -> Option<String> {
-    let absent: Vec<u32> =
-        (0..world_size).filter(|rank| present.binary_search(rank).is_err()).collect();
+    /// So many are named: a launcher may claim four thousand million.
+    const NAMED: usize = 64;
+    let all = (0..world_size).filter(|rank| present.binary_search(rank).is_err());
+    let absent: Vec<u32> = all.take(NAMED).collect();
+    let here = u32::try_from(present.len()).unwrap_or(u32::MAX);
+    let unnamed = (world_size.saturating_sub(here) as usize).saturating_sub(absent.len());
+    let more = if unnamed > 0 { format!(" and {unnamed} more") } else { String::new() };
     let verb = if absent.len() == 1 { "is" } else { "are" };
     (!absent.is_empty()).then(|| {
         format!(
-            "{} of {world_size} {verb} missing: what no other rank metered is not in this record",
+            "{}{more} of {world_size} {verb} missing: what no other rank metered is not in this record",
             numbers(&absent)
         )
     })
