@@ -69,6 +69,10 @@ impl Tiling {
     }
 }
 
+/// Levels that are kept of spans inside each other. The tree is walked and dropped by recursion, on a
+/// thread with a stack of 2 MiB, and a program may recurse through its spans as deep as it likes.
+const DEEPEST: usize = 64;
+
 /// All spans of one path of labels.
 #[derive(Clone, Default)]
 pub(crate) struct Node {
@@ -85,13 +89,17 @@ impl Node {
         add_amount(&mut self.amount, amount);
     }
 
-    fn merge_children(&mut self, children: BTreeMap<Label, Node>) {
+    /// Takes so many levels of `children`; the energy of those below is in those above them.
+    fn merge_children(&mut self, children: BTreeMap<Label, Node>, levels: usize) {
+        if levels == 0 {
+            return;
+        }
         for (label, node) in children {
             let mine = self.children.entry(label).or_default();
             mine.count += node.count;
             mine.seconds += node.seconds;
             add_amount(&mut mine.amount, &node.amount);
-            mine.merge_children(node.children);
+            mine.merge_children(node.children, levels - 1);
         }
     }
 }
@@ -252,7 +260,7 @@ impl Ledger {
 
         let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
         node.add(seconds, &amount);
-        node.merge_children(inside.children);
+        node.merge_children(inside.children, DEEPEST);
 
         match mark.label.kind {
             Kind::Epoch => self.close_epoch(mark, amount, inside.steps, inside.tiling, timelines),
@@ -341,7 +349,7 @@ impl Ledger {
         let left_open = orphans.len();
         let mut tree = Node { children: root.children, ..Node::default() };
         for orphan in orphans {
-            tree.merge_children(orphan.children);
+            tree.merge_children(orphan.children, DEEPEST + 1);
             if let Some(stats) = orphan.steps {
                 self.count_steps("run", &stats);
             }
