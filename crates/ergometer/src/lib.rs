@@ -56,6 +56,7 @@
 
 #![forbid(unsafe_code)]
 
+mod budget;
 pub mod clock;
 #[cfg(test)]
 mod damage;
@@ -73,6 +74,7 @@ pub mod source;
 pub mod span;
 pub mod units;
 
+pub use budget::{Budget, Spent};
 pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
 pub use meter::{Meter, MeterBuilder};

@@ -15,6 +15,7 @@ mod shape;
 mod signals;
 pub(crate) mod timeline;
 mod uncertainty;
+mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -28,10 +29,13 @@ pub(crate) use keeper::Keeper;
 pub use live::{Live, LiveDomain, LiveSteps};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
+pub(crate) use watch::Watch;
 
+use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
+use crate::footprint::Site;
 use crate::run::Record;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::source::{Domain, SourceReport};
@@ -127,6 +131,50 @@ impl Meter {
     #[must_use]
     pub fn live(&self) -> Live {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when
+    /// the run has drawn it. It should be quick; to stop a training, set a flag.
+    ///
+    /// What was not read yet is taken to go on at the last second's power, so that the call comes at the
+    /// moment, and not a sensor's delay later. The record says that a budget was spent.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+    ///
+    /// let meter = Meter::builder()
+    ///     .without_probe()
+    ///     .fixed(DomainKind::Node, Watts::new(50.0))
+    ///     .start()?;
+    /// let spent = Arc::new(AtomicBool::new(false));
+    /// let stop = Arc::clone(&spent);
+    /// meter.budget("5 J".parse()?, move |_| stop.store(true, Ordering::Relaxed))?;
+    /// while !spent.load(Ordering::Relaxed) {
+    ///     let _step = meter.span(Kind::Step);
+    ///     std::thread::sleep(std::time::Duration::from_millis(5));
+    /// }
+    /// let record = meter.finish()?;
+    /// assert!(record.warnings.iter().any(|line| line.contains("is spent")));
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] for a budget that limits nothing ([`Budget::energy`]).
+    pub fn budget(&self, budget: Budget, spent: impl FnOnce(Spent) + Send + 'static) -> Result<()> {
+        let energy = budget.energy(&self.inner.head.site)?;
+        let watch = Watch { budget, energy, spent: Box::new(spent) };
+        // A meter that has ended spends nothing more.
+        let _ = self.inner.commands.send(Command::Watch(watch));
+        Ok(())
+    }
+
+    /// Where the run stands: its constants, for what its energy means outside.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.inner.head.site
     }
 
     /// Adds a result of the training (loss, accuracy) to the record; the last value of a name stays.

@@ -10,6 +10,7 @@ use super::Live;
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::reader::Reader;
 use super::timeline::Timeline;
+use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
@@ -56,6 +57,7 @@ pub(super) struct Sampler {
     start: Timestamp,
     /// Further moments for which energies will be asked.
     pins: Vec<Timestamp>,
+    watches: Vec<Watch>,
     /// When the run began, once it has.
     run_start: Option<Timestamp>,
 }
@@ -99,6 +101,7 @@ impl Sampler {
             keeper: None,
             start,
             pins: vec![start],
+            watches: Vec::new(),
             run_start: None,
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
@@ -115,6 +118,7 @@ impl Sampler {
                     self.pins.push(start);
                     continue;
                 }
+                Ok(Command::Watch(watch)) => self.watches.push(watch),
                 Ok(Command::Keep(keeper)) => {
                     self.ledger.log = keeper.log();
                     self.keeper = Some(*keeper);
@@ -134,8 +138,18 @@ impl Sampler {
             self.watch_the_clock();
             self.collect();
             self.book(now);
-            next = now.after(ROUND);
+            let spent = self.look_at_budgets();
+            next = spent.map_or(now.after(ROUND), |spent| spent.min(now.after(ROUND)));
         }
+    }
+
+    /// Gives the moment at which the next budget will be spent, as power is.
+    fn look_at_budgets(&mut self) -> Option<Timestamp> {
+        let (false, Some(start)) = (self.watches.is_empty(), self.run_start) else { return None };
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let now = clock::now();
+        let seconds = now.since(start).as_secs_f64();
+        watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings)
     }
 
     /// Waits until `next` or for something to do; gives that, and a moment before which nothing was

@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Pin(Timestamp),
     /// The run began at this moment: live figures count from it.
     Start(Timestamp),
+    /// Wait until a budget is spent.
+    Watch(crate::meter::Watch),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.
