@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::Joules;
 
 /// How much there is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Epochs of the run.
     pub epochs: u64,
@@ -139,6 +139,11 @@ impl Forecaster {
     pub fn new(plan: Plan) -> Self {
         let (groups, open, seen) = (Vec::new(), Group::default(), Standing::default());
         Self { plan, groups, size: 1.0, open, seen, before: None }
+    }
+
+    /// More became known of what there is to do.
+    pub fn set_plan(&mut self, plan: Plan) {
+        self.plan = plan;
     }
 
     /// Takes in how far the run is; standings come in their order.

@@ -426,6 +426,7 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
         ledger: Ledger::new(domains.len()),
         domains,
         warnings: Vec::new(),
+        forecasts: Vec::new(),
     };
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;

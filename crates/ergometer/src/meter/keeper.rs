@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::timeline::Timeline;
 use crate::clock::Timestamp;
+use crate::forecast::Forecast;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::journal::Journal;
 use crate::run::ledger::{Ledger, StepLog};
@@ -69,6 +70,7 @@ pub(super) struct Standing<'a> {
     pub open: &'a OpenSpans,
     pub domains: &'a [Domain],
     pub warnings: &'a [String],
+    pub forecasts: &'a [Forecast],
 }
 
 impl Keeper {
@@ -97,7 +99,7 @@ impl Keeper {
             return;
         }
         self.due = now.after(PERIOD);
-        let Standing { timelines, ledger, open, domains, warnings } = standing;
+        let Standing { timelines, ledger, open, domains, warnings, forecasts } = standing;
         let steps = ledger.log.as_mut().map_or(Vec::new(), |log| std::mem::take(&mut log.steps));
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (head, journal) = (&self.head, &mut self.journal);
@@ -113,6 +115,7 @@ impl Keeper {
                 ledger: fork,
                 domains,
                 warnings: warnings.to_vec(),
+                forecasts: forecasts.to_vec(),
             };
             assemble::record(head, notes, now, books)
         });

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Method;
 use super::timeline::Timeline;
 use crate::clock::Timestamp;
+use crate::forecast::{Forecast, Plan, Standing};
 use crate::source::{Domain, DomainKind};
 use crate::units::{Joules, Watts};
 
@@ -22,6 +23,31 @@ pub struct Live {
     /// Mean power over the last second, over all domains whose power is known; `None` before there are
     /// two readings.
     pub power: Option<Watts>,
+    /// What is planned, as far as it was [told](crate::Meter::plan).
+    pub plan: Plan,
+    /// What the run is expected to come to; `None` without a plan and before enough steps were seen.
+    pub forecast: Option<Forecast>,
+}
+
+impl Live {
+    /// How far the run is: steps called `valid` are validation, all others training.
+    pub(super) fn standing(&self) -> Standing {
+        let mut standing = Standing { seconds: self.seconds, ..Standing::default() };
+        standing.joules = self.total.map_or(0.0, Joules::get);
+        for (name, steps) in &self.steps {
+            let (count, joules, seconds) = if *name == "valid" {
+                let Standing { valid_steps, valid_joules, valid_seconds, .. } = &mut standing;
+                (valid_steps, valid_joules, valid_seconds)
+            } else {
+                let Standing { train_steps, train_joules, train_seconds, .. } = &mut standing;
+                (train_steps, train_joules, train_seconds)
+            };
+            *count += steps.count;
+            *joules += steps.joules.get();
+            *seconds += steps.seconds;
+        }
+        standing
+    }
 }
 
 /// Sums over the steps worked out so far.

@@ -36,6 +36,7 @@ use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
 use crate::footprint::Site;
+use crate::forecast::Plan;
 use crate::run::Record;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::source::{Domain, SourceReport};
@@ -131,6 +132,28 @@ impl Meter {
     #[must_use]
     pub fn live(&self) -> Live {
         self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells what is planned, or more of it: with epochs and steps known the meter forecasts what the whole
+    /// run will come to ([`Live::forecast`]), and the record has the forecasts made on the way.
+    ///
+    /// ```
+    /// # use ergometer::{Meter, source::DomainKind, units::Watts};
+    /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+    /// meter.plan(|plan| {
+    ///     plan.epochs = 10;
+    ///     plan.train_steps = 200;
+    ///     plan.valid_steps = 20;
+    /// });
+    /// // … train …
+    /// if let Some(forecast) = meter.live().forecast {
+    ///     println!("{} in all", forecast.energy().to_kwh());
+    /// }
+    /// # meter.finish()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    pub fn plan(&self, more: impl FnOnce(&mut Plan)) {
+        more(&mut self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).plan);
     }
 
     /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when
@@ -240,6 +263,7 @@ impl Meter {
             ledger: ended.ledger,
             domains: &ended.domains,
             warnings: ended.warnings,
+            forecasts: ended.forecasts,
         };
         let mut record = assemble::record(&self.inner.head, notes, end, books);
         if let Some(signal) = signal {

@@ -12,6 +12,7 @@ use super::reader::Reader;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
+use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource};
@@ -27,6 +28,8 @@ const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// Share by which the clock may stray from the system's before the record says so: calibration leaves a
 /// thirtieth of it.
 const STRAY: f64 = 1e-3;
+/// Share of a run after which the record has another forecast.
+const FORECASTS_APART: f64 = 0.05;
 /// Over which power is averaged for live display.
 pub(super) const RECENT: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,8 @@ pub(crate) struct Ended {
     /// The domains with what was learnt of their sensors.
     pub domains: Vec<Domain>,
     pub warnings: Vec<String>,
+    /// The forecasts that were made on the way.
+    pub forecasts: Vec<Forecast>,
     /// The journal, for its last row.
     pub journal: Option<Journal>,
 }
@@ -58,6 +63,9 @@ pub(super) struct Sampler {
     /// Further moments for which energies will be asked.
     pins: Vec<Timestamp>,
     watches: Vec<Watch>,
+    forecaster: Forecaster,
+    /// Those that the record will have.
+    forecasts: Vec<Forecast>,
     /// When the run began, once it has.
     run_start: Option<Timestamp>,
 }
@@ -102,6 +110,8 @@ impl Sampler {
             start,
             pins: vec![start],
             watches: Vec::new(),
+            forecaster: Forecaster::new(Plan::default()),
+            forecasts: Vec::new(),
             run_start: None,
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
@@ -240,6 +250,7 @@ impl Sampler {
             open: &self.open,
             domains: &self.domains,
             warnings: &self.warnings,
+            forecasts: &self.forecasts,
         }
     }
 
@@ -267,9 +278,10 @@ impl Sampler {
     }
 
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
-    fn show(&self, settled: Timestamp, limit: Timestamp) {
+    fn show(&mut self, settled: Timestamp, limit: Timestamp) {
         let Some(start) = self.run_start else { return };
-        let lines = || self.timelines.iter().filter(|line| !line.is_empty());
+        let timelines = &self.timelines;
+        let lines = || timelines.iter().filter(|line| !line.is_empty());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.steps.clone_from(&self.ledger.live_steps);
         live.seconds = settled.since(start).as_secs_f64();
@@ -281,6 +293,15 @@ impl Sampler {
             lines().filter_map(|line| line.recent_power(RECENT)).reduce(|a: Watts, b| a + b);
         for (domain, line) in live.domains.iter_mut().zip(&self.timelines) {
             domain.update(line, start, limit);
+        }
+        self.forecaster.set_plan(live.plan);
+        self.forecaster.observe(live.standing());
+        live.forecast = self.forecaster.forecast();
+        if let Some(forecast) = live.forecast {
+            let last = self.forecasts.last().map_or(f64::NEG_INFINITY, |last| last.progress);
+            if forecast.progress >= last + FORECASTS_APART && forecast.progress < 1.0 {
+                self.forecasts.push(forecast);
+            }
         }
     }
 
@@ -304,6 +325,7 @@ impl Sampler {
             ledger: self.ledger,
             domains: self.domains,
             warnings: self.warnings,
+            forecasts: self.forecasts,
             journal: self.keeper.map(Keeper::journal),
         }
     }

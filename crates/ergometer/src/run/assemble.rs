@@ -9,6 +9,7 @@ use super::record::{
 };
 use crate::clock::Timestamp;
 use crate::footprint::Site;
+use crate::forecast::Forecast;
 use crate::meter::timeline::{Drawn, Health, Timeline};
 use crate::meter::{Method, Uncertainty};
 use crate::source::{Domain, DomainKind, SourceReport};
@@ -58,11 +59,12 @@ pub(crate) struct Books<'a> {
     /// The domains with what was learnt of their sensors.
     pub domains: &'a [Domain],
     pub warnings: Vec<String>,
+    pub forecasts: Vec<Forecast>,
 }
 
 /// The record of the run up to `end`.
 pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, earlier, mut ledger, domains, mut warnings } = books;
+    let Books { timelines, earlier, mut ledger, domains, mut warnings, forecasts } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -135,6 +137,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         results: notes.results,
         facts: notes.facts,
         ranks: Vec::new(),
+        forecasts,
         warnings,
     }
 }

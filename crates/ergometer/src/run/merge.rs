@@ -183,6 +183,7 @@ impl<'a> Merge<'a> {
             results: self.values(|record| &record.results, |a, b| a.to_bits() == b.to_bits()),
             facts: self.values(|record| &record.facts, PartialEq::eq),
             ranks: self.ranks(),
+            forecasts: Vec::new(),
             warnings: self.warnings,
         }
     }

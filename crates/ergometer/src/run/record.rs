@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rank::Rank;
 use crate::footprint::Footprint;
+use crate::forecast::Forecast;
 use crate::meter::{Method, Uncertainty};
 use crate::source::{Domain, SourceReport};
 use crate::span::Kind;
@@ -53,6 +54,9 @@ pub struct Record {
     /// process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankRecord>,
+    /// What the run was expected to come to, at every twentieth of it, so that forecasts can be judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
     /// What went wrong or has to be known, one line each.
     pub warnings: Vec<String>,
 }

@@ -189,6 +189,7 @@ impl Script {
             results: [("loss".to_owned(), 0.5)].into(),
             facts: BTreeMap::new(),
             ranks: Vec::new(),
+            forecasts: Vec::new(),
             warnings: Vec::new(),
         }
     }
