@@ -86,11 +86,17 @@
 mod boards;
 mod loader;
 mod metric;
+mod profiled;
 mod rank;
 mod resolved;
+mod stopping;
+mod total;
 mod training;
 
 pub use boards::boards;
 pub use loader::MeteredLoader;
-pub use metric::{EnergyMetric, PowerMetric, StepMetric};
+pub use metric::{EnergyMetric, ItemEnergyMetric, PowerMetric, StepMetric};
+pub use profiled::Profiled;
+pub use stopping::EnergyEarlyStopping;
+pub use total::{CarbonMetric, CostMetric, ForecastMetric, RunMetric, TotalEnergyMetric};
 pub use training::EnergyTraining;

@@ -65,6 +65,8 @@ pub struct MeteredLoader<O> {
     split: &'static str,
     rank: Rank,
     slices: Arc<Slices>,
+    /// The device that the batches go to, once Burn has said.
+    device: Option<Device>,
 }
 
 impl<O> MeteredLoader<O> {
@@ -87,7 +89,7 @@ impl<O> MeteredLoader<O> {
     }
 
     fn wrap(meter: Meter, split: &'static str, inner: Arc<dyn DataLoader<O>>, rank: Rank) -> Self {
-        Self { inner, meter, split, rank, slices: Arc::default() }
+        Self { inner, meter, split, rank, slices: Arc::default(), device: None }
     }
 }
 
@@ -95,7 +97,8 @@ impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
         // Opened first: shuffling and the start of workers belong to the epoch.
         let marks = Marks::begin(self.meter.clone(), self.split, self.rank.for_epoch());
-        Box::new(MeteredIterator { inner: self.inner.iter(), marks })
+        let device = self.device.clone();
+        Box::new(MeteredIterator { inner: self.inner.iter(), marks, device })
     }
 
     fn num_items(&self) -> usize {
@@ -109,6 +112,7 @@ impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
             split: self.split,
             rank: self.rank.clone(),
             slices: Arc::clone(&self.slices),
+            device: Some(device.clone()),
         })
     }
 
@@ -123,6 +127,7 @@ struct MeteredIterator<'a, O> {
     // Dropped first, so that the epoch ends before the loader tidies up after itself.
     marks: Marks,
     inner: Box<dyn DataLoaderIterator<O> + 'a>,
+    device: Option<Device>,
 }
 
 impl<O> Iterator for MeteredIterator<'_, O> {
@@ -130,15 +135,20 @@ impl<O> Iterator for MeteredIterator<'_, O> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let edge = clock::now();
-        self.marks.end_step(edge);
         let batch = self.inner.next();
         match &batch {
             Some(Ok(_)) => {
                 let ready = clock::now();
+                self.marks.end_step(edge);
                 self.marks.begin_step(edge, ready, &self.inner.progress());
             }
-            Some(Err(_)) => {}
-            None => self.marks.end_epoch(clock::now()),
+            Some(Err(_)) => self.marks.end_step(edge),
+            None => {
+                // What is still queued on an asynchronous device is the last step's. If the device fails,
+                // the training itself will say so.
+                let _ = self.device.as_ref().map(Device::sync);
+                self.marks.end_epoch(clock::now());
+            }
         }
         batch
     }
@@ -177,6 +187,9 @@ impl Marks {
 
     fn begin_step(&mut self, start: Timestamp, ready: Timestamp, progress: &Progress) {
         let items = progress.items_processed.saturating_sub(self.processed);
+        if self.processed == 0 && items > 0 && self.rank.marks() {
+            self.plan(progress.items_total.div_ceil(items) as u64);
+        }
         self.processed = progress.items_processed;
         if self.epoch.is_none() {
             self.rank.add_items(items);
@@ -191,6 +204,15 @@ impl Marks {
         step.items(items);
         self.meter.enter_at(DATA, start).close_at(ready);
         self.step = Some(step);
+    }
+
+    /// Tells the meter how many steps the epoch will have, if all are like the first.
+    fn plan(&self, steps: u64) {
+        self.meter.plan(|plan| match self.label.name {
+            TRAIN => plan.train_steps = steps,
+            VALID => plan.valid_steps = steps,
+            _ => {}
+        });
     }
 
     fn end_step(&mut self, end: Timestamp) {

@@ -38,6 +38,12 @@ pub type EnergyMetric = StepMetric<EnergyPerStep>;
 /// is the energy of its resolved steps over their time.
 pub type PowerMetric = StepMetric<PowerInSteps>;
 
+/// Mean energy of an item (a token, an image), in joules over all metered domains.
+///
+/// Values come, are repeated and are missing as those of [`EnergyMetric`] do; where the loader counts no
+/// items there are none.
+pub type ItemEnergyMetric = StepMetric<EnergyPerItem>;
+
 /// A quantity that resolved steps have.
 pub trait Quantity: Clone + 'static {
     /// Its name in Burn.
@@ -76,6 +82,20 @@ impl Quantity for PowerInSteps {
 
     fn of(sum: &Sum) -> Option<f64> {
         sum.power().map(Watts::get)
+    }
+}
+
+/// The quantity of [`ItemEnergyMetric`].
+#[derive(Clone, Debug)]
+pub enum EnergyPerItem {}
+
+impl Quantity for EnergyPerItem {
+    const NAME: &str = "Joules per Item";
+    const UNIT: &str = "J";
+    const DESCRIPTION: &str = "mean energy of an item over all metered domains";
+
+    fn of(sum: &Sum) -> Option<f64> {
+        sum.energy_per_item().map(Joules::get)
     }
 }
 

@@ -22,6 +22,7 @@ pub struct Sum {
     pub steps: u64,
     joules: Joules,
     seconds: f64,
+    items: f64,
 }
 
 impl Sum {
@@ -35,10 +36,16 @@ impl Sum {
         (self.seconds > 0.0).then(|| Watts::new(self.joules.get() / self.seconds))
     }
 
+    /// Mean energy of an item; `None` without items.
+    pub(crate) fn energy_per_item(&self) -> Option<Joules> {
+        (self.items > 0.0).then(|| self.joules / self.items)
+    }
+
     fn add(&mut self, other: &Self) {
         self.steps += other.steps;
         self.joules += other.joules;
         self.seconds += other.seconds;
+        self.items += other.items;
     }
 }
 
@@ -122,6 +129,7 @@ fn grown(before: &LiveSteps, now: &LiveSteps) -> Option<Sum> {
         steps: now.count.checked_sub(before.count)?,
         joules: now.joules - before.joules,
         seconds: now.seconds - before.seconds,
+        items: now.items - before.items,
     };
     (sum.steps > 0 && sum.joules.get() > 0.0 && sum.joules.get().is_finite()).then_some(sum)
 }

@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::train::{LearnerModel, SupervisedTraining, TrainLoader, ValidLoader};
-use ergometer::Meter;
+use ergometer::{Budget, Meter};
 
-use crate::{EnergyMetric, MeteredLoader, PowerMetric};
+use crate::{
+    CarbonMetric, CostMetric, EnergyMetric, ForecastMetric, ItemEnergyMetric, MeteredLoader,
+    PowerMetric, TotalEnergyMetric,
+};
 
 /// Adds metering to [`SupervisedTraining`].
 ///
@@ -24,6 +27,26 @@ pub trait EnergyTraining<M: LearnerModel>: Sized {
         train: TrainLoader<M>,
         valid: ValidLoader<M>,
     ) -> Self;
+
+    /// [`SupervisedTraining::num_epochs`], which the meter is told too: with it, it forecasts what the run
+    /// will come to.
+    ///
+    /// Registers [`ForecastMetric`].
+    #[must_use]
+    fn planned_epochs(self, meter: &Meter, epochs: usize) -> Self;
+
+    /// Registers what the run has come to so far, as metrics of training: [`TotalEnergyMetric`],
+    /// [`CarbonMetric`], [`CostMetric`]; and [`ItemEnergyMetric`] for training and validation.
+    #[must_use]
+    fn energy_totals(self, meter: &Meter) -> Self;
+
+    /// Stops the training politely when the run has used `budget` up: Burn ends it after the step that is
+    /// running, and `LearningResult::interrupted` has the reason, as has the record.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`](ergometer::ErrorKind::InvalidSetting) for a budget that limits nothing.
+    fn energy_budget(self, meter: &Meter, budget: Budget) -> ergometer::Result<Self>;
 }
 
 impl<M: LearnerModel> EnergyTraining<M> for SupervisedTraining<M> {
@@ -42,5 +65,24 @@ impl<M: LearnerModel> EnergyTraining<M> for SupervisedTraining<M> {
         .metric_valid_numeric(EnergyMetric::valid(meter))
         .metric_train_numeric(PowerMetric::train(meter))
         .metric_valid_numeric(PowerMetric::valid(meter))
+    }
+
+    fn planned_epochs(self, meter: &Meter, epochs: usize) -> Self {
+        meter.plan(|plan| plan.epochs = epochs as u64);
+        self.num_epochs(epochs).metric_train_numeric(ForecastMetric::new(meter))
+    }
+
+    fn energy_totals(self, meter: &Meter) -> Self {
+        self.metric_train_numeric(TotalEnergyMetric::new(meter))
+            .metric_train_numeric(CarbonMetric::new(meter))
+            .metric_train_numeric(CostMetric::new(meter))
+            .metric_train_numeric(ItemEnergyMetric::train(meter))
+            .metric_valid_numeric(ItemEnergyMetric::valid(meter))
+    }
+
+    fn energy_budget(self, meter: &Meter, budget: Budget) -> ergometer::Result<Self> {
+        let interrupter = self.interrupter();
+        meter.budget(budget, move |spent| interrupter.stop(Some(&spent.to_string())))?;
+        Ok(self)
     }
 }

@@ -1,25 +1,26 @@
 //! Burn's learner and loops written by hand under a meter.
 
+mod hooks;
 mod loader;
 mod parallel;
 mod toy;
 mod training;
 
-use ergometer::Meter;
 use ergometer::run::record::Epoch;
 use ergometer::source::DomainKind;
 use ergometer::units::Watts;
+use ergometer::{Meter, MeterBuilder};
 
 /// What the machine of these tests draws, all the time.
 const POWER: f64 = 100.0;
 
 /// A meter of its own that reads no hardware.
 fn meter() -> Meter {
-    Meter::builder()
-        .without_probe()
-        .fixed(DomainKind::Node, Watts::new(POWER))
-        .start()
-        .expect("a fixed wattage needs no hardware")
+    builder().start().expect("a fixed wattage needs no hardware")
+}
+
+fn builder() -> MeterBuilder {
+    Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(POWER))
 }
 
 fn close(a: f64, b: f64, relative: f64) -> bool {

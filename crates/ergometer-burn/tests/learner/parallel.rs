@@ -1,6 +1,6 @@
 //! One training in four processes, each with a board of its own and a quarter of the data.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
@@ -36,14 +36,14 @@ fn uuid(board: u32) -> String {
 }
 
 /// One rank's training. Gradients are not exchanged, which metering knows nothing of.
-fn train(library: PathBuf) {
-    let nowhere = PathBuf::from("/nowhere");
+fn train(library: &Path) {
+    let nowhere = Path::new("/nowhere");
     let meter = Meter::builder()
         .label("parallel")
-        .nvml_library(&library)
+        .nvml_library(library)
         .devices(Devices::Visible)
-        .sysfs_root(&nowhere)
-        .proc_root(&nowhere)
+        .sysfs_root(nowhere)
+        .proc_root(nowhere)
         .start()
         .unwrap();
     meter.fact("from_ns", monotonic_ns());
@@ -64,7 +64,7 @@ fn train(library: PathBuf) {
     meter.fact("to_ns", monotonic_ns());
     let record = meter.finish().unwrap();
     let rank = record.run.rank.as_ref().unwrap().rank;
-    record.write(&library.with_file_name(format!("{rank}.json"))).unwrap();
+    record.write(library.with_file_name(format!("{rank}.json"))).unwrap();
 }
 
 /// The records of all ranks.
@@ -100,7 +100,7 @@ fn ranks(machine: &Installed) -> Vec<Record> {
 #[test]
 fn four_processes_come_to_the_energy_of_their_machine() {
     if let Some(library) = env::var_os(LIBRARY) {
-        return train(library.into());
+        return train(Path::new(&library));
     }
     let machine = Installed::new(SETTINGS);
     let ranks = ranks(&machine);
@@ -130,7 +130,7 @@ fn four_processes_come_to_the_energy_of_their_machine() {
     let steps = &run.steps["train"];
     assert_eq!(steps.count, u64::from(RANKS) * 18);
     let items = f64::from(RANKS * u32::from(ITEMS.0)) * EPOCHS as f64;
-    assert_eq!(steps.items.as_ref().unwrap().count, items);
+    assert!(close(steps.items.as_ref().unwrap().count, items, 1e-12), "{steps:?}");
     assert_eq!(run.epochs.len(), 2 * EPOCHS);
     run.epochs.iter().for_each(assert_conserved);
     assert!(run.warnings.iter().all(|line| !line.contains("missing")), "{:?}", run.warnings);

@@ -1,0 +1,166 @@
+//! What the whole run has come to, and will, as metrics of Burn.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use burn::tensor::TensorReadError;
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry, format_float,
+};
+use ergometer::Meter;
+use ergometer::footprint::Site;
+use ergometer::meter::Live;
+use ergometer::units::{Joules, KilowattHours};
+
+/// Decimals shown.
+const PRECISION: usize = 6;
+
+/// Energy of the metered domains since the start of the run, in kilowatt-hours.
+pub type TotalEnergyMetric = RunMetric<TotalEnergy>;
+
+/// Greenhouse gases of the run so far: facility energy on the grid of the meter's site, in grams of CO2e.
+pub type CarbonMetric = RunMetric<Carbon>;
+
+/// Price of the run's electricity so far: facility energy at the meter's site, in US dollars.
+pub type CostMetric = RunMetric<Cost>;
+
+/// Energy that the whole run is expected to draw, in kilowatt-hours: see [`ergometer::forecast`]. There is
+/// none before enough steps were seen, and without a plan
+/// ([`EnergyTraining::planned_epochs`](crate::EnergyTraining::planned_epochs)).
+pub type ForecastMetric = RunMetric<ForecastEnergy>;
+
+/// A quantity that a run has.
+pub trait RunQuantity: Clone + 'static {
+    /// Its name in Burn.
+    const NAME: &str;
+    /// Its unit's symbol.
+    const UNIT: &str;
+    /// What it is, in a few words.
+    const DESCRIPTION: &str;
+
+    /// Its value; `None` while it is not known.
+    fn of(live: &Live, site: &Site) -> Option<f64>;
+}
+
+macro_rules! run_quantity {
+    ($($(#[$doc:meta])* $type:ident, $name:literal, $unit:literal, $description:literal, $of:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub enum $type {}
+
+        impl RunQuantity for $type {
+            const NAME: &str = $name;
+            const UNIT: &str = $unit;
+            const DESCRIPTION: &str = $description;
+
+            fn of(live: &Live, site: &Site) -> Option<f64> {
+                let of: fn(&Live, &Site) -> Option<f64> = $of;
+                of(live, site)
+            }
+        }
+    )*};
+}
+
+run_quantity! {
+    /// The quantity of [`TotalEnergyMetric`].
+    TotalEnergy, "Energy", "kWh", "energy of the run so far over all metered domains",
+    |live, _| Some(live.total?.to_kwh().get());
+    /// The quantity of [`CarbonMetric`].
+    Carbon, "Carbon", "gCO2e", "greenhouse gases of the run so far",
+    |live, site| Some(site.co2e(facility(live.total?, site)).get());
+    /// The quantity of [`CostMetric`].
+    Cost, "Electricity", "USD", "price of the run's electricity so far",
+    |live, site| Some(site.electricity_cost(facility(live.total?, site)).get());
+    /// The quantity of [`ForecastMetric`].
+    ForecastEnergy, "Forecast", "kWh", "energy that the whole run is expected to draw",
+    |live, _| Some(live.forecast?.energy().to_kwh().get());
+}
+
+fn facility(energy: Joules, site: &Site) -> KilowattHours {
+    energy.to_kwh() * site.pue.value
+}
+
+/// A metric of the whole run: see [`TotalEnergyMetric`], [`CarbonMetric`], [`CostMetric`] and
+/// [`ForecastMetric`].
+///
+/// Its value is the meter's last, up to a second old; before the first there is none (`N/A`, a gap in the
+/// plot, no line in the file), never a zero. The value of an epoch is that at its end.
+#[derive(Clone, Debug)]
+pub struct RunMetric<Q> {
+    name: MetricName,
+    meter: Meter,
+    latest: Option<f64>,
+    quantity: PhantomData<fn() -> Q>,
+}
+
+impl<Q: RunQuantity> RunMetric<Q> {
+    /// The metric's name in Burn: in its terminal UI, its files and its summary.
+    pub const NAME: &str = Q::NAME;
+
+    /// The metric of the run of `meter`.
+    #[must_use]
+    pub fn new(meter: &Meter) -> Self {
+        let (name, quantity) = (Arc::new(Q::NAME.to_owned()), PhantomData);
+        Self { name, meter: meter.clone(), latest: None, quantity }
+    }
+
+    fn look(&mut self) {
+        self.latest = Q::of(&self.meter.live(), self.meter.site()).or(self.latest);
+    }
+
+    fn entry(&self, value: Option<NumericEntry>) -> SerializedEntry {
+        let (Some(value), Some(latest)) = (value, self.latest) else {
+            return SerializedEntry::not_available(Some(Q::UNIT));
+        };
+        let text = format!("{} {}", format_float(latest, PRECISION), Q::UNIT);
+        SerializedEntry::new(text, value.serialize())
+    }
+}
+
+impl<Q: RunQuantity> Metric for RunMetric<Q> {
+    type Input = ();
+
+    fn name(&self) -> MetricName {
+        Arc::clone(&self.name)
+    }
+
+    fn description(&self) -> Option<String> {
+        Some(Q::DESCRIPTION.to_owned())
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes { unit: Some(Q::UNIT.to_owned()), higher_is_better: false }.into()
+    }
+
+    fn update(
+        &mut self,
+        (): &(),
+        _metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        self.look();
+        Ok(self.entry(self.value()))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        self.look();
+        Ok(self.entry(self.latest.map(NumericEntry::Final)))
+    }
+
+    fn clear(&mut self) {}
+}
+
+impl<Q: RunQuantity> Numeric for RunMetric<Q> {
+    fn value(&self) -> Option<NumericEntry> {
+        self.latest.map(NumericEntry::Value)
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        self.value()
+    }
+
+    /// NaN where nothing was read: Burn shows it, but logs and sums up nothing.
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.latest.unwrap_or(f64::NAN))
+    }
+}

@@ -1,0 +1,168 @@
+//! Budgets, forecasts, totals and the parts of a step.
+
+use std::fs;
+
+use burn::optim::SgdConfig;
+use burn::tensor::Device;
+use burn::train::renderer::CliMetricsRenderer;
+use burn::train::{Learner, LearnerModel, LearningResult, SupervisedTraining};
+use ergometer::clock::{self, Timestamp};
+use ergometer::run::Record;
+use ergometer::units::Joules;
+use ergometer::{Budget, Meter};
+use ergometer_burn::{
+    CarbonMetric, CostMetric, EnergyTraining as _, ForecastMetric, ItemEnergyMetric, Profiled,
+    TotalEnergyMetric,
+};
+
+use crate::toy::{self, Batch, Diary, Line};
+use crate::{POWER, builder, close, meter};
+
+const EPOCHS: usize = 3;
+const TRAIN: u8 = 22;
+const VALID: u8 = 10;
+
+/// What a training left behind.
+struct Run<M> {
+    result: LearningResult<M>,
+    record: Record,
+    directory: tempfile::TempDir,
+    train: Diary,
+}
+
+/// Trains `model`; `hook` adds to the training.
+fn train<M>(
+    meter: &Meter,
+    model: M,
+    hook: impl FnOnce(SupervisedTraining<M>) -> SupervisedTraining<M>,
+) -> Run<M>
+where
+    M: LearnerModel + burn::train::TrainStep<Input = Batch>,
+    M: burn::train::InferenceStep<Input = Batch>,
+{
+    let directory = tempfile::tempdir().unwrap();
+    let (train, valid) = (Diary::new(meter, "train"), Diary::new(meter, "valid"));
+    let training = SupervisedTraining::metered(
+        meter,
+        directory.path(),
+        toy::loader(&train, TRAIN),
+        toy::loader(&valid, VALID),
+    )
+    .num_epochs(EPOCHS)
+    .with_application_logger(None)
+    .renderer(Box::new(CliMetricsRenderer::new()));
+    let result = hook(training).launch(Learner::new(model, SgdConfig::new().init(), 0.1));
+    assert!(result.error.is_none(), "{:?}", result.error);
+    let record = meter.finish().unwrap();
+    Run { result, record, directory, train }
+}
+
+fn line() -> Line {
+    Line::new(&Device::flex().autodiff())
+}
+
+#[test]
+fn a_budget_of_three_fifths_of_the_total_stops_within_a_step_of_it() {
+    let known = train(&meter(), line(), |training| training);
+    let total = known.record.total.energy.unwrap().joules;
+    let budget = Budget::Energy((total * 0.6).to_kwh());
+
+    let before = clock::now();
+    let meter = meter();
+    let after = clock::now();
+    let run = train(&meter, line(), |training| training.energy_budget(&meter, budget).unwrap());
+    let reason = run.result.interrupted.expect("it was stopped").reason.expect("with a reason");
+    assert!(reason.contains("budget") && reason.contains("is spent"), "{reason}");
+    assert!(run.record.warnings.contains(&reason), "{:?}", run.record.warnings);
+
+    // At constant power the budget is a moment; the run began between two of ours.
+    let length = std::time::Duration::from_secs_f64(total.get() * 0.6 / POWER);
+    let (earliest, latest) = (before.after(length), after.after(length));
+    let steps = run.train.steps.lock().unwrap();
+    let after_it = |moment: Timestamp| steps.iter().filter(|(begin, _)| *begin > moment).count();
+    assert!(after_it(latest) <= 1, "{} steps began after the budget", after_it(latest));
+    let last = steps.last().unwrap().1;
+    let valid = run.record.steps.get("valid").map_or(0, |steps| steps.count);
+    assert!(
+        last >= earliest || valid > 0,
+        "it was stopped {} s early",
+        earliest.since(last).as_secs_f64()
+    );
+    // What there is of the model is the caller's.
+    assert!(run.result.model.to_string().contains("Line"));
+    let drawn = run.record.total.energy.unwrap().joules;
+    assert!(drawn >= total * 0.6 && drawn < total, "{drawn} of {total}");
+}
+
+#[test]
+fn a_planned_run_is_foreseen() {
+    let meter = meter();
+    let run = train(&meter, line(), |training| training.planned_epochs(&meter, EPOCHS));
+    let total = run.record.total.energy.unwrap().joules.get();
+    let forecasts = &run.record.forecasts;
+    assert!(forecasts.len() >= 3, "{forecasts:?}");
+    assert!(forecasts.windows(2).all(|pair| pair[0].progress < pair[1].progress));
+    let last = forecasts.last().unwrap();
+    assert!(close(last.energy().get(), total, 0.25), "{last:?} of {total} J");
+    // At constant power energy and time are one.
+    assert!(close(last.joules.value, last.seconds.value * POWER, 0.05), "{last:?}");
+    assert!(log(&run, "train", ForecastMetric::NAME).is_some());
+    let again = Record::from_json(&run.record.to_json().unwrap()).unwrap();
+    assert_eq!(&again.forecasts, forecasts);
+}
+
+/// What Burn logged of a metric in the last epoch.
+fn log<M>(run: &Run<M>, split: &str, metric: &str) -> Option<String> {
+    let file = format!("{}.log", metric.replace(' ', "_"));
+    let folder = run.directory.path().join(split).join(format!("epoch-{EPOCHS}"));
+    fs::read_to_string(folder.join(file)).ok()
+}
+
+#[test]
+fn totals_stand_in_burns_files() {
+    let meter = meter();
+    let run = train(&meter, line(), |training| training.energy_totals(&meter));
+    let final_value = |split, metric| {
+        let text = log(&run, split, metric).unwrap_or_else(|| panic!("no {metric}"));
+        let entry = text.lines().last().unwrap().to_owned();
+        burn::train::metric::NumericEntry::deserialize(&entry).unwrap().current()
+    };
+    let kwh = final_value("train", TotalEnergyMetric::NAME);
+    let total = run.record.total.energy.unwrap().joules.to_kwh().get();
+    assert!(kwh > 0.5 * total && kwh <= total, "{kwh} kWh of {total}");
+    let site = &run.record.footprint.site;
+    let facility = kwh * site.pue.value;
+    let grams = final_value("train", CarbonMetric::NAME);
+    assert!(close(grams, facility * site.carbon.grams_per_kwh, 0.2), "{grams} g");
+    let dollars = final_value("train", CostMetric::NAME);
+    assert!(close(dollars, facility * site.electricity_price.value.get(), 0.2), "{dollars} $");
+    for split in ["train", "valid"] {
+        let item = final_value(split, ItemEnergyMetric::NAME);
+        let items = run.record.steps[split].items.as_ref().unwrap();
+        assert!(close(item, items.joules_per_item.get(), 0.9), "{item} J: {items:?}");
+        assert!(Joules::new(item) > Joules::ZERO);
+    }
+}
+
+#[test]
+fn a_profiled_model_is_the_same_model_with_its_steps_in_parts() {
+    let meter = builder().install().unwrap();
+    let run = train(&meter, Profiled::new(line()), |training| training);
+    let model: Line = run.result.model.into_inner();
+    assert!(model.to_string().contains("Line"));
+    let find = |nodes: &[ergometer::run::record::SpanNode], name: &str| {
+        nodes.iter().find(|node| node.name == name).unwrap_or_else(|| panic!("{name}")).clone()
+    };
+    for (split, steps) in [("train", 18), ("valid", 9)] {
+        let epoch = find(&run.record.spans, split);
+        let step = find(&epoch.children, split);
+        assert_eq!(step.count, steps);
+        let parts =
+            if split == "train" { &["data", "model", "optimizer"][..] } else { &["data", "model"] };
+        let names: Vec<_> = step.children.iter().map(|node| node.name.as_str()).collect();
+        assert_eq!(names, parts, "{split}");
+        assert!(step.children.iter().all(|node| node.count == steps), "{split}");
+        let inside: f64 = step.children.iter().map(|node| node.seconds).sum();
+        assert!(inside <= step.seconds + 1e-9);
+    }
+}
