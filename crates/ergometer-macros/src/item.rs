@@ -30,6 +30,13 @@ pub(crate) enum Form {
     BoxedFuture,
 }
 
+impl Form {
+    /// Whether the call makes a future and returns it.
+    pub(crate) fn is_made(&self) -> bool {
+        matches!(self, Self::Future | Self::BoxedFuture)
+    }
+}
+
 impl Function {
     pub(crate) fn parse(item: &TokenStream) -> Result<Self> {
         let mut head: Vec<TokenTree> = item.clone().into_iter().collect();

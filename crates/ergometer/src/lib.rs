@@ -72,4 +72,4 @@ pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
 pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
-pub use span::{Kind, Span, span};
+pub use span::{Kind, Span, Synchronize, span};

@@ -111,7 +111,13 @@ impl Sampler {
                     self.give_up();
                     return;
                 }
-                Ok(Command::Nudge | Command::Drain | Command::Begun(_))
+                Ok(
+                    Command::Nudge
+                    | Command::Drain
+                    | Command::Begun(_)
+                    | Command::Number(..)
+                    | Command::Report(_),
+                )
                 | Err(RecvTimeoutError::Timeout) => {}
             }
             self.collect();
@@ -134,6 +140,8 @@ impl Sampler {
                     self.open.begin(mark);
                     asked = true;
                 }
+                (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
+                (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
                 (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if asked {
@@ -212,7 +220,8 @@ impl Sampler {
         }
     }
 
-    fn show(&self, settled: Timestamp) {
+    fn show(&mut self, settled: Timestamp) {
+        self.ledger.said.print();
         let lines = || self.timelines.iter().filter(|line| !line.is_empty());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.steps.clone_from(&self.ledger.live_steps);

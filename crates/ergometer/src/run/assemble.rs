@@ -90,6 +90,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
+    warnings.extend(ledger.numbers.warning());
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 

@@ -4,9 +4,11 @@ pub(crate) mod assemble;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;
+mod numbers;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
+mod said;
 mod stats;
 
 pub use rank::Rank;

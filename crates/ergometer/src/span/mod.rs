@@ -6,7 +6,10 @@
 
 pub mod future;
 mod guard;
+mod name;
+mod opening;
 pub(crate) mod ring;
+mod synchronize;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +18,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use guard::{Span, span};
+pub use opening::{Opening, Under};
+pub use synchronize::{Synchronize, Waits};
 
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Label;
-use super::ring::{Mark, NO_SPAN, Writer};
+use super::ring::{Command, Mark, NO_SPAN, Writer};
 
 /// An open span, and the meter it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,16 @@ pub(super) fn begun(meter: u64, mark: Mark) {
     with(|thread| {
         if let Some(writer) = thread.writer(meter) {
             writer.begun(mark);
+        }
+    });
+}
+
+/// Sends a word to the thread of `meter`.
+#[cold]
+pub(super) fn tell(meter: u64, command: Command) {
+    with(|thread| {
+        if let Some(writer) = thread.writer(meter) {
+            writer.tell(command);
         }
     });
 }
