@@ -121,7 +121,7 @@ mod value;
 ///     let mut asked = std::cell::Cell::new(0);
 ///     #[track_energy(epoch, name = "train", index = epoch, sync = || asked.set(0))]
 ///     for epoch in first..first + 2 {
-///         #[track_energy(phase = name)]
+///         #[track_energy(step, name = name)]
 ///         for name in names {
 ///             asked.set(asked.get() + name.len());
 ///         }

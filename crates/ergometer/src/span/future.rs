@@ -50,17 +50,16 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        // Gives the thread its own spans back also when the future panics.
-        let exchanged = this.scopes.exchange();
-        if this.span.is_none() {
-            *this.span = Some(this.opening.enter());
-        }
-        let poll = this.future.poll(context);
-        if poll.is_ready() {
-            *this.span = None;
-        }
-        drop(exchanged);
-        poll
+        this.scopes.inside(|| {
+            if this.span.is_none() {
+                *this.span = Some(this.opening.enter());
+            }
+            let poll = this.future.poll(context);
+            if poll.is_ready() {
+                *this.span = None;
+            }
+            poll
+        })
     }
 }
 
@@ -100,8 +99,7 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _exchanged = this.scopes.exchange();
-        this.future.poll(context)
+        this.scopes.inside(|| this.future.poll(context))
     }
 }
 
@@ -109,20 +107,41 @@ impl<F: Future> Future for Scoped<F> {
 #[derive(Debug)]
 struct Scopes {
     scopes: Vec<Scope>,
+    /// The span that it began in.
+    around: Option<Scope>,
     begun: bool,
+    /// It went on after the poll in which it began, so that the spans around may end before it.
+    lent: bool,
 }
 
 impl Scopes {
-    const NEW: Self = Self { scopes: Vec::new(), begun: false };
+    const NEW: Self = Self { scopes: Vec::new(), around: None, begun: false, lent: false };
 
-    /// Exchanges the thread's open spans for the future's, as long as what it gives lives. Those of
-    /// the first poll are inside the span that is open then.
-    fn exchange(&mut self) -> Exchanged<'_> {
+    /// Exchanges the thread's open spans for the future's while it is polled. Those of its first poll
+    /// are inside the span that is open then.
+    fn inside<R>(&mut self, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
         if !self.begun {
             self.begun = true;
-            self.scopes.extend(thread::innermost());
+            self.around = thread::innermost();
+            self.scopes.extend(self.around);
         }
-        Exchanged::new(&mut self.scopes)
+        // Gives the thread its own spans back also when the future panics.
+        let exchanged = Exchanged::new(&mut self.scopes);
+        let poll = poll();
+        drop(exchanged);
+        if poll.is_pending() && !self.lent && self.around.is_some() {
+            self.lent = true;
+            thread::lend();
+        }
+        poll
+    }
+}
+
+impl Drop for Scopes {
+    fn drop(&mut self) {
+        if let Some(around) = self.around.filter(|_| self.lent) {
+            thread::give_back(around);
+        }
     }
 }
 

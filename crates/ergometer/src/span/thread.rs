@@ -12,8 +12,21 @@ use super::ring::{Command, Mark, NO_SPAN, Writer};
 /// An open span, and the meter it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
+    /// In the bits of [`Scope::LENT`], how many futures began inside it and may outlive it.
     meter: u64,
     span: u64,
+}
+
+impl Scope {
+    const LENT: u64 = 1 << 48;
+
+    fn meter(self) -> u64 {
+        self.meter % Self::LENT
+    }
+
+    fn is_lent(self) -> bool {
+        self.meter >= Self::LENT
+    }
 }
 
 /// A span as it is opened: its identity, the span around it, and its label as one word.
@@ -111,7 +124,32 @@ pub(super) fn swap_scopes(other: &mut Vec<Scope>) {
 
 /// The innermost open span of this thread, for a future that is about to begin.
 pub(super) fn innermost() -> Option<Scope> {
-    with(|thread| thread.scopes.last().copied()).flatten()
+    with(|thread| {
+        let scope = thread.scopes.last()?;
+        Some(Scope { meter: scope.meter(), ..*scope })
+    })
+    .flatten()
+}
+
+/// A future that began inside the open spans of this thread goes on later: they may end before it.
+pub(super) fn lend() {
+    with(|thread| {
+        for scope in &mut thread.scopes {
+            scope.meter = scope.meter.saturating_add(Scope::LENT);
+        }
+    });
+}
+
+/// A future that [`lend`] was called for is gone; `around` was the innermost span then.
+pub(super) fn give_back(around: Scope) {
+    with(|thread| {
+        let index = thread.scopes.iter().rposition(|scope| scope.span == around.span);
+        for scope in thread.scopes.iter_mut().take(index.map_or(0, |index| index + 1)) {
+            if scope.is_lent() {
+                scope.meter -= Scope::LENT;
+            }
+        }
+    });
 }
 
 impl Thread {
@@ -154,7 +192,7 @@ impl Thread {
 
     #[cold]
     fn innermost_of(&self, meter: u64) -> u64 {
-        let scope = self.scopes.iter().rev().find(|scope| scope.meter == meter);
+        let scope = self.scopes.iter().rev().find(|scope| scope.meter() == meter);
         scope.map_or(NO_SPAN, |scope| scope.span)
     }
 
@@ -163,9 +201,9 @@ impl Thread {
     #[inline]
     fn close(&mut self, span: u64) -> bool {
         match self.scopes.last() {
-            Some(scope) if scope.span == span => {
+            Some(&scope) if scope.span == span => {
                 self.scopes.pop();
-                true
+                !scope.is_lent()
             }
             _ => self.close_out_of_order(span),
         }
@@ -177,7 +215,8 @@ impl Thread {
         match self.scopes.iter().rposition(|scope| scope.span == span) {
             Some(index) => {
                 let ended = self.scopes.remove(index);
-                self.scopes[index..].iter().all(|inside| inside.meter != ended.meter)
+                let inside = |scope: &Scope| scope.meter() == ended.meter();
+                !ended.is_lent() && !self.scopes[index..].iter().any(inside)
             }
             None => thread_of(self.next) == thread_of(span),
         }

@@ -109,8 +109,8 @@ macro_rules! forms {
                 let _turn = Loud("turn");
                 break found + 1;
             };
-            let chosen = #[cfg_attr($on(), track_energy(phase = "choice"))]
-            if turns > 4 { first.0.len() } else { second.0.len() };
+            #[cfg_attr($on(), track_energy(phase = "choice"))]
+            let chosen = if turns > 4 { first.0.len() } else { second.0.len() };
             #[cfg_attr($on(), track_energy(phase = "tail"))]
             match (Loud("scrutinee"), chosen) {
                 (_, 5) => Ok(sum),
@@ -150,8 +150,9 @@ macro_rules! forms {
                 yields().await;
                 sum += found;
             }
-            let task = #[cfg_attr($on(), track_energy(phase = "task"))] async {
+            let task = async {
                 let _task = Loud("task");
+                #[cfg_attr($on(), track_energy(phase = "task"))]
                 yields().await;
                 first.0.len() + second.0.len()
             };

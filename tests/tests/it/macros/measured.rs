@@ -4,7 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ergometer::run::record::{Record, SpanNode};
 use ergometer::{Kind, Meter, Synchronize, track_energy};
@@ -53,13 +53,13 @@ fn a_number_that_is_given_twice_is_counted_on() {
 #[test]
 fn a_journal_has_the_given_number_while_the_epoch_runs() {
     let folder = tempfile::tempdir().unwrap();
-    let journal = folder.path().join("run.journal");
     let meter = Meter::builder()
         .without_probe()
         .fixed(ergometer::source::DomainKind::Node, ergometer::units::Watts::new(50.0))
-        .journal(&journal)
+        .journal(folder.path())
         .start()
         .unwrap();
+    let journal = meter.journal().unwrap().to_owned();
     let epoch = meter.enter(ergometer::span::Label::new(Kind::Epoch, "train"));
     epoch.index(42_u32);
     epoch.index(-1_i32);
@@ -72,12 +72,14 @@ fn a_journal_has_the_given_number_while_the_epoch_runs() {
 
 /// The record of a journal whose meter is closing it.
 fn recovered(journal: &std::path::Path) -> Record {
+    let begin = Instant::now();
     loop {
         if let Ok(record) = Record::recover(journal)
             && !record.epochs.is_empty()
         {
             return record;
         }
+        assert!(begin.elapsed() < Duration::from_secs(20), "no epoch in the journal");
         thread::yield_now();
     }
 }
@@ -86,9 +88,9 @@ fn recovered(journal: &std::path::Path) -> Record {
 fn named(meter: &Meter, layers: &[String]) {
     #[track_energy(step)]
     for _ in 0..2 {
-        #[track_energy(phase = layer)]
         for layer in layers {
-            let _ = layer;
+            #[track_energy(phase = layer)]
+            work(Duration::ZERO);
         }
     }
     #[track_energy(phase = format!("{} layers", layers.len()))]
@@ -102,7 +104,11 @@ fn equal_names_are_one_row() {
     let record = meter.finish().unwrap();
     let run = node(&record.spans, "named");
     assert_eq!(node(&run.children, "2 layers").count, 1);
-    assert_eq!(node(&run.children, "step").count, 2);
+    let step = node(&run.children, "step");
+    let rows = |name| (node(&step.children, name).count, node(&step.children, name).kind);
+    assert_eq!(rows("encoder"), (2, Kind::Phase));
+    assert_eq!(rows("decoder"), (2, Kind::Phase));
+    assert_eq!(step.children.len(), 2);
 }
 
 /// A device that works off its queue when it is waited for.

@@ -219,8 +219,8 @@ pub mod private {
 
     pub struct Metered<F> {
         opening: Opening,
-        span: Option<Span>,
         future: Pin<Box<F>>,
+        span: Option<Span>,
     }
 
     pub fn metered<F: Future>(label: Label, future: F) -> Metered<F> {
@@ -228,7 +228,7 @@ pub mod private {
     }
 
     pub fn opened<F: Future>(opening: Opening, future: F) -> Metered<F> {
-        Metered { opening, span: None, future: Box::pin(future) }
+        Metered { opening, future: Box::pin(future), span: None }
     }
 
     /// Spans here are a stack of the test, so there is nothing to take along.
