@@ -162,7 +162,14 @@ impl Reading {
             "report" => self.report_word(&option, input),
             _ => {
                 equals(&option, "::renamed", input)?;
-                self.args.library = Some(input.call(Path::parse_mod_style)?);
+                let path = input.call(Path::parse_mod_style).map_err(|error| {
+                    Error::new(
+                        error.span(),
+                        "option 'crate' of `#[track_energy]` takes a path without quotes: write \
+                         `crate = ::renamed`",
+                    )
+                })?;
+                self.args.library = Some(path);
                 Ok(())
             }
         }?;

@@ -25,7 +25,9 @@ pub(crate) fn captured(signature: &Signature, code: [TokenStream; 2]) -> TokenSt
         return TokenStream::new();
     }
     let mut words = Words::default();
-    code.into_iter().for_each(|tokens| words.read(tokens));
+    for tokens in code {
+        words.read(tokens);
+    }
     names.retain(|name| words.mention(name));
     names.reverse();
     let site = Span::mixed_site();

@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Path};
 
 use crate::args::{Args, Kind};
@@ -130,7 +131,8 @@ impl Around {
         let library = self.library(args);
         let site = Span::mixed_site();
         if let Some(meter) = &args.meter {
-            let meter = quote_spanned!(site=> #library::private::meter(&(#meter)));
+            let at = site.located_at(meter.span());
+            let meter = quote_spanned!(at=> #library::private::meter(&(#meter)));
             return Some((what.variable("energy_meter"), Some(meter)));
         }
         if let Some(meter) = &self.meter {
@@ -152,7 +154,7 @@ impl Around {
         let name = match &args.name {
             None => what.default_name(args.kind).into_token_stream(),
             Some(Name::Constant(name)) => name.into_token_stream(),
-            Some(Name::Made(name)) => quote_spanned! {site=>
+            Some(Name::Made(name)) => quote_spanned! {site.located_at(name.span())=>
                 if #is_on { #library::private::name(&(#name)) } else { "" }
             },
         };

@@ -47,6 +47,7 @@
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
 //! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
 //! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
+//! * `tracing`: [`span::layer::EnergyLayer`], energy for spans of `tracing`.
 //!
 //! # Not covered
 //!
@@ -72,4 +73,6 @@ pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
 pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
+#[cfg(feature = "tracing")]
+pub use span::layer::EnergyLayer;
 pub use span::{Kind, Span, Synchronize, span};

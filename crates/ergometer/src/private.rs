@@ -3,7 +3,9 @@
 pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
 pub use std::option::Option::{None, Some};
 
-pub use crate::span::{ItemCount, Kind, Label, Opening, Span, Synchronize, Under, Waits};
+pub use crate::span::{
+    EpochNumber, ItemCount, Kind, Label, Opening, Span, Synchronize, Under, Waits,
+};
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
 #[inline]
@@ -56,7 +58,7 @@ pub fn name<T: AsRef<str> + ?Sized>(text: &T) -> &'static str {
 }
 
 /// Numbers an epoch.
-pub fn index(span: &Span, number: impl TryInto<u64>) {
+pub fn index(span: &Span, number: impl EpochNumber) {
     span.index(number);
 }
 

@@ -22,3 +22,4 @@ mod report;
 mod scope;
 mod sources;
 mod spans;
+mod tracing;

@@ -12,7 +12,7 @@ async fn references<'a>(first: &'a mut Vec<u32>, second: &'a [u32], _third: &str
 }
 
 #[track_energy]
-async fn patterns((left, mut right): (String, String), [first, ..]: [u32; 3], ref other: u32) -> usize {
+async fn patterns((left, mut right): (String, String), [first, ..]: [u32; 3], other: &u32) -> usize {
     right.push_str(&left);
     println!("{first}");
     right.len() + *other as usize
@@ -52,7 +52,7 @@ fn send<T: Send>(_: T) {}
 
 fn main() {
     send(references(&mut vec![1], &[2], "c"));
-    send(patterns((String::new(), String::new()), [1, 2, 3], 4));
+    send(patterns((String::new(), String::new()), [1, 2, 3], &4));
     send(not_sync(Cell::new(1), Cell::new(2)));
     drop(moved(Mutex::new(1), String::new()));
     drop(Model("a".into()).consumed(Model("b".into())));

@@ -48,7 +48,7 @@ impl Trainer {
             self.advance();
         }
         #[track_energy(phase = "closure", sync = || device.wait())]
-        let borrowed = &vec![self.step];
+        let borrowed = &[self.step];
         #[track_energy(phase = "moved", sync = move || shared.wait())]
         self.advance();
         borrowed[0] + device.index

@@ -38,9 +38,9 @@ impl Trainer {
             epoch, name = format!("{}-{epoch}", self.name), index = epoch, items = epoch, sync = || ()
         )]
         for epoch in 0..count {
-            #[track_energy(phase = self.name, items = { epoch }, sync = || (), report)]
+            #[track_energy(phase = self.name, items = epoch * 2, sync = || (), report)]
             let next = epoch + 1;
-            #[track_energy(phase = (self.name), items = (epoch), sync = (|| ()))]
+            #[track_energy(phase = &self.name, items = epoch + 1, sync = || ())]
             {
                 total += next;
             }

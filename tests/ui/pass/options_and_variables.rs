@@ -6,7 +6,7 @@ use ergometer::{Meter, track_energy};
 fn shadows(energy_meter: &str, energy_span: usize, energy_sync: &Meter) -> usize {
     let energy_waits = energy_meter.len();
     let _energy_last = energy_span;
-    #[track_energy(epoch, name = energy_meter, index = energy_waits, sync = || drop(energy_waits))]
+    #[track_energy(epoch, name = energy_meter, index = energy_waits, sync = || assert_eq!(energy_waits, 3))]
     for energy_span_1 in 0..energy_span {
         let _energy_span = energy_span_1;
     }

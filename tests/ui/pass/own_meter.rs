@@ -50,7 +50,7 @@ async fn later(meter: Meter) -> u32 {
 }
 
 #[track_energy(meter = meter)]
-fn returned<'a>(meter: &'a Meter) -> impl Future<Output = u32> + use<> {
+fn returned(meter: &Meter) -> impl Future<Output = u32> + use<> {
     later(meter.clone())
 }
 

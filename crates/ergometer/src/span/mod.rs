@@ -6,6 +6,8 @@
 
 pub mod future;
 mod guard;
+#[cfg(feature = "tracing")]
+pub mod layer;
 mod name;
 mod opening;
 pub(crate) mod ring;
@@ -18,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use guard::{Span, span};
-pub use opening::{Opening, Under};
+pub use opening::{EpochNumber, Opening, Under};
 pub use synchronize::{Synchronize, Waits};
 
 /// What an interval of the program is.
@@ -123,6 +125,10 @@ impl From<Kind> for Label {
 }
 
 /// A count of items: any integer or float.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no count of items",
+    label = "expected an integer or a float"
+)]
 pub trait ItemCount {
     /// The count as a float.
     fn to_count(self) -> f64;

@@ -33,6 +33,27 @@ impl Under {
     }
 }
 
+/// The number of an epoch: any integer.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no number of an epoch",
+    label = "expected an integer"
+)]
+pub trait EpochNumber {
+    /// The number; `None` of a negative one.
+    fn to_number(self) -> Option<u64>;
+}
+
+macro_rules! epoch_number {
+    ($($number:ty),*) => {$(
+        impl EpochNumber for $number {
+            fn to_number(self) -> Option<u64> {
+                u64::try_from(self).ok()
+            }
+        }
+    )*};
+}
+epoch_number!(u8, u16, u32, u64, usize, i8, i16, i32, i64, isize);
+
 /// All that is known of a span before it opens.
 #[derive(Clone, Copy, Debug)]
 pub struct Opening {
@@ -64,8 +85,8 @@ impl Opening {
 
     /// With a number, see [`Span::index`].
     #[must_use]
-    pub fn index(self, number: impl TryInto<u64>) -> Self {
-        Self { index: number.try_into().ok(), ..self }
+    pub fn index(self, number: impl EpochNumber) -> Self {
+        Self { index: number.to_number(), ..self }
     }
 
     /// See [`Span::report`].
@@ -109,8 +130,8 @@ impl Span {
     ///
     /// A number that an epoch of the same name had already is not taken twice: the later epoch gets
     /// the one after the largest, and the record says so.
-    pub fn index(&self, number: impl TryInto<u64>) {
-        if let (Some((meter, span)), Ok(number)) = (self.identity(), number.try_into()) {
+    pub fn index(&self, number: impl EpochNumber) {
+        if let (Some((meter, span)), Some(number)) = (self.identity(), number.to_number()) {
             thread::tell(meter, Command::Number(span, number));
         }
     }

@@ -55,7 +55,10 @@ impl<F: Fn()> Synchronize for F {
 
 /// Waits when it is dropped, unless a panic unwinds.
 #[derive(Debug)]
-pub struct Waits<'a, S: Synchronize + ?Sized>(Option<&'a S>);
+pub struct Waits<'a, S: ?Sized> {
+    device: Option<&'a S>,
+    wait: fn(&S),
+}
 
 impl<'a, S: Synchronize + ?Sized> Waits<'a, S> {
     /// Waits for `device` once now, and once when dropped.
@@ -63,17 +66,17 @@ impl<'a, S: Synchronize + ?Sized> Waits<'a, S> {
         if let Some(device) = device {
             device.synchronize();
         }
-        Self(device)
+        Self { device, wait: S::synchronize }
     }
 }
 
-impl<S: Synchronize + ?Sized> Drop for Waits<'_, S> {
+impl<S: ?Sized> Drop for Waits<'_, S> {
     fn drop(&mut self) {
         // A second panic would end the program.
-        if let Some(device) = self.0
+        if let Some(device) = self.device
             && !std::thread::panicking()
         {
-            device.synchronize();
+            (self.wait)(device);
         }
     }
 }

@@ -152,6 +152,55 @@ pub(super) fn give_back(around: Scope) {
     });
 }
 
+/// Opens a span inside the one that is innermost here; if that is not inside `around`, inside `around`.
+/// Gives it with its scope, which is not entered; `None` of a span that does nothing.
+#[cfg(feature = "tracing")]
+pub(super) fn open_inside(
+    around: Option<Scope>,
+    open: impl FnOnce() -> super::Span,
+) -> Option<(super::Span, Scope)> {
+    let is_here = |thread: &mut Thread| {
+        around.is_some_and(|around| thread.scopes.iter().any(|scope| scope.span == around.span))
+    };
+    let mut elsewhere: Vec<Scope> = match around {
+        Some(around) if !with(is_here)? => vec![Scope { meter: around.meter(), ..around }],
+        _ => return entered_by(open),
+    };
+    swap_scopes(&mut elsewhere);
+    let opened = entered_by(open);
+    swap_scopes(&mut elsewhere);
+    opened
+}
+
+#[cfg(feature = "tracing")]
+fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)> {
+    let span = open();
+    let (_, id) = span.identity()?;
+    with(|thread| thread.scopes.pop_if(|scope| scope.span == id))
+        .flatten()
+        .map(|scope| (span, scope))
+}
+
+/// Goes on inside an open span.
+#[cfg(feature = "tracing")]
+pub(super) fn enter(scope: Scope) {
+    with(|thread| thread.scopes.push(scope));
+}
+
+/// Leaves an open span without ending it; takes note of what goes on inside it.
+#[cfg(feature = "tracing")]
+pub(super) fn exit(left: &mut Scope) {
+    with(|thread| {
+        let index = thread.scopes.iter().rposition(|scope| scope.span == left.span)?;
+        let scope = thread.scopes.remove(index);
+        let inside = thread.scopes[index..].iter().any(|inside| inside.meter() == scope.meter());
+        if !left.is_lent() && (scope.is_lent() || inside) {
+            left.meter = left.meter.saturating_add(Scope::LENT);
+        }
+        Some(())
+    });
+}
+
 impl Thread {
     const NEW: Self =
         Self { next: 0, scopes: Vec::new(), writers: Vec::new(), labels: [None; LABELS] };
