@@ -150,6 +150,12 @@ fn declares_items(body: TokenStream) -> bool {
 
 /// `#![..]` at the head of the body belongs to the function, and has to stay at its head.
 fn split_inner_attributes(body: &Group) -> (TokenStream, Group) {
+    let mut first = body.stream().into_iter();
+    let is = |token: Option<TokenTree>, sign| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
+    // Seldom there, and parsing is what an expansion spends its time on.
+    if !is(first.next(), '#') || !is(first.next(), '!') {
+        return (TokenStream::new(), body.clone());
+    }
     let parser = |input: syn::parse::ParseStream| {
         let attributes = input.call(syn::Attribute::parse_inner)?;
         Ok((attributes, input.parse::<TokenStream>()?))

@@ -2,8 +2,8 @@ use ergometer::track_energy;
 
 // The arguments of a macro are not code yet.
 #[track_energy]
-fn function() -> Vec<u32> {
-    vec![#[track_energy(phase = "inside")] { 1 }]
+fn function() -> Option<u32> {
+    std::convert::identity(Some(vec![#[track_energy(phase = "inside")] loop { break 1; }][0]))
 }
 
 fn main() {
