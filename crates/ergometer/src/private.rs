@@ -53,6 +53,7 @@ pub fn enter_under(under: Under, label: Label) -> Span {
 }
 
 /// A name that is made at run time.
+#[must_use]
 pub fn name<T: AsRef<str> + ?Sized>(text: &T) -> &'static str {
     Label::remembered(text.as_ref())
 }
@@ -68,6 +69,7 @@ pub fn report(span: &Span) {
 }
 
 /// Waits now, and again when what it gives is dropped.
+#[must_use]
 pub fn waits<S: Synchronize + ?Sized>(device: Option<&S>) -> Waits<'_, S> {
     Waits::for_edges(device)
 }

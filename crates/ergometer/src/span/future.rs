@@ -106,7 +106,7 @@ impl<F: Future> Future for Scoped<F> {
 /// The open spans of a future, while it is not being polled.
 #[derive(Debug)]
 struct Scopes {
-    scopes: Vec<Scope>,
+    open: Vec<Scope>,
     /// The span that it began in.
     around: Option<Scope>,
     begun: bool,
@@ -115,7 +115,7 @@ struct Scopes {
 }
 
 impl Scopes {
-    const NEW: Self = Self { scopes: Vec::new(), around: None, begun: false, lent: false };
+    const NEW: Self = Self { open: Vec::new(), around: None, begun: false, lent: false };
 
     /// Exchanges the thread's open spans for the future's while it is polled. Those of its first poll
     /// are inside the span that is open then.
@@ -123,10 +123,10 @@ impl Scopes {
         if !self.begun {
             self.begun = true;
             self.around = thread::innermost();
-            self.scopes.extend(self.around);
+            self.open.extend(self.around);
         }
         // Gives the thread its own spans back also when the future panics.
-        let exchanged = Exchanged::new(&mut self.scopes);
+        let exchanged = Exchanged::new(&mut self.open);
         let poll = poll();
         drop(exchanged);
         if poll.is_pending() && !self.lent && self.around.is_some() {

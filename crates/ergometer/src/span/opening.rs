@@ -11,17 +11,20 @@ pub struct Under(u64);
 impl Under {
     /// The installed meter, if there is one.
     #[inline]
+    #[must_use]
     pub fn installed() -> Self {
         Self(ring::installed())
     }
 
     /// This meter.
+    #[must_use]
     pub fn meter(meter: &Meter) -> Self {
         Self(meter.identity())
     }
 
     /// Whether there is a meter.
     #[inline]
+    #[must_use]
     pub const fn is_on(self) -> bool {
         self.0 != NO_SPAN
     }
@@ -67,6 +70,7 @@ pub struct Opening {
 
 impl Opening {
     /// A span with `label` under the meter that is installed when it opens.
+    #[must_use]
     pub const fn new(label: Label) -> Self {
         Self { label, under: None, items: 0.0, index: None, report: false }
     }

@@ -62,6 +62,7 @@ pub struct Waits<'a, S: ?Sized> {
 
 impl<'a, S: Synchronize + ?Sized> Waits<'a, S> {
     /// Waits for `device` once now, and once when dropped.
+    #[must_use = "it waits for the second time when it is dropped"]
     pub fn for_edges(device: Option<&'a S>) -> Self {
         if let Some(device) = device {
             device.synchronize();

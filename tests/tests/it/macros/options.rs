@@ -67,7 +67,7 @@ fn synchronised(stop: u32) -> Option<u32> {
     }
     let device = wait;
     #[track_energy(phase = "let", sync = device)]
-    let value = &vec![stop];
+    let value = &[stop];
     #[track_energy(phase = "tail", sync = device)]
     value.first().copied()
 }
