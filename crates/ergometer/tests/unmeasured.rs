@@ -15,6 +15,7 @@ impl Trainer {
         #[track_energy(epoch, name = "train", index = epoch, sync = device)]
         for epoch in 0..epochs {
             device();
+            assert!(epoch < epochs);
             #[track_energy(phase = format!("steps of {epoch}"), report)]
             #[ergometer::track_energy(step, items = batch.len(), unit = "tokens")]
             'batches: for batch in &self.batches {
