@@ -1,14 +1,18 @@
 //! What stands between the parentheses: `#[track_energy(step, items = batch.len())]`.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Result, Token};
+use syn::{Error, Expr, Ident, Path, Result, Token};
+
+use crate::value::{Name, constant, equals, name, value};
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 8] = ["run", "epoch", "step", "phase", "name", "items", "unit", "crate"];
+const OPTIONS: [&str; 12] = [
+    "run", "epoch", "step", "phase", "name", "items", "unit", "index", "sync", "meter", "report",
+    "crate",
+];
 
 /// The kind of span that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The option that asks for it, which is also the name of a span without a better one.
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Run => "run",
             Self::Epoch => "epoch",
@@ -40,9 +44,17 @@ impl Kind {
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) kind: Option<Kind>,
-    name: Option<Expr>,
+    pub(crate) name: Option<Name>,
     pub(crate) items: Option<Expr>,
-    unit: Option<Expr>,
+    pub(crate) unit: Option<Expr>,
+    /// The number of an epoch.
+    pub(crate) index: Option<Expr>,
+    /// What is waited for at both edges.
+    pub(crate) sync: Option<Expr>,
+    /// The meter, if not the installed one.
+    pub(crate) meter: Option<Expr>,
+    /// What the span took is printed.
+    pub(crate) report: bool,
     pub(crate) library: Option<Path>,
 }
 
@@ -64,33 +76,6 @@ impl Args {
         }
         Ok(args)
     }
-
-    /// The expression that makes the span's label.
-    ///
-    /// `function` is the annotated function, or `None` on a statement.
-    pub(crate) fn label(&self, library: &Path, function: Option<&Ident>) -> TokenStream {
-        let span = Span::mixed_site();
-        let default_name = match (self.kind, function) {
-            (None | Some(Kind::Run), Some(function)) => function.unraw().to_string(),
-            (kind, _) => kind.unwrap_or(Kind::Phase).word().to_owned(),
-        };
-        let name = self
-            .name
-            .as_ref()
-            .map_or_else(|| default_name.into_token_stream(), ToTokens::to_token_stream);
-        let kind = match (self.kind, function) {
-            (Some(Kind::Run), _) => "Run",
-            (Some(Kind::Epoch), _) => "Epoch",
-            (Some(Kind::Step), _) => "Step",
-            (Some(Kind::Phase), _) | (None, None) => "Phase",
-            (None, Some(_)) => "Function",
-        };
-        let kind = Ident::new(kind, span);
-        let unit = self.unit.as_ref().map(|unit| quote_spanned!(span=> .with_unit(#unit)));
-        quote_spanned! {span=>
-            #library::private::Label::new(#library::private::Kind::#kind, #name) #unit
-        }
-    }
 }
 
 /// The options read so far, with where each stands and what is wrong with them.
@@ -99,6 +84,8 @@ struct Reading {
     args: Args,
     seen: Vec<String>,
     kind: Option<Kind>,
+    /// Where `index` stands.
+    index: Option<Span>,
     error: Option<Error>,
 }
 
@@ -156,25 +143,33 @@ impl Reading {
             "epoch" => self.kind(Kind::Epoch, &option, input),
             "step" => self.kind(Kind::Step, &option, input),
             "phase" => {
-                let name = text(&option, "\"forward\"", input)?;
+                let name = name(&option, "\"forward\"", input)?;
                 self.set_kind(Kind::Phase, &option)?;
                 self.set_name(name, &option)
             }
             "name" => {
-                let name = text(&option, "\"train\"", input)?;
+                let name = name(&option, "\"train\"", input)?;
                 self.set_name(name, &option)
             }
-            "items" => {
-                self.args.items = Some(value(&option, "batch.len()", input)?);
-                Ok(())
+            "items" => set(&mut self.args.items, value(&option, "batch.len()", input)),
+            "unit" => set(&mut self.args.unit, constant(&option, "\"tokens\"", input)),
+            "index" => {
+                self.index = Some(option.span());
+                set(&mut self.args.index, value(&option, "epoch", input))
             }
-            "unit" => {
-                self.args.unit = Some(text(&option, "\"tokens\"", input)?);
-                Ok(())
-            }
+            "sync" => set(&mut self.args.sync, value(&option, "|| device.wait()", input)),
+            "meter" => set(&mut self.args.meter, value(&option, "&meter", input)),
+            "report" => self.report_word(&option, input),
             _ => {
                 equals(&option, "::renamed", input)?;
-                self.args.library = Some(input.call(Path::parse_mod_style)?);
+                let path = input.call(Path::parse_mod_style).map_err(|error| {
+                    Error::new(
+                        error.span(),
+                        "option 'crate' of `#[track_energy]` takes a path without quotes: write \
+                         `crate = ::renamed`",
+                    )
+                })?;
+                self.args.library = Some(path);
                 Ok(())
             }
         }?;
@@ -198,6 +193,17 @@ impl Reading {
         self.set_kind(kind, option)
     }
 
+    fn report_word(&mut self, option: &Ident, input: ParseStream) -> Result<()> {
+        if input.peek(Token![=]) || input.peek(syn::token::Paren) {
+            return Err(Error::new(
+                option.span(),
+                "option 'report' of `#[track_energy]` takes no value: write `report`",
+            ));
+        }
+        self.args.report = true;
+        Ok(())
+    }
+
     fn set_kind(&mut self, kind: Kind, option: &Ident) -> Result<()> {
         if let Some(first) = self.kind.replace(kind) {
             return Err(Error::new(
@@ -213,7 +219,7 @@ impl Reading {
         Ok(())
     }
 
-    fn set_name(&mut self, name: Expr, option: &Ident) -> Result<()> {
+    fn set_name(&mut self, name: Name, option: &Ident) -> Result<()> {
         if self.args.name.is_some() {
             return Err(Error::new(
                 option.span(),
@@ -235,11 +241,25 @@ impl Reading {
                  `items = <count>, unit = \"..\"`",
             ));
         }
+        if let Some(index) = self.index
+            && self.kind != Some(Kind::Epoch)
+        {
+            self.report(Error::new(
+                index,
+                "option 'index' of `#[track_energy]` is the number of an epoch: write \
+                 `epoch, index = ..`",
+            ));
+        }
         match self.error {
             Some(error) => Err(error),
             None => Ok(self.args),
         }
     }
+}
+
+fn set(option: &mut Option<Expr>, value: Result<Expr>) -> Result<()> {
+    *option = Some(value?);
+    Ok(())
 }
 
 fn unknown(word: &str) -> String {
@@ -254,58 +274,4 @@ fn unknown(word: &str) -> String {
         Some((_, option)) => format!("{message} (did you mean '{option}'?)"),
         None => message,
     }
-}
-
-/// The `=` before a value.
-fn equals(option: &Ident, example: &str, input: ParseStream) -> Result<()> {
-    let equals: Option<Token![=]> = input.parse()?;
-    if equals.is_some() && !input.is_empty() && !input.peek(Token![,]) {
-        return Ok(());
-    }
-    Err(Error::new(
-        option.span(),
-        format!(
-            "option '{option}' of `#[track_energy]` needs a value: write `{option} = {example}`"
-        ),
-    ))
-}
-
-fn value(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
-    equals(option, example, input)?;
-    input.parse()
-}
-
-/// A text known at compile time: a string literal, a constant, or a macro such as `concat!`.
-fn text(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
-    let mut value = value(option, example, input)?;
-    while let Expr::Group(group) = value {
-        value = *group.expr; // a fragment that a `macro_rules!` passed on
-    }
-    match &value {
-        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => {
-            if literal.value().trim().is_empty() {
-                return Err(Error::new(
-                    literal.span(),
-                    format!("option '{option}' of `#[track_energy]` must not be empty"),
-                ));
-            }
-        }
-        Expr::Macro(_) => {}
-        Expr::Path(path) if is_constant(&path.path) => {}
-        _ => {
-            return Err(Error::new(
-                value.span(),
-                format!(
-                    "option '{option}' of `#[track_energy]` takes a string literal or a constant: \
-                     write `{option} = {example}`"
-                ),
-            ));
-        }
-    }
-    Ok(value)
-}
-
-/// Constants are told from variables by the upper case that rustc asks of them.
-fn is_constant(path: &Path) -> bool {
-    path.segments.last().is_some_and(|last| !last.ident.to_string().contains(char::is_lowercase))
 }

@@ -6,33 +6,27 @@
 use std::mem;
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote_spanned};
-use syn::spanned::Spanned as _;
+use quote::quote_spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Block, Error, Expr, ExprAssign, ExprBinary, ExprBlock, ExprCast, Ident, ImplItemFn,
-    ItemFn, Local, Path, Stmt, TraitItemFn,
+    Arm, Attribute, Block, Error, Expr, ExprAssign, ExprBinary, ExprBlock, ExprCast, ImplItemFn,
+    Item, ItemFn, Local, Stmt, TraitItemFn,
 };
 
 use crate::attribute::{self, Mark};
+use crate::opening::{Around, Guard, What};
 
 /// Rewrites a body; what is wrong with the attributes in it is in [`Rewriter::finish`].
-pub(crate) struct Rewriter<'a> {
-    library: &'a Path,
+pub(crate) struct Rewriter {
+    around: Around,
     guards: usize,
     error: Option<Error>,
 }
 
-/// The statements that open a span, and those that close it.
-struct Guard {
-    open: Stmt,
-    close: Stmt,
-}
-
-impl<'a> Rewriter<'a> {
-    pub(crate) fn new(library: &'a Path) -> Self {
-        Self { library, guards: 0, error: None }
+impl Rewriter {
+    pub(crate) fn new(around: Around) -> Self {
+        Self { around, guards: 0, error: None }
     }
 
     pub(crate) fn finish(self) -> Option<Error> {
@@ -52,31 +46,12 @@ impl<'a> Rewriter<'a> {
 
     /// A guard that lasts to the end of the block it is opened in.
     fn open(&mut self, mark: &Mark) -> Stmt {
-        let used = mark.args.items.is_some();
-        let name = self.name(if used { "energy_span" } else { "_energy_span" });
-        self.open_as(mark, &name)
+        verbatim(self.guard(mark, false).open)
     }
 
-    /// A guard that is closed by hand.
-    fn guard(&mut self, mark: &Mark) -> Guard {
-        let span = Span::mixed_site();
-        let name = self.name("energy_span");
-        let conditions = &mark.conditions;
-        let open = self.open_as(mark, &name);
-        // Moving the guard into a block of its own drops it there.
-        let close = quote_spanned!(span=> #conditions { let _closed = #name; });
-        Guard { open, close: verbatim(close) }
-    }
-
-    fn name(&mut self, stem: &str) -> Ident {
+    fn guard(&mut self, mark: &Mark, by_hand: bool) -> Guard {
         self.guards += 1;
-        format_ident!("{stem}_{}", self.guards, span = Span::mixed_site())
-    }
-
-    fn open_as(&self, mark: &Mark, name: &Ident) -> Stmt {
-        let library = mark.args.library.as_ref().unwrap_or(self.library);
-        let label = mark.args.label(library, None);
-        verbatim(guard(library, name, &label, mark.args.items.as_ref(), &mark.conditions))
+        self.around.guard(&mark.args, What::Statement(self.guards), &mark.conditions, by_hand)
     }
 
     /// Rewrites one statement of a block into as many as it takes.
@@ -95,6 +70,11 @@ impl<'a> Rewriter<'a> {
             Stmt::Macro(call) => {
                 let marks = self.take(&mut call.attrs);
                 self.enclose(&marks, statement, is_last, out);
+            }
+            // Its making costs nothing: it is measured when it runs, wherever it stands.
+            Stmt::Expr(expr @ Expr::Async(_), _) => {
+                self.visit_expr_mut(expr);
+                out.push(statement);
             }
             Stmt::Expr(expr, semi) => {
                 let mut marks = match statement_attributes(expr) {
@@ -125,12 +105,12 @@ impl<'a> Rewriter<'a> {
             out.extend(marks.iter().map(|mark| self.open(mark)));
             return out.push(statement);
         }
-        let guards: Vec<Guard> = marks.iter().map(|mark| self.guard(mark)).collect();
+        let guards: Vec<Guard> = marks.iter().map(|mark| self.guard(mark, true)).collect();
         let (opens, closes): (Vec<_>, Vec<_>) =
             guards.into_iter().map(|guard| (guard.open, guard.close)).unzip();
-        out.extend(opens);
+        out.extend(opens.into_iter().map(verbatim));
         out.push(statement);
-        out.extend(closes.into_iter().rev());
+        out.extend(closes.into_iter().rev().map(verbatim));
     }
 
     /// Puts the expression into a block that begins with the guards.
@@ -170,24 +150,19 @@ impl<'a> Rewriter<'a> {
         prepend(opens, body);
     }
 
-    fn future(&mut self, mark: &Mark, expr: &mut Expr) {
-        if let Some(items) = &mark.args.items {
-            self.report(Error::new(items.span(), NO_ITEMS));
-        }
-        if !mark.conditions.is_empty() {
-            self.report(Error::new(
-                mark.span,
-                "`cfg_attr` cannot put `#[track_energy]` on an `async` block; \
-                 put it on a statement",
-            ));
-        }
-        let library = mark.args.library.as_ref().unwrap_or(self.library);
-        let label = mark.args.label(library, None);
-        *expr = metered(library, &label, expr);
+    /// Opens the spans within an `async` block, so that they begin when it first runs.
+    fn future(&mut self, marks: &[Mark], expr: &mut Expr) {
+        let library = marks.first().map(|mark| self.around.library(&mark.args).clone());
+        let Expr::Async(future) = &mut *expr else { return };
+        let opens = marks.iter().map(|mark| self.open(mark)).collect();
+        prepend(opens, &mut future.block);
+        let library = library.unwrap_or_else(|| self.around.library.clone());
+        let site = Span::mixed_site();
+        *expr = Expr::Verbatim(quote_spanned!(site=> #library::private::scoped(#expr)));
     }
 }
 
-impl VisitMut for Rewriter<'_> {
+impl VisitMut for Rewriter {
     fn visit_block_mut(&mut self, block: &mut Block) {
         let statements = mem::take(&mut block.stmts);
         let last = statements.len();
@@ -206,11 +181,7 @@ impl VisitMut for Rewriter<'_> {
         self.iterations(expr, &mut marks);
         match expr {
             _ if marks.is_empty() => {}
-            Expr::Async(_) => {
-                for mark in marks.iter().rev() {
-                    self.future(mark, expr);
-                }
-            }
+            Expr::Async(_) => self.future(&marks, expr),
             Expr::Block(_)
             | Expr::ForLoop(_)
             | Expr::If(_)
@@ -223,11 +194,29 @@ impl VisitMut for Rewriter<'_> {
                     self.report(Error::new(
                         mark.span,
                         "`#[track_energy]` in the middle of an expression goes on loops, blocks, \
-                         `match` and `if`; put it on the whole statement",
+                         `match`, `if` and `async`; put it on the whole statement",
                     ));
                 }
             }
         }
+    }
+
+    fn visit_arm_mut(&mut self, arm: &mut Arm) {
+        for mark in self.take(&mut arm.attrs) {
+            self.report(Error::new(
+                mark.span,
+                "`#[track_energy]` cannot stand on an arm of a `match`; put it on the arm's value: \
+                 `pattern => #[track_energy(..)] { .. }`",
+            ));
+        }
+        visit_mut::visit_arm_mut(self, arm);
+    }
+
+    /// Items inside cannot see the variables of the function around them.
+    fn visit_item_mut(&mut self, item: &mut Item) {
+        let meter = self.around.meter.take();
+        visit_mut::visit_item_mut(self, item);
+        self.around.meter = meter;
     }
 
     fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
@@ -247,34 +236,6 @@ impl VisitMut for Rewriter<'_> {
             visit_mut::visit_trait_item_fn_mut(self, function);
         }
     }
-}
-
-/// Why futures have no items.
-pub(crate) const NO_ITEMS: &str = "option 'items' of `#[track_energy]` cannot stand on a future, \
-     whose span opens only when it is polled; put it on a loop or a block inside";
-
-/// `let name = enter(label); items(&name, count);`
-pub(crate) fn guard(
-    library: &Path,
-    name: &Ident,
-    label: &TokenStream,
-    items: Option<&Expr>,
-    conditions: &TokenStream,
-) -> TokenStream {
-    let span = Span::mixed_site();
-    let items = items
-        .map(|count| quote_spanned!(span=> #conditions #library::private::items(&#name, #count);));
-    quote_spanned! {span=>
-        #conditions
-        let #name = #library::private::enter(#label);
-        #items
-    }
-}
-
-/// `metered(label, future)`
-pub(crate) fn metered(library: &Path, label: &TokenStream, future: &Expr) -> Expr {
-    let span = Span::mixed_site();
-    Expr::Verbatim(quote_spanned!(span=> #library::private::metered(#label, #future)))
 }
 
 /// Puts statements before those of a block.

@@ -5,13 +5,14 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::Parser as _;
 use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut as _;
-use syn::{Block, Error, Ident, Result, Type, parse_quote};
+use syn::{Block, Error, Result, Type, parse_quote};
 
 use crate::args::Args;
-
-use crate::body::{NO_ITEMS, Rewriter, guard};
+use crate::arguments;
+use crate::body::Rewriter;
 use crate::future::Returns;
 use crate::item::{Form, Function, is_expression};
+use crate::opening::{Around, Opening, What};
 use crate::strip;
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
@@ -29,16 +30,21 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let function = Function::parse(item)?;
+    let options = args.clone();
     let args = Args::parse(args)?;
     let form = function.form();
-    if let Some(items) = args.items.as_ref().filter(|_| !matches!(form, Form::Sync)) {
-        return Err(Error::new(items.span(), NO_ITEMS));
+    if let Some(device) = args.sync.as_ref().filter(|_| form.is_made()) {
+        return Err(Error::new(device.span(), NO_SYNC));
     }
     let library = args.library.clone().unwrap_or_else(|| parse_quote!(::ergometer));
-    let label = args.label(&library, Some(&function.signature.ident));
+    let what = What::Function(&function.signature.ident);
+    let around = Around { library: library.clone(), meter: None };
+    // The statements inside go to the same meter.
+    let meter = args.meter.as_ref().and_then(|_| around.meter(&args, what, false));
+    let inside = Around { meter: meter.map(|(variable, _)| variable), ..around.clone() };
     let (inner_attributes, mut body) = split_inner_attributes(&function.body);
 
-    let mut rewriter = Rewriter::new(&library);
+    let mut rewriter = Rewriter::new(inside);
     if strip::is_in(body.stream()) {
         let mut block = parse(&body)?;
         rewriter.visit_block_mut(&mut block);
@@ -49,41 +55,52 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let span = Span::mixed_site();
     let body = match form {
         Form::Sync => {
-            let stem = if args.items.is_some() { "energy_span" } else { "_energy_span" };
-            let name = Ident::new(stem, span);
-            let guard = guard(&library, &name, &label, args.items.as_ref(), &TokenStream::new());
+            let guard = around.guard(&args, what, &TokenStream::new(), false).open;
             let statements = after_statements(&body);
             quote_spanned!(span=> #inner_attributes #guard #statements)
         }
         Form::Async => {
-            let output = function.output(&form);
-            let edge = return_edge(output.as_ref());
+            let edge = return_edge(function.output(&form).as_ref());
+            let arguments = arguments::captured(&function.signature, [options, body.stream()]);
+            let guard = around.guard(&args, what, &TokenStream::new(), false).open;
             let statements = after_statements(&body);
-            let mut block = Group::new(Delimiter::Brace, quote!(#edge #statements));
+            let mut block =
+                Group::new(Delimiter::Brace, quote!(#edge #arguments #guard #statements));
             block.set_span(body.span());
             quote_spanned! {span=>
                 #inner_attributes
-                #library::private::metered(#label, async move #block).await
+                #library::private::scoped(async move #block).await
             }
         }
         Form::Future | Form::BoxedFuture => {
-            let output = function.output(&form);
+            let opening = Opening::new(&around, &args, what);
             let mut returns = Returns {
-                library: &library,
-                label: &label,
-                return_edge: return_edge(output.as_ref()),
+                opening: &opening,
+                return_edge: return_edge(function.output(&form).as_ref()),
                 boxed: matches!(form, Form::BoxedFuture),
             };
             let mut block = parse(&body)?;
             returns.rewrite(&mut block);
-            let statements = &block.stmts;
-            quote_spanned!(span=> #inner_attributes #(#statements)*)
+            let prepare = &opening.prepare;
+            if prepare.is_empty() {
+                let statements = &block.stmts;
+                quote_spanned!(span=> #inner_attributes #(#statements)*)
+            } else {
+                let body =
+                    regroup(&body, block.stmts.iter().map(ToTokens::to_token_stream).collect());
+                let statements = after_statements(&body);
+                quote_spanned!(span=> #inner_attributes #prepare #statements)
+            }
         }
     };
     let braced = regroup(&function.body, body);
     let head = &function.head;
     Ok(quote!(#head #braced #error))
 }
+
+/// Why such functions have nothing to wait for.
+const NO_SYNC: &str = "option 'sync' of `#[track_energy]` cannot stand on a function that returns a \
+     future; make it an `async fn`, or put it on a block inside";
 
 /// A `return` that never runs, first in an async body: from it the compiler knows the body's type
 /// at once, as it does in an `async fn`, so that inference works and messages point at the type.
@@ -133,6 +150,12 @@ fn declares_items(body: TokenStream) -> bool {
 
 /// `#![..]` at the head of the body belongs to the function, and has to stay at its head.
 fn split_inner_attributes(body: &Group) -> (TokenStream, Group) {
+    let mut first = body.stream().into_iter();
+    let is = |token: Option<TokenTree>, sign| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
+    // Seldom there, and parsing is what an expansion spends its time on.
+    if !is(first.next(), '#') || !is(first.next(), '!') {
+        return (TokenStream::new(), body.clone());
+    }
     let parser = |input: syn::parse::ParseStream| {
         let attributes = input.call(syn::Attribute::parse_inner)?;
         Ok((attributes, input.parse::<TokenStream>()?))

@@ -3,14 +3,14 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Block, Expr, ExprAsync, ExprClosure, ExprReturn, Item, Path, Stmt};
+use syn::{Block, Expr, ExprAsync, ExprClosure, ExprReturn, Item, Stmt};
 
-use crate::body::{metered, prepend, verbatim};
+use crate::body::{prepend, verbatim};
+use crate::opening::Opening;
 
 /// Puts every future that a body returns under a span.
 pub(crate) struct Returns<'a> {
-    pub(crate) library: &'a Path,
-    pub(crate) label: &'a TokenStream,
+    pub(crate) opening: &'a Opening,
     /// See [`return_edge`](crate::expand::return_edge).
     pub(crate) return_edge: TokenStream,
     /// The function returns a pinned box, not the future itself.
@@ -42,7 +42,7 @@ impl Returns<'_> {
             }
             _ => {}
         }
-        *future = metered(self.library, self.label, future);
+        *future = self.opening.metered(future);
     }
 
     /// Reaches into `Box::pin(..)` and `.boxed()`, so that the future is not boxed twice.
@@ -71,7 +71,7 @@ impl Returns<'_> {
             // `todo!()` and the like return no future.
             Expr::Macro(_) | Expr::Return(_) | Expr::Loop(_) => {}
             _ => {
-                let future = metered(self.library, self.label, expr);
+                let future = self.opening.metered(expr);
                 let span = Span::mixed_site();
                 *expr = Expr::Verbatim(quote_spanned!(span=> ::std::boxed::Box::pin(#future)));
             }

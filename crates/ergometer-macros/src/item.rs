@@ -30,10 +30,26 @@ pub(crate) enum Form {
     BoxedFuture,
 }
 
+impl Form {
+    /// Whether the call makes a future and returns it.
+    pub(crate) fn is_made(&self) -> bool {
+        matches!(self, Self::Future | Self::BoxedFuture)
+    }
+}
+
 impl Function {
     pub(crate) fn parse(item: &TokenStream) -> Result<Self> {
         let mut head: Vec<TokenTree> = item.clone().into_iter().collect();
-        let start = function_start.parse2(item.clone())?;
+        // The body is not read along with the signature: that takes longer than all the rest.
+        let body = head.last().cloned().and_then(braces);
+        if let Some(body) = &body {
+            head.pop();
+            if head.is_empty() {
+                return Err(Error::new(body.span(), misplaced("{")));
+            }
+        }
+        let head: TokenStream = head.into_iter().collect();
+        let start = function_start.parse2(head.clone())?;
         let signature = match start {
             Start::Function(signature) => signature,
             Start::Other(word, span) => return Err(Error::new(span, misplaced(&word))),
@@ -45,11 +61,9 @@ impl Function {
                  remove `const`, or annotate the function that calls it",
             ));
         }
-        match head.pop().and_then(braces) {
-            Some(body) => {
-                Ok(Self { head: head.into_iter().collect(), signature: *signature, body })
-            }
-            _ => Err(Error::new(
+        match body {
+            Some(body) => Ok(Self { head, signature: *signature, body }),
+            None => Err(Error::new(
                 signature.ident.span(),
                 "`#[track_energy]` needs a function with a body; annotate the implementation",
             )),

@@ -11,6 +11,8 @@ use proc_macro::TokenStream;
 #[cfg(feature = "expand")]
 mod args;
 #[cfg(feature = "expand")]
+mod arguments;
+#[cfg(feature = "expand")]
 mod attribute;
 #[cfg(feature = "expand")]
 mod body;
@@ -20,7 +22,11 @@ mod expand;
 mod future;
 #[cfg(feature = "expand")]
 mod item;
+#[cfg(feature = "expand")]
+mod opening;
 mod strip;
+#[cfg(feature = "expand")]
+mod value;
 
 /// Measures what a function, or a part of one, costs.
 ///
@@ -69,17 +75,70 @@ mod strip;
 /// | `name = ".."` | names the span | names it; alone, a phase | names it; alone, a phase |
 ///
 /// With each of them:
-/// * `items = expr` says how many items (tokens, sentences) the span processes: any integer or
-///   float. It is evaluated once, just after the span opened: on a function it sees the arguments,
-///   on a loop with a span for each iteration the variables of that iteration.
-/// * `unit = ".."` names the items; it needs `items`.
-/// * `crate = path` says where `ergometer` is, if not at `::ergometer`: for a renamed dependency or
-///   a re-export. Attributes inside the function take it over.
+///
+/// | option | |
+/// |---|---|
+/// | `items = expr` | how many items (tokens, sentences) the span processes: any integer or float |
+/// | `unit = ".."` | what the items are; needs `items` |
+/// | `index = expr` | the epoch's number in the record, for `epoch`; without it epochs are counted from 1 |
+/// | `sync = expr` | waits for a device before the span opens and before it closes: a closure or an `ergometer::Synchronize` |
+/// | `meter = expr` | the `&Meter` to measure with; without it the installed one |
+/// | `report` | prints the span's energy to the standard error output once it is known |
+/// | `crate = path` | where `ergometer` is, if not at `::ergometer`: a renamed dependency, a re-export |
 ///
 /// A span that is not named is called by its kind (`run`, `epoch`, `step`); a function that is
 /// neither an epoch nor a step is called by its own name. The name of an epoch is its split, such
-/// as `epoch, name = "train"` and `epoch, name = "valid"`. Names and units are string literals,
-/// constants, or macros such as `concat!`.
+/// as `epoch, name = "train"` and `epoch, name = "valid"`.
+///
+/// The expressions see what stands before the span's code: on a function its arguments, on a loop with
+/// a span for each iteration the variables of that iteration. They are evaluated once for each span,
+/// `items` and `index` just after it opened, the others just before; without a meter not at all.
+/// What `sync`, `meter` and `name` are given is borrowed, not moved.
+///
+/// * A **name** is a string literal, a constant, a macro such as `concat!`, or any other expression
+///   that is `AsRef<str>`: `name = self.name`, `phase = format!("layer {index}")`. Each different text
+///   becomes a row of its own in the record and stays in memory as long as the program, so there should
+///   be few. Constants are told by their upper case. `unit` takes literals, constants and macros.
+/// * **`items`** of a future's span are those that it has when it begins.
+/// * A number that **`index`** gives to a second epoch of the same name is not taken twice: that epoch
+///   gets the one after the largest, and the record says so. Negative numbers count as none.
+/// * **`sync`** is for devices that are asked and answer later, such as GPUs: without it their work of a
+///   step is found in the time in which they do it, which may be that of the next one. A reference is
+///   written with a star, `sync = *device`. While a panic unwinds nothing is waited for.
+/// * The **`meter`** of a function is also that of the statements inside it, except in functions that
+///   are declared inside, which have their own. A closure that outlives the function then has to be
+///   `move`.
+/// * **`report`** prints a line like `ergometer: run 'train': 12.304 s, 1.23 kJ ± 62.0 J, 100 W`, with
+///   twice the standard uncertainty, up to about a second after the span has ended, or when the
+///   meter is finished.
+/// * Attributes inside a function take over **`crate`**.
+///
+/// ```
+/// use ergometer::{Meter, track_energy};
+///
+/// #[track_energy(run, meter = meter, report)]
+/// fn resume(meter: &Meter, first: usize, names: &[String]) -> usize {
+///     let mut asked = std::cell::Cell::new(0);
+///     #[track_energy(epoch, name = "train", index = epoch, sync = || asked.set(0))]
+///     for epoch in first..first + 2 {
+///         #[track_energy(step, name = name)]
+///         for name in names {
+///             asked.set(asked.get() + name.len());
+///         }
+///     }
+///     asked.take()
+/// }
+///
+/// # use ergometer::{source::DomainKind, units::Watts};
+/// let meter = Meter::builder()
+///     // …
+/// #   .without_probe().fixed(DomainKind::Node, Watts::new(50.0))
+///     .start()?;
+/// assert_eq!(resume(&meter, 7, &["encoder".to_owned(), "decoder".to_owned()]), 0);
+/// let record = meter.finish()?;
+/// assert_eq!(record.epochs[1].index, 8);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 ///
 /// # Functions
 ///
@@ -91,7 +150,10 @@ mod strip;
 /// * A function that returns **`impl Future`**, `Pin<Box<dyn Future>>` or `BoxFuture` measures that
 ///   future in the same way, and not the making of it. This is also what `async-trait` makes of its
 ///   methods. Other types that happen to be futures are not seen: there the call is measured.
-/// * `items` cannot stand on these: put it on a loop or a block inside.
+/// * The options of an `async fn` are evaluated when it first runs; those of a function that returns a
+///   future when it is called. The latter cannot wait with `sync`.
+/// * Arguments are dropped where they would be without the attribute. Of an `async fn` only those that
+///   its body does not mention are dropped after the others, as the future around it holds them.
 ///
 /// ```
 /// use ergometer::track_energy;
@@ -151,7 +213,7 @@ mod strip;
 /// would without. As the last statement of a block, a span ends with the block. The attribute also
 /// works in closures, `async` blocks and functions within the annotated function, and inside
 /// `cfg_attr`. In the middle of an expression it goes on loops, blocks, `match`, `if` and `async`
-/// blocks.
+/// blocks; an `async` block is measured when it runs, wherever it stands.
 ///
 /// Without the feature `macros` of `ergometer` the attribute and those inside are taken away, unread, and
 /// what is left compiles as if they had never been there.

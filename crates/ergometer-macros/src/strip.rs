@@ -153,6 +153,11 @@ mod tests {
         check("#[::ergometer::track_energy(phase = \"p\")] { f() }", "{ f() }");
         check("#[cfg_attr(feature = \"m\", track_energy(step))] loop {}", "loop {}");
         check("#[track_energy = 1] loop {}", "loop {}");
+        check(
+            "#[track_energy(epoch, index = i, name = self.name, sync = || d.wait(), meter = &m, report)] \
+             for i in x {}",
+            "for i in x {}",
+        );
     }
 
     #[test]

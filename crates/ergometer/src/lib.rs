@@ -49,6 +49,7 @@
 //! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
 //! * `otlp`: `MeterBuilder::otlp`, live figures to an OpenTelemetry collector.
 //! * `prometheus`: `MeterBuilder::prometheus`, live figures where a Prometheus server reads them.
+//! * `tracing`: [`span::layer::EnergyLayer`], energy for spans of `tracing`.
 //!
 //! # Not covered
 //!
@@ -81,4 +82,6 @@ pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
 pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
-pub use span::{Kind, Span, span};
+#[cfg(feature = "tracing")]
+pub use span::layer::EnergyLayer;
+pub use span::{Kind, Span, Synchronize, span};

@@ -1,11 +1,23 @@
 //! All that macro output may name; not part of the public interface.
 
-pub use crate::span::{ItemCount, Kind, Label, Span};
+pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
+pub use std::option::Option::{None, Some};
+
+pub use crate::span::{
+    EpochNumber, ItemCount, Kind, Label, Opening, Span, Synchronize, Under, Waits,
+};
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
 #[inline]
 pub fn enter(label: Label) -> Span {
     Span::enter(label)
+}
+
+/// Whether the span is measured, and what is to be said of it worth working out.
+#[inline]
+#[must_use]
+pub fn is_open(span: &Span) -> bool {
+    span.is_open()
 }
 
 /// Tells how many items the span processes.
@@ -14,4 +26,50 @@ pub fn items(span: &Span, count: impl ItemCount) {
     span.items(count);
 }
 
-pub use crate::span::future::{Metered, metered};
+/// The installed meter.
+#[inline]
+#[must_use]
+pub fn installed() -> Under {
+    Under::installed()
+}
+
+/// This meter.
+#[must_use]
+pub fn meter(meter: &crate::Meter) -> Under {
+    Under::meter(meter)
+}
+
+/// Whether there is a meter.
+#[inline]
+#[must_use]
+pub fn is_on(under: Under) -> bool {
+    under.is_on()
+}
+
+/// Opens a span under this meter.
+#[inline]
+pub fn enter_under(under: Under, label: Label) -> Span {
+    under.enter(label)
+}
+
+/// A name that is made at run time.
+#[must_use]
+pub fn name<T: AsRef<str> + ?Sized>(text: &T) -> &'static str {
+    Label::remembered(text.as_ref())
+}
+
+/// Numbers an epoch.
+pub fn index(span: &Span, number: impl EpochNumber) {
+    span.index(number);
+}
+
+/// Has what the span took printed.
+pub fn report(span: &Span) {
+    span.report();
+}
+
+/// Waits now, and again when what it gives is dropped.
+#[must_use]
+pub fn waits<S: Synchronize + ?Sized>(device: Option<&S>) -> Waits<'_, S> {
+    Waits::for_edges(device)
+}

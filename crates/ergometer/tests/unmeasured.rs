@@ -11,9 +11,12 @@ impl Trainer {
     #[track_energy(run)]
     fn train(&self, epochs: u32) -> Result<u64, std::num::TryFromIntError> {
         let mut total = 0;
-        #[track_energy(epoch, name = "train")]
-        for _ in 0..epochs {
-            #[track_energy(phase = "steps")]
+        let device = || ();
+        #[track_energy(epoch, name = "train", index = epoch, sync = device)]
+        for epoch in 0..epochs {
+            device();
+            assert!(epoch < epochs);
+            #[track_energy(phase = format!("steps of {epoch}"), report)]
             #[ergometer::track_energy(step, items = batch.len(), unit = "tokens")]
             'batches: for batch in &self.batches {
                 #[cfg_attr(all(), track_energy(phase = "forward"), allow(unused_mut))]
@@ -32,7 +35,7 @@ impl Trainer {
     }
 }
 
-#[track_energy]
+#[track_energy(name = format!("{} values", values.len()), items = values.len(), report)]
 async fn evaluate(values: &[u32]) -> u32 {
     let mut most = 0;
     #[track_energy(step)]

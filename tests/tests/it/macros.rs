@@ -1,7 +1,10 @@
 //! `#[track_energy]`: what it accepts, what it says, and that it changes nothing else.
 
 mod control_flow;
+mod forms;
 mod futures;
+mod measured;
+mod options;
 mod recording;
 
 /// One call for both folders: cargo is started once, and cases share what it built.

@@ -23,3 +23,4 @@ mod report;
 mod scope;
 mod sources;
 mod spans;
+mod tracing;

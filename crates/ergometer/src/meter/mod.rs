@@ -113,6 +113,11 @@ impl Meter {
         self.inner.journal.as_deref()
     }
 
+    /// What spans know it by.
+    pub(crate) fn identity(&self) -> u64 {
+        self.inner.rings.meter
+    }
+
     /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
     pub fn span(&self, label: impl Into<Label>) -> Span {
         self.enter(label.into())

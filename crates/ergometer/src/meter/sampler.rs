@@ -142,7 +142,14 @@ impl Sampler {
                     self.give_up();
                     return;
                 }
-                Ok(Command::Nudge | Command::Drain | Command::Begun(_) | Command::Pin(_))
+                Ok(
+                    Command::Nudge
+                    | Command::Drain
+                    | Command::Begun(_)
+                    | Command::Pin(_)
+                    | Command::Number(..)
+                    | Command::Report(_),
+                )
                 | Err(RecvTimeoutError::Timeout) => {}
             }
             self.watch_the_clock();
@@ -177,6 +184,8 @@ impl Sampler {
                     asked = true;
                 }
                 (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
+                (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
+                (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
                 (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if asked {
@@ -279,6 +288,7 @@ impl Sampler {
 
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
     fn show(&mut self, settled: Timestamp, limit: Timestamp) {
+        self.ledger.said.print();
         let Some(start) = self.run_start else { return };
         let timelines = &self.timelines;
         let lines = || timelines.iter().filter(|line| !line.is_empty());

@@ -98,6 +98,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
              around them"
         ));
     }
+    warnings.extend(ledger.numbers.warning());
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 

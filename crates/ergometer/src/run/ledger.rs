@@ -8,7 +8,9 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use super::numbers::Numbers;
 use super::outlived::Outlived;
+use super::said::Said;
 use super::stats::StepStats;
 use crate::clock::Timestamp;
 use crate::meter::LiveSteps;
@@ -144,11 +146,14 @@ pub(crate) struct Ledger {
     open: HashMap<u64, Inside>,
     outlived: Outlived,
     pub epochs: Vec<EpochRow>,
-    epoch_counts: BTreeMap<&'static str, u64>,
+    /// Numbers of the epochs.
+    pub numbers: Numbers,
     /// Steps per split; a step outside every epoch counts under `run`.
     pub steps: BTreeMap<&'static str, StepStats>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
+    /// What is to be said of single spans, as soon as it is known.
+    pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
 }
@@ -193,9 +198,10 @@ impl Ledger {
             open: HashMap::new(),
             outlived: Outlived::default(),
             epochs: Vec::new(),
-            epoch_counts: BTreeMap::new(),
+            numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
+            said: Said::default(),
             log: None,
         }
     }
@@ -220,9 +226,10 @@ impl Ledger {
             open: self.open.clone(),
             outlived: self.outlived.clone(),
             epochs: Vec::new(),
-            epoch_counts: self.epoch_counts.clone(),
+            numbers: self.numbers.clone(),
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
+            said: Said::default(),
             log: None,
         }
     }
@@ -252,6 +259,7 @@ impl Ledger {
         let amount: Amount =
             timelines.iter().map(|line| line.between(mark.start, mark.end)).collect();
         let seconds = mark.end.since(mark.start).as_secs_f64();
+        self.said.close(mark, seconds, &amount, timelines);
         let inside = self.open.remove(&mark.id).unwrap_or_default();
         let parent = self.outlived.living(mark.parent);
         if mark.outlived {
@@ -295,9 +303,7 @@ impl Ledger {
         tiling: Option<Tiling>,
         timelines: &[Timeline],
     ) {
-        let count = self.epoch_counts.entry(mark.label.name).or_default();
-        *count += 1;
-        let index = *count;
+        let index = self.numbers.next(mark.id, mark.label.name);
         if let Some(stats) = &steps {
             self.count_steps(mark.label.name, stats);
         }

@@ -5,10 +5,12 @@ mod check;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;
+mod numbers;
 mod outlived;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
+mod said;
 mod stats;
 
 pub use rank::Rank;

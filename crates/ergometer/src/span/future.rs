@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::thread::{self, Scope};
-use super::{Label, Span};
+use super::{Label, Opening, Span};
 
 pin_project! {
     /// A future whose span lasts from its first poll to its completion or drop.
@@ -18,16 +18,31 @@ pin_project! {
     pub struct Metered<F> {
         #[pin]
         future: F,
-        label: Label,
+        opening: Opening,
         span: Option<Span>,
-        // The open spans of this future, while it is not being polled.
-        scopes: Vec<Scope>,
+        scopes: Scopes,
     }
 }
 
 /// Puts `future` under a span with `label` of the installed meter.
+///
+/// ```
+/// use ergometer::Kind;
+/// use ergometer::span::Label;
+/// use ergometer::span::future::metered;
+///
+/// let future = metered(Label::new(Kind::Phase, "fetch"), async { 7 });
+/// # let future = std::pin::pin!(future);
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # assert_eq!(future.poll(&mut context), std::task::Poll::Ready(7));
+/// ```
 pub const fn metered<F: Future>(label: Label, future: F) -> Metered<F> {
-    Metered { future, label, span: None, scopes: Vec::new() }
+    opened(Opening::new(label), future)
+}
+
+/// Puts `future` under the span that `opening` describes.
+pub const fn opened<F: Future>(opening: Opening, future: F) -> Metered<F> {
+    Metered { future, opening, span: None, scopes: Scopes::NEW }
 }
 
 impl<F: Future> Future for Metered<F> {
@@ -35,20 +50,98 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if this.span.is_none() {
-            this.scopes.extend(thread::innermost());
+        this.scopes.inside(|| {
+            if this.span.is_none() {
+                *this.span = Some(this.opening.enter());
+            }
+            let poll = this.future.poll(context);
+            if poll.is_ready() {
+                *this.span = None;
+            }
+            poll
+        })
+    }
+}
+
+pin_project! {
+    /// A future that takes the spans which it opens along, from poll to poll and from thread to
+    /// thread: a span may be held across its `.await`s.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scoped<F> {
+        #[pin]
+        future: F,
+        scopes: Scopes,
+    }
+}
+
+/// Lets `future` hold spans across its `.await`s.
+///
+/// ```
+/// use ergometer::span::future::scoped;
+///
+/// let future = scoped(async {
+///     let span = ergometer::span("fetch");
+///     span.items(7);
+///     std::future::ready(()).await;
+///     drop(span);
+/// });
+/// # let future = std::pin::pin!(future);
+/// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// # assert!(future.poll(&mut context).is_ready());
+/// ```
+pub const fn scoped<F: Future>(future: F) -> Scoped<F> {
+    Scoped { future, scopes: Scopes::NEW }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.scopes.inside(|| this.future.poll(context))
+    }
+}
+
+/// The open spans of a future, while it is not being polled.
+#[derive(Debug)]
+struct Scopes {
+    open: Vec<Scope>,
+    /// The span that it began in.
+    around: Option<Scope>,
+    begun: bool,
+    /// It went on after the poll in which it began, so that the spans around may end before it.
+    lent: bool,
+}
+
+impl Scopes {
+    const NEW: Self = Self { open: Vec::new(), around: None, begun: false, lent: false };
+
+    /// Exchanges the thread's open spans for the future's while it is polled. Those of its first poll
+    /// are inside the span that is open then.
+    fn inside<R>(&mut self, poll: impl FnOnce() -> Poll<R>) -> Poll<R> {
+        if !self.begun {
+            self.begun = true;
+            self.around = thread::innermost();
+            self.open.extend(self.around);
         }
         // Gives the thread its own spans back also when the future panics.
-        let exchanged = Exchanged::new(this.scopes);
-        if this.span.is_none() {
-            *this.span = Some(Span::enter(*this.label));
-        }
-        let poll = this.future.poll(context);
-        if poll.is_ready() {
-            *this.span = None;
-        }
+        let exchanged = Exchanged::new(&mut self.open);
+        let poll = poll();
         drop(exchanged);
+        if poll.is_pending() && !self.lent && self.around.is_some() {
+            self.lent = true;
+            thread::lend();
+        }
         poll
+    }
+}
+
+impl Drop for Scopes {
+    fn drop(&mut self) {
+        if let Some(around) = self.around.filter(|_| self.lent) {
+            thread::give_back(around);
+        }
     }
 }
 

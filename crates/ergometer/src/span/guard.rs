@@ -59,6 +59,18 @@ impl Span {
         }
     }
 
+    /// A span that does nothing.
+    #[inline]
+    pub(super) const fn closed() -> Self {
+        Self(None)
+    }
+
+    /// Its meter and its own identity; `None` of a span that does nothing.
+    #[inline]
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        self.0.as_ref().map(|open| (open.meter, open.id))
+    }
+
     /// Ends the span at `end` rather than at the present moment; never before it began.
     ///
     /// For callers that took the timestamp themselves, so that one span ends exactly where the next

@@ -6,8 +6,13 @@
 
 pub mod future;
 mod guard;
+#[cfg(feature = "tracing")]
+pub mod layer;
+mod name;
+mod opening;
 pub(crate) mod ring;
 mod sync;
+mod synchronize;
 mod thread;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +21,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use guard::{Span, span};
+pub use opening::{EpochNumber, Opening, Under};
+pub use synchronize::{Synchronize, Waits};
 
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -119,6 +126,10 @@ impl From<Kind> for Label {
 }
 
 /// A count of items: any integer or float.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no count of items",
+    label = "expected an integer or a float"
+)]
 pub trait ItemCount {
     /// The count as a float.
     fn to_count(self) -> f64;

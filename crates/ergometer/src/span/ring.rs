@@ -48,6 +48,10 @@ pub(crate) enum Command {
     Start(Timestamp),
     /// Wait until a budget is spent.
     Watch(crate::meter::Watch),
+    /// This epoch, by its span's identity, has this number.
+    Number(u64, u64),
+    /// Say what this span took as soon as it is known.
+    Report(u64),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.
@@ -189,6 +193,11 @@ impl Writer {
     /// Tells it that a run or an epoch began.
     pub(super) fn begun(&self, mark: Mark) {
         let _ = self.commands.send(Command::Begun(mark));
+    }
+
+    /// Sends any other word.
+    pub(super) fn tell(&self, command: Command) {
+        let _ = self.commands.send(command);
     }
 
     #[cold]

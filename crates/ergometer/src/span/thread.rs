@@ -7,13 +7,26 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Label;
-use super::ring::{Mark, NO_SPAN, Writer};
+use super::ring::{Command, Mark, NO_SPAN, Writer};
 
 /// An open span, and the meter it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
+    /// In the bits of [`Scope::LENT`], how many futures began inside it and may outlive it.
     meter: u64,
     span: u64,
+}
+
+impl Scope {
+    const LENT: u64 = 1 << 48;
+
+    fn meter(self) -> u64 {
+        self.meter % Self::LENT
+    }
+
+    fn is_lent(self) -> bool {
+        self.meter >= Self::LENT
+    }
 }
 
 /// A span as it is opened: its identity, the span around it, and its label as one word.
@@ -94,6 +107,16 @@ pub(super) fn begun(meter: u64, mark: Mark) {
     });
 }
 
+/// Sends a word to the thread of `meter`.
+#[cold]
+pub(super) fn tell(meter: u64, command: Command) {
+    with(|thread| {
+        if let Some(writer) = thread.writer(meter) {
+            writer.tell(command);
+        }
+    });
+}
+
 /// Exchanges this thread's open spans for others: a future takes its own along.
 pub(super) fn swap_scopes(other: &mut Vec<Scope>) {
     with(|thread| std::mem::swap(&mut thread.scopes, other));
@@ -101,7 +124,81 @@ pub(super) fn swap_scopes(other: &mut Vec<Scope>) {
 
 /// The innermost open span of this thread, for a future that is about to begin.
 pub(super) fn innermost() -> Option<Scope> {
-    with(|thread| thread.scopes.last().copied()).flatten()
+    with(|thread| {
+        let scope = thread.scopes.last()?;
+        Some(Scope { meter: scope.meter(), ..*scope })
+    })
+    .flatten()
+}
+
+/// A future that began inside the open spans of this thread goes on later: they may end before it.
+pub(super) fn lend() {
+    with(|thread| {
+        for scope in &mut thread.scopes {
+            scope.meter = scope.meter.saturating_add(Scope::LENT);
+        }
+    });
+}
+
+/// A future that [`lend`] was called for is gone; `around` was the innermost span then.
+pub(super) fn give_back(around: Scope) {
+    with(|thread| {
+        let index = thread.scopes.iter().rposition(|scope| scope.span == around.span);
+        for scope in thread.scopes.iter_mut().take(index.map_or(0, |index| index + 1)) {
+            if scope.is_lent() {
+                scope.meter -= Scope::LENT;
+            }
+        }
+    });
+}
+
+/// Opens a span inside the one that is innermost here; if that is not inside `around`, inside `around`.
+/// Gives it with its scope, which is not entered; `None` of a span that does nothing.
+#[cfg(feature = "tracing")]
+pub(super) fn open_inside(
+    around: Option<Scope>,
+    open: impl FnOnce() -> super::Span,
+) -> Option<(super::Span, Scope)> {
+    let is_here = |thread: &mut Thread| {
+        around.is_some_and(|around| thread.scopes.iter().any(|scope| scope.span == around.span))
+    };
+    let mut elsewhere: Vec<Scope> = match around {
+        Some(around) if !with(is_here)? => vec![Scope { meter: around.meter(), ..around }],
+        _ => return entered_by(open),
+    };
+    swap_scopes(&mut elsewhere);
+    let opened = entered_by(open);
+    swap_scopes(&mut elsewhere);
+    opened
+}
+
+#[cfg(feature = "tracing")]
+fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)> {
+    let span = open();
+    let (_, id) = span.identity()?;
+    with(|thread| thread.scopes.pop_if(|scope| scope.span == id))
+        .flatten()
+        .map(|scope| (span, scope))
+}
+
+/// Goes on inside an open span.
+#[cfg(feature = "tracing")]
+pub(super) fn enter(scope: Scope) {
+    with(|thread| thread.scopes.push(scope));
+}
+
+/// Leaves an open span without ending it; takes note of what goes on inside it.
+#[cfg(feature = "tracing")]
+pub(super) fn exit(left: &mut Scope) {
+    with(|thread| {
+        let index = thread.scopes.iter().rposition(|scope| scope.span == left.span)?;
+        let scope = thread.scopes.remove(index);
+        let inside = thread.scopes[index..].iter().any(|inside| inside.meter() == scope.meter());
+        if !left.is_lent() && (scope.is_lent() || inside) {
+            left.meter = left.meter.saturating_add(Scope::LENT);
+        }
+        Some(())
+    });
 }
 
 impl Thread {
@@ -144,7 +241,7 @@ impl Thread {
 
     #[cold]
     fn innermost_of(&self, meter: u64) -> u64 {
-        let scope = self.scopes.iter().rev().find(|scope| scope.meter == meter);
+        let scope = self.scopes.iter().rev().find(|scope| scope.meter() == meter);
         scope.map_or(NO_SPAN, |scope| scope.span)
     }
 
@@ -153,9 +250,9 @@ impl Thread {
     #[inline]
     fn close(&mut self, span: u64) -> bool {
         match self.scopes.last() {
-            Some(scope) if scope.span == span => {
+            Some(&scope) if scope.span == span => {
                 self.scopes.pop();
-                true
+                !scope.is_lent()
             }
             _ => self.close_out_of_order(span),
         }
@@ -167,7 +264,8 @@ impl Thread {
         match self.scopes.iter().rposition(|scope| scope.span == span) {
             Some(index) => {
                 let ended = self.scopes.remove(index);
-                self.scopes[index..].iter().all(|inside| inside.meter != ended.meter)
+                let inside = |scope: &Scope| scope.meter() == ended.meter();
+                !ended.is_lent() && !self.scopes[index..].iter().any(inside)
             }
             None => thread_of(self.next) == thread_of(span),
         }

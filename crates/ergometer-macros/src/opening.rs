@@ -1,0 +1,251 @@
+//! The generated code that opens and closes spans.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Expr, Ident, Path};
+
+use crate::args::{Args, Kind};
+use crate::value::Name;
+
+/// What the code around a span says about it.
+#[derive(Clone)]
+pub(crate) struct Around {
+    pub(crate) library: Path,
+    /// The variable with the meter of the annotated function, if that is not the installed one.
+    pub(crate) meter: Option<Ident>,
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+pub(crate) enum What<'a> {
+    /// A function with its name.
+    Function(&'a Ident),
+    /// The so many-th statement of a function.
+    Statement(usize),
+}
+
+/// The statements that open a span, and those that close it before the end of their block.
+pub(crate) struct Guard {
+    pub(crate) open: TokenStream,
+    pub(crate) close: TokenStream,
+}
+
+impl Around {
+    pub(crate) fn library<'a>(&'a self, args: &'a Args) -> &'a Path {
+        args.library.as_ref().unwrap_or(&self.library)
+    }
+
+    /// A span in a local variable.
+    ///
+    /// `by_hand` of one that is closed before its block ends. `conditions` are `#[cfg(..)]` under which
+    /// all of it stands.
+    pub(crate) fn guard(
+        &self,
+        args: &Args,
+        what: What<'_>,
+        conditions: &TokenStream,
+        by_hand: bool,
+    ) -> Guard {
+        let library = self.library(args);
+        let site = Span::mixed_site();
+        let used = by_hand || args.items.is_some() || args.index.is_some() || args.report;
+        let name = what.variable(if used { "energy_span" } else { "_energy_span" });
+        let mut open = TokenStream::new();
+        let mut close = quote_spanned!(site=> #conditions { let _closed = #name; });
+
+        let needs_meter = args.sync.is_some() || matches!(args.name, Some(Name::Made(_)));
+        let meter = self.meter(args, what, needs_meter);
+        if let Some((variable, value)) = &meter
+            && let Some(value) = value
+        {
+            open.extend(quote_spanned!(site=> #conditions let #variable = #value;));
+        }
+        let meter = meter.map(|(variable, _)| variable);
+        let is_on =
+            meter.as_ref().map(|meter| quote_spanned!(site=> #library::private::is_on(#meter)));
+
+        let waits = args.sync.as_ref().map(|device| {
+            let (device_name, waits) =
+                (what.variable("energy_sync"), what.variable("energy_waits"));
+            open.extend(quote_spanned! {site=>
+                #conditions
+                let #device_name = if #is_on {
+                    #library::private::Some(&(#device))
+                } else {
+                    #library::private::None
+                };
+                #conditions
+                let #waits = #library::private::waits(#device_name);
+            });
+            waits
+        });
+
+        let label = self.label(args, what, is_on.as_ref());
+        open.extend(match meter {
+            Some(meter) => quote_spanned! {site=>
+                #conditions
+                let #name = #library::private::enter_under(#meter, #label);
+            },
+            None => {
+                quote_spanned!(site=> #conditions let #name = #library::private::enter(#label);)
+            }
+        });
+        if let Some(waits) = waits {
+            // Declared after the span, so that it waits before the span closes.
+            let last = what.variable(if by_hand { "energy_last" } else { "_energy_last" });
+            open.extend(quote_spanned!(site=> #conditions let #last = #waits;));
+            close = quote_spanned!(site=> #conditions { let _closed = #last; } #close);
+        }
+        if let Some(count) = &args.items {
+            open.extend(quote_spanned! {site=>
+                #conditions
+                if #library::private::is_open(&#name) {
+                    #library::private::items(&#name, #count);
+                }
+            });
+        }
+        if let Some(number) = &args.index {
+            open.extend(quote_spanned! {site=>
+                #conditions
+                if #library::private::is_open(&#name) {
+                    #library::private::index(&#name, #number);
+                }
+            });
+        }
+        if args.report {
+            open.extend(quote_spanned!(site=> #conditions #library::private::report(&#name);));
+        }
+        Guard { open, close }
+    }
+
+    /// The variable that holds the meter of a span, and what it is to be set to if it is a new one;
+    /// `None` where the installed meter is asked for directly.
+    pub(crate) fn meter(
+        &self,
+        args: &Args,
+        what: What<'_>,
+        needed: bool,
+    ) -> Option<(Ident, Option<TokenStream>)> {
+        let library = self.library(args);
+        let site = Span::mixed_site();
+        if let Some(meter) = &args.meter {
+            let at = site.located_at(meter.span());
+            let meter = quote_spanned!(at=> #library::private::meter(&(#meter)));
+            return Some((what.variable("energy_meter"), Some(meter)));
+        }
+        if let Some(meter) = &self.meter {
+            return Some((meter.clone(), None));
+        }
+        let installed = quote_spanned!(site=> #library::private::installed());
+        needed.then(|| (what.variable("energy_meter"), Some(installed)))
+    }
+
+    /// The expression that makes the span's label; `is_on` is needed for names that are made.
+    pub(crate) fn label(
+        &self,
+        args: &Args,
+        what: What<'_>,
+        is_on: Option<&TokenStream>,
+    ) -> TokenStream {
+        let library = self.library(args);
+        let site = Span::mixed_site();
+        let name = match &args.name {
+            None => what.default_name(args.kind).into_token_stream(),
+            Some(Name::Constant(name)) => name.into_token_stream(),
+            Some(Name::Made(name)) => quote_spanned! {site.located_at(name.span())=>
+                if #is_on { #library::private::name(&(#name)) } else { "" }
+            },
+        };
+        let kind = match (args.kind, what) {
+            (Some(Kind::Run), _) => "Run",
+            (Some(Kind::Epoch), _) => "Epoch",
+            (Some(Kind::Step), _) => "Step",
+            (Some(Kind::Phase), _) | (None, What::Statement(_)) => "Phase",
+            (None, What::Function(_)) => "Function",
+        };
+        let kind = Ident::new(kind, site);
+        let unit = args.unit.as_ref().map(|unit| quote_spanned!(site=> .with_unit(#unit)));
+        quote_spanned! {site=>
+            #library::private::Label::new(#library::private::Kind::#kind, #name) #unit
+        }
+    }
+}
+
+impl What<'_> {
+    fn variable(self, stem: &str) -> Ident {
+        let site = Span::mixed_site();
+        match self {
+            Self::Function(_) => Ident::new(stem, site),
+            Self::Statement(number) => format_ident!("{stem}_{number}", span = site),
+        }
+    }
+
+    fn default_name(self, kind: Option<Kind>) -> String {
+        match (kind, self) {
+            (None | Some(Kind::Run), Self::Function(name)) => name.unraw().to_string(),
+            (kind, _) => kind.unwrap_or(Kind::Phase).word().to_owned(),
+        }
+    }
+}
+
+/// A span that a future takes along, for a function that returns the future.
+pub(crate) struct Opening {
+    /// Statements at the beginning of the function.
+    pub(crate) prepare: TokenStream,
+    library: Path,
+    /// The function that takes it, and its argument.
+    taker: Ident,
+    argument: TokenStream,
+}
+
+impl Opening {
+    /// Everything but `sync`, which futures have no place for.
+    pub(crate) fn new(around: &Around, args: &Args, what: What<'_>) -> Self {
+        let library = around.library(args).clone();
+        let site = Span::mixed_site();
+        let made = matches!(args.name, Some(Name::Made(_)));
+        let plain = !made
+            && !args.report
+            && args.items.is_none()
+            && args.index.is_none()
+            && args.meter.is_none();
+        if plain {
+            let argument = around.label(args, what, None);
+            let taker = Ident::new("metered", site);
+            return Self { prepare: TokenStream::new(), library, taker, argument };
+        }
+        let Some((meter, value)) = around.meter(args, what, true) else {
+            unreachable!("a meter is there when it is needed");
+        };
+        let value = value.map(|value| quote_spanned!(site=> let #meter = #value;));
+        let is_on = quote_spanned!(site=> true);
+        let label = around.label(args, what, Some(&is_on));
+        let items = args.items.as_ref().map(|count| quote_spanned!(site=> .items(#count)));
+        let index = args.index.as_ref().map(|number| quote_spanned!(site=> .index(#number)));
+        let report = args.report.then(|| quote_spanned!(site=> .report()));
+        let unnamed = Args { kind: args.kind, ..Args::default() };
+        let unmeasured =
+            Around { library: library.clone(), meter: None }.label(&unnamed, what, None);
+        let opening = what.variable("energy_opening");
+        let prepare = quote_spanned! {site=>
+            #value
+            let #opening = if #library::private::is_on(#meter) {
+                #library::private::Opening::new(#label).under(#meter) #items #index #report
+            } else {
+                #library::private::Opening::new(#unmeasured)
+            };
+            let _ = #opening;
+        };
+        let argument = opening.into_token_stream();
+        Self { prepare, library, taker: Ident::new("opened", site), argument }
+    }
+
+    /// `metered(label, future)`
+    pub(crate) fn metered(&self, future: &Expr) -> Expr {
+        let Self { library, taker, argument, .. } = self;
+        let site = Span::mixed_site();
+        Expr::Verbatim(quote_spanned!(site=> #library::private::#taker(#argument, #future)))
+    }
+}

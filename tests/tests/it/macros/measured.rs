@@ -1,0 +1,227 @@
+//! What the options leave in a real meter's record.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ergometer::run::record::{Record, SpanNode};
+use ergometer::{Kind, Meter, Synchronize, track_energy};
+
+use crate::accounting::{two_domains, work};
+use crate::child;
+
+fn node<'a>(nodes: &'a [SpanNode], name: &str) -> &'a SpanNode {
+    nodes.iter().find(|node| node.name == name).unwrap_or_else(|| panic!("no {name}: {nodes:?}"))
+}
+
+fn numbers(record: &Record, split: &str) -> Vec<u64> {
+    record.epochs.iter().filter(|epoch| epoch.split == split).map(|epoch| epoch.index).collect()
+}
+
+#[track_energy(run, meter = meter)]
+fn resumed(meter: &Meter, first: usize) {
+    #[track_energy(epoch, name = "train", index = epoch)]
+    for epoch in first..first + 3 {
+        #[track_energy(epoch, name = "valid")]
+        for _ in 0..epoch % 2 {}
+    }
+}
+
+#[test]
+fn epochs_have_the_numbers_that_they_were_given() {
+    let meter = two_domains();
+    resumed(&meter, 7);
+    let record = meter.finish().unwrap();
+    assert_eq!(numbers(&record, "train"), [7, 8, 9]);
+    assert_eq!(numbers(&record, "valid"), [1, 2]);
+    assert!(!record.warnings.iter().any(|line| line.contains("number")), "{:?}", record.warnings);
+}
+
+#[test]
+fn a_number_that_is_given_twice_is_counted_on() {
+    let meter = two_domains();
+    resumed(&meter, 0);
+    resumed(&meter, 1);
+    let record = meter.finish().unwrap();
+    assert_eq!(numbers(&record, "train"), [0, 1, 2, 3, 4, 5]);
+    let warning = record.warnings.iter().find(|line| line.contains("number")).unwrap();
+    assert!(warning.starts_with("3 epochs were given a number"), "{warning}");
+}
+
+#[test]
+fn a_journal_has_the_given_number_while_the_epoch_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = Meter::builder()
+        .without_probe()
+        .fixed(ergometer::source::DomainKind::Node, ergometer::units::Watts::new(50.0))
+        .journal(folder.path())
+        .start()
+        .unwrap();
+    let journal = meter.journal().unwrap().to_owned();
+    let epoch = meter.enter(ergometer::span::Label::new(Kind::Epoch, "train"));
+    epoch.index(42_u32);
+    epoch.index(-1_i32);
+    // Dropped before it is finished: the journal is all that there is.
+    drop(meter);
+    let record = recovered(&journal);
+    assert_eq!(numbers(&record, "train"), [42]);
+    drop(epoch);
+}
+
+/// The record of a journal whose meter is closing it.
+fn recovered(journal: &std::path::Path) -> Record {
+    let begin = Instant::now();
+    loop {
+        if let Ok(record) = Record::recover(journal)
+            && !record.epochs.is_empty()
+        {
+            return record;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(20), "no epoch in the journal");
+        thread::yield_now();
+    }
+}
+
+#[track_energy(run, meter = meter)]
+fn named(meter: &Meter, layers: &[String]) {
+    #[track_energy(step)]
+    for _ in 0..2 {
+        for layer in layers {
+            #[track_energy(phase = layer)]
+            work(Duration::ZERO);
+        }
+    }
+    #[track_energy(phase = format!("{} layers", layers.len()))]
+    work(Duration::ZERO);
+}
+
+#[test]
+fn equal_names_are_one_row() {
+    let meter = two_domains();
+    named(&meter, &["encoder".to_owned(), "decoder".to_owned()]);
+    let record = meter.finish().unwrap();
+    let run = node(&record.spans, "named");
+    assert_eq!(node(&run.children, "2 layers").count, 1);
+    let step = node(&run.children, "step");
+    let rows = |name| (node(&step.children, name).count, node(&step.children, name).kind);
+    assert_eq!(rows("encoder"), (2, Kind::Phase));
+    assert_eq!(rows("decoder"), (2, Kind::Phase));
+    assert_eq!(step.children.len(), 2);
+}
+
+/// A device that works off its queue when it is waited for.
+struct Queue;
+
+const QUEUED: Duration = Duration::from_millis(20);
+
+impl Synchronize for Queue {
+    fn synchronize(&self) {
+        work(QUEUED);
+    }
+}
+
+#[track_energy(meter = meter)]
+fn asks(meter: &Meter, queue: &Queue) {
+    #[track_energy(phase = "asked", sync = *queue)]
+    let number = 1;
+    #[track_energy(phase = "closure", sync = || queue.synchronize())]
+    let next = number + 1;
+    assert_eq!(next, 2);
+}
+
+#[test]
+fn what_a_device_has_queued_is_inside_and_what_was_queued_before_is_not() {
+    let meter = two_domains();
+    asks(&meter, &Queue);
+    let record = meter.finish().unwrap();
+    let function = node(&record.spans, "asks");
+    for name in ["asked", "closure"] {
+        let asked = node(&function.children, name);
+        assert!(asked.seconds >= QUEUED.as_secs_f64(), "{name}: {} s", asked.seconds);
+    }
+    // The device is waited for four times, twice within the function alone.
+    let inside: f64 = function.children.iter().map(|child| child.seconds).sum();
+    assert!(function.seconds - inside >= 2.0 * QUEUED.as_secs_f64(), "{}", function.seconds);
+}
+
+/// Is pending once.
+async fn yields() {
+    let mut polled = false;
+    poll_fn(|_| if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending })
+        .await;
+}
+
+#[track_energy(step, meter = &meter, items = count, unit = "tokens", name = format!("batch of {count}"))]
+async fn batch(meter: Meter, count: u32) {
+    #[track_energy(phase = "first half")]
+    yields().await;
+    #[track_energy(phase = "second half")]
+    yields().await;
+}
+
+/// Polls each time on a new thread, between spans of that thread's own.
+fn poll_on_threads(meter: &Meter, mut future: Pin<Box<dyn Future<Output = ()> + Send>>) {
+    loop {
+        let meter = meter.clone();
+        let (polled, again) = thread::spawn(move || {
+            let _own = meter.enter(ergometer::span::Label::new(Kind::Phase, "thread"));
+            let mut context = Context::from_waker(Waker::noop());
+            (future.as_mut().poll(&mut context), future)
+        })
+        .join()
+        .unwrap();
+        future = again;
+        if polled.is_ready() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn the_items_of_a_future_that_moves_between_threads() {
+    let meter = two_domains();
+    poll_on_threads(&meter, Box::pin(batch(meter.clone(), 40)));
+    let record = meter.finish().unwrap();
+    let items = record.steps["run"].items.as_ref().unwrap();
+    assert_eq!((items.count, items.unit.as_str()), (40.0, "tokens"));
+    // It began inside the first thread's span, and went on when that was over.
+    let threads = node(&record.spans, "thread");
+    assert_eq!(threads.count, 3);
+    let batch = node(&record.spans, "batch of 40");
+    assert_eq!(node(&batch.children, "first half").count, 1);
+    assert_eq!(node(&batch.children, "second half").count, 1);
+    assert!(record.warnings.iter().all(|line| !line.contains("open")), "{:?}", record.warnings);
+}
+
+#[track_energy(run, meter = meter, report)]
+fn told(meter: &Meter) {
+    #[track_energy(epoch, name = "train", report)]
+    for _ in 0..2 {
+        work(Duration::from_millis(5));
+    }
+    #[track_energy(phase = "quiet")]
+    work(Duration::ZERO);
+}
+
+#[test]
+fn reported_spans_are_printed_once_with_their_energy() {
+    const NAME: &str = "macros::measured::reported_spans_are_printed_once_with_their_energy";
+    if child::is_one() {
+        let meter = two_domains();
+        told(&meter);
+        let _ = meter.finish().unwrap();
+        return;
+    }
+    let output = child::of(NAME, &[]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let told: Vec<&str> = errors.lines().filter(|line| line.starts_with("ergometer: ")).collect();
+    let [first, second, run] = told[..] else { panic!("{errors}") };
+    for epoch in [first, second] {
+        assert!(epoch.starts_with("ergometer: epoch 'train': 0.0"), "{epoch}");
+        assert!(epoch.contains(" J ± ") && epoch.ends_with(" W"), "{epoch}");
+    }
+    assert!(run.starts_with("ergometer: run 'told': "), "{run}");
+}

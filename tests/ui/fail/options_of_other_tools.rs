@@ -1,0 +1,12 @@
+use ergometer::track_energy;
+
+#[track_energy(run, budget = "2 kWh")]
+fn limited() {}
+
+#[track_energy(step, skip(model), level = "debug")]
+fn traced() {}
+
+fn main() {
+    limited();
+    traced();
+}
