@@ -73,9 +73,9 @@
 //! # What is not covered
 //!
 //! * Marks are of the host's clock. A GPU runs behind the host: work that is queued when a step ends
-//!   is done in the next one, and the last work of an epoch after it. Metrics that read the loss, as
-//!   Burn's own do, wait for the device about once a step, which keeps this to a step or two; energies
-//!   of epochs and runs barely change. Where single steps matter, call `Device::sync` at the end of
+//!   is done in the next one. At the end of an epoch the loader waits for its device, so that epochs are
+//!   exact; metrics that read the loss, as Burn's own do, wait for it about once a step, which keeps the
+//!   rest to a step or two. Where single steps matter, call `Device::sync` at the end of
 //!   the model's step. The `flex` backend runs on the calling thread, so there marks are exact.
 //! * Under Burn's multi-device strategies the first device's loader marks; see [`MeteredLoader`].
 //! * Gradient accumulation is not seen: a step is one batch, not one update of the weights.

@@ -56,7 +56,9 @@ fn run(args: &Args) -> Result<(), Failure> {
 
     let model = Elmo::new(&options, corpus.vocabulary(), &device.clone().autodiff());
     let parameters = model.num_params();
-    let outcome = training::train(Trainer::new(&corpus, &plan, &device, &args.train), model)?;
+    let trainer = Trainer::new(&corpus, &plan, &device, &args.train);
+    trainer.tell(&meter)?;
+    let outcome = training::train(trainer, model)?;
 
     harness::finish(
         &meter,

@@ -16,7 +16,7 @@ mod shown;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use ergometer::track_energy;
+use ergometer::{Meter, track_energy};
 use harness::{Failure, Losses, TrainArgs};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -63,6 +63,20 @@ impl<'a> Trainer<'a> {
             rng: StdRng::seed_from_u64(args.seed),
             shown: Shown::new(args.quiet),
         }
+    }
+
+    /// Tells the meter what is planned, so that it can forecast what the run will cost.
+    pub fn tell(&self, meter: &Meter) -> Result<(), Failure> {
+        let train = self.corpus.train.iter();
+        let train =
+            self.plan.batches(self.corpus, train, self.plan.steps).map_err(Failure::usage)?;
+        let valid = self.held_out()?;
+        meter.plan(|plan| {
+            plan.epochs = self.plan.epochs as u64;
+            plan.train_steps = train.len() as u64;
+            plan.valid_steps = valid.len() as u64;
+        });
+        Ok(())
     }
 }
 
@@ -153,7 +167,7 @@ impl<'a> Trainer<'a> {
         self.shown.pass(Part::Valid, steps);
         let mut memory = model.start(batches.lanes(), &self.device);
         let mut total = 0.0;
-        #[track_energy(step, items = batch.tokens(), unit = "tokens")]
+        #[track_energy(step, name = "valid", items = batch.tokens(), unit = "tokens")]
         for (step, batch) in (1..).zip(batches) {
             let (loss, next) = self.full_loss(model, &batch, memory);
             (total, memory) = (total + loss, next);

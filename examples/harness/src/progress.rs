@@ -10,6 +10,8 @@ use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
     MetricsRendererTraining,
 };
+use ergometer::units::KilowattHours;
+use ergometer_burn::ForecastMetric;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::loss::TokenLossMetric;
@@ -56,6 +58,8 @@ struct State {
     loss: Option<f64>,
     /// The last joules a step, when a metric with that unit is registered.
     joules: Option<f64>,
+    /// What the whole run is expected to draw, kilowatt-hours.
+    forecast: Option<f64>,
     losses: Losses,
 }
 
@@ -72,6 +76,7 @@ impl Progress {
             split: String::new(),
             loss: None,
             joules: None,
+            forecast: None,
             losses: Losses::default(),
         })))
     }
@@ -98,6 +103,8 @@ impl State {
                 let curve = if valid { &mut self.losses.valid } else { &mut self.losses.train };
                 curve.0.push(*loss);
             }
+        } else if name == ForecastMetric::NAME {
+            self.forecast = Some(value.current());
         } else if unit.as_deref() == Some("J") {
             self.joules = Some(value.current());
         }
@@ -108,7 +115,8 @@ impl State {
     fn message(&self) -> String {
         let loss = self.loss.map(|loss| format!("loss {loss:.3}"));
         let joules = self.joules.map(|joules| format!("{joules:.3} J/step"));
-        [loss, joules].into_iter().flatten().collect::<Vec<_>>().join("  ")
+        let forecast = self.forecast.map(|kwh| format!("{} in all", KilowattHours::new(kwh)));
+        [loss, joules, forecast].into_iter().flatten().collect::<Vec<_>>().join("  ")
     }
 
     fn start_split(&mut self, split: &str, total: usize) {

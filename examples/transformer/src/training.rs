@@ -118,14 +118,16 @@ impl Run<'_> {
 
         let (train, valid) = (Arc::new(train), Arc::new(valid));
         let mut training = match self.meter {
-            Some(meter) => SupervisedTraining::metered(meter, artifacts.path(), train, valid),
-            None => SupervisedTraining::new(artifacts.path(), train, valid),
+            Some(meter) => SupervisedTraining::metered(meter, artifacts.path(), train, valid)
+                .planned_epochs(meter, recipe.epochs),
+            None => {
+                SupervisedTraining::new(artifacts.path(), train, valid).num_epochs(recipe.epochs)
+            }
         }
         .metrics((TokenLossMetric::new(),))
         .with_metric_logger(FileMetricLogger::new(artifacts.path()))
         .with_application_logger(None)
-        .renderer(Box::new(progress.clone()))
-        .num_epochs(recipe.epochs);
+        .renderer(Box::new(progress.clone()));
         if let Some(batches) = recipe.accumulation {
             training = training.grads_accumulation(batches);
         }
