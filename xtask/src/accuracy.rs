@@ -1,15 +1,17 @@
 //! `cargo xtask accuracy`: how far the numbers are off, written to `docs/accuracy.md`.
 
+mod forecasts;
+
 use std::path::PathBuf;
 
 use crate::bench_models::simulate;
 use crate::stop::{Doing, Stop};
 use crate::workspace;
 
-/// Hold the meter against simulated boards whose energy is known exactly, and the CPU model against
-/// machines it was not fitted to
+/// Hold the meter against simulated boards whose energy is known exactly, the CPU model against
+/// machines it was not fitted to, and forecasts against what runs came to
 ///
-/// It takes two minutes and wants the machine for itself.
+/// It takes a quarter of an hour and wants the machine for itself.
 #[derive(Debug, clap::Args)]
 pub struct Accuracy {
     /// Seed of the windows and of the boards' phases
@@ -43,10 +45,11 @@ impl Accuracy {
         let line = workspace::typed(&cargo);
         let run = cargo.stderr(std::process::Stdio::inherit()).output();
         let run = run.doing(format!("run `{line}`"))?;
-        let page = String::from_utf8_lossy(&run.stdout);
+        let mut page = String::from_utf8_lossy(&run.stdout).into_owned();
         if !run.status.success() {
             return Err(Stop::failed(format!("`{line}` did not run to its end: {}", run.status)));
         }
+        page += &forecasts::section()?;
         print!("{page}");
         let out = workspace::root().join(&self.out);
         if let Some(folder) = out.parent() {

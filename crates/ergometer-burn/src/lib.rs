@@ -90,6 +90,7 @@ mod profiled;
 mod rank;
 mod resolved;
 mod stopping;
+mod synced;
 mod total;
 mod training;
 
@@ -98,5 +99,11 @@ pub use loader::MeteredLoader;
 pub use metric::{EnergyMetric, ItemEnergyMetric, PowerMetric, StepMetric};
 pub use profiled::Profiled;
 pub use stopping::EnergyEarlyStopping;
+pub use synced::Synced;
 pub use total::{CarbonMetric, CostMetric, ForecastMetric, RunMetric, TotalEnergyMetric};
 pub use training::EnergyTraining;
+
+/// The programs of the guide.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+pub struct Guide;

@@ -82,6 +82,12 @@ pub struct Forecast {
 }
 
 impl Forecast {
+    /// Whether everything that was planned is done, so that this is what it came to.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.joules.high <= self.joules.value
+    }
+
     /// The expected energy of the whole run.
     #[must_use]
     pub const fn energy(&self) -> Joules {
@@ -334,6 +340,7 @@ mod tests {
         }
         let last = forecasts.last().unwrap();
         assert!((last.joules.value - total).abs() < 1e-6 && last.progress > 0.999, "{last:?}");
+        assert!(last.is_final() && !forecasts[0].is_final());
     }
 
     #[test]

@@ -102,7 +102,8 @@ fn a_planned_run_is_foreseen() {
     let forecasts = &run.record.forecasts;
     assert!(forecasts.len() >= 3, "{forecasts:?}");
     assert!(forecasts.windows(2).all(|pair| pair[0].progress < pair[1].progress));
-    let last = forecasts.last().unwrap();
+    let [.., last, end] = forecasts.as_slice() else { panic!("{forecasts:?}") };
+    assert!(end.is_final() && close(end.energy().get(), total, 0.1), "{end:?} of {total} J");
     assert!(close(last.energy().get(), total, 0.25), "{last:?} of {total} J");
     // At constant power energy and time are one.
     assert!(close(last.joules.value, last.seconds.value * POWER, 0.05), "{last:?}");

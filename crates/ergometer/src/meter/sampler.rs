@@ -308,8 +308,10 @@ impl Sampler {
         self.forecaster.observe(live.standing());
         live.forecast = self.forecaster.forecast();
         if let Some(forecast) = live.forecast {
-            let last = self.forecasts.last().map_or(f64::NEG_INFINITY, |last| last.progress);
-            if forecast.progress >= last + FORECASTS_APART && forecast.progress < 1.0 {
+            let last = self.forecasts.last();
+            let apart = forecast.progress - last.map_or(f64::NEG_INFINITY, |last| last.progress);
+            let came_true = forecast.is_final() && !last.is_some_and(Forecast::is_final);
+            if came_true || apart >= FORECASTS_APART && forecast.progress < 1.0 {
                 self.forecasts.push(forecast);
             }
         }

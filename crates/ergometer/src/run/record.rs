@@ -54,7 +54,8 @@ pub struct Record {
     /// process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankRecord>,
-    /// What the run was expected to come to, at every twentieth of it, so that forecasts can be judged.
+    /// What the run was expected to come to, at every twentieth of it, so that forecasts can be judged. The
+    /// last is what it came to, if everything that was planned was done ([`Forecast::is_final`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forecasts: Vec<Forecast>,
     /// What went wrong or has to be known, one line each.

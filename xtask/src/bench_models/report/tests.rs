@@ -129,6 +129,7 @@ fn record(seed: u64, joules: f64) -> Record {
             integrated_joules: None,
             readings: 2000,
             failed_readings: 0,
+            forecasts: Vec::new(),
             warnings: Vec::new(),
         }],
         epochs: vec![
