@@ -129,7 +129,6 @@ fn record(seed: u64, joules: f64) -> Record {
             integrated_joules: None,
             readings: 2000,
             failed_readings: 0,
-            forecasts: Vec::new(),
             warnings: Vec::new(),
         }],
         epochs: vec![
@@ -162,6 +161,7 @@ fn record(seed: u64, joules: f64) -> Record {
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
+        forecasts: Vec::new(),
         ranks: Vec::new(),
         warnings: Vec::new(),
     }
