@@ -6,7 +6,7 @@
 //!
 //! Where the kernel itself keeps time by the processor's invariant counter, that counter is read
 //! instead of asking the kernel, at half the cost. Marks and readings share this clock, so that a rate
-//! that is off by some parts in a million moves both alike; [`stray`] says by how much it is.
+//! that is off by some parts in a million moves both alike; the meter watches by how much it is.
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -20,6 +20,7 @@ mod ranks;
 mod rapl;
 mod replay;
 mod report;
+mod resume;
 mod scope;
 mod sources;
 mod spans;

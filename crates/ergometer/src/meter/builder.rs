@@ -13,6 +13,7 @@ use super::{Inner, Keeper, Live, LiveDomain, Meter};
 use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::earlier;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
@@ -50,6 +51,7 @@ pub struct MeterBuilder {
     replay: Option<PathBuf>,
     journal: Option<PathBuf>,
     journal_steps: u64,
+    resume: Option<PathBuf>,
     #[cfg(all(unix, feature = "signals"))]
     on_signal: bool,
     #[cfg(feature = "_export")]
@@ -74,6 +76,7 @@ impl MeterBuilder {
             replay: None,
             journal: None,
             journal_steps: 1,
+            resume: None,
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
             #[cfg(feature = "_export")]
@@ -212,6 +215,21 @@ impl MeterBuilder {
         self
     }
 
+    /// Goes on with a run that was interrupted: `path` is its [journal](Self::journal), or its record
+    /// (`.json`). What the run cost up to then stands in [`Record::earlier`](crate::Record), and
+    /// [`Record::whole`](crate::Record::whole) is the sum; an interrupted run that is resumed may be
+    /// interrupted again.
+    ///
+    /// With Burn it goes with `SupervisedTraining::checkpoint`: that brings the model back, this what it
+    /// cost.
+    ///
+    /// Starting fails where there is no such journal or record ([`ErrorKind::Io`], [`ErrorKind::Format`]):
+    /// a total without its first part would be wrong.
+    pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
+        self.resume = Some(path.into());
+        self
+    }
+
     /// Of the single steps every `every`-th has a row in the journal: all by default, none for 0.
     /// Epochs, sums and statistics are of all steps in any case.
     pub fn journal_steps(mut self, every: u64) -> Self {
@@ -322,6 +340,7 @@ impl MeterBuilder {
         }
         standing.group = self.group.take().or(standing.group);
 
+        let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
         let (sources, reports) = self.gather()?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
@@ -352,6 +371,7 @@ impl MeterBuilder {
             site,
             accelerators: self.accelerators,
             sources: reports,
+            earlier,
         });
         if let Some(idle_from) = head.idle_from {
             let _ = commands.send(Command::Pin(idle_from));

@@ -1,10 +1,13 @@
 //! What a report for people shows, as text in rows: once for every form of it.
 
+use std::collections::BTreeMap;
+
 use super::figure::{self, ABSENT, or_absent};
 use crate::footprint::PerUnit;
 use crate::meter::Method;
 use crate::run::Record;
-use crate::run::record::{Distribution, Epoch, RankRecord, SpanNode, Steps};
+use crate::run::earlier::PartSteps;
+use crate::run::record::{Distribution, Energy, Epoch, RankRecord, SpanNode, Steps};
 use crate::source::Availability;
 use crate::units::{Joules, Watts};
 
@@ -60,12 +63,41 @@ pub(super) fn sections(record: &Record) -> Vec<Section> {
     let all = [
         domains(record),
         ranks(record),
+        parts(record),
         epochs(record),
         steps(record),
         spans(record),
         footprint(record),
     ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
+}
+
+/// The parts of a run that was interrupted, and their sum.
+fn parts(record: &Record) -> Section {
+    let row = |name: String, seconds: f64, energy: Option<&Energy>, steps: u64| {
+        let energy = or_absent(energy, figure::energy);
+        vec![name, figure::duration(seconds), steps.to_string(), energy]
+    };
+    let count = |steps: &BTreeMap<String, PartSteps>| steps.values().map(|steps| steps.count).sum();
+    let mut rows: Vec<_> = record
+        .earlier
+        .iter()
+        .map(|part| {
+            let end = if part.finished { "" } else { ", interrupted" };
+            let name = format!("{}{end}", part.started);
+            row(name, part.seconds, part.energy.as_ref(), count(&part.steps))
+        })
+        .collect();
+    if !rows.is_empty() {
+        let steps = record.steps.values().map(|steps| steps.count).sum();
+        let (seconds, energy) = (record.run.seconds, record.total.energy.as_ref());
+        rows.push(row(record.run.started.clone(), seconds, energy, steps));
+        let whole = record.whole();
+        let steps = count(&whole.steps);
+        rows.push(row("whole".to_owned(), whole.seconds, whole.energy.as_ref(), steps));
+    }
+    let columns = vec!["part", "time", "steps", "energy"];
+    Section { title: "Parts of the run".to_owned(), columns, rows }
 }
 
 fn domains(record: &Record) -> Section {

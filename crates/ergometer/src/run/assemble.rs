@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::earlier::Part;
 use super::ledger::{self, EpochRow, Ledger, Node};
 use super::rank::Standing;
 use super::record::{
@@ -34,6 +35,8 @@ pub(crate) struct Head {
     pub site: Site,
     pub accelerators: Option<u32>,
     pub sources: Vec<SourceReport>,
+    /// The parts of the run before its interruptions.
+    pub earlier: Vec<Part>,
 }
 
 impl Head {
@@ -139,6 +142,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         facts: notes.facts,
         ranks: Vec::new(),
         forecasts,
+        earlier: head.earlier.clone(),
         warnings,
     }
 }

@@ -184,6 +184,7 @@ impl<'a> Merge<'a> {
             facts: self.values(|record| &record.facts, PartialEq::eq),
             ranks: self.ranks(),
             forecasts: Vec::new(),
+            earlier: Vec::new(),
             warnings: self.warnings,
         }
     }

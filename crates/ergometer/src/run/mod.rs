@@ -2,6 +2,7 @@
 
 pub(crate) mod assemble;
 mod check;
+pub mod earlier;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::earlier::Part;
 use super::rank::Rank;
 use crate::footprint::Footprint;
 use crate::forecast::Forecast;
@@ -58,6 +59,11 @@ pub struct Record {
     /// last is what it came to, if everything that was planned was done ([`Forecast::is_final`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forecasts: Vec<Forecast>,
+    /// The parts of the run before its interruptions, in order, where it was
+    /// [resumed](crate::MeterBuilder::resume): everything else of the record is of the last part alone, and
+    /// [`Record::whole`] is the sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Part>,
     /// What went wrong or has to be known, one line each.
     pub warnings: Vec<String>,
 }

@@ -162,6 +162,7 @@ fn record(seed: u64, joules: f64) -> Record {
         .map(|(name, value)| (name.to_owned(), value))
         .into(),
         forecasts: Vec::new(),
+        earlier: Vec::new(),
         ranks: Vec::new(),
         warnings: Vec::new(),
     }

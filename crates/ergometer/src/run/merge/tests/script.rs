@@ -190,6 +190,7 @@ impl Script {
             facts: BTreeMap::new(),
             ranks: Vec::new(),
             forecasts: Vec::new(),
+            earlier: Vec::new(),
             warnings: Vec::new(),
         }
     }

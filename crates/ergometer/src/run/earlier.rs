@@ -1,0 +1,134 @@
+//! Runs that were interrupted and went on.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::record::{Energy, Record};
+use crate::footprint::Footprint;
+use crate::units::Joules;
+use crate::{Error, ErrorKind, Result};
+
+/// A part of a run, up to its interruption.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// [`RunInfo::id`](super::record::RunInfo::id) of its own record.
+    pub run_id: String,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Duration, seconds.
+    pub seconds: f64,
+    /// What its domains drew; `None` if nothing could be read.
+    pub energy: Option<Energy>,
+    /// Its steps by split.
+    pub steps: BTreeMap<String, PartSteps>,
+    /// Whether its program ended it; `false` of one that was recovered from a journal.
+    pub finished: bool,
+}
+
+/// The steps of a part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PartSteps {
+    /// How many.
+    pub count: u64,
+    /// Their time, seconds.
+    pub seconds: f64,
+    /// Their energy over all domains.
+    pub joules: Joules,
+    /// Their items.
+    pub items: f64,
+}
+
+/// A run with everything before its interruptions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    /// Time of all parts, seconds; the time between them is not in it.
+    pub seconds: f64,
+    /// Energy of all parts; `None` if one of them has none.
+    pub energy: Option<Energy>,
+    /// What that means outside, with the constants of the last part.
+    pub footprint: Footprint,
+    /// The steps of all parts by split. What was done again after an interruption is in it twice, as it
+    /// was paid for twice.
+    pub steps: BTreeMap<String, PartSteps>,
+}
+
+impl PartSteps {
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.seconds += other.seconds;
+        self.joules += other.joules;
+        self.items += other.items;
+    }
+}
+
+impl Record {
+    /// This run as the part of one that goes on.
+    fn part(&self) -> Part {
+        let steps = self.steps.iter().map(|(split, steps)| {
+            let joules = steps.by_domain.iter().copied().sum();
+            let items = steps.items.as_ref().map_or(0.0, |items| items.count);
+            (split.clone(), PartSteps { count: steps.count, seconds: steps.seconds, joules, items })
+        });
+        Part {
+            run_id: self.run.id.clone(),
+            started: self.run.started.clone(),
+            seconds: self.run.seconds,
+            energy: self.total.energy,
+            steps: steps.collect(),
+            finished: self.run.finished,
+        }
+    }
+
+    /// The run with all parts before its interruptions; without any, the run itself.
+    ///
+    /// The parts' energies add up, and what is systematic in their uncertainties adds up with them: it is
+    /// one set of sensors.
+    #[must_use]
+    pub fn whole(&self) -> Whole {
+        let mut whole = self.part();
+        for part in &self.earlier {
+            whole.seconds += part.seconds;
+            whole.energy =
+                whole.energy.zip(part.energy).map(|(a, b)| in_turn(&a, &b, part.seconds));
+            for (split, steps) in &part.steps {
+                whole.steps.entry(split.clone()).or_default().add(steps);
+            }
+        }
+        let site = &self.footprint.site;
+        let Part { seconds, energy, steps, .. } = whole;
+        let footprint = site.footprint(energy.as_ref(), seconds, self.footprint.accelerators);
+        Whole { seconds, energy, footprint, steps }
+    }
+}
+
+/// The sum of energies of the same domains, one after the other.
+fn in_turn(a: &Energy, b: &Energy, seconds: f64) -> Energy {
+    let parts = a.parts.plus(&b.parts);
+    // Weighted by energy where time says nothing.
+    let share =
+        if seconds > 0.0 { b.joules.get() / (a.joules + b.joules).get().max(1e-12) } else { 0.0 };
+    Energy {
+        joules: a.joules + b.joules,
+        standard_uncertainty: parts.standard(),
+        parts,
+        method: a.method.max(b.method),
+        coverage: a.coverage + (b.coverage - a.coverage) * share,
+    }
+}
+
+/// The parts of the run whose last journal or record lies at `path`.
+pub(crate) fn parts(path: &Path) -> Result<Vec<Part>> {
+    let record = if path.extension().is_some_and(|extension| extension == "json") {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("{} cannot be read", path.display()))
+                .with_source(error)
+        })?;
+        Record::from_json(&text)?
+    } else {
+        Record::recover(path)?
+    };
+    let last = record.part();
+    Ok(record.earlier.into_iter().chain([last]).collect())
+}
