@@ -33,6 +33,10 @@ struct Args {
     #[arg(long, value_name = "LANG", default_value = "de", requires = "parallel")]
     target: String,
 
+    /// Show Burn's terminal UI, with energy and power among its plots, in place of the progress bar
+    #[arg(long, conflicts_with = "quiet")]
+    tui: bool,
+
     /// Train without a meter, to see what metering costs: only the time is reported
     #[arg(long, conflicts_with = "record")]
     unmetered: bool,
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
             Some(prefix) => data::Corpus::parallel(prefix, &args.source, &args.target)?,
             None => data::Corpus::numbers(args.train.size, args.train.seed),
         };
-        training::run(&args.train, !args.unmetered, &corpus)
+        let show = training::Show { metered: !args.unmetered, tui: args.tui };
+        training::run(&args.train, show, &corpus)
     })
 }

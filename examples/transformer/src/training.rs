@@ -21,15 +21,24 @@ use self::recipe::Recipe;
 use crate::data::{Corpus, Example, TokenBatches, Vocabulary};
 use crate::model::Transformer;
 
-/// Trains on `corpus` as `args` say, under a meter if it is to be `metered`, and reports what it cost.
+/// How a training is watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Show {
+    /// By a meter.
+    pub metered: bool,
+    /// In Burn's terminal UI.
+    pub tui: bool,
+}
+
+/// Trains on `corpus` as `args` say, under a meter if that is asked for, and reports what it cost.
 ///
 /// # Errors
 /// [`Failure::Usage`] for what the user can put right, before training starts; else
 /// [`Failure::Run`].
-pub fn run(args: &TrainArgs, metered: bool, corpus: &Corpus) -> Result<(), Failure> {
+pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure> {
     let device = harness::device(args)?;
     let artifacts = Artifacts::new(args)?;
-    let meter = metered.then(|| harness::meter(args, "transformer", &device)).transpose()?;
+    let meter = show.metered.then(|| harness::meter(args, "transformer", &device)).transpose()?;
 
     let mut recipe = Recipe::new(args.size, corpus.exact);
     let vocabulary = Vocabulary::train(&corpus.train, recipe.model.vocabulary)?;
@@ -51,7 +60,7 @@ pub fn run(args: &TrainArgs, metered: bool, corpus: &Corpus) -> Result<(), Failu
     let untrained = exact.as_ref().map(|exact| exact.score(&model.valid(), &device)).transpose()?;
 
     let progress = Progress::new(args.quiet);
-    let run = Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device };
+    let run = Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device, tui: show.tui };
     let begin = Instant::now();
     let model = run.fit(model, train, valid, &artifacts, &progress)?;
     device.sync().map_err(Failure::run)?;
@@ -91,6 +100,7 @@ struct Run<'a> {
     recipe: &'a Recipe,
     meter: Option<&'a Meter>,
     device: &'a Device,
+    tui: bool,
 }
 
 impl Run<'_> {
@@ -128,6 +138,10 @@ impl Run<'_> {
         .with_metric_logger(FileMetricLogger::new(artifacts.path()))
         .with_application_logger(None)
         .renderer(Box::new(progress.clone()));
+        // Without a renderer of ours Burn shows its own; the losses of the epochs are then in its files only.
+        if !self.tui {
+            training = training.renderer(Box::new(progress.clone()));
+        }
         if let Some(batches) = recipe.accumulation {
             training = training.grads_accumulation(batches);
         }
