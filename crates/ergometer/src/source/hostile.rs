@@ -214,7 +214,8 @@ proptest! {
             let line = text.split(|byte| *byte == b'\n').next().unwrap();
             let line = std::str::from_utf8(line).unwrap();
             let fields = line.split_ascii_whitespace().skip(1).take(8);
-            let sum: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
+            let ticks = fields.map(|field| field.parse::<u64>().unwrap());
+            let sum = ticks.fold(0, u64::saturating_add);
             prop_assert_eq!(jiffies.total(), sum);
             prop_assert!((0.0..=1.0).contains(&jiffies.utilisation()));
         }
