@@ -1,12 +1,13 @@
 use ergometer::track_energy;
 
 struct Model;
+struct Fault;
 
 #[track_energy(run)]
-fn train(model: &Model, batches: &[u32]) -> Result<u32, String> {
+fn train(model: &Model, batches: &[u32]) -> Result<u32, Fault> {
     #[track_energy(step, items = batch)]
     for &batch in batches {
-        model.forward(batch);
+        model.predict(batch);
         #[track_energy(phase = "parse")]
         let number: u32 = "1".parse()?;
         if number > bacth {

@@ -65,21 +65,15 @@ fn a_journal_has_the_given_number_while_the_epoch_runs() {
     epoch.index(-1_i32);
     // Dropped before it is finished: the journal is all that there is.
     drop(meter);
-    let record = recovered(&journal);
-    assert_eq!(numbers(&record, "train"), [42]);
+    wait_for_number(&journal, 42);
     drop(epoch);
 }
 
-/// The record of a journal whose meter is closing it.
-fn recovered(journal: &std::path::Path) -> Record {
+/// Waits until the journal, whose meter is closing it, has its epoch under `number`.
+fn wait_for_number(journal: &std::path::Path, number: u64) {
     let begin = Instant::now();
-    loop {
-        if let Ok(record) = Record::recover(journal)
-            && !record.epochs.is_empty()
-        {
-            return record;
-        }
-        assert!(begin.elapsed() < Duration::from_secs(20), "no epoch in the journal");
+    while !Record::recover(journal).is_ok_and(|record| numbers(&record, "train") == [number]) {
+        assert!(begin.elapsed() < Duration::from_secs(20), "the journal never has {number}");
         thread::yield_now();
     }
 }
