@@ -148,6 +148,7 @@ impl<O> Iterator for MeteredIterator<'_, O> {
                 // the training itself will say so.
                 let _ = self.device.as_ref().map(Device::sync);
                 self.marks.end_epoch(clock::now());
+                self.marks.plan(self.marks.batches);
             }
         }
         batch
@@ -175,6 +176,9 @@ struct Marks {
     label: Label,
     /// [`Progress::items_processed`] after the last batch.
     processed: usize,
+    batches: u64,
+    /// An epoch before this one was counted to its end.
+    counted: bool,
 }
 
 impl Marks {
@@ -182,15 +186,25 @@ impl Marks {
         let epoch = rank.marks().then(|| meter.enter(Label::new(Kind::Epoch, split)));
         // Named after the split, which is what the meter's live sums go by.
         let label = Label::new(Kind::Step, split).with_unit(UNIT);
-        Self { meter, rank, epoch, step: None, label, processed: 0 }
+        let plan = meter.live().plan;
+        let counted = match split {
+            TRAIN => plan.train_steps > 0,
+            VALID => plan.valid_steps > 0,
+            _ => true,
+        };
+        Self { meter, rank, epoch, step: None, label, processed: 0, batches: 0, counted }
     }
 
     fn begin_step(&mut self, start: Timestamp, ready: Timestamp, progress: &Progress) {
         let items = progress.items_processed.saturating_sub(self.processed);
-        if self.processed == 0 && items > 0 && self.rank.marks() {
-            self.plan(progress.items_total.div_ceil(items) as u64);
-        }
         self.processed = progress.items_processed;
+        self.batches += 1;
+        // In the first epoch their number is worked out from the items of those so far, now and then.
+        if !self.counted && self.batches.is_power_of_two() && self.processed > 0 {
+            let all = progress.items_total as f64 / self.processed as f64;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            self.plan((self.batches as f64 * all).ceil() as u64);
+        }
         if self.epoch.is_none() {
             self.rank.add_items(items);
             return;
@@ -206,13 +220,15 @@ impl Marks {
         self.step = Some(step);
     }
 
-    /// Tells the meter how many steps the epoch will have, if all are like the first.
+    /// Tells the meter how many steps an epoch has.
     fn plan(&self, steps: u64) {
-        self.meter.plan(|plan| match self.label.name {
-            TRAIN => plan.train_steps = steps,
-            VALID => plan.valid_steps = steps,
-            _ => {}
-        });
+        if self.rank.marks() {
+            self.meter.plan(|plan| match self.label.name {
+                TRAIN => plan.train_steps = steps,
+                VALID => plan.valid_steps = steps,
+                _ => {}
+            });
+        }
     }
 
     fn end_step(&mut self, end: Timestamp) {
