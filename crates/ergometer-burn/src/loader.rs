@@ -130,23 +130,34 @@ struct MeteredIterator<'a, O> {
     device: Option<Device>,
 }
 
+impl<O> MeteredIterator<'_, O> {
+    /// Waits for the device. If it fails, the training itself will say so.
+    fn sync(&self) {
+        let _ = self.device.as_ref().map(Device::sync);
+    }
+}
+
 impl<O> Iterator for MeteredIterator<'_, O> {
     type Item = Result<O, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        // What is still queued on an asynchronous device when all items have been given is the last step's.
+        let Progress { items_processed, items_total, .. } = self.inner.progress();
+        let last = items_processed >= items_total;
+        if last {
+            self.sync();
+        }
         let edge = clock::now();
+        // Before the batch is loaded: what opens spans meanwhile is not inside the last step.
+        self.marks.end_step(edge);
         let batch = self.inner.next();
         match &batch {
-            Some(Ok(_)) => {
-                let ready = clock::now();
-                self.marks.end_step(edge);
-                self.marks.begin_step(edge, ready, &self.inner.progress());
-            }
-            Some(Err(_)) => self.marks.end_step(edge),
+            Some(Ok(_)) => self.marks.begin_step(edge, clock::now(), &self.inner.progress()),
+            Some(Err(_)) => {}
             None => {
-                // What is still queued on an asynchronous device is the last step's. If the device fails,
-                // the training itself will say so.
-                let _ = self.device.as_ref().map(Device::sync);
+                if !last {
+                    self.sync();
+                }
                 self.marks.end_epoch(clock::now());
                 self.marks.plan(self.marks.batches);
             }

@@ -113,7 +113,7 @@ impl fmt::Display for Budget {
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { budget, energy, seconds } = self;
-        write!(f, "the energy budget of {budget} is spent: {energy} in {seconds:.1} s")
+        write!(f, "the budget of {budget} is spent: {energy} in {seconds:.1} s")
     }
 }
 

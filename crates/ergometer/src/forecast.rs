@@ -181,7 +181,9 @@ impl Forecaster {
     #[must_use]
     pub fn forecast(&self) -> Option<Forecast> {
         let Plan { epochs, train_steps, valid_steps } = self.plan;
-        let (all_train, all_valid) = ((epochs * train_steps) as f64, (epochs * valid_steps) as f64);
+        // Both are what a caller says: their product may be more than an integer holds.
+        let all = |steps: u64| epochs as f64 * steps as f64;
+        let (all_train, all_valid) = (all(train_steps), all(valid_steps));
         let Standing { train_steps: done, valid_steps: validated, .. } = self.seen;
         let steps = Rest { done: done as f64, left: (all_train - done as f64).max(0.0) };
         let valid = Rest { done: validated as f64, left: (all_valid - validated as f64).max(0.0) };
@@ -374,6 +376,18 @@ mod tests {
             held += u32::from(at(&forecasts, 0.2).joules.holds(total));
         }
         assert!(held >= 186, "{held} of 200");
+    }
+
+    #[test]
+    fn a_plan_without_end_is_no_reason_to_panic() {
+        let mut forecaster =
+            Forecaster::new(Plan { epochs: u64::MAX, train_steps: u64::MAX, valid_steps: 3 });
+        for step in 1..20 {
+            let joules = step as f64;
+            let now = Standing { train_steps: step, train_joules: joules, ..Standing::default() };
+            forecaster.observe(Standing { joules, ..now });
+        }
+        assert!(forecaster.forecast().unwrap().joules.value > 1e38);
     }
 
     #[test]

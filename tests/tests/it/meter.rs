@@ -50,6 +50,15 @@ fn the_installed_meter_gets_the_spans_of_the_process() {
     fixed(1.0).install().unwrap().finish().unwrap();
 }
 
+#[test]
+fn a_budget_that_nothing_can_use_up_is_an_error() {
+    let meter = Meter::builder().without_probe().start().unwrap();
+    let error = meter.budget("2 kWh".parse().unwrap(), |_| {}).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    assert!(error.to_string().contains("nothing is metered"), "{error}");
+    meter.finish().unwrap();
+}
+
 /// Pending once, then ready.
 #[derive(Default)]
 struct Pause {

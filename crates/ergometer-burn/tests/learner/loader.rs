@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder, DataLoaderIterator, Progress};
+use burn::data::dataset::{DatasetError, InMemDataset};
 use burn::tensor::Device;
+use ergometer::Kind;
+use ergometer::run::record::SpanNode;
 use ergometer_burn::MeteredLoader;
 
 use crate::toy::{self, Diary};
-use crate::{assert_conserved, counts, meter, names};
+use crate::{assert_conserved, builder, counts, meter, names};
 
 #[test]
 fn a_wrapped_loader_gives_the_same_batches() {
@@ -74,6 +77,38 @@ fn a_loop_that_is_left_early_ends_its_epoch() {
     assert_eq!(names(&record.epochs), [("eval", 1), ("eval", 2)]);
     assert_eq!(record.epochs.iter().map(counts).collect::<Vec<_>>(), [(2, 8.0), (0, 0.0)]);
     record.epochs.iter().for_each(assert_conserved);
+}
+
+/// Opens a span while it makes a batch.
+struct Marking;
+
+impl Batcher<u8, usize> for Marking {
+    fn batch(&self, items: Vec<u8>, _device: &Device) -> usize {
+        let _span = ergometer::span("make a batch");
+        items.len()
+    }
+}
+
+#[test]
+fn what_a_batcher_marks_is_not_inside_the_step_before() {
+    let meter = builder().install().unwrap();
+    let loader = DataLoaderBuilder::new(Marking)
+        .batch_size(4)
+        .set_device(Device::flex())
+        .build(InMemDataset::new((0..12).collect()));
+    for batch in MeteredLoader::train(&meter, loader).iter() {
+        let _span = ergometer::span("use it");
+        assert_eq!(batch.unwrap(), 4);
+    }
+    let record = meter.finish().unwrap();
+    let [epoch] = record.spans.as_slice() else { panic!("{:?}", record.spans) };
+    let count = |spans: &[SpanNode], name: &str| {
+        spans.iter().find(|span| span.name == name).map_or(0, |span| span.count)
+    };
+    assert_eq!(count(&epoch.children, "make a batch"), 3);
+    let step = epoch.children.iter().find(|span| span.kind == Kind::Step).expect("steps");
+    assert_eq!(count(&step.children, "make a batch"), 0);
+    assert_eq!((count(&step.children, "use it"), count(&step.children, "data")), (3, 3));
 }
 
 /// Batches of 100 tokens, of which the second cannot be read.

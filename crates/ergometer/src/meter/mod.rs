@@ -190,9 +190,15 @@ impl Meter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] for a budget that limits nothing ([`Budget::energy`]).
+    /// [`ErrorKind::InvalidSetting`] for a budget that limits nothing ([`Budget::energy`]), and of a meter
+    /// without domains, which would never know.
     pub fn budget(&self, budget: Budget, spent: impl FnOnce(Spent) + Send + 'static) -> Result<()> {
         let energy = budget.energy(&self.inner.head.site)?;
+        if self.inner.domains.is_empty() {
+            let message = format!("a budget of {budget} cannot be kept: nothing is metered");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("see what each source says it lacks: `Meter::sources`"));
+        }
         let watch = Watch { budget, energy, spent: Box::new(spent) };
         // A meter that has ended spends nothing more.
         let _ = self.inner.commands.send(Command::Watch(watch));

@@ -1,6 +1,8 @@
 //! Whether a record that was read can be one: what is worked out from it relies on that.
 
+use super::earlier::Part;
 use super::record::{Energy, Epoch, Record, SpanNode, Steps, Usage};
+use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
 
 /// Counts are added up, also over ranks, and shown as floats; 2^53 steps of a nanosecond take
@@ -30,7 +32,33 @@ impl Record {
         for (split, one) in &self.steps {
             steps(split, one, domains)?;
         }
-        self.spans.iter().try_for_each(|node| node.check(domains))
+        self.spans.iter().try_for_each(|node| node.check(domains))?;
+        self.earlier.iter().try_for_each(Part::check)?;
+        self.forecasts.iter().try_for_each(Forecast::check)
+    }
+}
+
+impl Part {
+    fn check(&self) -> Checked {
+        let name = &self.run_id;
+        seconds(name, self.seconds)?;
+        self.energy.iter().try_for_each(|one| energy(name, one))?;
+        for (split, steps) in &self.steps {
+            count(split, steps.count)?;
+            seconds(split, steps.seconds)?;
+        }
+        Ok(())
+    }
+}
+
+impl Forecast {
+    fn check(&self) -> Checked {
+        let ordered = |one: &Interval| one.low <= one.value && one.value <= one.high;
+        seconds("a forecast", self.at_s)?;
+        if ordered(&self.joules) && ordered(&self.seconds) && (0.0..=1.0).contains(&self.progress) {
+            return Ok(());
+        }
+        Err(format!("a forecast at {} of the run is none", self.progress))
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Whole {
 
 impl PartSteps {
     fn add(&mut self, other: &Self) {
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.seconds += other.seconds;
         self.joules += other.joules;
         self.items += other.items;
@@ -89,9 +89,9 @@ impl Record {
     pub fn whole(&self) -> Whole {
         let mut whole = self.part();
         for part in &self.earlier {
+            let energies = whole.energy.zip(part.energy);
+            whole.energy = energies.map(|(a, b)| in_turn((&a, whole.seconds), (&b, part.seconds)));
             whole.seconds += part.seconds;
-            whole.energy =
-                whole.energy.zip(part.energy).map(|(a, b)| in_turn(&a, &b, part.seconds));
             for (split, steps) in &part.steps {
                 whole.steps.entry(split.clone()).or_default().add(steps);
             }
@@ -103,17 +103,17 @@ impl Record {
     }
 }
 
-/// The sum of energies of the same domains, one after the other.
-fn in_turn(a: &Energy, b: &Energy, seconds: f64) -> Energy {
+/// The sum of energies of the same domains, one after the other, each with its seconds.
+fn in_turn((a, before): (&Energy, f64), (b, after): (&Energy, f64)) -> Energy {
     let parts = a.parts.plus(&b.parts);
-    // Weighted by energy where time says nothing.
-    let share =
-        if seconds > 0.0 { b.joules.get() / (a.joules + b.joules).get().max(1e-12) } else { 0.0 };
+    let seconds = before + after;
+    let share = if seconds > 0.0 { after / seconds } else { 0.5 };
     Energy {
         joules: a.joules + b.joules,
         standard_uncertainty: parts.standard(),
         parts,
         method: a.method.max(b.method),
+        // Of their time.
         coverage: a.coverage + (b.coverage - a.coverage) * share,
     }
 }

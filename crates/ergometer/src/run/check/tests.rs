@@ -7,9 +7,11 @@ use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use crate::damage::damaged;
+use crate::forecast::{Forecast, Interval};
+use crate::run::earlier::{Part, PartSteps};
 use crate::source::DomainKind;
 use crate::span::{Kind, Label};
-use crate::units::Watts;
+use crate::units::{Joules, Watts};
 use crate::{ErrorKind, Meter, Record};
 
 /// The record of a short run with epochs, steps and phases, as one rank of two.
@@ -30,7 +32,24 @@ static RECORD: LazyLock<Record> = LazyLock::new(|| {
         }
     }
     meter.result("loss", 0.5);
-    meter.finish().unwrap()
+    let mut record = meter.finish().unwrap();
+    let steps = PartSteps { count: 3, seconds: 1.5, joules: Joules::new(400.0), items: 24.0 };
+    record.earlier.push(Part {
+        run_id: "before".to_owned(),
+        started: record.run.started.clone(),
+        seconds: 2.0,
+        energy: record.total.energy,
+        steps: [("train".to_owned(), steps)].into(),
+        finished: false,
+    });
+    let expected = Interval { value: 900.0, low: 800.0, high: 1000.0 };
+    record.forecasts.push(Forecast {
+        progress: 0.25,
+        at_s: 0.5,
+        joules: expected,
+        seconds: expected.scaled(0.01),
+    });
+    record
 });
 
 /// Reads it, and makes all that is made of records.
@@ -39,6 +58,7 @@ fn use_all(text: &str) -> Result<Record, crate::Error> {
     let again = Record::from_json(&record.to_json().unwrap()).unwrap();
     assert_eq!(again, record, "what is read is written as it was");
     record.to_csv().unwrap();
+    record.whole();
     assert!(!record.to_markdown().is_empty() && !record.to_string().is_empty());
     let mut other = record.clone();
     if let Some(rank) = &mut other.run.rank {
