@@ -136,8 +136,7 @@ impl Run<'_> {
         }
         .metrics((TokenLossMetric::new(),))
         .with_metric_logger(FileMetricLogger::new(artifacts.path()))
-        .with_application_logger(None)
-        .renderer(Box::new(progress.clone()));
+        .with_application_logger(None);
         // Without a renderer of ours Burn shows its own; the losses of the epochs are then in its files only.
         if !self.tui {
             training = training.renderer(Box::new(progress.clone()));

@@ -3,6 +3,7 @@
 mod hooks;
 mod loader;
 mod parallel;
+mod strategies;
 mod toy;
 mod training;
 

@@ -25,6 +25,8 @@ pub struct Diary {
     meter: Meter,
     /// How many devices take their batches together, as one step.
     devices: usize,
+    /// How long a step of the model lasts, where it does not wait for the meter.
+    length: Option<Duration>,
     /// Begin and end of every batch's loading.
     pub loads: Arc<Mutex<Vec<(Timestamp, Timestamp)>>>,
     /// Begin and end of every step of the model.
@@ -34,7 +36,12 @@ pub struct Diary {
 impl Diary {
     pub fn new(meter: &Meter, split: &'static str) -> Self {
         let (meter, loads, steps) = (meter.clone(), Arc::default(), Arc::default());
-        Self { split, meter, devices: 1, loads, steps }
+        Self { split, meter, devices: 1, length: None, loads, steps }
+    }
+
+    /// Steps that last `length`, whatever the meter has resolved.
+    pub fn lasting(self, length: Duration) -> Self {
+        Self { length: Some(length), ..self }
     }
 
     pub fn on_devices(self, devices: usize) -> Self {
@@ -42,18 +49,25 @@ impl Diary {
     }
 
     /// Runs a step of the model, and waits until the meter has resolved all steps before it, so that
-    /// Burn's metrics have something to show however fast the model is.
+    /// Burn's metrics have something to show however fast the model is; or until it lasted its time.
     fn step<T>(&self, step: impl FnOnce() -> T) -> T {
         let begin = clock::now();
         let output = step();
+        match self.length {
+            Some(length) => thread::sleep(length.saturating_sub(clock::now().since(begin))),
+            None => self.wait_for_the_meter(begin),
+        }
+        self.steps.lock().unwrap().push((begin, clock::now()));
+        output
+    }
+
+    fn wait_for_the_meter(&self, begin: Timestamp) {
         let before = (self.steps.lock().unwrap().len() / self.devices) as u64;
         let resolved = || self.meter.live().steps.get(self.split).map_or(0, |steps| steps.count);
         while resolved() < before {
             assert!(clock::now().since(begin) < GIVE_UP, "{} of {before} steps", resolved());
             thread::yield_now();
         }
-        self.steps.lock().unwrap().push((begin, clock::now()));
-        output
     }
 }
 
