@@ -84,17 +84,20 @@
 #![forbid(unsafe_code)]
 
 mod boards;
+mod evaluation;
 mod loader;
 mod metric;
 mod profiled;
 mod rank;
 mod resolved;
+mod shown;
 mod stopping;
 mod synced;
 mod total;
 mod training;
 
 pub use boards::boards;
+pub use evaluation::EnergyEvaluation;
 pub use loader::MeteredLoader;
 pub use metric::{EnergyMetric, ItemEnergyMetric, PowerMetric, StepMetric};
 pub use profiled::Profiled;

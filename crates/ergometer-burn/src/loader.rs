@@ -1,6 +1,7 @@
 //! A data loader that marks epochs and steps.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
@@ -61,42 +62,82 @@ const UNIT: &str = "items";
 /// outside the epoch.
 pub struct MeteredLoader<O> {
     inner: Arc<dyn DataLoader<O>>,
-    meter: Meter,
-    split: &'static str,
+    shared: Shared,
     rank: Rank,
     slices: Arc<Slices>,
     /// The device that the batches go to, once Burn has said.
     device: Option<Device>,
 }
 
+/// What a loader's copies and slices have in common.
+#[derive(Clone)]
+struct Shared {
+    meter: Meter,
+    split: &'static str,
+    /// After each so many steps the device is waited for; 0 for the end of the epoch alone.
+    sync_every: u64,
+    /// Epochs begun.
+    epochs: Arc<AtomicU64>,
+}
+
 impl<O> MeteredLoader<O> {
     /// Wraps the loader of the training data: its epochs are called `train`.
     #[must_use]
     pub fn train(meter: &Meter, loader: Arc<dyn DataLoader<O>>) -> Self {
-        Self::wrap(meter.clone(), TRAIN, loader, Rank::Only)
+        Self::of_split(meter, TRAIN, loader)
     }
 
     /// Wraps the loader of the validation data: its epochs are called `valid`.
     #[must_use]
     pub fn valid(meter: &Meter, loader: Arc<dyn DataLoader<O>>) -> Self {
-        Self::wrap(meter.clone(), VALID, loader, Rank::Only)
+        Self::of_split(meter, VALID, loader)
     }
 
     /// Wraps the loader of any other data: its epochs are called `split`.
     #[must_use]
     pub fn named(meter: &Meter, split: &str, loader: Arc<dyn DataLoader<O>>) -> Self {
-        Self::wrap(meter.clone(), Label::intern(split), loader, Rank::Only)
+        Self::of_split(meter, Label::intern(split), loader)
     }
 
-    fn wrap(meter: Meter, split: &'static str, inner: Arc<dyn DataLoader<O>>, rank: Rank) -> Self {
-        Self { inner, meter, split, rank, slices: Arc::default(), device: None }
+    /// Waits for the device after every `steps`-th step, before its end is marked: all steps in between are
+    /// marked as the host went through them. With 1 each step holds what it asked its device for, and the
+    /// device idles while the host prepares the next one.
+    ///
+    /// Without this (and with 0) the device is waited for at the end of each epoch alone. It makes no
+    /// difference on a device without a queue, such as `flex`. The record says which it was, among its
+    /// facts.
+    #[must_use]
+    pub fn sync_every(mut self, steps: u64) -> Self {
+        self.shared.sync_every = steps;
+        self
+    }
+
+    fn of_split(meter: &Meter, split: &'static str, inner: Arc<dyn DataLoader<O>>) -> Self {
+        let shared = Shared { meter: meter.clone(), split, sync_every: 0, epochs: Arc::default() };
+        Self::wrap(shared, inner, Rank::Only)
+    }
+
+    fn wrap(shared: Shared, inner: Arc<dyn DataLoader<O>>, rank: Rank) -> Self {
+        Self { inner, shared, rank, slices: Arc::default(), device: None }
+    }
+}
+
+impl Shared {
+    /// Says in the record when a device is waited for.
+    fn tell_sync(&self) {
+        let when = match self.sync_every {
+            0 => "at the end of each epoch".to_owned(),
+            1 => "after each step".to_owned(),
+            steps => format!("after every {steps} steps and at the end of each epoch"),
+        };
+        self.meter.fact(format!("device sync, {}", self.split), when);
     }
 }
 
 impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
         // Opened first: shuffling and the start of workers belong to the epoch.
-        let marks = Marks::begin(self.meter.clone(), self.split, self.rank.for_epoch());
+        let marks = Marks::begin(self.shared.clone(), self.rank.for_epoch());
         let device = self.device.clone();
         Box::new(MeteredIterator { inner: self.inner.iter(), marks, device })
     }
@@ -106,10 +147,10 @@ impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<O>> {
+        self.shared.tell_sync();
         Arc::new(Self {
             inner: self.inner.to_device(device),
-            meter: self.meter.clone(),
-            split: self.split,
+            shared: self.shared.clone(),
             rank: self.rank.clone(),
             slices: Arc::clone(&self.slices),
             device: Some(device.clone()),
@@ -119,7 +160,7 @@ impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<O>> {
         let inner = self.inner.slice(start, end);
         let rank = Slices::rank(&self.slices, start);
-        Arc::new(Self::wrap(self.meter.clone(), self.split, inner, rank))
+        Arc::new(Self::wrap(self.shared.clone(), inner, rank))
     }
 }
 
@@ -144,7 +185,7 @@ impl<O> Iterator for MeteredIterator<'_, O> {
         // What is still queued on an asynchronous device when all items have been given is the last step's.
         let Progress { items_processed, items_total, .. } = self.inner.progress();
         let last = items_processed >= items_total;
-        if last {
+        if last || self.marks.is_sync_due() {
             self.sync();
         }
         let edge = clock::now();
@@ -178,7 +219,7 @@ impl<O> DataLoaderIterator<O> for MeteredIterator<'_, O> {
 
 /// The spans of one pass over the data.
 struct Marks {
-    meter: Meter,
+    shared: Shared,
     rank: Rank,
     /// Absent after the end of the epoch, and all along for a rank that only adds items.
     epoch: Option<Span>,
@@ -193,17 +234,32 @@ struct Marks {
 }
 
 impl Marks {
-    fn begin(meter: Meter, split: &'static str, rank: Rank) -> Self {
+    fn begin(shared: Shared, rank: Rank) -> Self {
+        let Shared { meter, split, epochs, .. } = &shared;
         let epoch = rank.marks().then(|| meter.enter(Label::new(Kind::Epoch, split)));
+        let plan = meter.live().plan;
+        // `None` of a split that is not part of the plan.
+        let planned = match *split {
+            TRAIN => Some(plan.train_steps),
+            VALID => Some(plan.valid_steps),
+            _ => None,
+        };
+        if let Some(epoch) = &epoch {
+            let number = epochs.fetch_add(1, Ordering::Relaxed) + 1;
+            if plan.done > 0 && planned.is_some() {
+                epoch.index(plan.done.saturating_add(number));
+            }
+        }
+        let counted = planned.is_none_or(|steps| steps > 0);
         // Named after the split, which is what the meter's live sums go by.
         let label = Label::new(Kind::Step, split).with_unit(UNIT);
-        let plan = meter.live().plan;
-        let counted = match split {
-            TRAIN => plan.train_steps > 0,
-            VALID => plan.valid_steps > 0,
-            _ => true,
-        };
-        Self { meter, rank, epoch, step: None, label, processed: 0, batches: 0, counted }
+        Self { shared, rank, epoch, step: None, label, processed: 0, batches: 0, counted }
+    }
+
+    /// Whether the step that ends now is one after which the device is waited for.
+    const fn is_sync_due(&self) -> bool {
+        let every = self.shared.sync_every;
+        every > 0 && self.batches > 0 && self.batches.is_multiple_of(every)
     }
 
     fn begin_step(&mut self, start: Timestamp, ready: Timestamp, progress: &Progress) {
@@ -225,16 +281,16 @@ impl Marks {
         {
             self.label = self.label.with_unit(Label::intern(unit));
         }
-        let step = self.meter.enter_at(self.label, start);
+        let step = self.shared.meter.enter_at(self.label, start);
         step.items(items);
-        self.meter.enter_at(DATA, start).close_at(ready);
+        self.shared.meter.enter_at(DATA, start).close_at(ready);
         self.step = Some(step);
     }
 
     /// Tells the meter how many steps an epoch has.
     fn plan(&self, steps: u64) {
         if self.rank.marks() {
-            self.meter.plan(|plan| match self.label.name {
+            self.shared.meter.plan(|plan| match self.label.name {
                 TRAIN => plan.train_steps = steps,
                 VALID => plan.valid_steps = steps,
                 _ => {}

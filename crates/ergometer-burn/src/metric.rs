@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use burn::tensor::TensorReadError;
 use burn::train::metric::{
-    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
-    SerializedEntry, format_float,
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericEntry, SerializedEntry,
+    format_float,
 };
 use ergometer::Meter;
+use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
 
 use crate::loader::{TRAIN, VALID};
 use crate::resolved::{Resolved, Sum};
+use crate::shown::{self, Shown, shown};
 
 /// Decimals shown.
 const PRECISION: usize = 3;
@@ -45,55 +47,33 @@ pub type PowerMetric = StepMetric<PowerInSteps>;
 pub type ItemEnergyMetric = StepMetric<EnergyPerItem>;
 
 /// A quantity that resolved steps have.
-pub trait Quantity: Clone + 'static {
-    /// Its name in Burn.
-    const NAME: &str;
-    /// Its unit's symbol.
-    const UNIT: &str;
-    /// What it is, in a few words.
-    const DESCRIPTION: &str;
-
+pub trait Quantity: Shown {
     /// Its value over some steps; `None` where there are none.
     fn of(sum: &Sum) -> Option<f64>;
 }
 
-/// The quantity of [`EnergyMetric`].
-#[derive(Clone, Debug)]
-pub enum EnergyPerStep {}
+shown! {
+    /// The quantity of [`EnergyMetric`].
+    EnergyPerStep, "Joules per Step", "J", "mean energy of a step over all metered domains";
+    /// The quantity of [`PowerMetric`].
+    PowerInSteps, "Watts", "W", "mean power during the steps over all metered domains";
+    /// The quantity of [`ItemEnergyMetric`].
+    EnergyPerItem, "Joules per Item", "J", "mean energy of an item over all metered domains";
+}
 
 impl Quantity for EnergyPerStep {
-    const NAME: &str = "Joules per Step";
-    const UNIT: &str = "J";
-    const DESCRIPTION: &str = "mean energy of a step over all metered domains";
-
     fn of(sum: &Sum) -> Option<f64> {
         sum.energy_per_step().map(Joules::get)
     }
 }
 
-/// The quantity of [`PowerMetric`].
-#[derive(Clone, Debug)]
-pub enum PowerInSteps {}
-
 impl Quantity for PowerInSteps {
-    const NAME: &str = "Watts";
-    const UNIT: &str = "W";
-    const DESCRIPTION: &str = "mean power during the steps over all metered domains";
-
     fn of(sum: &Sum) -> Option<f64> {
         sum.power().map(Watts::get)
     }
 }
 
-/// The quantity of [`ItemEnergyMetric`].
-#[derive(Clone, Debug)]
-pub enum EnergyPerItem {}
-
 impl Quantity for EnergyPerItem {
-    const NAME: &str = "Joules per Item";
-    const UNIT: &str = "J";
-    const DESCRIPTION: &str = "mean energy of an item over all metered domains";
-
     fn of(sum: &Sum) -> Option<f64> {
         sum.energy_per_item().map(Joules::get)
     }
@@ -123,26 +103,29 @@ impl<Q: Quantity> StepMetric<Q> {
         Self::of_split(meter, VALID)
     }
 
-    fn of_split(meter: &Meter, split: &'static str) -> Self {
-        Self {
-            name: Arc::new(Q::NAME.to_owned()),
-            resolved: Resolved::new(meter, split),
-            quantity: PhantomData,
-        }
+    /// The metric of the steps of any other split, such as the test of
+    /// [`EnergyEvaluation::eval_metered`](crate::EnergyEvaluation::eval_metered).
+    #[must_use]
+    pub fn named(meter: &Meter, split: &str) -> Self {
+        Self::of_split(meter, Label::intern(split))
     }
 
-    /// What Burn shows and logs with `value`; without one a placeholder, which it does not log.
+    fn of_split(meter: &Meter, split: &'static str) -> Self {
+        let resolved = Resolved::new(meter, split);
+        Self { name: shown::name::<Q>(), resolved, quantity: PhantomData }
+    }
+
     fn entry(&self, value: Option<&NumericEntry>) -> SerializedEntry {
-        let Some(value) = value else {
-            return SerializedEntry::not_available(Some(Q::UNIT));
-        };
+        shown::entry::<Q>(value, || self.text())
+    }
+
+    fn text(&self) -> String {
         let show = |sum| match Q::of(sum) {
             Some(value) => format_float(value, PRECISION),
             None => SerializedEntry::NOT_AVAILABLE.to_owned(),
         };
         let (epoch, batch) = (show(&self.resolved.epoch), show(&self.resolved.latest));
-        let text = format!("epoch {epoch} {unit} - batch {batch} {unit}", unit = Q::UNIT);
-        SerializedEntry::new(text, value.serialize())
+        format!("epoch {epoch} {unit} - batch {batch} {unit}", unit = Q::UNIT)
     }
 }
 
@@ -158,7 +141,7 @@ impl<Q: Quantity> Metric for StepMetric<Q> {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: Some(Q::UNIT.to_owned()), higher_is_better: false }.into()
+        shown::attributes::<Q>()
     }
 
     fn update(
@@ -192,9 +175,8 @@ impl<Q: Quantity> Numeric for StepMetric<Q> {
         Some(NumericEntry::Aggregated { aggregated_value, count: weight(&self.resolved.epoch) })
     }
 
-    /// NaN for an epoch of which nothing was resolved: Burn shows it, but logs and sums up nothing.
     fn final_value(&self) -> NumericEntry {
-        NumericEntry::Final(Q::of(&self.resolved.epoch).unwrap_or(f64::NAN))
+        shown::last(Q::of(&self.resolved.epoch))
     }
 }
 

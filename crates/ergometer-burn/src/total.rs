@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use burn::tensor::TensorReadError;
 use burn::train::metric::{
-    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
-    SerializedEntry, format_float,
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericEntry, SerializedEntry,
+    format_float,
 };
 use ergometer::Meter;
 use ergometer::footprint::Site;
 use ergometer::meter::Live;
 use ergometer::units::{Joules, KilowattHours};
+
+use crate::shown::{self, Shown, shown};
 
 /// Decimals shown.
 const PRECISION: usize = 6;
@@ -31,50 +33,44 @@ pub type CostMetric = RunMetric<Cost>;
 pub type ForecastMetric = RunMetric<ForecastEnergy>;
 
 /// A quantity that a run has.
-pub trait RunQuantity: Clone + 'static {
-    /// Its name in Burn.
-    const NAME: &str;
-    /// Its unit's symbol.
-    const UNIT: &str;
-    /// What it is, in a few words.
-    const DESCRIPTION: &str;
-
+pub trait RunQuantity: Shown {
     /// Its value; `None` while it is not known.
     fn of(live: &Live, site: &Site) -> Option<f64>;
 }
 
-macro_rules! run_quantity {
-    ($($(#[$doc:meta])* $type:ident, $name:literal, $unit:literal, $description:literal, $of:expr;)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub enum $type {}
-
-        impl RunQuantity for $type {
-            const NAME: &str = $name;
-            const UNIT: &str = $unit;
-            const DESCRIPTION: &str = $description;
-
-            fn of(live: &Live, site: &Site) -> Option<f64> {
-                let of: fn(&Live, &Site) -> Option<f64> = $of;
-                of(live, site)
-            }
-        }
-    )*};
+shown! {
+    /// The quantity of [`TotalEnergyMetric`].
+    TotalEnergy, "Energy", "kWh", "energy of the run so far over all metered domains";
+    /// The quantity of [`CarbonMetric`].
+    Carbon, "Carbon", "gCO2e", "greenhouse gases of the run so far";
+    /// The quantity of [`CostMetric`].
+    Cost, "Electricity", "USD", "price of the run's electricity so far";
+    /// The quantity of [`ForecastMetric`].
+    ForecastEnergy, "Forecast", "kWh", "energy that the whole run is expected to draw";
 }
 
-run_quantity! {
-    /// The quantity of [`TotalEnergyMetric`].
-    TotalEnergy, "Energy", "kWh", "energy of the run so far over all metered domains",
-    |live, _| Some(live.total?.to_kwh().get());
-    /// The quantity of [`CarbonMetric`].
-    Carbon, "Carbon", "gCO2e", "greenhouse gases of the run so far",
-    |live, site| Some(site.co2e(facility(live.total?, site)).get());
-    /// The quantity of [`CostMetric`].
-    Cost, "Electricity", "USD", "price of the run's electricity so far",
-    |live, site| Some(site.electricity_cost(facility(live.total?, site)).get());
-    /// The quantity of [`ForecastMetric`].
-    ForecastEnergy, "Forecast", "kWh", "energy that the whole run is expected to draw",
-    |live, _| Some(live.forecast?.energy().to_kwh().get());
+impl RunQuantity for TotalEnergy {
+    fn of(live: &Live, _site: &Site) -> Option<f64> {
+        Some(live.total?.to_kwh().get())
+    }
+}
+
+impl RunQuantity for Carbon {
+    fn of(live: &Live, site: &Site) -> Option<f64> {
+        Some(site.co2e(facility(live.total?, site)).get())
+    }
+}
+
+impl RunQuantity for Cost {
+    fn of(live: &Live, site: &Site) -> Option<f64> {
+        Some(site.electricity_cost(facility(live.total?, site)).get())
+    }
+}
+
+impl RunQuantity for ForecastEnergy {
+    fn of(live: &Live, _site: &Site) -> Option<f64> {
+        Some(live.forecast?.energy().to_kwh().get())
+    }
 }
 
 fn facility(energy: Joules, site: &Site) -> KilowattHours {
@@ -101,7 +97,7 @@ impl<Q: RunQuantity> RunMetric<Q> {
     /// The metric of the run of `meter`.
     #[must_use]
     pub fn new(meter: &Meter) -> Self {
-        let (name, quantity) = (Arc::new(Q::NAME.to_owned()), PhantomData);
+        let (name, quantity) = (shown::name::<Q>(), PhantomData);
         Self { name, meter: meter.clone(), latest: None, quantity }
     }
 
@@ -109,12 +105,12 @@ impl<Q: RunQuantity> RunMetric<Q> {
         self.latest = Q::of(&self.meter.live(), self.meter.site()).or(self.latest);
     }
 
-    fn entry(&self, value: Option<NumericEntry>) -> SerializedEntry {
-        let (Some(value), Some(latest)) = (value, self.latest) else {
-            return SerializedEntry::not_available(Some(Q::UNIT));
+    fn entry(&self, entry: fn(f64) -> NumericEntry) -> SerializedEntry {
+        let text = || {
+            let value = self.latest.map(|value| format_float(value, PRECISION));
+            format!("{} {}", value.unwrap_or_default(), Q::UNIT)
         };
-        let text = format!("{} {}", format_float(latest, PRECISION), Q::UNIT);
-        SerializedEntry::new(text, value.serialize())
+        shown::entry::<Q>(self.latest.map(entry).as_ref(), text)
     }
 }
 
@@ -130,7 +126,7 @@ impl<Q: RunQuantity> Metric for RunMetric<Q> {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        NumericAttributes { unit: Some(Q::UNIT.to_owned()), higher_is_better: false }.into()
+        shown::attributes::<Q>()
     }
 
     fn update(
@@ -139,12 +135,12 @@ impl<Q: RunQuantity> Metric for RunMetric<Q> {
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         self.look();
-        Ok(self.entry(self.value()))
+        Ok(self.entry(NumericEntry::Value))
     }
 
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
         self.look();
-        Ok(self.entry(self.latest.map(NumericEntry::Final)))
+        Ok(self.entry(NumericEntry::Final))
     }
 
     fn clear(&mut self) {}
@@ -159,8 +155,7 @@ impl<Q: RunQuantity> Numeric for RunMetric<Q> {
         self.value()
     }
 
-    /// NaN where nothing was read: Burn shows it, but logs and sums up nothing.
     fn final_value(&self) -> NumericEntry {
-        NumericEntry::Final(self.latest.unwrap_or(f64::NAN))
+        shown::last(self.latest)
     }
 }

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::train::{LearnerModel, SupervisedTraining, TrainLoader, ValidLoader};
+use burn::train::{
+    InferenceStep, LearnerModel, SupervisedTraining, TrainLoader, TrainStep, ValidLoader,
+};
 use ergometer::{Budget, Meter};
 
 use crate::{
@@ -27,6 +29,31 @@ pub trait EnergyTraining<M: LearnerModel>: Sized {
         train: TrainLoader<M>,
         valid: ValidLoader<M>,
     ) -> Self;
+
+    /// As [`EnergyTraining::metered`], with loaders that were wrapped before, each with settings of its own:
+    /// see [`MeteredLoader::sync_every`].
+    #[must_use]
+    fn metered_loaders(
+        meter: &Meter,
+        directory: impl AsRef<Path>,
+        train: MeteredLoader<<M as TrainStep>::Input>,
+        valid: MeteredLoader<<M as InferenceStep>::Input>,
+    ) -> Self;
+
+    /// [`SupervisedTraining::checkpoint`], which the meter is told too: its epochs are numbered as Burn's,
+    /// from `epoch` + 1, and its forecasts are of what is left.
+    ///
+    /// What the epochs before have cost, a meter knows that was started with
+    /// [`MeterBuilder::resume`](ergometer::MeterBuilder::resume).
+    #[must_use]
+    fn resumed(self, meter: &Meter, epoch: usize) -> Self;
+
+    /// [`SupervisedTraining::grads_accumulation`], which the record says, as the fact `batches an update`.
+    ///
+    /// A step of the record is a batch. The weights are updated after so many of them, and after the last one
+    /// of an epoch; [`Profiled`](crate::Profiled) counts the updates and has their energy.
+    #[must_use]
+    fn accumulated(self, meter: &Meter, batches: usize) -> Self;
 
     /// [`SupervisedTraining::num_epochs`], which the meter is told too: with it, it forecasts what the run
     /// will come to.
@@ -56,15 +83,32 @@ impl<M: LearnerModel> EnergyTraining<M> for SupervisedTraining<M> {
         train: TrainLoader<M>,
         valid: ValidLoader<M>,
     ) -> Self {
-        Self::new(
-            directory,
-            Arc::new(MeteredLoader::train(meter, train)),
-            Arc::new(MeteredLoader::valid(meter, valid)),
-        )
-        .metric_train_numeric(EnergyMetric::train(meter))
-        .metric_valid_numeric(EnergyMetric::valid(meter))
-        .metric_train_numeric(PowerMetric::train(meter))
-        .metric_valid_numeric(PowerMetric::valid(meter))
+        let train = MeteredLoader::train(meter, train);
+        let valid = MeteredLoader::valid(meter, valid);
+        Self::metered_loaders(meter, directory, train, valid)
+    }
+
+    fn metered_loaders(
+        meter: &Meter,
+        directory: impl AsRef<Path>,
+        train: MeteredLoader<<M as TrainStep>::Input>,
+        valid: MeteredLoader<<M as InferenceStep>::Input>,
+    ) -> Self {
+        Self::new(directory, Arc::new(train), Arc::new(valid))
+            .metric_train_numeric(EnergyMetric::train(meter))
+            .metric_valid_numeric(EnergyMetric::valid(meter))
+            .metric_train_numeric(PowerMetric::train(meter))
+            .metric_valid_numeric(PowerMetric::valid(meter))
+    }
+
+    fn resumed(self, meter: &Meter, epoch: usize) -> Self {
+        meter.plan(|plan| plan.done = epoch as u64);
+        self.checkpoint(epoch)
+    }
+
+    fn accumulated(self, meter: &Meter, batches: usize) -> Self {
+        meter.fact("batches an update", batches);
+        self.grads_accumulation(batches)
     }
 
     fn planned_epochs(self, meter: &Meter, epochs: usize) -> Self {

@@ -14,8 +14,11 @@ use crate::units::Joules;
 /// How much there is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Epochs of the run.
+    /// Epochs of the training.
     pub epochs: u64,
+    /// Those of them that were done before this run began, where it goes on with one that was interrupted.
+    #[serde(default)]
+    pub done: u64,
     /// Training steps of an epoch.
     pub train_steps: u64,
     /// Validation steps of an epoch.
@@ -180,9 +183,9 @@ impl Forecaster {
     /// The forecast as of the last standing; `None` before enough steps were seen, or without a plan.
     #[must_use]
     pub fn forecast(&self) -> Option<Forecast> {
-        let Plan { epochs, train_steps, valid_steps } = self.plan;
+        let Plan { epochs, done, train_steps, valid_steps } = self.plan;
         // Both are what a caller says: their product may be more than an integer holds.
-        let all = |steps: u64| epochs as f64 * steps as f64;
+        let all = |steps: u64| epochs.saturating_sub(done) as f64 * steps as f64;
         let (all_train, all_valid) = (all(train_steps), all(valid_steps));
         let Standing { train_steps: done, valid_steps: validated, .. } = self.seen;
         let steps = Rest { done: done as f64, left: (all_train - done as f64).max(0.0) };
@@ -286,13 +289,17 @@ fn student(count: usize) -> f64 {
 mod tests {
     use super::*;
 
-    const PLAN: Plan = Plan { epochs: 4, train_steps: 100, valid_steps: 20 };
+    const PLAN: Plan = Plan { epochs: 4, done: 0, train_steps: 100, valid_steps: 20 };
 
     /// A run of `PLAN` whose training steps take `joules` of their number; validation a third of 10 J.
     /// 50 J before, 5 J after each epoch, a second for every 100 J.
     fn run(joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
+        run_of(PLAN, joules)
+    }
+
+    fn run_of(plan: Plan, joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
         let mut now = Standing { joules: 50.0, ..Standing::default() };
-        let mut forecaster = Forecaster::new(PLAN);
+        let mut forecaster = Forecaster::new(plan);
         let mut forecasts = Vec::new();
         let mut look = |now: &mut Standing| {
             now.seconds = now.joules / 100.0;
@@ -301,15 +308,15 @@ mod tests {
                 forecasts.extend(forecaster.forecast());
             }
         };
-        for step in 0..PLAN.epochs * PLAN.train_steps {
+        for step in 0..(plan.epochs - plan.done) * plan.train_steps {
             let drawn = joules(step);
             now.train_steps += 1;
             now.train_joules += drawn;
             now.train_seconds += drawn / 100.0;
             now.joules += drawn;
             look(&mut now);
-            if (step + 1) % PLAN.train_steps == 0 {
-                for _ in 0..PLAN.valid_steps {
+            if (step + 1) % plan.train_steps == 0 {
+                for _ in 0..plan.valid_steps {
                     now.valid_steps += 1;
                     now.valid_joules += 10.0 / 3.0;
                     now.valid_seconds += 10.0 / 300.0;
@@ -343,6 +350,12 @@ mod tests {
         let last = forecasts.last().unwrap();
         assert!((last.joules.value - total).abs() < 1e-6 && last.progress > 0.999, "{last:?}");
         assert!(last.is_final() && !forecasts[0].is_final());
+    }
+
+    #[test]
+    fn of_a_run_that_goes_on_only_what_is_left_is_foreseen() {
+        let (resumed, _) = run_of(Plan { epochs: 7, done: 3, ..PLAN }, |_| 10.0);
+        assert_eq!(resumed, run(|_| 10.0).0);
     }
 
     #[test]
@@ -380,8 +393,12 @@ mod tests {
 
     #[test]
     fn a_plan_without_end_is_no_reason_to_panic() {
-        let mut forecaster =
-            Forecaster::new(Plan { epochs: u64::MAX, train_steps: u64::MAX, valid_steps: 3 });
+        let mut forecaster = Forecaster::new(Plan {
+            epochs: u64::MAX,
+            train_steps: u64::MAX,
+            valid_steps: 3,
+            ..Plan::default()
+        });
         for step in 1..20 {
             let joules = step as f64;
             let now = Standing { train_steps: step, train_joules: joules, ..Standing::default() };
@@ -394,7 +411,7 @@ mod tests {
     fn nothing_is_foreseen_without_steps_or_plan() {
         let forecaster = Forecaster::new(PLAN);
         assert_eq!(forecaster.forecast(), None);
-        let mut forecaster = Forecaster::new(Plan { epochs: 0, train_steps: 0, valid_steps: 0 });
+        let mut forecaster = Forecaster::new(Plan::default());
         for step in 1..20 {
             let joules = step as f64;
             forecaster.observe(Standing { train_steps: step, joules, ..Standing::default() });

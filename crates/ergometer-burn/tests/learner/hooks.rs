@@ -8,6 +8,7 @@ use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{Learner, LearnerModel, LearningResult, SupervisedTraining};
 use ergometer::clock::{self, Timestamp};
 use ergometer::run::Record;
+use ergometer::run::record::SpanNode;
 use ergometer::units::Joules;
 use ergometer::{Budget, Meter};
 use ergometer_burn::{
@@ -16,7 +17,7 @@ use ergometer_burn::{
 };
 
 use crate::toy::{self, Batch, Diary, Line};
-use crate::{POWER, builder, close, meter};
+use crate::{POWER, close, installed, meter};
 
 const EPOCHS: usize = 3;
 const TRAIN: u8 = 22;
@@ -145,15 +146,16 @@ fn totals_stand_in_burns_files() {
     }
 }
 
+fn find<'a>(nodes: &'a [SpanNode], name: &str) -> &'a SpanNode {
+    nodes.iter().find(|node| node.name == name).unwrap_or_else(|| panic!("{name}"))
+}
+
 #[test]
 fn a_profiled_model_is_the_same_model_with_its_steps_in_parts() {
-    let meter = builder().install().unwrap();
+    let (meter, _installed) = installed();
     let run = train(&meter, Profiled::new(line()), |training| training);
     let model: Line = run.result.model.into_inner();
     assert!(model.to_string().contains("Line"));
-    let find = |nodes: &[ergometer::run::record::SpanNode], name: &str| {
-        nodes.iter().find(|node| node.name == name).unwrap_or_else(|| panic!("{name}")).clone()
-    };
     for (split, steps) in [("train", 18), ("valid", 9)] {
         let epoch = find(&run.record.spans, split);
         let step = find(&epoch.children, split);
@@ -166,4 +168,19 @@ fn a_profiled_model_is_the_same_model_with_its_steps_in_parts() {
         let inside: f64 = step.children.iter().map(|node| node.seconds).sum();
         assert!(inside <= step.seconds + 1e-9);
     }
+}
+
+#[test]
+fn batches_and_updates_are_both_counted() {
+    let (meter, _installed) = installed();
+    let run = train(&meter, Profiled::new(line()), |training| training.accumulated(&meter, 4));
+    assert_eq!(run.record.facts["batches an update"], "4");
+    // Of six batches an epoch, Burn updates after the fourth and after the last.
+    assert_eq!(run.record.steps["train"].count, 18);
+    let epoch = find(&run.record.spans, "train");
+    let step = find(&epoch.children, "train");
+    let updates = find(&step.children, "optimizer");
+    assert_eq!((step.count, updates.count), (18, 6));
+    assert!(updates.by_domain[0] > Joules::ZERO && updates.by_domain[0] < step.by_domain[0]);
+    assert_eq!(find(&step.children, "model").count, 18);
 }

@@ -11,7 +11,7 @@ use ergometer::run::record::SpanNode;
 use ergometer_burn::MeteredLoader;
 
 use crate::toy::{self, Diary};
-use crate::{assert_conserved, builder, counts, meter, names};
+use crate::{assert_conserved, counts, installed, meter, names};
 
 #[test]
 fn a_wrapped_loader_gives_the_same_batches() {
@@ -91,7 +91,7 @@ impl Batcher<u8, usize> for Marking {
 
 #[test]
 fn what_a_batcher_marks_is_not_inside_the_step_before() {
-    let meter = builder().install().unwrap();
+    let (meter, _installed) = installed();
     let loader = DataLoaderBuilder::new(Marking)
         .batch_size(4)
         .set_device(Device::flex())
@@ -170,6 +170,31 @@ fn a_batch_that_cannot_be_read_is_no_step() {
     // The loader counts what it could not read as processed.
     assert!((items.count - 300.0).abs() < 1e-9);
     assert_conserved(&record.epochs[0]);
+}
+
+#[test]
+fn the_record_says_when_a_device_is_waited_for() {
+    let meter = meter();
+    let diary = Diary::new(&meter, "train");
+    let device = Device::flex();
+    for (split, every) in [("never", 0), ("always", 1), ("now and then", 4)] {
+        let loader = MeteredLoader::named(&meter, split, toy::loader(&diary, 20));
+        assert_eq!(loader.sync_every(every).to_device(&device).iter().count(), 5);
+    }
+    // Without a device none is waited for.
+    MeteredLoader::valid(&meter, toy::loader(&diary, 20)).iter().for_each(drop);
+    let record = meter.finish().unwrap();
+    let facts = record
+        .facts
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("device sync, ")?, value.as_str())));
+    let expected = [
+        ("always", "after each step"),
+        ("never", "at the end of each epoch"),
+        ("now and then", "after every 4 steps and at the end of each epoch"),
+    ];
+    assert_eq!(facts.collect::<Vec<_>>(), expected);
+    record.epochs.iter().for_each(assert_conserved);
 }
 
 /// A finished meter takes no marks and breaks no loop.

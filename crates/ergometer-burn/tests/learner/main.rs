@@ -1,11 +1,15 @@
 //! Burn's learner and loops written by hand under a meter.
 
+mod evaluation;
 mod hooks;
 mod loader;
 mod parallel;
+mod resume;
 mod strategies;
 mod toy;
 mod training;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ergometer::run::record::Epoch;
 use ergometer::source::DomainKind;
@@ -18,6 +22,13 @@ const POWER: f64 = 100.0;
 /// A meter of its own that reads no hardware.
 fn meter() -> Meter {
     builder().start().expect("a fixed wattage needs no hardware")
+}
+
+/// A meter that is the one of this process, for as long as the guard is kept: a process has one.
+fn installed() -> (Meter, MutexGuard<'static, ()>) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let guard = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    (builder().install().expect("no other is installed"), guard)
 }
 
 fn builder() -> MeterBuilder {

@@ -27,6 +27,8 @@ pub struct Diary {
     devices: usize,
     /// How long a step of the model lasts, where it does not wait for the meter.
     length: Option<Duration>,
+    /// Steps after which the model never returns.
+    last: Option<usize>,
     /// Begin and end of every batch's loading.
     pub loads: Arc<Mutex<Vec<(Timestamp, Timestamp)>>>,
     /// Begin and end of every step of the model.
@@ -36,12 +38,17 @@ pub struct Diary {
 impl Diary {
     pub fn new(meter: &Meter, split: &'static str) -> Self {
         let (meter, loads, steps) = (meter.clone(), Arc::default(), Arc::default());
-        Self { split, meter, devices: 1, length: None, loads, steps }
+        Self { split, meter, devices: 1, length: None, last: None, loads, steps }
     }
 
     /// Steps that last `length`, whatever the meter has resolved.
     pub fn lasting(self, length: Duration) -> Self {
         Self { length: Some(length), ..self }
+    }
+
+    /// The model hangs in the step after `steps`, until its process is killed.
+    pub fn hanging_after(self, steps: usize) -> Self {
+        Self { last: Some(steps), ..self }
     }
 
     pub fn on_devices(self, devices: usize) -> Self {
@@ -53,6 +60,9 @@ impl Diary {
     fn step<T>(&self, step: impl FnOnce() -> T) -> T {
         let begin = clock::now();
         let output = step();
+        while self.last == Some(self.steps.lock().unwrap().len()) {
+            thread::park();
+        }
         match self.length {
             Some(length) => thread::sleep(length.saturating_sub(clock::now().since(begin))),
             None => self.wait_for_the_meter(begin),
