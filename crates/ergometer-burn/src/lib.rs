@@ -55,6 +55,9 @@
 //!   …                                └
 //! checkpoints, summary                 (of the run, outside every epoch)
 //!
+//! Evaluator                          ┌ epoch "test", with steps as above
+//!   …                                └
+//!
 //! metrics' thread
 //! ───────────────
 //! EnergyMetric::update               asks the meter which steps it has resolved meanwhile
@@ -75,10 +78,15 @@
 //! * Marks are of the host's clock. A GPU runs behind the host: work that is queued when a step ends
 //!   is done in the next one. At the end of an epoch the loader waits for its device, so that epochs are
 //!   exact; metrics that read the loss, as Burn's own do, wait for it about once a step, which keeps the
-//!   rest to a step or two. Where single steps matter, call `Device::sync` at the end of
-//!   the model's step. The `flex` backend runs on the calling thread, so there marks are exact.
+//!   rest to a step or two. Where single steps matter, let the loader wait more often
+//!   ([`MeteredLoader::sync_every`], with [`EnergyTraining::metered_loaders`]): what waiting costs is then
+//!   part of the run. The record's fact `device sync, train` says which it was. The `flex` backend runs on
+//!   the calling thread, so there marks are exact. The device's own clock
+//!   (`burn::tensor::Device::profile_with`) is not used.
 //! * Under Burn's multi-device strategies the first device's loader marks; see [`MeteredLoader`].
-//! * Gradient accumulation is not seen: a step is one batch, not one update of the weights.
+//! * A step is one batch, not one update of the weights. With gradient accumulation the record says how many
+//!   batches make an update ([`EnergyTraining::accumulated`]); under [`Profiled`] the phase `optimizer` has
+//!   the updates' number and energy.
 //! * Spans that a dataset or batcher opens on the training thread while it loads count under the
 //!   epoch, not under the phase `data`: whether there is a step is known only when the batch has come.
 #![forbid(unsafe_code)]

@@ -142,7 +142,10 @@ impl Run<'_> {
             training = training.renderer(Box::new(progress.clone()));
         }
         if let Some(batches) = recipe.accumulation {
-            training = training.grads_accumulation(batches);
+            training = match self.meter {
+                Some(meter) => training.accumulated(meter, batches),
+                None => training.grads_accumulation(batches),
+            };
         }
         let result = training.launch(Learner::new(model, optimizer, schedule));
         match result.error {
