@@ -30,6 +30,9 @@ const UNIT: &str = "items";
 /// So the steps of an epoch tile it from the first `next` to the last. A batch that is an error is
 /// no step: the time it took lies between the steps.
 ///
+/// Epochs of training and of validation are numbered from 1, or after
+/// [`Plan::done`](ergometer::forecast::Plan::done) where the training goes on with one that was interrupted.
+///
 /// A step's items are what [`Progress::items_processed`] grew by, in [`Progress::unit`] where the
 /// loader gives one. A loader that reads ahead counts what it read.
 ///
