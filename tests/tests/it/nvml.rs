@@ -38,10 +38,12 @@ pub fn drive(board: &mut dyn PowerSource, length: Duration) -> Vec<Reading> {
     board.read(Request::Edge, &mut readings);
     let end = clock::now().after(length);
     while clock::now() < end {
-        let due = board.next_read().unwrap_or(end).min(end);
+        let due = board.next_read().map_or(end, |due| due.by).min(end);
         thread::sleep(due.since(clock::now()));
         board.read(Request::Routine, &mut readings);
     }
+    board.read(Request::Edge, &mut readings);
+    thread::sleep(board.last_read(clock::now()).since(clock::now()));
     board.read(Request::Last, &mut readings);
     readings
 }

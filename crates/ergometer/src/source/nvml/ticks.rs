@@ -29,6 +29,30 @@ pub(super) struct Moment {
     pub within: f64,
 }
 
+/// Seconds from the one to the other of which a read is as good as at any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Window {
+    pub from: f64,
+    pub by: f64,
+}
+
+impl Window {
+    pub(super) const NEVER: Self = Self::at(f64::INFINITY);
+
+    pub(super) const fn at(t: f64) -> Self {
+        Self { from: t, by: t }
+    }
+
+    /// What serves both, if anything does; else the earlier.
+    pub(super) fn and(self, other: Self) -> Self {
+        let (first, second) = if self.by <= other.by { (self, other) } else { (other, self) };
+        if second.from > first.by {
+            return first;
+        }
+        Self { from: first.from.max(second.from), by: first.by }
+    }
+}
+
 /// Brackets wider than this tell nothing about a period that is not known yet.
 const SHARP: f64 = 0.012;
 /// Distances of about the same length that make a row.
@@ -52,6 +76,10 @@ const TARGET: f64 = 0.001_8;
 const SHORTEST: f64 = 0.006;
 /// No sensor known is updated less often.
 const LONGEST: f64 = 0.15;
+/// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
+const LEISURE: f64 = 0.6;
+/// Share of the period that a read keeps from where an update may be.
+const DISTANCE: f64 = 0.05;
 /// Update moments stray at least so far, for a driver's clock is not this process's.
 const LEAST_STRAY: f64 = 0.000_5;
 /// A register that strays further than this share of its period has no steady one.
@@ -120,7 +148,7 @@ impl Ticks {
         let n = ((t - beat.tick.after) / beat.period).ceil();
         let moment = beat.at(n);
         let moment = if moment.at - moment.within < t { beat.at(n + 1.0) } else { moment };
-        let after = moment.at + moment.within + 0.05 * beat.period;
+        let after = moment.at + moment.within + DISTANCE * beat.period;
         Some((moment.at - moment.within, after))
     }
 
@@ -183,24 +211,30 @@ impl Ticks {
 
     /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
     /// to know its moment; `None` while the period is not known.
-    pub(super) fn next_read(&self, t: f64, stride: f64) -> Option<f64> {
+    pub(super) fn next_read(&self, t: f64, stride: f64) -> Option<Window> {
         let beat = self.beat?;
         if self.overdue {
-            return Some(t + BURST);
+            return Some(Window::at(t + BURST));
         }
         let mut moment = beat.at(((t - beat.tick.after) / beat.period).floor());
         // A watched update is read before, at and after the time it is due.
         loop {
             let (before, after) = (moment.at - moment.within, moment.at + moment.within);
             let watched = moment.within > TARGET && moment.within < beat.period / 3.0;
-            let patient = after + 0.05 * beat.period;
             if watched && t < before {
-                return Some(before);
+                return Some(Window::at(before));
             } else if watched && t < moment.at {
-                return Some(moment.at);
+                return Some(Window::at(moment.at));
             } else if t < after {
-                let skipped = if watched { 0.0 } else { (stride - 1.0) * beat.period };
-                return Some(patient + skipped);
+                let distance = DISTANCE * beat.period;
+                if watched {
+                    return Some(Window::at(after + distance));
+                }
+                let seen = beat.step(moment, stride - 1.0);
+                let from = seen.at + seen.within + distance;
+                let next = beat.step(seen, 1.0);
+                let by = (next.at - next.within - distance).min(from + LEISURE * beat.period);
+                return Some(Window { from, by: by.max(from) });
             }
             moment = beat.step(moment, 1.0);
         }

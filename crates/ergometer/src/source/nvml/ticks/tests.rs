@@ -17,7 +17,7 @@ fn follow(ticks: &mut Ticks, seconds: f64, period: f64, level: bool) -> (f64, us
         // Threads wake late, by up to 1 ms here.
         let late = 0.001 * (f64::from(u32::try_from(reads).unwrap()) * 0.618).fract();
         ticks.read(t + late, t + late, register(t + late, period, level));
-        t = ticks.next_read(t + late, 1.0).unwrap_or(t + BURST);
+        t = ticks.next_read(t + late, 1.0).map_or(t + BURST, |window| window.by);
     }
     (t, reads)
 }
@@ -85,7 +85,7 @@ fn updates_that_jitter_stay_within_what_is_said() {
             seen += 1;
             outside += i32::from((moment.at - tick(shown)).abs() > moment.within);
         }
-        t = ticks.next_read(t, 1.0).unwrap_or(t + BURST);
+        t = ticks.next_read(t, 1.0).map_or(t + BURST, |window| window.by);
     }
     assert!(seen > 300 && outside * 20 < seen, "{outside} of {seen}");
 }
