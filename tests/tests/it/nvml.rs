@@ -155,7 +155,7 @@ fn a_counter_that_fast_reading_disturbs_is_read_once_a_second_and_power_stands_i
     let readings = drive(&mut **board, Duration::from_secs(11));
     assert!(matches!(troubles(&readings)[..], [Value::Restarted(_)]), "{:?}", troubles(&readings));
     let note = board.domains()[0].note.clone().unwrap();
-    assert!(note.contains("once a second: read every 100 ms it differed"), "{note}");
+    assert!(note.contains("once a second: read ") && note.contains(" it differed"), "{note}");
     // None of the joules that the fast stretch lost is told: what is comes from the slow rate.
     for pair in energies(&readings).windows(2) {
         assert!(pair[1].0 - pair[0].0 > 0.5 || pair[1].0 - pair[0].0 < 0.2, "{pair:?}");

@@ -14,7 +14,9 @@ use crate::clock::{self, Timestamp};
 use crate::source::{Domain, Due, PowerSource, Reading, Request};
 
 /// Mean time between two reads of a source that names no time of its own.
-const INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(100);
+/// It is read sooner, but not before this, where another source is read anyway.
+const SOONEST: Duration = Duration::from_millis(40);
 /// No source is left unread for longer, whatever it asks for: a counter of a package may wrap within
 /// minutes, and a wrap that nobody saw is energy lost.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -372,9 +374,7 @@ impl Post {
 
     fn answer(&self, now: Timestamp) -> Answer {
         match (&self.source, self.asked) {
-            (Some(source), Asked::Ended) => {
-                Answer::Domains(self.first, source.domains().to_vec())
-            }
+            (Some(source), Asked::Ended) => Answer::Domains(self.first, source.domains().to_vec()),
             (None, Asked::Ended) => Answer::Gone,
             _ => {
                 let since = self.busy.map_or(0.0, |since| now.since(since).as_secs_f64());
@@ -399,9 +399,8 @@ fn name(domains: &[Domain]) -> String {
 
 /// When to read next, after a read at `last`, if the source `wants` that or does not say.
 fn due(wants: Option<Due>, last: Timestamp, jitter: &mut Jitter) -> Due {
-    let Due { from, by } = wants.unwrap_or_else(|| {
-        Due { from: last.after(INTERVAL.mul_f64(LEAST)), by: jitter.after(last, INTERVAL) }
-    });
+    let Due { from, by } = wants
+        .unwrap_or_else(|| Due { from: last.after(SOONEST), by: jitter.after(last, INTERVAL) });
     let longest = last.after(LONGEST);
     Due { from: from.min(longest), by: by.min(longest) }
 }
@@ -409,16 +408,13 @@ fn due(wants: Option<Due>, last: Timestamp, jitter: &mut Jitter) -> Due {
 /// Uneven intervals, so that sampling does not beat with the program's own period.
 struct Jitter(u64);
 
-/// The shortest of them, as a share of their mean.
-const LEAST: f64 = 0.6;
-
 impl Jitter {
     /// The moment between 0.6 and 1.4 of `interval` after `from`.
     fn after(&mut self, from: Timestamp, interval: Duration) -> Timestamp {
         // Weyl sequence with the golden ratio: evenly spread and never periodic.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let unit = (self.0 >> 11) as f64 / (1_u64 << 53) as f64;
-        from.after(interval.mul_f64(LEAST + 2.0 * (1.0 - LEAST) * unit))
+        from.after(interval.mul_f64(0.6 + 0.8 * unit))
     }
 }
 

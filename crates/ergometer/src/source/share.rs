@@ -25,7 +25,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Domain, DomainKind, Due, PowerSource, Reading, Request, SourceReport, Value, fixed,
+    Availability, Domain, DomainKind, Due, PowerSource, Reading, Request, SourceReport, Value,
+    fixed,
 };
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;

@@ -26,6 +26,10 @@ const BETWEEN_BURSTS: f64 = 5.0;
 const BETWEEN_TRIES: f64 = 0.3;
 /// An update placed worse than this is watched more often, seconds to either side.
 const BLURRED: f64 = 0.012;
+/// Updates are to be known within so many seconds: those of what gives the energy, and those of power
+/// beside a counter.
+const SHARP: f64 = 0.001_8;
+const ROUGH: f64 = 0.005;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
 /// Reads due within this many seconds are one.
@@ -88,8 +92,8 @@ impl Board {
             domain: [domain],
             ways,
             counter: Counter::new(1000.0, None, IMPOSSIBLE),
-            counter_ticks: Ticks::new(true),
-            power_ticks: Ticks::new(false),
+            counter_ticks: Ticks::new(true, SHARP),
+            power_ticks: Ticks::new(false, if ways.energy == Way::None { SHARP } else { ROUGH }),
             window,
             judge,
             waiting: Vec::new(),
@@ -293,10 +297,9 @@ impl Board {
         self.power_ticks.hint(&self.counter_ticks);
         self.agenda.power = match (self.ways.power, self.power_ticks.period()) {
             (Way::None, _) => Window::NEVER,
-            (_, Some(period)) => self
-                .power_ticks
-                .next_read(t, stride(period))
-                .unwrap_or(Window::at(t + period)),
+            (_, Some(period)) => {
+                self.power_ticks.next_read(t, stride(period)).unwrap_or(Window::at(t + period))
+            }
             (_, None) if learning => Window::at(t + BURST),
             (_, None) => {
                 // Uneven, so as not to beat with the sensor or the program.
@@ -317,7 +320,8 @@ impl PowerSource for Board {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
         let now = clock::now().as_secs_f64();
-        let energy = self.counts() && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
+        let energy = self.counts()
+            && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
         self.look(energy, &mut say);
         self.plan(now, energy);
         if request == Request::Edge && energy && self.judge.rate() == Rate::Second {
@@ -345,7 +349,9 @@ impl PowerSource for Board {
     fn last_read(&self, now: Timestamp) -> Timestamp {
         let t = now.as_secs_f64();
         match self.counter_ticks.around(t) {
-            Some((_, after)) if self.counts() => Timestamp::from_secs_f64(after.min(t + LAST_UPDATE)),
+            Some((_, after)) if self.counts() => {
+                Timestamp::from_secs_f64(after.min(t + LAST_UPDATE))
+            }
             _ => now,
         }
     }

@@ -70,14 +70,12 @@ const MOST: usize = 16;
 const DIVISORS: u32 = 100;
 /// Time between two reads while learning.
 pub(super) const BURST: f64 = 0.004;
-/// An update that is known this well need not be watched.
-const TARGET: f64 = 0.001_8;
 /// Registers that move more often are as good as read at the moment of their update.
 const SHORTEST: f64 = 0.006;
 /// No sensor known is updated less often.
 const LONGEST: f64 = 0.15;
 /// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
-const LEISURE: f64 = 0.6;
+const LEISURE: f64 = 0.8;
 /// Share of the period that a read keeps from where an update may be.
 const DISTANCE: f64 = 0.05;
 /// Update moments stray at least so far, for a driver's clock is not this process's.
@@ -90,6 +88,8 @@ const MOST_STRAY: f64 = 0.2;
 pub(super) struct Ticks {
     /// Every update changes it, as it does a counter of a board that draws power.
     restless: bool,
+    /// An update that is known within so many seconds need not be watched.
+    target: f64,
     /// A tick has surely passed and the register has not moved.
     overdue: bool,
     /// The period that another register of the board has, and how far it may be off.
@@ -116,9 +116,18 @@ struct Beat {
 }
 
 impl Ticks {
-    /// A register of which nothing is known, but whether every update changes it.
-    pub(super) fn new(restless: bool) -> Self {
-        Self { restless, overdue: false, hinted: None, last: None, learnt: Vec::new(), beat: None }
+    /// A register of which nothing is known, but whether every update changes it, and within how many
+    /// seconds an update is to be known.
+    pub(super) fn new(restless: bool, target: f64) -> Self {
+        Self {
+            restless,
+            target,
+            overdue: false,
+            hinted: None,
+            last: None,
+            learnt: Vec::new(),
+            beat: None,
+        }
     }
 
     /// The period, if it is known.
@@ -220,7 +229,7 @@ impl Ticks {
         // A watched update is read before, at and after the time it is due.
         loop {
             let (before, after) = (moment.at - moment.within, moment.at + moment.within);
-            let watched = moment.within > TARGET && moment.within < beat.period / 3.0;
+            let watched = moment.within > self.target && moment.within < beat.period / 3.0;
             if watched && t < before {
                 return Some(Window::at(before));
             } else if watched && t < moment.at {
@@ -247,6 +256,12 @@ fn tolerance(a: Bracket, b: Bracket) -> f64 {
 }
 
 impl Beat {
+    /// A beat of `period` with ticks in `first` and, `count` periods later, in `tick`.
+    fn new(origin: Bracket, tick: Bracket, count: f64, period: f64) -> Self {
+        let drift = (origin.half() + tick.half()) / count;
+        Self { period, drift, tick, origin, count, stray: LEAST_STRAY }
+    }
+
     /// The beat that explains the last of `brackets`: as a row of updates none of which was missed, by
     /// the `hinted` period, or by a fraction of the shortest distance.
     fn of(brackets: &[Bracket], hinted: Option<(f64, f64)>, restless: bool) -> Option<Self> {
@@ -284,14 +299,8 @@ impl Beat {
             let off = bracket.middle() - first.middle() - n as f64 * period;
             off.abs() <= tolerance(*first, *bracket)
         });
-        (steady && (SHORTEST..=LONGEST).contains(&period)).then(|| Self {
-            period,
-            drift: (first.half() + last.half()) / count,
-            tick: *last,
-            origin: *first,
-            count,
-            stray: LEAST_STRAY,
-        })
+        (steady && (SHORTEST..=LONGEST).contains(&period))
+            .then(|| Self::new(*first, *last, count, period))
     }
 
     /// The longest fraction of the shortest distance that explains all `brackets`, after so many other
@@ -347,14 +356,7 @@ impl Beat {
         if count < 1.0 || chance > CHANCE {
             return None;
         }
-        Some(Self {
-            period,
-            drift: (first.half() + last.half()) / count,
-            tick: *last,
-            origin: *first,
-            count,
-            stray: LEAST_STRAY,
-        })
+        Some(Self::new(*first, *last, count, period))
     }
 
     /// Where the tick `n` periods after the known one lies.
@@ -390,6 +392,10 @@ impl Beat {
             return false;
         }
         let (low, high) = (expected.at - expected.within, expected.at + expected.within);
+        if bracket.after <= low && bracket.by >= high {
+            // So much was known. To take it for the tick would let what ticks stray add up.
+            return true;
+        }
         let tick = Bracket { after: low.max(bracket.after), by: high.min(bracket.by) };
         if tick.after > tick.by {
             // It came earlier or later than it can have: ticks stray further than was known.
