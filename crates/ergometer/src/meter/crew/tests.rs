@@ -12,20 +12,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Tells of each read, then does what it is there for.
 struct Told {
     domains: Vec<Domain>,
-    told: Sender<(Request, ThreadId)>,
+    listener: Sender<(Request, ThreadId)>,
     /// What it does in a read, given its number.
     act: Box<dyn FnMut(u32) + Send>,
     reads: u32,
 }
 
 impl Told {
-    fn new(
+    fn boxed(
         act: impl FnMut(u32) + Send + 'static,
     ) -> (Box<dyn PowerSource>, Receiver<(Request, ThreadId)>) {
-        let (told, reads) = mpsc::channel();
+        let (listener, reads) = mpsc::channel();
         let node = Fixed::new(DomainKind::Node, Watts::new(50.0), 0.1).unwrap();
         let domains = node.domains().to_vec();
-        (Box::new(Self { domains, told, act: Box::new(act), reads: 0 }), reads)
+        (Box::new(Self { domains, listener, act: Box::new(act), reads: 0 }), reads)
     }
 }
 
@@ -35,7 +35,7 @@ impl PowerSource for Told {
     }
 
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
-        let _ = self.told.send((request, thread::current().id()));
+        let _ = self.listener.send((request, thread::current().id()));
         self.reads += 1;
         (self.act)(self.reads);
         readings.push(Reading::new(0, clock::now(), Value::Power(Watts::new(50.0))));
@@ -74,7 +74,7 @@ fn routine_reads_come_unevenly_about_ten_times_a_second() {
 fn what_may_be_read_at_one_wake_is_read_at_one() {
     let at = |millis: u64| Timestamp::from_nanos(millis * 1_000_000);
     let post = |from, by| {
-        let mut post = Post::new(Told::new(|_| {}).0, 0);
+        let mut post = Post::new(Told::boxed(|_| {}).0, 0);
         (post.asked, post.due) = (Asked::Nothing, Due { from: at(from), by: at(by) });
         post
     };
@@ -94,12 +94,12 @@ fn what_may_be_read_at_one_wake_is_read_at_one() {
 #[test]
 fn a_source_that_hangs_is_left_alone_and_the_others_go_on() {
     let (release, held) = mpsc::channel::<()>();
-    let (hanging, hung) = Told::new(move |read| {
+    let (hanging, hung) = Told::boxed(move |read| {
         if read == 2 {
             assert_eq!(held.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
         }
     });
-    let (other, reads) = Told::new(|_| {});
+    let (other, reads) = Told::boxed(|_| {});
     let crew = Crew::start(vec![hanging, other], PATIENCE).unwrap();
     let (_, first) = next(&hung);
     assert_eq!(next(&hung).1, first);
@@ -133,7 +133,7 @@ fn sources_that_take_long_are_shared_out() {
             std::hint::spin_loop();
         }
     };
-    let (sources, reads): (Vec<_>, Vec<_>) = (0..4).map(|_| Told::new(slow)).unzip();
+    let (sources, reads): (Vec<_>, Vec<_>) = (0..4).map(|_| Told::boxed(slow)).unzip();
     let crew = Crew::start(sources, PATIENCE).unwrap();
     let begin = Instant::now();
     loop {
@@ -148,8 +148,8 @@ fn sources_that_take_long_are_shared_out() {
 
 #[test]
 fn the_last_read_is_one_and_the_last() {
-    let (source, reads) = Told::new(|_| {});
-    let (panicking, _) = Told::new(|read| assert!(read < 2, "as it is meant to"));
+    let (source, reads) = Told::boxed(|_| {});
+    let (panicking, _) = Told::boxed(|read| assert!(read < 2, "as it is meant to"));
     let crew = Crew::start(vec![panicking, source], PATIENCE).unwrap();
     crew.edge();
     let answers = crew.finish(PATIENCE);
