@@ -16,6 +16,8 @@ pub struct Machine {
     pub boards: Vec<Board>,
     /// Why `nvmlInit` fails, if it does.
     pub init: Option<InitFailure>,
+    /// Whether settings are looked at again on every call.
+    pub reload: bool,
 }
 
 /// Why `nvmlInit` fails.
@@ -189,7 +191,7 @@ impl Machine {
     /// [`BadSetting`] for what cannot be understood.
     pub fn parse_since(text: &str, init_ns: u64) -> Result<Self, BadSetting> {
         let mut count = 1;
-        let mut init = None;
+        let (mut init, mut reload) = (None, true);
         let mut settings = Vec::new();
         for pair in text.split([';', '\n']).map(str::trim).filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').ok_or_else(|| bad(pair, "is not key=value"))?;
@@ -197,6 +199,7 @@ impl Machine {
             match (key, key.split_once('.')) {
                 ("boards", _) => count = value::boards(value)?,
                 ("init", _) => init = Some(value::init_failure(value)?),
+                ("reload", _) => reload = value::flag(value)?,
                 (_, Some((board, key))) => {
                     settings.push((Some(value::number::<usize>(board)?), key, value));
                 }
@@ -221,7 +224,7 @@ impl Machine {
                 board.set(key, value, init_ns)?;
             }
         }
-        Ok(Self { boards, init })
+        Ok(Self { boards, init, reload })
     }
 }
 

@@ -10,7 +10,8 @@
 //! * in the environment variable `ERGOMETER_SIM_NVML`, then
 //! * nowhere: one board that draws a constant 250 W.
 //!
-//! A file that has not changed is not read again: a call takes about 3 µs, most of it to see that.
+//! A file that has not changed is not read again: a call takes about 3 µs, most of it to see that. With
+//! `reload=no` it is not looked at again.
 //!
 //! A key with a board's number before it is for that board only: `1.lost=yes`. A setting that does
 //! not parse makes `nvmlInit` fail with `NVML_ERROR_INVALID_ARGUMENT`.
@@ -23,6 +24,7 @@
 //! |---|---|---|
 //! | `boards` | `1` | number of boards |
 //! | `init` | `driver-not-loaded` | `nvmlInit` fails; also `no-permission`, `version-mismatch` |
+//! | `reload` | `yes` | settings are looked for on every call |
 //! | `generation` | `h100` | presets; also `a100`, `v100`, `rtx`, `pascal`, `vgpu`: see below |
 //! | `name` | `Simulated GPU` | product name |
 //! | `architecture` | `unknown` | also `pascal`, `volta`, `turing`, `ampere`, `ada`, `hopper` |

@@ -52,6 +52,14 @@ impl Stamp {
 /// The machine as the settings are now.
 pub(crate) fn machine() -> Result<Arc<Machine>, BadSetting> {
     let init = *INIT.get_or_init(monotonic_ns);
+    {
+        let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(machine)) = last.as_ref().map(|last| &last.machine)
+            && !machine.reload
+        {
+            return Ok(Arc::clone(machine));
+        }
+    }
     let beside = beside();
     // Looked at before it is read: a file that changes meanwhile is read again next time.
     let stamp = beside
@@ -130,5 +138,10 @@ mod tests {
         assert_eq!(boards(), 6);
         fs::remove_file(path).unwrap();
         assert_eq!(boards(), 1);
+        for text in ["boards=2;reload=no", "boards=7"] {
+            fs::write(path, text).unwrap();
+            assert_eq!(boards(), 2);
+        }
+        fs::remove_file(path).unwrap();
     }
 }

@@ -5,6 +5,7 @@
 //! one core that the meter's threads used and how often they woke, as the kernel counts both. What the
 //! simulated library does in place of a driver is in it.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
@@ -31,10 +32,14 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
     let folder = tempfile::tempdir_in(parent)?;
     let copy = folder.path().join("libnvidia-ml.so.1");
     fs::copy(library, &copy)?;
-    fs::write(
-        folder.path().join("libnvidia-ml.so.1.conf"),
-        "boards=8;generation=h100;curve=square:100:400:730ms",
-    )?;
+    // Each board's registers are updated at moments of their own.
+    let mut settings = "boards=8;generation=h100;curve=square:100:400:730ms;reload=no".to_owned();
+    for board in 0..8 {
+        let (counter, power) = (board * 37 % 100, (board * 37 + 61) % 100);
+        write!(settings, ";{board}.counter=100ms@{counter}ms")?;
+        write!(settings, ";{board}.power=100ms/25ms@{power}ms")?;
+    }
+    fs::write(folder.path().join("libnvidia-ml.so.1.conf"), settings)?;
     let powercap = folder.path().join("sys/class/powercap");
     for package in 0..2 {
         zone(&powercap.join(format!("intel-rapl:{package}")), &format!("package-{package}"))?;
@@ -50,7 +55,7 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
         return Err(format!("12 domains were to be metered: {:?}", meter.domains()).into());
     }
     // What happens once, and the search for the boards' own periods, are not what a run goes on with.
-    thread::sleep(Duration::from_secs(8));
+    thread::sleep(Duration::from_secs(30));
     let (before, begin) = (threads()?, Instant::now());
     thread::sleep(length);
     let (after, seconds) = (threads()?, begin.elapsed().as_secs_f64());

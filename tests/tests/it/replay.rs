@@ -8,7 +8,7 @@ use std::time::Duration;
 use ergometer::clock::{self, Timestamp};
 use ergometer::meter::Method;
 use ergometer::source::replay::{Replay, Speed};
-use ergometer::source::{DomainKind, PowerSource, Reading, Request, Value};
+use ergometer::source::{DomainKind, Due, PowerSource, Reading, Request, Value};
 use ergometer::units::{Joules, Watts};
 use ergometer::{ErrorKind, Meter};
 use tempfile::TempDir;
@@ -121,7 +121,10 @@ fn in_real_time_a_row_comes_when_its_time_has_come() {
     };
     let row = |after: f64, watts| (begun.after(seconds(after)), Value::Power(Watts::new(watts)));
     let tenth_hour = begun.after(seconds(36000.0));
-    assert_eq!(read(Request::Routine), (vec![row(0.0, 1.0), row(1e-6, 2.0)], Some(tenth_hour)));
+    assert_eq!(
+        read(Request::Routine),
+        (vec![row(0.0, 1.0), row(1e-6, 2.0)], Some(Due::at(tenth_hour)))
+    );
     assert_eq!(read(Request::Edge).0, [], "nothing comes twice or too early");
     assert_eq!(read(Request::Last).0, [row(36000.0, 3.0)], "the row after the end brackets it");
 }

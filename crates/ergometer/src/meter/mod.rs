@@ -1,6 +1,7 @@
 //! Readings → E(t): the meter, its settings and its background thread.
 
 mod builder;
+mod crew;
 mod curve;
 mod gaps;
 mod health;
@@ -8,7 +9,6 @@ mod keeper;
 mod live;
 #[cfg(test)]
 mod month;
-mod reader;
 mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]

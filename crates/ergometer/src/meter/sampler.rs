@@ -1,14 +1,15 @@
 //! The meter's own thread: readings → timelines → books.
 
 use std::io;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::Live;
+use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
-use super::reader::Reader;
+
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
@@ -47,7 +48,7 @@ pub(crate) struct Ended {
 }
 
 pub(super) struct Sampler {
-    readers: Vec<Reader>,
+    crew: Crew,
     timelines: Vec<Timeline>,
     domains: Vec<Domain>,
     ledger: Ledger,
@@ -79,24 +80,14 @@ impl Sampler {
         inbox: Receiver<Command>,
         live: Arc<Mutex<Live>>,
     ) -> io::Result<()> {
-        let mut domains = Vec::new();
-        let mut readers = Vec::new();
-        let (ready, first_readings) = mpsc::channel();
-        for source in sources {
-            let first = domains.len();
-            domains.extend_from_slice(source.domains());
-            readers.push(Reader::spawn(source, first, ready.clone())?);
-        }
-        drop(ready);
-        let deadline = clock::now().after(FIRST_READ_TIMEOUT);
-        for _ in &readers {
-            let _ = first_readings.recv_timeout(deadline.since(clock::now()));
-        }
+        let domains: Vec<_> =
+            sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
+        let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::now();
         let timelines: Vec<_> =
             domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
         let sampler = Self {
-            readers,
+            crew,
             ledger: Ledger::new(timelines.len()),
             timelines,
             domains,
@@ -153,6 +144,7 @@ impl Sampler {
                 | Err(RecvTimeoutError::Timeout) => {}
             }
             self.watch_the_clock();
+            self.crew.mind();
             self.collect();
             self.book(now);
             let spent = self.look_at_budgets();
@@ -189,7 +181,7 @@ impl Sampler {
                 (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if asked {
-                        self.readers.iter().for_each(Reader::edge);
+                        self.crew.edge();
                     }
                     return (command, now.unwrap_or_else(clock::now));
                 }
@@ -215,13 +207,8 @@ impl Sampler {
 
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
-        for reader in &self.readers {
-            for reading in reader.take(&mut self.warnings) {
-                if reading.domain < reader.domains {
-                    self.timelines[reader.first + reading.domain].push(&reading);
-                }
-            }
-        }
+        let timelines = &mut self.timelines;
+        self.crew.take(&mut self.warnings, |domain, reading| timelines[domain].push(reading));
     }
 
     fn book(&mut self, now: Timestamp) {
@@ -318,16 +305,15 @@ impl Sampler {
     }
 
     fn finish(mut self, end: Timestamp) -> Ended {
-        let deadline = clock::now().after(LAST_READ_TIMEOUT);
-        let replies: Vec<_> = self.readers.iter().map(Reader::last).collect();
-        for (reader, reply) in self.readers.iter().zip(replies) {
-            match reply.recv_timeout(deadline.since(clock::now())) {
-                Ok(domains) if domains.len() == reader.domains => {
-                    self.domains[reader.first..][..reader.domains].clone_from_slice(&domains);
+        for answer in self.crew.finish(LAST_READ_TIMEOUT) {
+            match answer {
+                Answer::Domains(first, domains) => {
+                    for (known, learnt) in self.domains.iter_mut().skip(first).zip(domains) {
+                        *known = learnt;
+                    }
                 }
-                // It panicked, which its shelf says.
-                Ok(_) | Err(RecvTimeoutError::Disconnected) => {}
-                Err(RecvTimeoutError::Timeout) => self.warnings.push(reader.lost(clock::now())),
+                Answer::Lost(warning) => self.warnings.push(warning),
+                Answer::Gone => {}
             }
         }
         self.collect();

@@ -1,8 +1,8 @@
 //! Hardware → readings.
 //!
 //! A [`PowerSource`] owns the counters of its domains: it alone reads them and works out their
-//! wraparound. Each is called from a background thread of its own, so that one that hangs holds up
-//! no other; nothing here runs on the threads of the metered program.
+//! wraparound. They are called from background threads of the meter, in such a way that one that hangs holds
+//! up no other for long; nothing here runs on the threads of the metered program.
 
 use std::time::Duration;
 
@@ -159,6 +159,24 @@ pub enum Request {
     Last,
 }
 
+/// When a source is to be read: any moment from the one to the other serves as well. The wider that is, the
+/// fewer wakes it takes to read all sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Before this a read tells nothing new.
+    pub from: Timestamp,
+    /// After this it would tell less.
+    pub by: Timestamp,
+}
+
+impl Due {
+    /// Due at this moment.
+    #[must_use]
+    pub const fn at(moment: Timestamp) -> Self {
+        Self { from: moment, by: moment }
+    }
+}
+
 /// Hardware, or what stands for it.
 ///
 /// An implementation reports a failed read as [`Value::Missing`] and goes on with its other
@@ -172,9 +190,15 @@ pub trait PowerSource: Send {
     /// the readings of one domain and one kind come in the order of their time.
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>);
 
-    /// When it wants to be read next; by default about every 50 ms, unevenly.
-    fn next_read(&self) -> Option<Timestamp> {
+    /// When it wants to be read next; by default about every 100 ms, unevenly.
+    fn next_read(&self) -> Option<Due> {
         None
+    }
+
+    /// When it wants to be read for the last time, after a read at the end of the run just before `now`; by
+    /// default at once.
+    fn last_read(&self, now: Timestamp) -> Timestamp {
+        now
     }
 }
 
@@ -187,8 +211,12 @@ impl PowerSource for Box<dyn PowerSource> {
         (**self).read(request, readings);
     }
 
-    fn next_read(&self) -> Option<Timestamp> {
+    fn next_read(&self) -> Option<Due> {
         (**self).next_read()
+    }
+
+    fn last_read(&self, now: Timestamp) -> Timestamp {
+        (**self).last_read(now)
     }
 }
 

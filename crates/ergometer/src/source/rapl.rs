@@ -22,7 +22,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use super::follow::Followed;
-use super::sysfs::{self, permit};
+use super::sysfs::{self, Kept, permit};
 use super::{Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host};
 use crate::clock;
 use crate::units::Watts;
@@ -59,7 +59,7 @@ pub struct Rapl {
 
 #[derive(Debug)]
 struct Zone {
-    file: PathBuf,
+    file: Kept,
     counter: Followed,
 }
 
@@ -131,7 +131,7 @@ impl Rapl {
         }
         self.domains.push(zone.part.domain(NAME, &zone.id));
         let counter = Followed::new(UNITS_PER_JOULE, "µJ", range, zone.part.impossible());
-        self.zones.push(Zone { file, counter });
+        self.zones.push(Zone { file: Kept::new(file), counter });
     }
 
     /// Leaves out what shows a zone a second time.
@@ -161,8 +161,8 @@ impl Rapl {
     fn mirrors(&self, later: usize, earlier: usize) -> bool {
         self.domains[later].kind == self.domains[earlier].kind
             && mirror::same(
-                &mut || sysfs::number(&self.zones[earlier].file),
-                &mut || sysfs::number(&self.zones[later].file),
+                &mut || sysfs::number(&self.zones[earlier].file.path),
+                &mut || sysfs::number(&self.zones[later].file.path),
                 MIRROR_SLACK,
                 &mut || thread::sleep(Duration::from_micros(500)),
             )
@@ -178,7 +178,7 @@ impl PowerSource for Rapl {
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, zone) in self.zones.iter_mut().enumerate() {
             let before = clock::now();
-            let raw = sysfs::number(&zone.file);
+            let raw = zone.file.number();
             let at = before.after(clock::now().since(before) / 2);
             let mut push = |value| readings.push(Reading::new(domain, at, value));
             match raw {
@@ -186,7 +186,7 @@ impl PowerSource for Rapl {
                 Err(error) => {
                     push(Value::Missing(format!(
                         "{} cannot be read: {error}",
-                        zone.file.display()
+                        zone.file.path.display()
                     )));
                 }
             }

@@ -27,7 +27,7 @@ mod trace;
 
 use std::path::Path;
 
-use super::{Domain, PowerSource, Reading, Request, Sensor, Value};
+use super::{Domain, Due, PowerSource, Reading, Request, Sensor, Value};
 use crate::Result;
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
@@ -132,10 +132,10 @@ impl PowerSource for Replay {
     }
 
     /// When the next row is due.
-    fn next_read(&self) -> Option<Timestamp> {
+    fn next_read(&self) -> Option<Due> {
         let start = self.start?;
         let next = |playing: &Playing| playing.rows.get(playing.next).map(|row| row.after);
-        self.channels.iter().filter_map(next).min().map(|after| start.after(after))
+        self.channels.iter().filter_map(next).min().map(|after| Due::at(start.after(after)))
     }
 }
 

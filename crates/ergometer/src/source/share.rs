@@ -25,7 +25,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Domain, DomainKind, PowerSource, Reading, Request, SourceReport, Value, fixed,
+    Availability, Domain, DomainKind, Due, PowerSource, Reading, Request, SourceReport, Value,
+    fixed,
 };
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
@@ -199,8 +200,12 @@ impl<S: PowerSource> PowerSource for Shared<S> {
         }
     }
 
-    fn next_read(&self) -> Option<Timestamp> {
+    fn next_read(&self) -> Option<Due> {
         self.source.next_read()
+    }
+
+    fn last_read(&self, now: Timestamp) -> Timestamp {
+        self.source.last_read(now)
     }
 }
 

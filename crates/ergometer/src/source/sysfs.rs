@@ -1,16 +1,49 @@
 //! Small files of the kernel: a number or a word in each.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::{fs, io};
 
-/// Reads a number without allocating. The file is opened anew each time: that costs a microsecond
-/// and survives a device that goes and comes back (hotplug, driver reload).
+/// Reads a number without allocating.
 pub(super) fn number<T: FromStr>(file: &Path) -> io::Result<T> {
+    parsed(&File::open(file)?)
+}
+
+/// A file with a number that is read again and again, and stays open: to look for it takes several times
+/// as long as to read it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub path: PathBuf,
+    open: Option<File>,
+}
+
+impl Kept {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path, open: None }
+    }
+
+    /// Reads the number. A file that is gone, or cannot be read, is looked for again: devices go and come back
+    /// (hotplug, driver reload).
+    pub(super) fn number<T: FromStr>(&mut self) -> io::Result<T> {
+        if let Some(file) = self.open.take()
+            && file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+            && let Ok(number) = parsed(&file)
+        {
+            self.open = Some(file);
+            return Ok(number);
+        }
+        let file = File::open(&self.path)?;
+        let number = parsed(&file)?;
+        self.open = Some(file);
+        Ok(number)
+    }
+}
+
+fn parsed<T: FromStr>(file: &File) -> io::Result<T> {
     let mut text = [0; 32];
-    let length = File::open(file)?.read_at(&mut text, 0)?;
+    let length = file.read_at(&mut text, 0)?;
     // What fills it may go on, and half a number is another number.
     let whole = text.get(..length).filter(|whole| whole.len() < text.len());
     whole

@@ -1,7 +1,6 @@
 //! One board, read over time: when it is read, and what its values mean.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use nvml_wrapper::Nvml;
@@ -9,11 +8,11 @@ use nvml_wrapper::Nvml;
 use super::call::{self, IMPOSSIBLE, Way, Ways};
 use super::portrait::{PERIOD, Portrait};
 use super::rate::{Judge, Rate, Word};
-use super::ticks::{BURST, Moment, Ticks};
+use super::ticks::{BURST, Moment, Ticks, Window};
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
 use crate::source::counter::{Advance, Counter};
-use crate::source::{Domain, PowerSource, Reading, Request, Value};
+use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
 /// A burst of reads that shows a period lasts so long, seconds.
@@ -27,16 +26,18 @@ const BETWEEN_BURSTS: f64 = 5.0;
 const BETWEEN_TRIES: f64 = 0.3;
 /// An update placed worse than this is watched more often, seconds to either side.
 const BLURRED: f64 = 0.012;
+/// Updates are to be known within so many seconds: those of what gives the energy, and those of power
+/// beside a counter.
+const SHARP: f64 = 0.001_8;
+const ROUGH: f64 = 0.005;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
-/// Share of its period that an update of power waits for the counter's next read, which saves a wake.
-const SHARED: f64 = 0.85;
 /// Reads due within this many seconds are one.
 const TOGETHER: f64 = 0.001;
 /// The end of a run waits no longer for the counter's next update.
 const LAST_UPDATE: f64 = 0.15;
 
-/// A board, read on a thread of its own.
+/// A board and what is known of it.
 #[derive(Debug)]
 pub struct Board {
     nvml: Arc<Nvml>,
@@ -56,16 +57,16 @@ pub struct Board {
     dated: Option<(f64, u64)>,
     sampled: f64,
     /// When the counter and power are due, seconds.
-    due: Due,
+    agenda: Agenda,
     /// Shortest time that a read of the counter took, seconds.
     cost: f64,
 }
 
 /// Times at which something is to be done, seconds.
 #[derive(Clone, Copy, Debug)]
-struct Due {
-    energy: f64,
-    power: f64,
+struct Agenda {
+    energy: Window,
+    power: Window,
     /// The present burst of reads ends, and the next one begins.
     burst_end: f64,
     next_burst: f64,
@@ -91,16 +92,16 @@ impl Board {
             domain: [domain],
             ways,
             counter: Counter::new(1000.0, None, IMPOSSIBLE),
-            counter_ticks: Ticks::new(true),
-            power_ticks: Ticks::new(false),
+            counter_ticks: Ticks::new(true, SHARP),
+            power_ticks: Ticks::new(false, if ways.energy == Way::None { SHARP } else { ROUGH }),
             window,
             judge,
             waiting: Vec::new(),
             dated: None,
             sampled: 0.0,
-            due: Due {
-                energy: now,
-                power: now,
+            agenda: Agenda {
+                energy: Window::at(now),
+                power: Window::at(now),
                 burst_end: learnt,
                 next_burst: learnt + BETWEEN_TRIES,
                 bursts: 0,
@@ -165,7 +166,7 @@ impl Board {
         if let Some(period) = period {
             self.judge.costs(self.cost / period);
         }
-        if period.is_none() && t < self.due.burst_end && self.may_burst() {
+        if period.is_none() && t < self.agenda.burst_end && self.may_burst() {
             // What is read while the period is being learnt is dated later.
             self.waiting.push((began, t, raw));
             return;
@@ -231,6 +232,11 @@ impl Board {
         })
     }
 
+    /// Whether the counter is read at all.
+    fn counts(&self) -> bool {
+        self.ways.energy != Way::None && self.judge.rate() != Rate::Never
+    }
+
     /// Whether the counter may be read fast to learn its period: where reading may disturb it, only
     /// before its first value is used.
     fn may_burst(&self) -> bool {
@@ -242,67 +248,63 @@ impl Board {
         // Without a counter every update counts.
         let spacing = if self.ways.energy == Way::None { 0.0 } else { SPACING };
         let stride = |period: f64| (spacing / period).ceil().max(1.0);
-        let learning = t < self.due.burst_end;
-        if self.due.beaten && self.counter_ticks.period().is_none() {
+        let learning = t < self.agenda.burst_end;
+        if self.agenda.beaten && self.counter_ticks.period().is_none() {
             // It strayed too far: learn anew, at once.
-            self.due.next_burst = t;
-            self.due.bursts = self.due.bursts.min(BURSTS - 1);
+            self.agenda.next_burst = t;
+            self.agenda.bursts = self.agenda.bursts.min(BURSTS - 1);
         }
-        self.due.beaten = self.counter_ticks.period().is_some();
+        self.agenda.beaten = self.counter_ticks.period().is_some();
         let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
         if !learning
-            && t >= self.due.next_burst
-            && self.due.bursts < BURSTS
+            && t >= self.agenda.next_burst
+            && self.agenda.bursts < BURSTS
             && !(known(&self.counter_ticks, self.ways.energy)
                 && known(&self.power_ticks, self.ways.power))
         {
-            self.due.bursts += 1;
-            self.due.burst_end = t + LEARNING;
+            self.agenda.bursts += 1;
+            self.agenda.burst_end = t + LEARNING;
             // Without its period a counter is worth little; power can wait.
             let counter = known(&self.counter_ticks, self.ways.energy);
             let rest = if counter { BETWEEN_BURSTS } else { BETWEEN_TRIES };
-            self.due.next_burst = t + LEARNING + rest;
+            self.agenda.next_burst = t + LEARNING + rest;
         }
-        let learning = t < self.due.burst_end;
-        if energy || self.due.energy <= t {
-            let watch = self.due.watch.take();
+        let learning = t < self.agenda.burst_end;
+        if energy || self.agenda.energy.from <= t {
+            let watch = self.agenda.watch.take();
             // A beat that is not yet sharp would be lost within a second.
             let blurred = self.counter_ticks.within().is_some_and(|within| within > BLURRED);
-            let slowly = t + if blurred { 0.3 } else { 1.0 };
-            self.due.energy =
+            let rest = if blurred { 0.3 } else { 1.0 };
+            let slowly = Window { from: t + 0.9 * rest, by: t + rest };
+            self.agenda.energy =
                 match (self.ways.energy, self.judge.rate(), self.counter_ticks.period()) {
-                    (Way::None, ..) | (_, Rate::Never, _) => f64::INFINITY,
+                    (Way::None, ..) | (_, Rate::Never, _) => Window::NEVER,
                     (_, Rate::Own, Some(period)) => {
                         self.counter_ticks.next_read(t, stride(period)).unwrap_or(slowly)
                     }
                     // About one update, as it wants to be watched, then a second's rest.
                     (_, Rate::Second, Some(_)) => {
                         let watch = watch.filter(|after| t < *after);
-                        let from = if watch.is_some() { t } else { slowly };
-                        self.due.watch =
+                        let from = if watch.is_some() { t } else { slowly.by };
+                        self.agenda.watch =
                             watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
                         self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
                     }
-                    (_, _, None) if learning && self.may_burst() => t + BURST,
+                    (_, _, None) if learning && self.may_burst() => Window::at(t + BURST),
                     (_, _, None) => slowly,
                 };
         }
         self.power_ticks.hint(&self.counter_ticks);
-        self.due.power = match (self.ways.power, self.power_ticks.period()) {
-            (Way::None, _) => f64::INFINITY,
+        self.agenda.power = match (self.ways.power, self.power_ticks.period()) {
+            (Way::None, _) => Window::NEVER,
             (_, Some(period)) => {
-                let own = self.power_ticks.next_read(t, stride(period)).unwrap_or(t + period);
-                // The counter's read sees the same update, if it comes before the next one.
-                let shared = own <= self.due.energy && self.due.energy < own + SHARED * period;
-                if shared { self.due.energy } else { own }
+                self.power_ticks.next_read(t, stride(period)).unwrap_or(Window::at(t + period))
             }
+            (_, None) if learning => Window::at(t + BURST),
             (_, None) => {
-                if learning {
-                    t + BURST
-                } else {
-                    // Uneven, so as not to beat with the sensor or the program.
-                    t + SPACING * (0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract())
-                }
+                // Uneven, so as not to beat with the sensor or the program.
+                let uneven = 0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract();
+                Window { from: t + 0.6 * SPACING, by: t + uneven * SPACING }
             }
         };
     }
@@ -318,21 +320,17 @@ impl PowerSource for Board {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
         let now = clock::now().as_secs_f64();
-        let counts = self.ways.energy != Way::None && self.judge.rate() != Rate::Never;
-        let energy = counts && (request != Request::Routine || self.due.energy <= now + TOGETHER);
+        let energy = self.counts()
+            && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
         self.look(energy, &mut say);
         self.plan(now, energy);
         if request == Request::Edge && energy && self.judge.rate() == Rate::Second {
             // The update after the edge tells as much as the one before it.
             if let Some((_, after)) = self.counter_ticks.around(now) {
-                self.due.energy = self.due.energy.min(after);
+                self.agenda.energy = self.agenda.energy.and(Window::at(after));
             }
         }
         if request == Request::Last {
-            if let Some((_, next)) = self.counter_ticks.around(now).filter(|_| counts) {
-                thread::sleep(length((next - now).min(LAST_UPDATE)));
-                self.look(true, &mut say);
-            }
             let mut words = Vec::new();
             self.judge.last(&mut words);
             for word in words {
@@ -342,8 +340,20 @@ impl PowerSource for Board {
         }
     }
 
-    fn next_read(&self) -> Option<Timestamp> {
-        Some(Timestamp::from_secs_f64(self.due.energy.min(self.due.power)))
+    fn next_read(&self) -> Option<Due> {
+        let Window { from, by } = self.agenda.energy.and(self.agenda.power);
+        Some(Due { from: Timestamp::from_secs_f64(from), by: Timestamp::from_secs_f64(by) })
+    }
+
+    /// When the counter has been updated once more, which holds for a moment after the end.
+    fn last_read(&self, now: Timestamp) -> Timestamp {
+        let t = now.as_secs_f64();
+        match self.counter_ticks.around(t) {
+            Some((_, after)) if self.counts() => {
+                Timestamp::from_secs_f64(after.min(t + LAST_UPDATE))
+            }
+            _ => now,
+        }
     }
 }
 

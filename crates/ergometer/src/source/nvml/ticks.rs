@@ -29,6 +29,30 @@ pub(super) struct Moment {
     pub within: f64,
 }
 
+/// Seconds from the one to the other of which a read is as good as at any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Window {
+    pub from: f64,
+    pub by: f64,
+}
+
+impl Window {
+    pub(super) const NEVER: Self = Self::at(f64::INFINITY);
+
+    pub(super) const fn at(t: f64) -> Self {
+        Self { from: t, by: t }
+    }
+
+    /// What serves both, if anything does; else the earlier.
+    pub(super) fn and(self, other: Self) -> Self {
+        let (first, second) = if self.by <= other.by { (self, other) } else { (other, self) };
+        if second.from > first.by {
+            return first;
+        }
+        Self { from: first.from.max(second.from), by: first.by }
+    }
+}
+
 /// Brackets wider than this tell nothing about a period that is not known yet.
 const SHARP: f64 = 0.012;
 /// Distances of about the same length that make a row.
@@ -46,12 +70,14 @@ const MOST: usize = 16;
 const DIVISORS: u32 = 100;
 /// Time between two reads while learning.
 pub(super) const BURST: f64 = 0.004;
-/// An update that is known this well need not be watched.
-const TARGET: f64 = 0.001_8;
 /// Registers that move more often are as good as read at the moment of their update.
 const SHORTEST: f64 = 0.006;
 /// No sensor known is updated less often.
 const LONGEST: f64 = 0.15;
+/// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
+const LEISURE: f64 = 0.8;
+/// Share of the period that a read keeps from where an update may be.
+const DISTANCE: f64 = 0.05;
 /// Update moments stray at least so far, for a driver's clock is not this process's.
 const LEAST_STRAY: f64 = 0.000_5;
 /// A register that strays further than this share of its period has no steady one.
@@ -62,6 +88,8 @@ const MOST_STRAY: f64 = 0.2;
 pub(super) struct Ticks {
     /// Every update changes it, as it does a counter of a board that draws power.
     restless: bool,
+    /// An update that is known within so many seconds need not be watched.
+    target: f64,
     /// A tick has surely passed and the register has not moved.
     overdue: bool,
     /// The period that another register of the board has, and how far it may be off.
@@ -88,9 +116,18 @@ struct Beat {
 }
 
 impl Ticks {
-    /// A register of which nothing is known, but whether every update changes it.
-    pub(super) fn new(restless: bool) -> Self {
-        Self { restless, overdue: false, hinted: None, last: None, learnt: Vec::new(), beat: None }
+    /// A register of which nothing is known, but whether every update changes it, and within how many
+    /// seconds an update is to be known.
+    pub(super) fn new(restless: bool, target: f64) -> Self {
+        Self {
+            restless,
+            target,
+            overdue: false,
+            hinted: None,
+            last: None,
+            learnt: Vec::new(),
+            beat: None,
+        }
     }
 
     /// The period, if it is known.
@@ -120,7 +157,7 @@ impl Ticks {
         let n = ((t - beat.tick.after) / beat.period).ceil();
         let moment = beat.at(n);
         let moment = if moment.at - moment.within < t { beat.at(n + 1.0) } else { moment };
-        let after = moment.at + moment.within + 0.05 * beat.period;
+        let after = moment.at + moment.within + DISTANCE * beat.period;
         Some((moment.at - moment.within, after))
     }
 
@@ -183,24 +220,30 @@ impl Ticks {
 
     /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
     /// to know its moment; `None` while the period is not known.
-    pub(super) fn next_read(&self, t: f64, stride: f64) -> Option<f64> {
+    pub(super) fn next_read(&self, t: f64, stride: f64) -> Option<Window> {
         let beat = self.beat?;
         if self.overdue {
-            return Some(t + BURST);
+            return Some(Window::at(t + BURST));
         }
         let mut moment = beat.at(((t - beat.tick.after) / beat.period).floor());
         // A watched update is read before, at and after the time it is due.
         loop {
             let (before, after) = (moment.at - moment.within, moment.at + moment.within);
-            let watched = moment.within > TARGET && moment.within < beat.period / 3.0;
-            let patient = after + 0.05 * beat.period;
+            let watched = moment.within > self.target && moment.within < beat.period / 3.0;
             if watched && t < before {
-                return Some(before);
+                return Some(Window::at(before));
             } else if watched && t < moment.at {
-                return Some(moment.at);
+                return Some(Window::at(moment.at));
             } else if t < after {
-                let skipped = if watched { 0.0 } else { (stride - 1.0) * beat.period };
-                return Some(patient + skipped);
+                let distance = DISTANCE * beat.period;
+                if watched {
+                    return Some(Window::at(after + distance));
+                }
+                let seen = beat.step(moment, stride - 1.0);
+                let from = seen.at + seen.within + distance;
+                let next = beat.step(seen, 1.0);
+                let by = (next.at - next.within - distance).min(from + LEISURE * beat.period);
+                return Some(Window { from, by: by.max(from) });
             }
             moment = beat.step(moment, 1.0);
         }
@@ -213,6 +256,12 @@ fn tolerance(a: Bracket, b: Bracket) -> f64 {
 }
 
 impl Beat {
+    /// A beat of `period` with ticks in `first` and, `count` periods later, in `tick`.
+    fn new(origin: Bracket, tick: Bracket, count: f64, period: f64) -> Self {
+        let drift = (origin.half() + tick.half()) / count;
+        Self { period, drift, tick, origin, count, stray: LEAST_STRAY }
+    }
+
     /// The beat that explains the last of `brackets`: as a row of updates none of which was missed, by
     /// the `hinted` period, or by a fraction of the shortest distance.
     fn of(brackets: &[Bracket], hinted: Option<(f64, f64)>, restless: bool) -> Option<Self> {
@@ -250,14 +299,8 @@ impl Beat {
             let off = bracket.middle() - first.middle() - n as f64 * period;
             off.abs() <= tolerance(*first, *bracket)
         });
-        (steady && (SHORTEST..=LONGEST).contains(&period)).then(|| Self {
-            period,
-            drift: (first.half() + last.half()) / count,
-            tick: *last,
-            origin: *first,
-            count,
-            stray: LEAST_STRAY,
-        })
+        (steady && (SHORTEST..=LONGEST).contains(&period))
+            .then(|| Self::new(*first, *last, count, period))
     }
 
     /// The longest fraction of the shortest distance that explains all `brackets`, after so many other
@@ -313,14 +356,7 @@ impl Beat {
         if count < 1.0 || chance > CHANCE {
             return None;
         }
-        Some(Self {
-            period,
-            drift: (first.half() + last.half()) / count,
-            tick: *last,
-            origin: *first,
-            count,
-            stray: LEAST_STRAY,
-        })
+        Some(Self::new(*first, *last, count, period))
     }
 
     /// Where the tick `n` periods after the known one lies.
@@ -356,6 +392,10 @@ impl Beat {
             return false;
         }
         let (low, high) = (expected.at - expected.within, expected.at + expected.within);
+        if bracket.after <= low && bracket.by >= high {
+            // So much was known. To take it for the tick would let what ticks stray add up.
+            return true;
+        }
         let tick = Bracket { after: low.max(bracket.after), by: high.min(bracket.by) };
         if tick.after > tick.by {
             // It came earlier or later than it can have: ticks stray further than was known.

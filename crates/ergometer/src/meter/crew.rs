@@ -1,0 +1,422 @@
+//! The threads that read: one for all sources, and more where sources hold each other up.
+//!
+//! To wake a thread costs more than to read a counter, so sources that may be read at the same moment are. But
+//! a driver call that hangs cannot be interrupted: a source that does not answer keeps its thread, and a new
+//! one goes on with the others. What was read lies on shelves until the meter's thread takes it, so nobody waits
+//! for a source.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
+
+use crate::clock::{self, Timestamp};
+use crate::source::{Domain, Due, PowerSource, Reading, Request};
+
+/// Mean time between two reads of a source that names no time of its own.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// It is read sooner, but not before this, where another source is read anyway.
+const SOONEST: Duration = Duration::from_millis(40);
+/// No source is left unread for longer, whatever it asks for: a counter of a package may wrap within
+/// minutes, and a wrap that nobody saw is energy lost.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Edges that follow each other faster than this share a read.
+const SHORTEST: Duration = Duration::from_millis(5);
+/// A read that takes longer is worth a line in the record.
+const SLOW: Duration = Duration::from_secs(1);
+/// So many slow reads of a source are told one by one.
+const MOST_LINES: u32 = 8;
+/// A source that takes longer to answer is left alone with its thread.
+const HANGING: Duration = Duration::from_millis(100);
+/// A round of reads that takes longer makes its sources late.
+const LONG_ROUND: Duration = Duration::from_millis(10);
+/// So many long rounds in a row are no accident: the sources are shared out.
+const LONG_ROUNDS: u32 = 4;
+
+/// All sources, and the threads that read them.
+pub(super) struct Crew {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    roster: Mutex<Roster>,
+    /// Something was asked, or nothing ever will be.
+    asked: Condvar,
+    /// A source was read for the first time, or for the last.
+    answered: Condvar,
+}
+
+struct Roster {
+    posts: Vec<Post>,
+    /// Threads that were hired so far.
+    workers: usize,
+    closed: bool,
+}
+
+/// A source, and what there is to know of reading it.
+struct Post {
+    name: String,
+    /// Index of its first domain among all, and how many it has.
+    first: usize,
+    domains: usize,
+    /// Absent while it is read, and once it has panicked.
+    source: Option<Box<dyn PowerSource>>,
+    /// The thread that reads it.
+    worker: usize,
+    asked: Asked,
+    due: Due,
+    /// When the last read began.
+    last: Timestamp,
+    /// When the read in progress did.
+    busy: Option<Timestamp>,
+    reads: u64,
+    slow: u32,
+    jitter: Jitter,
+    shelf: Vec<Reading>,
+    warnings: Vec<String>,
+}
+
+/// What the meter's thread has asked for, that was not done yet.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Asked {
+    Nothing,
+    Edge,
+    /// A read at the end of the run, and another one when the source wants it.
+    End,
+    /// That other one is due.
+    Last(Timestamp),
+    /// No more.
+    Ended,
+}
+
+/// A source's last word.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// Its domains with what was learnt of them, from the index of the first on.
+    Domains(usize, Vec<Domain>),
+    /// It does not answer; this is to be said of it.
+    Lost(String),
+    /// It panicked, which was said.
+    Gone,
+}
+
+impl Crew {
+    /// Starts to read `sources`, and waits `patience` at most until each was read once.
+    pub(super) fn start(
+        sources: Vec<Box<dyn PowerSource>>,
+        patience: Duration,
+    ) -> io::Result<Self> {
+        let mut posts: Vec<Post> = Vec::with_capacity(sources.len());
+        for source in sources {
+            let first = posts.last().map_or(0, |post| post.first + post.domains);
+            posts.push(Post::new(source, first));
+        }
+        let all: Vec<_> = (0..posts.len()).collect();
+        let roster = Mutex::new(Roster { posts, workers: 0, closed: false });
+        let shared = Shared { roster, asked: Condvar::new(), answered: Condvar::new() };
+        let crew = Self { shared: Arc::new(shared) };
+        if !all.is_empty() {
+            crew.shared.hire(&mut crew.shared.lock(), &all)?;
+            crew.wait(patience, |post| post.reads == 0 && post.asked != Asked::Ended);
+        }
+        Ok(crew)
+    }
+
+    /// Asks for a read of every source now.
+    pub(super) fn edge(&self) {
+        let now = clock::now();
+        self.ask(|post| {
+            if post.asked == Asked::Nothing
+                && (post.busy.is_some() || now.since(post.last) >= SHORTEST)
+            {
+                post.asked = Asked::Edge;
+            }
+        });
+    }
+
+    /// Sees to it that a source that hangs holds up no other.
+    pub(super) fn mind(&self) {
+        self.shared.mind(&mut self.shared.lock());
+    }
+
+    /// Gives `take` what was read since the last time, with the index of its domain among all; adds what was
+    /// strange to `warnings`.
+    pub(super) fn take(&self, warnings: &mut Vec<String>, mut take: impl FnMut(usize, &Reading)) {
+        for post in &mut self.shared.lock().posts {
+            warnings.append(&mut post.warnings);
+            for reading in post.shelf.drain(..).filter(|reading| reading.domain < post.domains) {
+                take(post.first + reading.domain, &reading);
+            }
+        }
+    }
+
+    /// Reads every source for the last time; waits `patience` at most.
+    pub(super) fn finish(&self, patience: Duration) -> Vec<Answer> {
+        self.ask(|post| {
+            if post.asked != Asked::Ended {
+                post.asked = Asked::End;
+            }
+        });
+        self.wait(patience, |post| post.asked != Asked::Ended);
+        let now = clock::now();
+        self.shared.lock().posts.iter().map(|post| post.answer(now)).collect()
+    }
+
+    fn ask(&self, ask: impl Fn(&mut Post)) {
+        self.shared.lock().posts.iter_mut().for_each(ask);
+        self.shared.asked.notify_all();
+    }
+
+    /// Waits until no source is `pending`, `patience` at most.
+    fn wait(&self, patience: Duration, pending: impl Fn(&Post) -> bool) {
+        let deadline = clock::now().after(patience);
+        let mut roster = self.shared.lock();
+        while roster.posts.iter().any(&pending) {
+            let left = deadline.since(clock::now());
+            if left.is_zero() {
+                return;
+            }
+            let answered = self.shared.answered.wait_timeout(roster, left.min(HANGING));
+            roster = answered.unwrap_or_else(PoisonError::into_inner).0;
+            self.shared.mind(&mut roster);
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.asked.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives `posts` to a new thread.
+    fn hire(self: &Arc<Self>, roster: &mut Roster, posts: &[usize]) -> io::Result<()> {
+        let worker = roster.workers;
+        let shared = Arc::clone(self);
+        // It waits for the roster, which is the caller's until all is written.
+        thread::Builder::new()
+            .name(format!("ergometer-read-{worker}"))
+            .spawn(move || shared.work(worker))?;
+        roster.workers += 1;
+        for &post in posts {
+            roster.posts[post].worker = worker;
+        }
+        Ok(())
+    }
+
+    fn mind(self: &Arc<Self>, roster: &mut Roster) {
+        let now = clock::now();
+        for post in 0..roster.posts.len() {
+            let Post { busy, worker, .. } = roster.posts[post];
+            if busy.is_none_or(|since| now.since(since) < HANGING) {
+                continue;
+            }
+            let beside = |(index, other): (usize, &Post)| {
+                let held_up = other.worker == worker && other.asked != Asked::Ended;
+                (held_up && index != post).then_some(index)
+            };
+            let held_up: Vec<_> = roster.posts.iter().enumerate().filter_map(beside).collect();
+            if !held_up.is_empty()
+                && let Err(error) = self.hire(roster, &held_up)
+            {
+                let name = &roster.posts[post].name;
+                let text = format!("source '{name}' holds up others: no thread for them: {error}");
+                if !roster.posts[post].warnings.contains(&text) {
+                    roster.posts[post].warnings.push(text);
+                }
+            }
+        }
+    }
+
+    /// Reads the sources of `worker` until they are read no more.
+    fn work(self: &Arc<Self>, worker: usize) {
+        let (mut round, mut readings) = (Vec::new(), Vec::new());
+        let mut long_rounds = 0;
+        let mut roster = self.lock();
+        while !roster.closed {
+            let begin = clock::now();
+            let Some(next) = roster.plan(worker, begin, &mut round) else { return };
+            if begin < next {
+                let asked = self.asked.wait_timeout(roster, next.since(begin));
+                roster = asked.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            for &post in &round {
+                roster = self.read(roster, (worker, post), &mut readings);
+            }
+            let long = round.len() > 1 && clock::now().since(begin) > LONG_ROUND;
+            long_rounds = if long { long_rounds + 1 } else { 0 };
+            if long_rounds == LONG_ROUNDS {
+                long_rounds = 0;
+                // Without another thread they go on as they are.
+                let _ = self.hire(&mut roster, &round[round.len() / 2..]);
+            }
+        }
+    }
+
+    /// Reads one source of `worker`, with the roster given back meanwhile; `readings` is left empty.
+    fn read<'a>(
+        &'a self,
+        mut roster: MutexGuard<'a, Roster>,
+        (worker, index): (usize, usize),
+        readings: &mut Vec<Reading>,
+    ) -> MutexGuard<'a, Roster> {
+        let begin = clock::now();
+        let post = &mut roster.posts[index];
+        // Another thread's by now, if the source before it took long.
+        let source = if post.worker == worker { post.source.take() } else { None };
+        let Some(mut source) = source else { return roster };
+        (post.last, post.busy) = (begin, Some(begin));
+        let asked = post.asked;
+        let request = match asked {
+            Asked::Nothing | Asked::Ended => Request::Routine,
+            Asked::Edge | Asked::End => Request::Edge,
+            Asked::Last(_) => Request::Last,
+        };
+        if asked == Asked::Edge {
+            // What is asked from here on is another one.
+            post.asked = Asked::Nothing;
+        }
+        drop(roster);
+        let read = catch_unwind(AssertUnwindSafe(|| source.read(request, readings)));
+        let took = clock::now().since(begin);
+        let mut roster = self.lock();
+        let post = &mut roster.posts[index];
+        post.shelf.append(readings);
+        post.done(asked, took, read.is_ok().then_some(source));
+        if post.reads == 1 || post.asked == Asked::Ended {
+            self.answered.notify_all();
+        }
+        roster
+    }
+}
+
+impl Roster {
+    /// When the next read of `worker` is due, if there is any, and in `round` what may be read at `now`.
+    fn plan(&self, worker: usize, now: Timestamp, round: &mut Vec<usize>) -> Option<Timestamp> {
+        round.clear();
+        let mut next: Option<Timestamp> = None;
+        for (index, post) in self.posts.iter().enumerate() {
+            let (true, Some(due)) = (post.worker == worker, post.due()) else { continue };
+            next = Some(next.map_or(due.by, |next| next.min(due.by)));
+            if due.from <= now {
+                round.push(index);
+            }
+        }
+        next
+    }
+}
+
+impl Post {
+    fn new(source: Box<dyn PowerSource>, first: usize) -> Self {
+        let now = clock::now();
+        Self {
+            name: name(source.domains()),
+            first,
+            domains: source.domains().len(),
+            source: Some(source),
+            worker: 0,
+            asked: Asked::Edge,
+            due: Due::at(now),
+            last: now,
+            busy: None,
+            reads: 0,
+            slow: 0,
+            jitter: Jitter(now.as_nanos() ^ (first as u64).wrapping_mul(0xD134_2543_DE82_EF95)),
+            shelf: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn due(&self) -> Option<Due> {
+        match self.asked {
+            Asked::Nothing => Some(self.due),
+            Asked::Edge | Asked::End => Some(Due::at(Timestamp::default())),
+            Asked::Last(at) => Some(Due::at(at)),
+            Asked::Ended => None,
+        }
+    }
+
+    /// It was read, which took so long, as was `asked` when that began; a source that panicked is not put back.
+    fn done(&mut self, asked: Asked, took: Duration, source: Option<Box<dyn PowerSource>>) {
+        self.busy = None;
+        self.reads += 1;
+        let (name, seconds) = (&self.name, took.as_secs_f64());
+        if took > SLOW && self.slow < MOST_LINES {
+            self.slow += 1;
+            self.warnings.push(format!("source '{name}' took {seconds:.1} s to answer once"));
+        }
+        let Some(source) = source else {
+            self.warnings.push(format!(
+                "source '{name}' panicked and was not read again; its energy up to then is kept"
+            ));
+            self.asked = Asked::Ended;
+            return;
+        };
+        // The next read is due some time after this one: a slow read skips and never stacks.
+        self.due = due(source.next_read(), self.last, &mut self.jitter);
+        self.asked = match (asked, self.asked) {
+            (Asked::Last(_), _) => Asked::Ended,
+            (Asked::End, _) => Asked::Last(source.last_read(clock::now())),
+            // Asked meanwhile.
+            (_, Asked::End) => Asked::End,
+            (_, Asked::Edge) if took >= SHORTEST => Asked::Edge,
+            _ => Asked::Nothing,
+        };
+        self.source = Some(source);
+    }
+
+    fn answer(&self, now: Timestamp) -> Answer {
+        match (&self.source, self.asked) {
+            (Some(source), Asked::Ended) => Answer::Domains(self.first, source.domains().to_vec()),
+            (None, Asked::Ended) => Answer::Gone,
+            _ => {
+                let since = self.busy.map_or(0.0, |since| now.since(since).as_secs_f64());
+                Answer::Lost(format!(
+                    "source '{}' has hung for {since:.1} s and was not waited for; its energy up to \
+                     then is kept",
+                    self.name
+                ))
+            }
+        }
+    }
+}
+
+/// What a source is called in a warning: of several of one kind, each by what it reads.
+fn name(domains: &[Domain]) -> String {
+    match domains {
+        [] => "?".to_owned(),
+        [domain] => domain.id.clone(),
+        [first, ..] => first.source.clone(),
+    }
+}
+
+/// When to read next, after a read at `last`, if the source `wants` that or does not say.
+fn due(wants: Option<Due>, last: Timestamp, jitter: &mut Jitter) -> Due {
+    let Due { from, by } = wants
+        .unwrap_or_else(|| Due { from: last.after(SOONEST), by: jitter.after(last, INTERVAL) });
+    let longest = last.after(LONGEST);
+    Due { from: from.min(longest), by: by.min(longest) }
+}
+
+/// Uneven intervals, so that sampling does not beat with the program's own period.
+struct Jitter(u64);
+
+impl Jitter {
+    /// The moment between 0.6 and 1.4 of `interval` after `from`.
+    fn after(&mut self, from: Timestamp, interval: Duration) -> Timestamp {
+        // Weyl sequence with the golden ratio: evenly spread and never periodic.
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let unit = (self.0 >> 11) as f64 / (1_u64 << 53) as f64;
+        from.after(interval.mul_f64(0.6 + 0.8 * unit))
+    }
+}
+
+#[cfg(test)]
+mod tests;

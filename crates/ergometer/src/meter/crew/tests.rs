@@ -1,0 +1,163 @@
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::ThreadId;
+use std::time::Instant;
+
+use super::*;
+use crate::source::fixed::Fixed;
+use crate::source::{DomainKind, Value};
+use crate::units::Watts;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tells of each read, then does what it is there for.
+struct Told {
+    domains: Vec<Domain>,
+    listener: Sender<(Request, ThreadId)>,
+    /// What it does in a read, given its number.
+    act: Box<dyn FnMut(u32) + Send>,
+    reads: u32,
+}
+
+impl Told {
+    fn boxed(
+        act: impl FnMut(u32) + Send + 'static,
+    ) -> (Box<dyn PowerSource>, Receiver<(Request, ThreadId)>) {
+        let (listener, reads) = mpsc::channel();
+        let node = Fixed::new(DomainKind::Node, Watts::new(50.0), 0.1).unwrap();
+        let domains = node.domains().to_vec();
+        (Box::new(Self { domains, listener, act: Box::new(act), reads: 0 }), reads)
+    }
+}
+
+impl PowerSource for Told {
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
+        let _ = self.listener.send((request, thread::current().id()));
+        self.reads += 1;
+        (self.act)(self.reads);
+        readings.push(Reading::new(0, clock::now(), Value::Power(Watts::new(50.0))));
+    }
+}
+
+fn next(reads: &Receiver<(Request, ThreadId)>) -> (Request, ThreadId) {
+    reads.recv_timeout(PATIENCE).expect("it is read again")
+}
+
+#[test]
+fn no_source_is_left_unread_for_longer_than_half_a_minute() {
+    let mut jitter = Jitter(7);
+    let last = Timestamp::from_nanos(1_000_000_000);
+    let wishes = [last, last.after(Duration::from_mins(10)), Timestamp::from_nanos(u64::MAX)];
+    for wants in [None].into_iter().chain(wishes.map(|at| Some(Due::at(at)))) {
+        for _ in 0..1000 {
+            let Due { from, by } = due(wants, last, &mut jitter);
+            assert!(from <= by && by.since(last) <= LONGEST, "{wants:?}: {from:?} to {by:?}");
+        }
+    }
+}
+
+#[test]
+fn routine_reads_come_unevenly_about_ten_times_a_second() {
+    let mut jitter = Jitter(7);
+    let last = Timestamp::default();
+    let pauses: Vec<_> = (0..1000).map(|_| due(None, last, &mut jitter).by.since(last)).collect();
+    let sum: Duration = pauses.iter().sum();
+    assert!((sum.as_secs_f64() / 100.0 - 1.0).abs() < 0.02, "{sum:?}");
+    assert!(pauses.iter().min() < Some(&INTERVAL.mul_f64(0.65)));
+    assert!(pauses.iter().max() > Some(&INTERVAL.mul_f64(1.35)));
+}
+
+#[test]
+fn what_may_be_read_at_one_wake_is_read_at_one() {
+    let at = |millis: u64| Timestamp::from_nanos(millis * 1_000_000);
+    let post = |from, by| {
+        let mut post = Post::new(Told::boxed(|_| {}).0, 0);
+        (post.asked, post.due) = (Asked::Nothing, Due { from: at(from), by: at(by) });
+        post
+    };
+    let posts = vec![post(10, 70), post(30, 90), post(60, 120), post(75, 75)];
+    let mut roster = Roster { posts, workers: 1, closed: false };
+    let mut round = Vec::new();
+    assert_eq!(roster.plan(0, at(65), &mut round), Some(at(70)));
+    assert_eq!(round, [0, 1, 2]);
+    // Another thread's, and those that are read no more, are no concern.
+    roster.posts[0].worker = 1;
+    roster.posts[1].asked = Asked::Ended;
+    assert_eq!(roster.plan(0, at(65), &mut round), Some(at(75)));
+    assert_eq!(round, [2]);
+    assert_eq!(roster.plan(7, at(65), &mut round), None);
+}
+
+#[test]
+fn a_source_that_hangs_is_left_alone_and_the_others_go_on() {
+    let (release, held) = mpsc::channel::<()>();
+    let (hanging, hung) = Told::boxed(move |read| {
+        if read == 2 {
+            assert_eq!(held.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
+        }
+    });
+    let (other, reads) = Told::boxed(|_| {});
+    let crew = Crew::start(vec![hanging, other], PATIENCE).unwrap();
+    let (_, first) = next(&hung);
+    assert_eq!(next(&hung).1, first);
+    // It hangs now. What the other one did before is of the same thread.
+    let begin = Instant::now();
+    while !reads.try_iter().any(|(_, thread)| thread != first) {
+        crew.mind();
+        thread::yield_now();
+        assert!(begin.elapsed() < PATIENCE);
+    }
+    let (mut warnings, mut counts) = (Vec::new(), [0; 2]);
+    while counts[1] < 3 {
+        crew.take(&mut warnings, |domain, _| counts[domain] += 1);
+        assert!(begin.elapsed() < PATIENCE);
+    }
+    assert_eq!(counts[0], 1);
+    // The run may end without it; or with it, if it answers.
+    let answers = crew.finish(Duration::from_millis(300));
+    let [Answer::Lost(text), Answer::Domains(1, domains)] = answers.as_slice() else { panic!() };
+    assert!(text.contains("has hung for") && domains.len() == 1, "{text}");
+    drop(release);
+    let answers = crew.finish(PATIENCE);
+    assert!(matches!(answers[0], Answer::Domains(0, _)));
+}
+
+#[test]
+fn sources_that_take_long_are_shared_out() {
+    let slow = |_| {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(6) {
+            std::hint::spin_loop();
+        }
+    };
+    let (sources, reads): (Vec<_>, Vec<_>) = (0..4).map(|_| Told::boxed(slow)).unzip();
+    let crew = Crew::start(sources, PATIENCE).unwrap();
+    let begin = Instant::now();
+    loop {
+        let threads: Vec<_> = reads.iter().map(|reads| next(reads).1).collect();
+        if threads.iter().any(|thread| *thread != threads[0]) {
+            break;
+        }
+        assert!(begin.elapsed() < PATIENCE);
+    }
+    assert!(crew.finish(PATIENCE).iter().all(|answer| matches!(answer, Answer::Domains(..))));
+}
+
+#[test]
+fn the_last_read_is_one_and_the_last() {
+    let (source, reads) = Told::boxed(|_| {});
+    let (panicking, _) = Told::boxed(|read| assert!(read < 2, "as it is meant to"));
+    let crew = Crew::start(vec![panicking, source], PATIENCE).unwrap();
+    crew.edge();
+    let answers = crew.finish(PATIENCE);
+    assert!(matches!(answers.as_slice(), [Answer::Gone, Answer::Domains(1, _)]), "{answers:?}");
+    drop(crew);
+    let requests: Vec<_> = reads.iter().map(|(request, _)| request).collect();
+    let [Request::Edge, .., Request::Edge, Request::Last] = requests.as_slice() else {
+        panic!("{requests:?}")
+    };
+    assert_eq!(requests.iter().filter(|request| **request == Request::Last).count(), 1);
+}
