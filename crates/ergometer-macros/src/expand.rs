@@ -7,12 +7,12 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut as _;
 use syn::{Block, Error, Result, Type, parse_quote};
 
-use crate::args::Args;
+use crate::args::{Args, EVERY_OF_A_LOOP};
 use crate::arguments;
 use crate::body::Rewriter;
 use crate::future::Returns;
 use crate::item::{Form, Function, is_expression};
-use crate::opening::{Around, Opening, What};
+use crate::opening::{Around, Lasts, Opening, What};
 use crate::strip;
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
@@ -36,6 +36,9 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     if let Some(device) = args.sync.as_ref().filter(|_| form.is_made()) {
         return Err(Error::new(device.span(), NO_SYNC));
     }
+    if let Some(every) = &args.every {
+        return Err(Error::new(every.option, EVERY_OF_A_LOOP));
+    }
     let library = args.library.clone().unwrap_or_else(|| parse_quote!(::ergometer));
     let what = What::Function(&function.signature.ident);
     let around = Around { library: library.clone(), meter: None };
@@ -55,14 +58,14 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let span = Span::mixed_site();
     let body = match form {
         Form::Sync => {
-            let guard = around.guard(&args, what, &TokenStream::new(), false).open;
+            let guard = around.guard(&args, what, &TokenStream::new(), Lasts::Block).open;
             let statements = after_statements(&body);
             quote_spanned!(span=> #inner_attributes #guard #statements)
         }
         Form::Async => {
             let edge = return_edge(function.output(&form).as_ref());
             let arguments = arguments::captured(&function.signature, [options, body.stream()]);
-            let guard = around.guard(&args, what, &TokenStream::new(), false).open;
+            let guard = around.guard(&args, what, &TokenStream::new(), Lasts::Block).open;
             let statements = after_statements(&body);
             let mut block =
                 Group::new(Delimiter::Brace, quote!(#edge #arguments #guard #statements));

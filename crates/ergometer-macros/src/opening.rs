@@ -9,6 +9,9 @@ use syn::{Expr, Ident, Path};
 use crate::args::{Args, Kind};
 use crate::value::Name;
 
+/// The variable of a loop with some of its steps recorded alone.
+const EVERY: &str = "energy_every";
+
 /// What the code around a span says about it.
 #[derive(Clone)]
 pub(crate) struct Around {
@@ -26,6 +29,17 @@ pub(crate) enum What<'a> {
     Statement(usize),
 }
 
+/// How long a span lasts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// To the end of the block that it opens in.
+    Block,
+    /// To statements that close it.
+    ByHand,
+    /// An iteration, whose loop has [`Around::every`] before it.
+    Iteration,
+}
+
 /// The statements that open a span, and those that close it before the end of their block.
 pub(crate) struct Guard {
     pub(crate) open: TokenStream,
@@ -39,23 +53,25 @@ impl Around {
 
     /// A span in a local variable.
     ///
-    /// `by_hand` of one that is closed before its block ends. `conditions` are `#[cfg(..)]` under which
-    /// all of it stands.
+    /// `conditions` are `#[cfg(..)]` under which all of it stands.
     pub(crate) fn guard(
         &self,
         args: &Args,
         what: What<'_>,
         conditions: &TokenStream,
-        by_hand: bool,
+        lasts: Lasts,
     ) -> Guard {
         let library = self.library(args);
         let site = Span::mixed_site();
+        let by_hand = lasts == Lasts::ByHand;
+        let each = (lasts == Lasts::Iteration).then(|| what.variable(EVERY));
         let used = by_hand || args.items.is_some() || args.index.is_some() || args.report;
         let name = what.variable(if used { "energy_span" } else { "_energy_span" });
         let mut open = TokenStream::new();
         let mut close = quote_spanned!(site=> #conditions { let _closed = #name; });
 
-        let needs_meter = args.sync.is_some() || matches!(args.name, Some(Name::Made(_)));
+        let needs_meter =
+            args.sync.is_some() || each.is_some() || matches!(args.name, Some(Name::Made(_)));
         let meter = self.meter(args, what, needs_meter);
         if let Some((variable, value)) = &meter
             && let Some(value) = value
@@ -83,15 +99,16 @@ impl Around {
         });
 
         let label = self.label(args, what, is_on.as_ref());
-        open.extend(match meter {
-            Some(meter) => quote_spanned! {site=>
-                #conditions
-                let #name = #library::private::enter_under(#meter, #label);
-            },
-            None => {
-                quote_spanned!(site=> #conditions let #name = #library::private::enter(#label);)
+        let enter = match (each, meter) {
+            (Some(every), meter) => {
+                quote_spanned!(site=> #library::private::each(&mut #every, #meter, #label))
             }
-        });
+            (None, Some(meter)) => {
+                quote_spanned!(site=> #library::private::enter_under(#meter, #label))
+            }
+            (None, None) => quote_spanned!(site=> #library::private::enter(#label)),
+        };
+        open.extend(quote_spanned!(site=> #conditions let #name = #enter;));
         if let Some(waits) = waits {
             // Declared after the span, so that it waits before the span closes.
             let last = what.variable(if by_hand { "energy_last" } else { "_energy_last" });
@@ -118,6 +135,34 @@ impl Around {
             open.extend(quote_spanned!(site=> #conditions #library::private::report(&#name);));
         }
         Guard { open, close }
+    }
+
+    /// The statement before a loop that counts its steps, where `every` asks for it.
+    ///
+    /// The meter of the loop's own options is there always, but only inside.
+    pub(crate) fn every(
+        &self,
+        args: &Args,
+        what: What<'_>,
+        conditions: &TokenStream,
+    ) -> Option<TokenStream> {
+        let interval = &args.every.as_ref()?.value;
+        let library = self.library(args);
+        let site = Span::mixed_site();
+        let every = what.variable(EVERY);
+        let mut counted = quote_spanned!(site=> #library::private::every(#interval));
+        if args.meter.is_none() {
+            let installed = || quote_spanned!(site=> #library::private::installed());
+            let meter = self.meter.as_ref().map_or_else(installed, ToTokens::to_token_stream);
+            counted = quote_spanned! {site=>
+                if #library::private::is_on(#meter) {
+                    #counted
+                } else {
+                    #library::private::every(1)
+                }
+            };
+        }
+        Some(quote_spanned!(site=> #conditions let mut #every = #counted;))
     }
 
     /// The variable that holds the meter of a span, and what it is to be set to if it is a new one;

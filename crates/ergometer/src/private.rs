@@ -4,7 +4,8 @@ pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
 pub use std::option::Option::{None, Some};
 
 pub use crate::span::{
-    EpochNumber, ItemCount, Kind, Label, Opening, Span, Synchronize, Under, Waits,
+    Each, EpochNumber, Every, ItemCount, Kind, Label, Opening, Span, Stride, Synchronize, Under,
+    Waits,
 };
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
@@ -50,6 +51,17 @@ pub fn is_on(under: Under) -> bool {
 #[inline]
 pub fn enter_under(under: Under, label: Label) -> Span {
     under.enter(label)
+}
+
+/// Each so many-th step is recorded alone.
+pub fn every(stride: impl Stride) -> Every {
+    Every::new(stride)
+}
+
+/// Begins a step, which is recorded alone or with others.
+#[inline]
+pub fn each(every: &mut Every, under: Under, label: Label) -> Each<'_> {
+    every.enter(under, label)
 }
 
 /// A name that is made at run time.

@@ -45,7 +45,8 @@ impl Span {
         };
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
-            let mark = Mark { label, start, end: start, id, parent, items: 0.0, outlived: true };
+            let (items, outlived, folded) = (0.0, true, 0);
+            let mark = Mark { label, start, end: start, id, parent, items, outlived, folded };
             thread::begun(meter, mark);
         }
         Self(Some(Open { label, start, meter, id, parent, items: Cell::new(0.0) }))
@@ -77,14 +78,30 @@ impl Span {
     /// begins.
     pub fn close_at(mut self, end: Timestamp) {
         if let Some(open) = self.0.take() {
-            open.close(Some(end));
+            open.close(Some(end), 0);
+        }
+    }
+
+    /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
+    #[inline]
+    pub(super) fn is_like(&self, meter: u64, label: &Label) -> bool {
+        match &self.0 {
+            Some(open) => open.meter == meter && open.label.place() == label.place(),
+            None => meter == NO_SPAN,
+        }
+    }
+
+    /// Ends it as what so many steps have in common; 0 of a span that stands for itself.
+    pub(super) fn close_folded(mut self, steps: u32) {
+        if let Some(open) = self.0.take() {
+            open.close(None, steps);
         }
     }
 }
 
 impl Open {
     #[inline(never)]
-    fn close(&self, end: Option<Timestamp>) {
+    fn close(&self, end: Option<Timestamp>, folded: u32) {
         let end = end.unwrap_or_else(clock::now).max(self.start);
         thread::close(self.meter, self.id, |outlived| Mark {
             label: self.label,
@@ -94,6 +111,7 @@ impl Open {
             parent: self.parent,
             items: self.items.get(),
             outlived,
+            folded,
         });
         if has_edges(self.label.kind) {
             thread::nudge(self.meter);
@@ -110,7 +128,7 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if let Some(open) = &self.0 {
-            open.close(None);
+            open.close(None, 0);
         }
     }
 }

@@ -29,6 +29,12 @@ impl Under {
         self.0 != NO_SPAN
     }
 
+    /// What spans know the meter by.
+    #[inline]
+    pub(super) const fn identity(self) -> u64 {
+        self.0
+    }
+
     /// Opens a span; without a meter, one that does nothing.
     #[inline]
     pub fn enter(self, label: Label) -> Span {

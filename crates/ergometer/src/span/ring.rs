@@ -34,6 +34,15 @@ pub(crate) struct Mark {
     /// Spans inside it may outlive it, and name it as the one around them when they end: it ended
     /// before them, or on another thread than it began on.
     pub outlived: bool,
+    /// Steps that it stands for together; 0 of a span that stands for itself.
+    pub folded: u32,
+}
+
+impl Mark {
+    /// How many spans it stands for.
+    pub(crate) fn count(&self) -> u64 {
+        self.folded.max(1).into()
+    }
 }
 
 /// What the program's threads ask of the meter's thread.

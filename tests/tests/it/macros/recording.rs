@@ -145,6 +145,46 @@ pub mod private {
         }
     }
 
+    /// Counts steps as the library does; only what opens is written.
+    pub struct Every {
+        of: u32,
+        nth: u32,
+        open: Option<Span>,
+    }
+
+    pub fn every(of: u32) -> Every {
+        super::note(&format!("every {of}"));
+        Every { of, nth: 0, open: None }
+    }
+
+    pub struct Each<'a>(&'a mut Every);
+
+    pub fn each(every: &mut Every, under: Under, label: Label) -> Each<'_> {
+        if every.nth < 2 {
+            every.open = Some(enter_under(under, label));
+        }
+        Each(every)
+    }
+
+    impl std::ops::Deref for Each<'_> {
+        type Target = Span;
+
+        fn deref(&self) -> &Span {
+            self.0.open.as_ref().expect("a step is open")
+        }
+    }
+
+    impl Drop for Each<'_> {
+        fn drop(&mut self) {
+            let Self(every) = self;
+            let alone = every.nth == 0;
+            every.nth = (every.nth + 1) % every.of;
+            if alone || every.nth == 0 {
+                every.open = None;
+            }
+        }
+    }
+
     pub struct Waits<'a, S: Fn()>(Option<&'a S>);
 
     pub fn waits<S: Fn()>(device: Option<&S>) -> Waits<'_, S> {

@@ -58,7 +58,7 @@ fn use_all(text: &str) -> Result<Record, crate::Error> {
     let again = Record::from_json(&record.to_json().unwrap()).unwrap();
     assert_eq!(again, record, "what is read is written as it was");
     record.to_csv().unwrap();
-    record.whole();
+    let _ = record.whole();
     assert!(!record.to_markdown().is_empty() && !record.to_string().is_empty());
     let mut other = record.clone();
     if let Some(rank) = &mut other.run.rank {
