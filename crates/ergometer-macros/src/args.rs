@@ -6,12 +6,12 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Ident, Path, Result, Token};
 
-use crate::value::{Name, constant, count, equals, name, value};
+use crate::value::{Name, budget, constant, count, equals, name, value};
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 13] = [
+const OPTIONS: [&str; 14] = [
     "run", "epoch", "step", "phase", "name", "items", "unit", "index", "every", "sync", "meter",
-    "report", "crate",
+    "report", "budget", "crate",
 ];
 
 /// Why `every` has nothing to count but the steps of a loop.
@@ -68,6 +68,8 @@ pub(crate) struct Args {
     pub(crate) meter: Option<Expr>,
     /// What the span took is printed.
     pub(crate) report: bool,
+    /// What the span may use up.
+    pub(crate) budget: Option<Given>,
     pub(crate) library: Option<Path>,
 }
 
@@ -177,6 +179,11 @@ impl Reading {
             }
             "sync" => set(&mut self.args.sync, value(&option, "|| device.wait()", input)),
             "meter" => set(&mut self.args.meter, value(&option, "&meter", input)),
+            "budget" => {
+                let value = budget(&option, "\"2 kWh\"", input)?;
+                self.args.budget = Some(Given { option: option.span(), value });
+                Ok(())
+            }
             "report" => self.report_word(&option, input),
             _ => {
                 equals(&option, "::renamed", input)?;
@@ -272,6 +279,15 @@ impl Reading {
             && self.kind != Some(Kind::Step)
         {
             self.report(Error::new(every.option, EVERY_OF_A_LOOP));
+        }
+        if let Some(budget) = &self.args.budget
+            && self.kind == Some(Kind::Step)
+        {
+            self.report(Error::new(
+                budget.option,
+                "option 'budget' of `#[track_energy]` cannot stand on a step, which is too short to watch; \
+                 write `run, budget = ..` around the steps",
+            ));
         }
         match self.error {
             Some(error) => Err(error),

@@ -65,7 +65,8 @@ impl Around {
         let site = Span::mixed_site();
         let by_hand = lasts == Lasts::ByHand;
         let each = (lasts == Lasts::Iteration).then(|| what.variable(EVERY));
-        let used = by_hand || args.items.is_some() || args.index.is_some() || args.report;
+        let asked = args.items.is_some() || args.index.is_some() || args.budget.is_some();
+        let used = by_hand || asked || args.report;
         let name = what.variable(if used { "energy_span" } else { "_energy_span" });
         let mut open = TokenStream::new();
         let mut close = quote_spanned!(site=> #conditions { let _closed = #name; });
@@ -131,10 +132,33 @@ impl Around {
                 }
             });
         }
+        if let Some(budget) = self.budget(args) {
+            open.extend(quote_spanned! {site=>
+                #conditions
+                if #library::private::is_open(&#name) {
+                    #library::private::budget(&#name, #budget);
+                }
+            });
+        }
         if args.report {
             open.extend(quote_spanned!(site=> #conditions #library::private::report(&#name);));
         }
         Guard { open, close }
+    }
+
+    /// A reference to the budget. The text of a literal is checked when it is compiled.
+    fn budget(&self, args: &Args) -> Option<TokenStream> {
+        let value = &args.budget.as_ref()?.value;
+        let library = self.library(args);
+        let site = Span::mixed_site().located_at(value.span());
+        let mut budget = quote_spanned!(site=> &(#value));
+        if matches!(value, Expr::Lit(_)) {
+            budget = quote_spanned! {site=> {
+                const _: () = #library::private::check_budget(#value);
+                #value
+            }};
+        }
+        Some(budget)
     }
 
     /// The statement before a loop that counts its steps, where `every` asks for it.
@@ -255,6 +279,7 @@ impl Opening {
             && !args.report
             && args.items.is_none()
             && args.index.is_none()
+            && args.budget.is_none()
             && args.meter.is_none();
         if plain {
             let argument = around.label(args, what, None);
@@ -269,6 +294,7 @@ impl Opening {
         let label = around.label(args, what, Some(&is_on));
         let items = args.items.as_ref().map(|count| quote_spanned!(site=> .items(#count)));
         let index = args.index.as_ref().map(|number| quote_spanned!(site=> .index(#number)));
+        let budget = around.budget(args).map(|budget| quote_spanned!(site=> .budget(#budget)));
         let report = args.report.then(|| quote_spanned!(site=> .report()));
         let unnamed = Args { kind: args.kind, ..Args::default() };
         let unmeasured =
@@ -277,7 +303,7 @@ impl Opening {
         let prepare = quote_spanned! {site=>
             #value
             let #opening = if #library::private::is_on(#meter) {
-                #library::private::Opening::new(#label).under(#meter) #items #index #report
+                #library::private::Opening::new(#label).under(#meter) #items #index #budget #report
             } else {
                 #library::private::Opening::new(#unmeasured)
             };

@@ -49,6 +49,15 @@ pub(crate) fn count(option: &Ident, example: &str, input: ParseStream) -> Result
     Ok(value)
 }
 
+/// A budget: a text, whose grammar the library checks at compile time, or any other expression.
+pub(crate) fn budget(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
+    let value = bare(option, example, input)?;
+    match &value {
+        Expr::Lit(literal) => text(option, example, literal).map(|()| value),
+        _ => Ok(value),
+    }
+}
+
 /// The value without the invisible group of a fragment that a `macro_rules!` passed on.
 fn bare(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
     let mut value = value(option, example, input)?;

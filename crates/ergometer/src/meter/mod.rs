@@ -5,6 +5,7 @@ mod curve;
 mod gaps;
 mod health;
 mod keeper;
+mod limits;
 mod live;
 #[cfg(test)]
 mod month;

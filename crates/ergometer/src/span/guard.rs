@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Mark, NO_SPAN};
+use super::ring::{self, Began, Mark, NO_SPAN};
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
 use crate::clock::{self, Timestamp};
@@ -70,6 +70,13 @@ impl Span {
     #[inline]
     pub(super) fn identity(&self) -> Option<(u64, u64)> {
         self.0.as_ref().map(|open| (open.meter, open.id))
+    }
+
+    /// What the meter's thread has to know of it while it is open; `None` of a span that does nothing.
+    pub(super) fn opened(&self) -> Option<(u64, Began)> {
+        self.0
+            .as_ref()
+            .map(|open| (open.meter, Began { span: open.id, label: open.label, start: open.start }))
     }
 
     /// Ends the span at `end` rather than at the present moment; never before it began.

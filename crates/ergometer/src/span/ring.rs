@@ -45,6 +45,14 @@ impl Mark {
     }
 }
 
+/// A span that is open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began {
+    pub span: u64,
+    pub label: &'static Label,
+    pub start: Timestamp,
+}
+
 /// What the program's threads ask of the meter's thread.
 pub(crate) enum Command {
     /// Read everything now: an epoch or a run begins or ends.
@@ -53,14 +61,16 @@ pub(crate) enum Command {
     Begun(Mark),
     /// What was drawn since this moment will be asked for.
     Pin(Timestamp),
-    /// The run began at this moment: live figures count from it.
-    Start(Timestamp),
+    /// The run began: live figures count from it.
+    Start(Arc<crate::run::assemble::Head>),
     /// Wait until a budget is spent.
     Watch(crate::meter::Watch),
     /// This epoch, by its span's identity, has this number.
     Number(u64, u64),
     /// Say what this span took as soon as it is known.
     Report(u64),
+    /// Wait until this span has used up its budget; or why there is none.
+    Limit(Began, Result<crate::Budget, &'static str>),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.

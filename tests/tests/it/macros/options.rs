@@ -312,3 +312,32 @@ fn without_a_meter_no_interval_is_evaluated() {
     unmetered(|| run(3));
     assert_eq!(written(), "every 1 step step step");
 }
+
+#[track_energy(run, budget = limit, crate = recording)]
+fn limited(limit: &str, later: &str) {
+    #[track_energy(epoch, index = epoch, budget = "2 kWh")]
+    for epoch in 0..2 {
+        #[track_energy(phase = "inner", budget = later)]
+        note("work");
+    }
+    note(later);
+    #[track_energy(phase = "tail", budget = limit.len())]
+    finish(async {});
+}
+
+#[track_energy(budget = limit, items = 1, crate = recording)]
+fn limited_future(limit: u32) -> impl Future<Output = ()> {
+    async {}
+}
+
+#[test]
+fn budgets_are_of_the_span_and_borrowed() {
+    limited("3 J", "5 J");
+    assert_eq!(
+        written(),
+        "run:limited{<3 J> epoch:epoch{#0 <2 kWh> phase:inner{<5 J> work}} \
+         epoch:epoch{#1 <2 kWh> phase:inner{<5 J> work}} 5 J phase:tail{<3>}}"
+    );
+    finish(limited_future(7));
+    assert_eq!(written(), "function:limited_future{1 items <7>}");
+}

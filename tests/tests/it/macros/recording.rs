@@ -139,6 +139,12 @@ pub mod private {
         super::note(&format!("#{number}"));
     }
 
+    pub const fn check_budget(_: &str) {}
+
+    pub fn budget<T: Display + ?Sized>(_: &Span, budget: &T) {
+        super::note(&format!("<{budget}>"));
+    }
+
     pub fn report(span: &Span) {
         if span.0.is_some() {
             super::note("reported");
@@ -250,6 +256,10 @@ pub mod private {
 
         pub fn index(self, number: impl Display) -> Self {
             self.noted(&format!("#{number}"))
+        }
+
+        pub fn budget<T: Display + ?Sized>(self, budget: &T) -> Self {
+            self.noted(&format!("<{budget}>"))
         }
 
         pub fn report(self) -> Self {
