@@ -16,18 +16,27 @@ use syn::{
 
 use crate::args::EVERY_OF_A_LOOP;
 use crate::attribute::{self, Mark};
+use crate::expand::declares_items;
 use crate::opening::{Around, Guard, Lasts, What};
+use crate::outline::Aside;
 
 /// Rewrites a body; what is wrong with the attributes in it is in [`Rewriter::finish`].
 pub(crate) struct Rewriter {
     around: Around,
+    aside: Aside,
     guards: usize,
     error: Option<Error>,
 }
 
 impl Rewriter {
-    pub(crate) fn new(around: Around) -> Self {
-        Self { around, guards: 0, error: None }
+    /// For a body from which these statements were set aside.
+    pub(crate) fn new(around: Around, aside: Aside) -> Self {
+        Self { around, aside, guards: 0, error: None }
+    }
+
+    /// Whether all statements that were set aside are back in their places.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.aside.is_empty()
     }
 
     pub(crate) fn finish(self) -> Option<Error> {
@@ -73,6 +82,9 @@ impl Rewriter {
 
     /// Rewrites one statement of a block into as many as it takes.
     fn statement(&mut self, mut statement: Stmt, is_last: bool, out: &mut Vec<Stmt>) {
+        if let Some(statements) = self.aside.take(&statement) {
+            return out.push(verbatim(statements));
+        }
         match &mut statement {
             Stmt::Local(local) => {
                 let marks = self.take(&mut local.attrs);
@@ -271,7 +283,12 @@ impl VisitMut for Rewriter {
 pub(crate) fn prepend(first: Vec<Stmt>, block: &mut Block) {
     let user = mem::take(&mut block.stmts);
     block.stmts = first;
-    if user.iter().any(|statement| matches!(statement, Stmt::Item(_))) {
+    let declares = |statement: &Stmt| match statement {
+        Stmt::Item(_) => true,
+        Stmt::Expr(Expr::Verbatim(tokens), None) => declares_items(tokens.clone()),
+        _ => false,
+    };
+    if user.iter().any(declares) {
         let user = Block { brace_token: block.brace_token, stmts: user };
         let user = ExprBlock { attrs: Vec::new(), label: None, block: user };
         block.stmts.push(Stmt::Expr(Expr::Block(user), None));

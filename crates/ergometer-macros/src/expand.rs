@@ -13,6 +13,7 @@ use crate::body::Rewriter;
 use crate::future::Returns;
 use crate::item::{Form, Function, is_expression};
 use crate::opening::{Around, Lasts, Opening, What};
+use crate::outline::Aside;
 use crate::strip;
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
@@ -47,13 +48,9 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let inside = Around { meter: meter.map(|(variable, _)| variable), ..around.clone() };
     let (inner_attributes, mut body) = split_inner_attributes(&function.body);
 
-    let mut rewriter = Rewriter::new(inside);
-    if strip::is_in(body.stream()) {
-        let mut block = parse(&body)?;
-        rewriter.visit_block_mut(&mut block);
-        body = regroup(&body, block.stmts.iter().map(ToTokens::to_token_stream).collect());
-    }
-    let error = rewriter.finish().map(Error::into_compile_error);
+    let (rewritten, error) = rewritten(&body, &inside)?;
+    body = rewritten.unwrap_or(body);
+    let error = error.map(Error::into_compile_error);
 
     let span = Span::mixed_site();
     let body = match form {
@@ -101,6 +98,28 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     Ok(quote!(#head #braced #error))
 }
 
+/// The body with its inner attributes rewritten, if there are any, and what is wrong with them.
+fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Error>)> {
+    let mut aside = Aside::default();
+    let Some(outline) = aside.outline(body.stream()) else { return Ok((None, None)) };
+    if let Ok(mut block) = parse(&regroup(body, outline)) {
+        let mut rewriter = Rewriter::new(around.clone(), aside);
+        rewriter.visit_block_mut(&mut block);
+        if rewriter.is_complete() {
+            return Ok((Some(braced(body, &block)), rewriter.finish()));
+        }
+    }
+    // Syntax that is unknown here, or half-typed: what is wrong is said of the whole.
+    let mut block = parse(body)?;
+    let mut rewriter = Rewriter::new(around.clone(), Aside::default());
+    rewriter.visit_block_mut(&mut block);
+    Ok((Some(braced(body, &block)), rewriter.finish()))
+}
+
+fn braced(body: &Group, block: &Block) -> Group {
+    regroup(body, block.stmts.iter().map(ToTokens::to_token_stream).collect())
+}
+
 /// Why such functions have nothing to wait for.
 const NO_SYNC: &str = "option 'sync' of `#[track_energy]` cannot stand on a function that returns a \
      future; make it an `async fn`, or put it on a block inside";
@@ -137,7 +156,7 @@ fn after_statements(body: &Group) -> TokenStream {
 }
 
 /// Whether a keyword that begins an item stands in the body itself, unparsed as it is.
-fn declares_items(body: TokenStream) -> bool {
+pub(crate) fn declares_items(body: TokenStream) -> bool {
     const KEYWORDS: [&str; 10] =
         ["use", "fn", "struct", "enum", "static", "type", "trait", "impl", "mod", "macro_rules"];
     let mut tokens = body.into_iter().peekable();

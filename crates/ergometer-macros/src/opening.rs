@@ -1,6 +1,6 @@
 //! The generated code that opens and closes spans.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
@@ -153,6 +153,8 @@ impl Around {
         let site = Span::mixed_site().located_at(value.span());
         let mut budget = quote_spanned!(site=> &(#value));
         if matches!(value, Expr::Lit(_)) {
+            // The compiler points at where the whole call stands.
+            let library = located(library, value.span());
             budget = quote_spanned! {site=> {
                 const _: () = #library::private::check_budget(#value);
                 #value
@@ -240,6 +242,16 @@ impl Around {
             #library::private::Label::new(#library::private::Kind::#kind, #name) #unit
         }
     }
+}
+
+/// The path as if it were written at `span`.
+fn located(path: &Path, span: Span) -> TokenStream {
+    let tokens = path.to_token_stream().into_iter();
+    let move_there = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.map(move_there).collect()
 }
 
 impl What<'_> {
