@@ -100,6 +100,9 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
 
 /// The body with its inner attributes rewritten, if there are any, and what is wrong with them.
 fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Error>)> {
+    if !strip::is_in(body.stream()) {
+        return Ok((None, None));
+    }
     let mut aside = Aside::default();
     let Some(outline) = aside.outline(body.stream()) else { return Ok((None, None)) };
     if let Ok(mut block) = parse(&regroup(body, outline)) {

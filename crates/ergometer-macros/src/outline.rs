@@ -29,14 +29,23 @@ pub(crate) struct Aside {
 /// The statements that are being read.
 #[derive(Default)]
 struct Reading {
-    /// As they are written.
     written: Vec<TokenTree>,
-    /// With their blocks outlined.
-    outlined: Vec<TokenTree>,
+    /// Blocks among them that were outlined, and their places.
+    outlined: Vec<(usize, Group)>,
     /// The attribute is in them, or they begin with an attribute of the block around them.
     needed: bool,
     /// Among them is an item.
     item: bool,
+}
+
+impl Reading {
+    /// The statements with their blocks outlined.
+    fn outline(mut self) -> Vec<TokenTree> {
+        for (place, block) in self.outlined {
+            self.written[place] = block.into();
+        }
+        self.written
+    }
 }
 
 impl Aside {
@@ -57,7 +66,7 @@ impl Aside {
             if read.needed {
                 found = true;
                 self.set_aside(&mut aside, &mut outline);
-                outline.extend(read.outlined);
+                outline.extend(read.outline());
             } else {
                 aside.extend(read.written);
             }
@@ -67,13 +76,12 @@ impl Aside {
             return None;
         }
         self.set_aside(&mut aside, &mut outline);
-        outline.extend(reading.outlined);
+        outline.extend(reading.outline());
         Some(outline)
     }
 
     fn read(&mut self, token: TokenTree, reading: &mut Reading) {
         let Reading { written, outlined, needed, item } = reading;
-        let mut read = token.clone();
         match &token {
             TokenTree::Group(group) => {
                 let last = written.last();
@@ -88,7 +96,7 @@ impl Aside {
                     *needed = true;
                     let mut outline = Group::new(group.delimiter(), inside);
                     outline.set_span(group.span());
-                    read = outline.into();
+                    outlined.push((written.len(), outline));
                 }
             }
             TokenTree::Ident(word) => *item |= ITEMS.iter().any(|name| word == name),
@@ -98,7 +106,6 @@ impl Aside {
             TokenTree::Literal(_) => {}
         }
         written.push(token);
-        outlined.push(read);
     }
 
     fn set_aside(&mut self, statements: &mut Vec<TokenTree>, outline: &mut TokenStream) {
