@@ -6,13 +6,17 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, Ident, Path, Result, Token};
 
-use crate::value::{Name, constant, equals, name, value};
+use crate::value::{Name, budget, constant, count, equals, name, value};
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 12] = [
-    "run", "epoch", "step", "phase", "name", "items", "unit", "index", "sync", "meter", "report",
-    "crate",
+const OPTIONS: [&str; 14] = [
+    "run", "epoch", "step", "phase", "name", "items", "unit", "index", "every", "sync", "meter",
+    "report", "budget", "crate",
 ];
+
+/// Why `every` has nothing to count but the steps of a loop.
+pub(crate) const EVERY_OF_A_LOOP: &str = "option 'every' of `#[track_energy]` counts the steps of a \
+     loop: write `step, every = 10` on the loop";
 
 /// The kind of span that the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +44,13 @@ impl Kind {
     }
 }
 
+/// An option with a value.
+pub(crate) struct Given {
+    /// Where its word stands.
+    pub(crate) option: Span,
+    pub(crate) value: Expr,
+}
+
 /// The options of one attribute: each given at most once, none contradicting another.
 #[derive(Default)]
 pub(crate) struct Args {
@@ -49,12 +60,16 @@ pub(crate) struct Args {
     pub(crate) unit: Option<Expr>,
     /// The number of an epoch.
     pub(crate) index: Option<Expr>,
+    /// Which of a loop's steps are recorded alone.
+    pub(crate) every: Option<Given>,
     /// What is waited for at both edges.
     pub(crate) sync: Option<Expr>,
     /// The meter, if not the installed one.
     pub(crate) meter: Option<Expr>,
     /// What the span took is printed.
     pub(crate) report: bool,
+    /// What the span may use up.
+    pub(crate) budget: Option<Given>,
     pub(crate) library: Option<Path>,
 }
 
@@ -157,8 +172,18 @@ impl Reading {
                 self.index = Some(option.span());
                 set(&mut self.args.index, value(&option, "epoch", input))
             }
+            "every" => {
+                let value = count(&option, "10", input)?;
+                self.args.every = Some(Given { option: option.span(), value });
+                Ok(())
+            }
             "sync" => set(&mut self.args.sync, value(&option, "|| device.wait()", input)),
             "meter" => set(&mut self.args.meter, value(&option, "&meter", input)),
+            "budget" => {
+                let value = budget(&option, "\"2 kWh\"", input)?;
+                self.args.budget = Some(Given { option: option.span(), value });
+                Ok(())
+            }
             "report" => self.report_word(&option, input),
             _ => {
                 equals(&option, "::renamed", input)?;
@@ -248,6 +273,20 @@ impl Reading {
                 index,
                 "option 'index' of `#[track_energy]` is the number of an epoch: write \
                  `epoch, index = ..`",
+            ));
+        }
+        if let Some(every) = &self.args.every
+            && self.kind != Some(Kind::Step)
+        {
+            self.report(Error::new(every.option, EVERY_OF_A_LOOP));
+        }
+        if let Some(budget) = &self.args.budget
+            && self.kind == Some(Kind::Step)
+        {
+            self.report(Error::new(
+                budget.option,
+                "option 'budget' of `#[track_energy]` cannot stand on a step, which is too short to watch; \
+                 write `run, budget = ..` around the steps",
             ));
         }
         match self.error {

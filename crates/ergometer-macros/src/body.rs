@@ -14,19 +14,29 @@ use syn::{
     Item, ItemFn, Local, Stmt, TraitItemFn,
 };
 
+use crate::args::EVERY_OF_A_LOOP;
 use crate::attribute::{self, Mark};
-use crate::opening::{Around, Guard, What};
+use crate::expand::declares_items;
+use crate::opening::{Around, Guard, Lasts, What};
+use crate::outline::Aside;
 
 /// Rewrites a body; what is wrong with the attributes in it is in [`Rewriter::finish`].
 pub(crate) struct Rewriter {
     around: Around,
+    aside: Aside,
     guards: usize,
     error: Option<Error>,
 }
 
 impl Rewriter {
-    pub(crate) fn new(around: Around) -> Self {
-        Self { around, guards: 0, error: None }
+    /// For a body from which these statements were set aside.
+    pub(crate) fn new(around: Around, aside: Aside) -> Self {
+        Self { around, aside, guards: 0, error: None }
+    }
+
+    /// Whether all statements that were set aside are back in their places.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.aside.is_empty()
     }
 
     pub(crate) fn finish(self) -> Option<Error> {
@@ -46,16 +56,35 @@ impl Rewriter {
 
     /// A guard that lasts to the end of the block it is opened in.
     fn open(&mut self, mark: &Mark) -> Stmt {
-        verbatim(self.guard(mark, false).open)
+        verbatim(self.guard(mark, Lasts::Block).open)
     }
 
-    fn guard(&mut self, mark: &Mark, by_hand: bool) -> Guard {
+    fn guard(&mut self, mark: &Mark, lasts: Lasts) -> Guard {
+        if let Some(every) = &mark.args.every {
+            self.report(Error::new(every.option, EVERY_OF_A_LOOP));
+        }
         self.guards += 1;
-        self.around.guard(&mark.args, What::Statement(self.guards), &mark.conditions, by_hand)
+        self.around.guard(&mark.args, What::Statement(self.guards), &mark.conditions, lasts)
+    }
+
+    /// The guard of an iteration; what counts the iterations goes to `before`.
+    fn iteration(&mut self, mark: &Mark, before: &mut Vec<Stmt>) -> Stmt {
+        let Some(every) =
+            self.around.every(&mark.args, What::Statement(self.guards + 1), &mark.conditions)
+        else {
+            return self.open(mark);
+        };
+        before.push(verbatim(every));
+        self.guards += 1;
+        let what = What::Statement(self.guards);
+        verbatim(self.around.guard(&mark.args, what, &mark.conditions, Lasts::Iteration).open)
     }
 
     /// Rewrites one statement of a block into as many as it takes.
     fn statement(&mut self, mut statement: Stmt, is_last: bool, out: &mut Vec<Stmt>) {
+        if let Some(statements) = self.aside.take(&statement) {
+            return out.push(verbatim(statements));
+        }
         match &mut statement {
             Stmt::Local(local) => {
                 let marks = self.take(&mut local.attrs);
@@ -82,11 +111,12 @@ impl Rewriter {
                     None => Vec::new(),
                 };
                 self.visit_expr_mut(expr);
-                self.iterations(expr, &mut marks);
+                let before = self.iterations(expr, &mut marks);
                 if is_last {
                     out.extend(marks.iter().map(|mark| self.open(mark)));
-                } else if !marks.is_empty() {
-                    statement = Stmt::Expr(self.wrap(&marks, expr, semi.take()), None);
+                    out.extend(before);
+                } else if !marks.is_empty() || !before.is_empty() {
+                    statement = Stmt::Expr(self.wrap(&marks, before, expr, semi.take()), None);
                 }
                 out.push(statement);
             }
@@ -105,7 +135,7 @@ impl Rewriter {
             out.extend(marks.iter().map(|mark| self.open(mark)));
             return out.push(statement);
         }
-        let guards: Vec<Guard> = marks.iter().map(|mark| self.guard(mark, true)).collect();
+        let guards: Vec<Guard> = marks.iter().map(|mark| self.guard(mark, Lasts::ByHand)).collect();
         let (opens, closes): (Vec<_>, Vec<_>) =
             guards.into_iter().map(|guard| (guard.open, guard.close)).unzip();
         out.extend(opens.into_iter().map(verbatim));
@@ -113,8 +143,14 @@ impl Rewriter {
         out.extend(closes.into_iter().rev().map(verbatim));
     }
 
-    /// Puts the expression into a block that begins with the guards.
-    fn wrap(&mut self, marks: &[Mark], expr: &mut Expr, semi: Option<syn::token::Semi>) -> Expr {
+    /// Puts the expression into a block that begins with the guards, and with what goes `before` it.
+    fn wrap(
+        &mut self,
+        marks: &[Mark],
+        before: Vec<Stmt>,
+        expr: &mut Expr,
+        semi: Option<syn::token::Semi>,
+    ) -> Expr {
         let (attrs, inner) = match statement_attributes(expr) {
             Some(attributes) => mem::take(attributes).into_iter().partition(is_outer),
             None => (Vec::new(), Vec::new()),
@@ -123,6 +159,7 @@ impl Rewriter {
             *attributes = inner;
         }
         let mut stmts: Vec<Stmt> = marks.iter().map(|mark| self.open(mark)).collect();
+        stmts.extend(before);
         stmts.push(Stmt::Expr(mem::replace(expr, Expr::PLACEHOLDER), semi));
         Expr::Block(ExprBlock {
             attrs,
@@ -131,23 +168,25 @@ impl Rewriter {
         })
     }
 
-    /// Gives the marks that ask for a span an iteration to the loop's body, if it is a loop.
-    fn iterations(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) {
+    /// Gives the marks that ask for a span an iteration to the loop's body, if it is a loop; gives back
+    /// what has to stand before it.
+    fn iterations(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) -> Vec<Stmt> {
+        let mut before = Vec::new();
         let body = match expr {
             Expr::ForLoop(each) => &mut each.body,
             Expr::While(each) => &mut each.body,
             Expr::Loop(each) => &mut each.body,
-            _ => return,
+            _ => return before,
         };
         let (each, whole): (Vec<Mark>, Vec<Mark>) = mem::take(marks)
             .into_iter()
             .partition(|mark| mark.args.kind.is_some_and(crate::args::Kind::is_iteration));
         *marks = whole;
-        if each.is_empty() {
-            return;
+        if !each.is_empty() {
+            let opens = each.iter().map(|mark| self.iteration(mark, &mut before)).collect();
+            prepend(opens, body);
         }
-        let opens = each.iter().map(|mark| self.open(mark)).collect();
-        prepend(opens, body);
+        before
     }
 
     /// Opens the spans within an `async` block, so that they begin when it first runs.
@@ -178,9 +217,9 @@ impl VisitMut for Rewriter {
             None => Vec::new(),
         };
         visit_mut::visit_expr_mut(self, expr);
-        self.iterations(expr, &mut marks);
+        let before = self.iterations(expr, &mut marks);
         match expr {
-            _ if marks.is_empty() => {}
+            _ if marks.is_empty() && before.is_empty() => {}
             Expr::Async(_) => self.future(&marks, expr),
             Expr::Block(_)
             | Expr::ForLoop(_)
@@ -188,7 +227,7 @@ impl VisitMut for Rewriter {
             | Expr::Loop(_)
             | Expr::Match(_)
             | Expr::Unsafe(_)
-            | Expr::While(_) => *expr = self.wrap(&marks, expr, None),
+            | Expr::While(_) => *expr = self.wrap(&marks, before, expr, None),
             _ => {
                 for mark in marks {
                     self.report(Error::new(
@@ -244,7 +283,12 @@ impl VisitMut for Rewriter {
 pub(crate) fn prepend(first: Vec<Stmt>, block: &mut Block) {
     let user = mem::take(&mut block.stmts);
     block.stmts = first;
-    if user.iter().any(|statement| matches!(statement, Stmt::Item(_))) {
+    let declares = |statement: &Stmt| match statement {
+        Stmt::Item(_) => true,
+        Stmt::Expr(Expr::Verbatim(tokens), None) => declares_items(tokens.clone()),
+        _ => false,
+    };
+    if user.iter().any(declares) {
         let user = Block { brace_token: block.brace_token, stmts: user };
         let user = ExprBlock { attrs: Vec::new(), label: None, block: user };
         block.stmts.push(Stmt::Expr(Expr::Block(user), None));

@@ -7,12 +7,13 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut as _;
 use syn::{Block, Error, Result, Type, parse_quote};
 
-use crate::args::Args;
+use crate::args::{Args, EVERY_OF_A_LOOP};
 use crate::arguments;
 use crate::body::Rewriter;
 use crate::future::Returns;
 use crate::item::{Form, Function, is_expression};
-use crate::opening::{Around, Opening, What};
+use crate::opening::{Around, Lasts, Opening, What};
+use crate::outline::Aside;
 use crate::strip;
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
@@ -36,6 +37,9 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     if let Some(device) = args.sync.as_ref().filter(|_| form.is_made()) {
         return Err(Error::new(device.span(), NO_SYNC));
     }
+    if let Some(every) = &args.every {
+        return Err(Error::new(every.option, EVERY_OF_A_LOOP));
+    }
     let library = args.library.clone().unwrap_or_else(|| parse_quote!(::ergometer));
     let what = What::Function(&function.signature.ident);
     let around = Around { library: library.clone(), meter: None };
@@ -44,25 +48,21 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let inside = Around { meter: meter.map(|(variable, _)| variable), ..around.clone() };
     let (inner_attributes, mut body) = split_inner_attributes(&function.body);
 
-    let mut rewriter = Rewriter::new(inside);
-    if strip::is_in(body.stream()) {
-        let mut block = parse(&body)?;
-        rewriter.visit_block_mut(&mut block);
-        body = regroup(&body, block.stmts.iter().map(ToTokens::to_token_stream).collect());
-    }
-    let error = rewriter.finish().map(Error::into_compile_error);
+    let (rewritten, error) = rewritten(&body, &inside)?;
+    body = rewritten.unwrap_or(body);
+    let error = error.map(Error::into_compile_error);
 
     let span = Span::mixed_site();
     let body = match form {
         Form::Sync => {
-            let guard = around.guard(&args, what, &TokenStream::new(), false).open;
+            let guard = around.guard(&args, what, &TokenStream::new(), Lasts::Block).open;
             let statements = after_statements(&body);
             quote_spanned!(span=> #inner_attributes #guard #statements)
         }
         Form::Async => {
             let edge = return_edge(function.output(&form).as_ref());
             let arguments = arguments::captured(&function.signature, [options, body.stream()]);
-            let guard = around.guard(&args, what, &TokenStream::new(), false).open;
+            let guard = around.guard(&args, what, &TokenStream::new(), Lasts::Block).open;
             let statements = after_statements(&body);
             let mut block =
                 Group::new(Delimiter::Brace, quote!(#edge #arguments #guard #statements));
@@ -96,6 +96,31 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let braced = regroup(&function.body, body);
     let head = &function.head;
     Ok(quote!(#head #braced #error))
+}
+
+/// The body with its inner attributes rewritten, if there are any, and what is wrong with them.
+fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Error>)> {
+    if !strip::is_in(body.stream()) {
+        return Ok((None, None));
+    }
+    let mut aside = Aside::default();
+    let Some(outline) = aside.outline(body.stream()) else { return Ok((None, None)) };
+    if let Ok(mut block) = parse(&regroup(body, outline)) {
+        let mut rewriter = Rewriter::new(around.clone(), aside);
+        rewriter.visit_block_mut(&mut block);
+        if rewriter.is_complete() {
+            return Ok((Some(braced(body, &block)), rewriter.finish()));
+        }
+    }
+    // Syntax that is unknown here, or half-typed: what is wrong is said of the whole.
+    let mut block = parse(body)?;
+    let mut rewriter = Rewriter::new(around.clone(), Aside::default());
+    rewriter.visit_block_mut(&mut block);
+    Ok((Some(braced(body, &block)), rewriter.finish()))
+}
+
+fn braced(body: &Group, block: &Block) -> Group {
+    regroup(body, block.stmts.iter().map(ToTokens::to_token_stream).collect())
 }
 
 /// Why such functions have nothing to wait for.
@@ -134,7 +159,7 @@ fn after_statements(body: &Group) -> TokenStream {
 }
 
 /// Whether a keyword that begins an item stands in the body itself, unparsed as it is.
-fn declares_items(body: TokenStream) -> bool {
+pub(crate) fn declares_items(body: TokenStream) -> bool {
     const KEYWORDS: [&str; 10] =
         ["use", "fn", "struct", "enum", "static", "type", "trait", "impl", "mod", "macro_rules"];
     let mut tokens = body.into_iter().peekable();

@@ -24,6 +24,8 @@ mod future;
 mod item;
 #[cfg(feature = "expand")]
 mod opening;
+#[cfg(feature = "expand")]
+mod outline;
 mod strip;
 #[cfg(feature = "expand")]
 mod value;
@@ -81,8 +83,10 @@ mod value;
 /// | `items = expr` | how many items (tokens, sentences) the span processes: any integer or float |
 /// | `unit = ".."` | what the items are; needs `items` |
 /// | `index = expr` | the epoch's number in the record, for `epoch`; without it epochs are counted from 1 |
+/// | `every = n` | records each n-th step of a loop alone and the others together, for `step` |
 /// | `sync = expr` | waits for a device before the span opens and before it closes: a closure or an `ergometer::Synchronize` |
 /// | `meter = expr` | the `&Meter` to measure with; without it the installed one |
+/// | `budget = ".."` | what the metered domains may draw from when the span opens, such as `"2 kWh"`; not for steps |
 /// | `report` | prints the span's energy to the standard error output once it is known |
 /// | `crate = path` | where `ergometer` is, if not at `::ergometer`: a renamed dependency, a re-export |
 ///
@@ -92,7 +96,8 @@ mod value;
 ///
 /// The expressions see what stands before the span's code: on a function its arguments, on a loop with
 /// a span for each iteration the variables of that iteration. They are evaluated once for each span,
-/// `items` and `index` just after it opened, the others just before; without a meter not at all.
+/// `items`, `index` and `budget` just after it opened, the others just before; without a meter not at all. `every` is
+/// evaluated once, before the loop.
 /// What `sync`, `meter` and `name` are given is borrowed, not moved.
 ///
 /// * A **name** is a string literal, a constant, a macro such as `concat!`, or any other expression
@@ -102,12 +107,22 @@ mod value;
 /// * **`items`** of a future's span are those that it has when it begins.
 /// * A number that **`index`** gives to a second epoch of the same name is not taken twice: that epoch
 ///   gets the one after the largest, and the record says so. Negative numbers count as none.
+/// * With **`every = n`**, for short steps, the first of each n is a span of its own and the rest share one,
+///   which ends with the last of them, or when the loop is left. The record has the number, items and
+///   energy of all steps; extremes and quantiles are of those recorded alone, and `folded` says how many were not.
+///   What passes between two steps that share a span counts as theirs, and spans opened in them are its
+///   children. `sync` waits at each step all the same. Any integer is taken; what is below 1 counts as 1.
 /// * **`sync`** is for devices that are asked and answer later, such as GPUs: without it their work of a
 ///   step is found in the time in which they do it, which may be that of the next one. A reference is
 ///   written with a star, `sync = *device`. While a panic unwinds nothing is waited for.
 /// * The **`meter`** of a function is also that of the statements inside it, except in functions that
 ///   are declared inside, which have their own. A closure that outlives the function then has to be
 ///   `move`.
+/// * A **`budget`** is a text like `"2 kWh"`, `"3.6 MJ"`, `"500 gCO2e"` or `"3 USD"`, or any expression that is an
+///   `ergometer::Budget` or a string; it is borrowed. When it is spent while the span is open, a line on the
+///   standard error output says so at that moment, and a warning in the record; nothing is stopped (to stop there
+///   is `Meter::budget`). A literal that is no budget is an error; what an expression gives that is none, or cannot
+///   be kept, is a warning in the record.
 /// * **`report`** prints a line like `ergometer: run 'train': 12.304 s, 1.23 kJ ± 62.0 J, 100 W`, with
 ///   twice the standard uncertainty, up to about a second after the span has ended, or when the
 ///   meter is finished.

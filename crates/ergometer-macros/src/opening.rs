@@ -1,6 +1,6 @@
 //! The generated code that opens and closes spans.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
@@ -8,6 +8,9 @@ use syn::{Expr, Ident, Path};
 
 use crate::args::{Args, Kind};
 use crate::value::Name;
+
+/// The variable of a loop with some of its steps recorded alone.
+const EVERY: &str = "energy_every";
 
 /// What the code around a span says about it.
 #[derive(Clone)]
@@ -26,6 +29,17 @@ pub(crate) enum What<'a> {
     Statement(usize),
 }
 
+/// How long a span lasts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// To the end of the block that it opens in.
+    Block,
+    /// To statements that close it.
+    ByHand,
+    /// An iteration, whose loop has [`Around::every`] before it.
+    Iteration,
+}
+
 /// The statements that open a span, and those that close it before the end of their block.
 pub(crate) struct Guard {
     pub(crate) open: TokenStream,
@@ -39,23 +53,26 @@ impl Around {
 
     /// A span in a local variable.
     ///
-    /// `by_hand` of one that is closed before its block ends. `conditions` are `#[cfg(..)]` under which
-    /// all of it stands.
+    /// `conditions` are `#[cfg(..)]` under which all of it stands.
     pub(crate) fn guard(
         &self,
         args: &Args,
         what: What<'_>,
         conditions: &TokenStream,
-        by_hand: bool,
+        lasts: Lasts,
     ) -> Guard {
         let library = self.library(args);
         let site = Span::mixed_site();
-        let used = by_hand || args.items.is_some() || args.index.is_some() || args.report;
+        let by_hand = lasts == Lasts::ByHand;
+        let each = (lasts == Lasts::Iteration).then(|| what.variable(EVERY));
+        let asked = args.items.is_some() || args.index.is_some() || args.budget.is_some();
+        let used = by_hand || asked || args.report;
         let name = what.variable(if used { "energy_span" } else { "_energy_span" });
         let mut open = TokenStream::new();
         let mut close = quote_spanned!(site=> #conditions { let _closed = #name; });
 
-        let needs_meter = args.sync.is_some() || matches!(args.name, Some(Name::Made(_)));
+        let needs_meter =
+            args.sync.is_some() || each.is_some() || matches!(args.name, Some(Name::Made(_)));
         let meter = self.meter(args, what, needs_meter);
         if let Some((variable, value)) = &meter
             && let Some(value) = value
@@ -83,15 +100,16 @@ impl Around {
         });
 
         let label = self.label(args, what, is_on.as_ref());
-        open.extend(match meter {
-            Some(meter) => quote_spanned! {site=>
-                #conditions
-                let #name = #library::private::enter_under(#meter, #label);
-            },
-            None => {
-                quote_spanned!(site=> #conditions let #name = #library::private::enter(#label);)
+        let enter = match (each, meter) {
+            (Some(every), meter) => {
+                quote_spanned!(site=> #library::private::each(&mut #every, #meter, #label))
             }
-        });
+            (None, Some(meter)) => {
+                quote_spanned!(site=> #library::private::enter_under(#meter, #label))
+            }
+            (None, None) => quote_spanned!(site=> #library::private::enter(#label)),
+        };
+        open.extend(quote_spanned!(site=> #conditions let #name = #enter;));
         if let Some(waits) = waits {
             // Declared after the span, so that it waits before the span closes.
             let last = what.variable(if by_hand { "energy_last" } else { "_energy_last" });
@@ -114,10 +132,63 @@ impl Around {
                 }
             });
         }
+        if let Some(budget) = self.budget(args) {
+            open.extend(quote_spanned! {site=>
+                #conditions
+                if #library::private::is_open(&#name) {
+                    #library::private::budget(&#name, #budget);
+                }
+            });
+        }
         if args.report {
             open.extend(quote_spanned!(site=> #conditions #library::private::report(&#name);));
         }
         Guard { open, close }
+    }
+
+    /// A reference to the budget. The text of a literal is checked when it is compiled.
+    fn budget(&self, args: &Args) -> Option<TokenStream> {
+        let value = &args.budget.as_ref()?.value;
+        let library = self.library(args);
+        let site = Span::mixed_site().located_at(value.span());
+        let mut budget = quote_spanned!(site=> &(#value));
+        if matches!(value, Expr::Lit(_)) {
+            // The compiler points at where the whole call stands.
+            let library = located(library, value.span());
+            budget = quote_spanned! {site=> {
+                const _: () = #library::private::check_budget(#value);
+                #value
+            }};
+        }
+        Some(budget)
+    }
+
+    /// The statement before a loop that counts its steps, where `every` asks for it.
+    ///
+    /// The meter of the loop's own options is there always, but only inside.
+    pub(crate) fn every(
+        &self,
+        args: &Args,
+        what: What<'_>,
+        conditions: &TokenStream,
+    ) -> Option<TokenStream> {
+        let interval = &args.every.as_ref()?.value;
+        let library = self.library(args);
+        let site = Span::mixed_site();
+        let every = what.variable(EVERY);
+        let mut counted = quote_spanned!(site=> #library::private::every(#interval));
+        if args.meter.is_none() {
+            let installed = || quote_spanned!(site=> #library::private::installed());
+            let meter = self.meter.as_ref().map_or_else(installed, ToTokens::to_token_stream);
+            counted = quote_spanned! {site=>
+                if #library::private::is_on(#meter) {
+                    #counted
+                } else {
+                    #library::private::every(1)
+                }
+            };
+        }
+        Some(quote_spanned!(site=> #conditions let mut #every = #counted;))
     }
 
     /// The variable that holds the meter of a span, and what it is to be set to if it is a new one;
@@ -173,6 +244,16 @@ impl Around {
     }
 }
 
+/// The path as if it were written at `span`.
+fn located(path: &Path, span: Span) -> TokenStream {
+    let tokens = path.to_token_stream().into_iter();
+    let move_there = |mut token: TokenTree| {
+        token.set_span(token.span().located_at(span));
+        token
+    };
+    tokens.map(move_there).collect()
+}
+
 impl What<'_> {
     fn variable(self, stem: &str) -> Ident {
         let site = Span::mixed_site();
@@ -210,6 +291,7 @@ impl Opening {
             && !args.report
             && args.items.is_none()
             && args.index.is_none()
+            && args.budget.is_none()
             && args.meter.is_none();
         if plain {
             let argument = around.label(args, what, None);
@@ -224,6 +306,7 @@ impl Opening {
         let label = around.label(args, what, Some(&is_on));
         let items = args.items.as_ref().map(|count| quote_spanned!(site=> .items(#count)));
         let index = args.index.as_ref().map(|number| quote_spanned!(site=> .index(#number)));
+        let budget = around.budget(args).map(|budget| quote_spanned!(site=> .budget(#budget)));
         let report = args.report.then(|| quote_spanned!(site=> .report()));
         let unnamed = Args { kind: args.kind, ..Args::default() };
         let unmeasured =
@@ -232,7 +315,7 @@ impl Opening {
         let prepare = quote_spanned! {site=>
             #value
             let #opening = if #library::private::is_on(#meter) {
-                #library::private::Opening::new(#label).under(#meter) #items #index #report
+                #library::private::Opening::new(#label).under(#meter) #items #index #budget #report
             } else {
                 #library::private::Opening::new(#unmeasured)
             };

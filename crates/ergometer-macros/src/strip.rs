@@ -14,7 +14,7 @@ pub(crate) fn is_in(body: TokenStream) -> bool {
         match token {
             TokenTree::Punct(punct) if punct.as_char() == '#' => {
                 if let Some(TokenTree::Group(group)) = tokens.peek()
-                    && !matches!(what(group), Attribute::Other)
+                    && is_ours(group)
                 {
                     return true;
                 }
@@ -24,6 +24,12 @@ pub(crate) fn is_in(body: TokenStream) -> bool {
         }
     }
     false
+}
+
+/// Whether the brackets of an attribute hold ours.
+#[cfg(feature = "expand")]
+pub(crate) fn is_ours(brackets: &Group) -> bool {
+    !matches!(what(brackets), Attribute::Other)
 }
 
 /// The same tokens without the attribute.

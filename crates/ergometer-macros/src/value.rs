@@ -33,6 +33,31 @@ pub(crate) fn value(option: &Ident, example: &str, input: ParseStream) -> Result
     input.parse()
 }
 
+/// A number above 0, as far as can be seen.
+pub(crate) fn count(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
+    let value = bare(option, example, input)?;
+    if let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = &value
+        && number.base10_digits() == "0"
+    {
+        return Err(Error::new(
+            number.span(),
+            format!(
+                "option '{option}' of `#[track_energy]` is at least 1: write `{option} = {example}`"
+            ),
+        ));
+    }
+    Ok(value)
+}
+
+/// A budget: a text, whose grammar the library checks at compile time, or any other expression.
+pub(crate) fn budget(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
+    let value = bare(option, example, input)?;
+    match &value {
+        Expr::Lit(literal) => text(option, example, literal).map(|()| value),
+        _ => Ok(value),
+    }
+}
+
 /// The value without the invisible group of a fragment that a `macro_rules!` passed on.
 fn bare(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
     let mut value = value(option, example, input)?;

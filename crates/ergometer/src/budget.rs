@@ -1,5 +1,7 @@
 //! What a run may use up, and what happens when it has.
 
+pub(crate) mod text;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -68,35 +70,53 @@ impl FromStr for Budget {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || {
+        let read = || {
+            let (number, unit) = text::read(text)?;
+            let number = number.parse().ok().filter(|number: &f64| number.is_finite())?;
+            (number > 0.0).then(|| unit.of(number))
+        };
+        read().ok_or_else(|| {
             Error::new(ErrorKind::InvalidSetting, format!("'{text}' is no budget"))
                 .with_remedy("write a number and a unit: 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD")
-        };
-        let trimmed = text.trim();
-        let (number, unit) = if let Some(number) = trimmed.strip_prefix('$') {
-            (number, "USD")
-        } else {
-            let unit = |c: char| c == '$' || c.is_alphabetic() && !matches!(c, 'e' | 'E');
-            trimmed.split_at(trimmed.find(unit).ok_or_else(wrong)?)
-        };
-        let number: f64 = number.trim().parse().map_err(|_| wrong())?;
-        let joules = |scale: f64| Self::Energy(Joules::new(number * scale).to_kwh());
-        let grams = |scale: f64| Self::Co2e(GramsCo2e::new(number * scale));
-        let budget = match unit.trim() {
-            "J" => joules(1.0),
-            "kJ" => joules(1e3),
-            "MJ" => joules(1e6),
-            "GJ" => joules(1e9),
-            "Wh" => Self::Energy(KilowattHours::new(number / 1e3)),
-            "kWh" => Self::Energy(KilowattHours::new(number)),
-            "MWh" => Self::Energy(KilowattHours::new(number * 1e3)),
-            "gCO2e" | "g CO2e" => grams(1.0),
-            "kgCO2e" | "kg CO2e" => grams(1e3),
-            "tCO2e" | "t CO2e" => grams(1e6),
-            "USD" | "$" => Self::Cost(UsDollars::new(number)),
-            _ => return Err(wrong()),
-        };
-        if number.is_finite() && number > 0.0 { Ok(budget) } else { Err(wrong()) }
+        })
+    }
+}
+
+/// What says how much may be used up: a [`Budget`], or a text that is read as one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no budget",
+    label = "neither a text such as \"2 kWh\" nor an `ergometer::Budget`"
+)]
+pub trait ToBudget {
+    /// The budget.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] of a text that is none.
+    fn to_budget(&self) -> Result<Budget>;
+}
+
+impl ToBudget for Budget {
+    fn to_budget(&self) -> Result<Self> {
+        Ok(*self)
+    }
+}
+
+impl ToBudget for str {
+    fn to_budget(&self) -> Result<Budget> {
+        self.parse()
+    }
+}
+
+impl ToBudget for String {
+    fn to_budget(&self) -> Result<Budget> {
+        self.parse()
+    }
+}
+
+impl<B: ToBudget + ?Sized> ToBudget for &B {
+    fn to_budget(&self) -> Result<Budget> {
+        (**self).to_budget()
     }
 }
 
@@ -143,6 +163,19 @@ mod tests {
         let grams = 0.954 * 453.592_37 * 1.58;
         assert!(close(joules(&format!("{grams} gCO2e")), 3.6e6));
         assert!(close(joules(&format!("{} kgCO2e", grams / 1e3)), 3.6e6));
+    }
+
+    #[test]
+    fn a_number_has_digits_and_no_sign() {
+        for text in ["1. J", ".5 J", "1e-3 J", "2E+3J", "$.5", "007 J"] {
+            assert!(text.parse::<Budget>().is_ok(), "{text}");
+        }
+        for text in [
+            ". J", "1e J", "e3 J", "1.2.3 J", "1 2 J", "+1 J", "0.0 J", "1e-999 J", "1e999 J",
+            "5 µJ", "$",
+        ] {
+            assert!(text.parse::<Budget>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub mod source;
 pub mod span;
 pub mod units;
 
-pub use budget::{Budget, Spent};
+pub use budget::{Budget, Spent, ToBudget};
 pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
 pub use meter::{Meter, MeterBuilder};

@@ -1,10 +1,13 @@
 //! All that macro output may name; not part of the public interface.
 
+use crate::budget::{ToBudget, text};
 pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
+
 pub use std::option::Option::{None, Some};
 
 pub use crate::span::{
-    EpochNumber, ItemCount, Kind, Label, Opening, Span, Synchronize, Under, Waits,
+    Each, EpochNumber, Every, ItemCount, Kind, Label, Opening, Span, Stride, Synchronize, Under,
+    Waits,
 };
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
@@ -52,6 +55,17 @@ pub fn enter_under(under: Under, label: Label) -> Span {
     under.enter(label)
 }
 
+/// Each so many-th step is recorded alone.
+pub fn every(stride: impl Stride) -> Every {
+    Every::new(stride)
+}
+
+/// Begins a step, which is recorded alone or with others.
+#[inline]
+pub fn each(every: &mut Every, under: Under, label: Label) -> Each<'_> {
+    every.enter(under, label)
+}
+
 /// A name that is made at run time.
 #[must_use]
 pub fn name<T: AsRef<str> + ?Sized>(text: &T) -> &'static str {
@@ -61,6 +75,24 @@ pub fn name<T: AsRef<str> + ?Sized>(text: &T) -> &'static str {
 /// Numbers an epoch.
 pub fn index(span: &Span, number: impl EpochNumber) {
     span.index(number);
+}
+
+/// Waits until the span has used up so much.
+pub fn budget<B: ToBudget + ?Sized>(span: &Span, budget: &B) {
+    span.budget(budget);
+}
+
+/// Called at compile time with the text of a budget.
+///
+/// # Panics
+///
+/// If it is none.
+#[track_caller]
+pub const fn check_budget(text: &str) {
+    assert!(
+        text::read(text).is_some(),
+        "this is no budget: write a number and a unit, such as 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD"
+    );
 }
 
 /// Has what the span took printed.

@@ -266,6 +266,36 @@ fn single_steps_are_rows_of_the_journal_thinned_as_asked() {
 }
 
 #[test]
+fn steps_that_share_a_mark_have_one_row_with_their_number() {
+    use ergometer::span::{Every, Under};
+    let folder = tempfile::tempdir().unwrap();
+    let meter = builder().journal(folder.path()).start().unwrap();
+    let journal = meter.journal().unwrap().to_owned();
+    let mut every = Every::new(10);
+    for _ in 0..23 {
+        every.enter(Under::meter(&meter), Kind::Step.into()).items(2);
+    }
+    drop(every);
+    let record = meter.finish().unwrap();
+    assert_eq!((record.steps["run"].count, record.steps["run"].folded), (23, 20));
+    let text = fs::read_to_string(&journal).unwrap();
+    let lines = text.lines().filter(|line| line.contains(r#""row":"steps""#));
+    let rows = lines.flat_map(|line| {
+        let row: serde_json::Value = serde_json::from_str(&line[9..]).unwrap();
+        row["steps"].as_array().unwrap().clone()
+    });
+    let rows: Vec<_> = rows.map(|row| (row[3].as_f64().unwrap(), row[5].as_u64())).collect();
+    let (alone, nine) = ((2.0, None), (18.0, Some(9)));
+    assert_eq!(rows, [alone, nine, alone, nine, alone, (4.0, Some(2))]);
+    // Rows with and without a number are read back.
+    let end = text.trim_end().rfind('\n').unwrap() + 1;
+    fs::write(&journal, &text[..end]).unwrap();
+    let recovered = Record::recover(&journal).unwrap();
+    assert_eq!(recovered.steps, record.steps);
+    assert!(!recovered.warnings.iter().any(|line| line.contains("damaged")));
+}
+
+#[test]
 fn a_journal_that_cannot_be_begun_is_an_error_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

@@ -1,5 +1,6 @@
 //! `#[track_energy]`: what it accepts, what it says, and that it changes nothing else.
 
+mod budgets;
 mod control_flow;
 mod forms;
 mod futures;

@@ -1,6 +1,6 @@
 use ergometer::track_energy;
 
-#[track_energy(run, budget = "2 kWh")]
+#[track_energy(run, limit = "2 kWh")]
 fn limited() {}
 
 #[track_energy(step, skip(model), level = "debug")]

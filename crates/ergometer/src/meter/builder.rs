@@ -376,7 +376,7 @@ impl MeterBuilder {
         if let Some(idle_from) = head.idle_from {
             let _ = commands.send(Command::Pin(idle_from));
         }
-        let _ = commands.send(Command::Start(head.start));
+        let _ = commands.send(Command::Start(Arc::clone(&head)));
         let notes = Arc::default();
         let journal = self.journal.map(|folder| {
             let journal = begin_journal(&folder, &head, &domains)?;

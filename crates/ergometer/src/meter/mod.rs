@@ -6,6 +6,7 @@ mod curve;
 mod gaps;
 mod health;
 mod keeper;
+mod limits;
 mod live;
 #[cfg(test)]
 mod month;

@@ -97,14 +97,16 @@ impl Script {
                 let epoch_id = 2 + over;
                 let id = 1_000_000 + k;
                 let (start, end) = (Timestamp::from_nanos(at(k)), Timestamp::from_nanos(at(k + 1)));
-                let (items, outlived) = (8.0, false);
-                let mark = Mark { label: step, start, end, id, parent: epoch_id, items, outlived };
+                let (parent, items) = (epoch_id, 8.0);
+                let (outlived, folded) = (false, 0);
+                let mark = Mark { label: step, start, end, id, parent, items, outlived, folded };
                 ledger.inbox().push(mark);
                 k += 1;
                 if k.is_multiple_of(self.steps_an_epoch) {
                     let start = Timestamp::from_nanos(at(over * self.steps_an_epoch));
                     let (id, parent, items) = (epoch_id, NO_SPAN, 0.0);
-                    let mark = Mark { label: epoch, start, end, id, parent, items, outlived };
+                    let mark =
+                        Mark { label: epoch, start, end, id, parent, items, outlived, folded };
                     ledger.inbox().push(mark);
                     over += 1;
                 }

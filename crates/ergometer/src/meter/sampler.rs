@@ -9,11 +9,12 @@ use std::time::Duration;
 use super::Live;
 use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
-
+use super::limits::{Known, Limits};
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
 use crate::forecast::{Forecast, Forecaster, Plan};
+use crate::run::assemble::Head;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource};
@@ -67,8 +68,11 @@ pub(super) struct Sampler {
     forecaster: Forecaster,
     /// Those that the record will have.
     forecasts: Vec<Forecast>,
-    /// When the run began, once it has.
-    run_start: Option<Timestamp>,
+    /// What is known of the run since it began.
+    run: Option<Arc<Head>>,
+    /// Up to where energies are final.
+    settled: Timestamp,
+    limits: Limits,
 }
 
 impl Sampler {
@@ -103,7 +107,9 @@ impl Sampler {
             watches: Vec::new(),
             forecaster: Forecaster::new(Plan::default()),
             forecasts: Vec::new(),
-            run_start: None,
+            run: None,
+            settled: start,
+            limits: Limits::default(),
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
         Ok(())
@@ -114,9 +120,9 @@ impl Sampler {
         loop {
             let (command, now) = self.listen(next);
             match command {
-                Ok(Command::Start(start)) => {
-                    self.run_start = Some(start);
-                    self.pins.push(start);
+                Ok(Command::Start(run)) => {
+                    self.pins.push(run.start);
+                    self.run = Some(run);
                     continue;
                 }
                 Ok(Command::Watch(watch)) => self.watches.push(watch),
@@ -139,7 +145,8 @@ impl Sampler {
                     | Command::Begun(_)
                     | Command::Pin(_)
                     | Command::Number(..)
-                    | Command::Report(_),
+                    | Command::Report(_)
+                    | Command::Limit(..),
                 )
                 | Err(RecvTimeoutError::Timeout) => {}
             }
@@ -154,11 +161,27 @@ impl Sampler {
 
     /// Gives the moment at which the next budget will be spent, as power is.
     fn look_at_budgets(&mut self) -> Option<Timestamp> {
-        let (false, Some(start)) = (self.watches.is_empty(), self.run_start) else { return None };
+        let spans = self.look_at_limits(clock::now());
+        let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
         let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let now = clock::now();
-        let seconds = now.since(start).as_secs_f64();
-        watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings)
+        let seconds = now.since(run.start).as_secs_f64();
+        let runs = watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings);
+        runs.into_iter().chain(spans).min()
+    }
+
+    fn look_at_limits(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let Self { timelines, limits, warnings, settled, .. } = self;
+        if limits.is_empty() {
+            return None;
+        }
+        let power = timelines.iter().filter_map(|line| line.recent_power(RECENT));
+        let power = power.map(Watts::get).sum();
+        let drawn = |from, to| {
+            let lines = timelines.iter().filter(|line| !line.is_empty());
+            lines.map(|line| line.between(from, to).joules).sum()
+        };
+        limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
     }
 
     /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
@@ -178,8 +201,16 @@ impl Sampler {
                 (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
                 (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
                 (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
+                (Ok(Command::Limit(began, budget)), _) => {
+                    let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
+                    let site = site.map(|run| &run.site);
+                    self.limits.begin(began, budget, site, &mut self.warnings);
+                }
                 (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
+                    if command.is_err() {
+                        self.limits.heard_all();
+                    }
                     if asked {
                         self.crew.edge();
                     }
@@ -214,6 +245,7 @@ impl Sampler {
     fn book(&mut self, now: Timestamp) {
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
+        self.settled = settled;
         self.drain();
         self.ledger.book(settled, &self.timelines);
         self.show(settled, now);
@@ -226,9 +258,10 @@ impl Sampler {
 
     /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
     fn fold(&mut self) {
-        let Self { timelines, pins, open, ledger, .. } = self;
+        let Self { timelines, pins, open, ledger, limits, .. } = self;
         Timeline::fold(timelines, || {
-            pins.iter().copied().chain(open.starts()).chain(ledger.pins()).collect()
+            let asked = pins.iter().copied().chain(open.starts()).chain(limits.starts());
+            asked.chain(ledger.pins()).collect()
         });
     }
 
@@ -237,6 +270,7 @@ impl Sampler {
         let known = inbox.len();
         self.rings.drain(inbox);
         self.open.end(&inbox[known..]);
+        self.limits.end(&inbox[known..]);
     }
 
     fn standing(&mut self) -> Standing<'_> {
@@ -264,7 +298,10 @@ impl Sampler {
         for line in &mut self.timelines {
             line.close(end);
         }
+        self.settled = end;
         self.drain();
+        self.look_at_limits(end);
+        self.warnings.extend(self.limits.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {
@@ -276,7 +313,7 @@ impl Sampler {
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
     fn show(&mut self, settled: Timestamp, limit: Timestamp) {
         self.ledger.said.print();
-        let Some(start) = self.run_start else { return };
+        let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
         let lines = || timelines.iter().filter(|line| !line.is_empty());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);

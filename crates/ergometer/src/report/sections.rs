@@ -230,8 +230,13 @@ fn steps(record: &Record) -> Section {
             joules(d.max),
         ]
     };
+    let title = if record.steps.values().any(|steps| steps.folded > 0) {
+        "Joules a step; extremes and quantiles of the steps recorded alone"
+    } else {
+        "Joules a step"
+    };
     Section {
-        title: "Joules a step".to_owned(),
+        title: title.to_owned(),
         columns: vec!["steps of", "count", "mean", "min", "median", "p95", "max"],
         rows: ends(record.steps.iter().map(row).collect()),
     }

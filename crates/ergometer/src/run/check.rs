@@ -94,6 +94,9 @@ fn usage(name: &str, usage: &Usage, domains: usize) -> Checked {
 
 pub(crate) fn steps(name: &str, steps: &Steps, domains: usize) -> Checked {
     count(name, steps.count)?;
+    if steps.folded > steps.count {
+        return Err(format!("{name} has {} folded steps of {}", steps.folded, steps.count));
+    }
     seconds(name, steps.seconds)?;
     list(name, &steps.by_domain, domains)
 }

@@ -22,7 +22,8 @@
 //!
 //! * `head`: a record without energies: run, machine, sources, domains, site.
 //! * `steps`: label, seconds since the start of the run, seconds, items, joules by domain, to six
-//!   digits. Every n-th by [`MeterBuilder::journal_steps`](crate::MeterBuilder::journal_steps). They are
+//!   digits; for steps that share a mark (`every = n` of [`#[track_energy]`](crate::track_energy)) also how
+//!   many: they have one row, with their sums. Every n-th by [`MeterBuilder::journal_steps`](crate::MeterBuilder::journal_steps). They are
 //!   for whoever wants single steps: recovery needs none.
 //! * `epoch`: a row of [`Record::epochs`](crate::Record::epochs) and its place among them.
 //! * `state`: the run as if it had ended then. `total` has for each domain joules, then gain, model,
@@ -40,6 +41,8 @@
 //! * A program that is killed, calls `std::process::exit`, panics or drops its meter loses about half a
 //!   second, at most one. A machine that loses its power loses what the disk had not yet been given:
 //!   the same, if the disk keeps its promise.
+//! * Steps that share a mark are in the journal when that ends: of a run that was killed up to n − 1 of them
+//!   are missing, and their energy is among that of their epoch outside its steps.
 //! * A line that was not written to its end is dropped; a line whose checksum is wrong is passed over. Both
 //!   are said in the recovered record's warnings.
 //! * A disk that is full or gone, or a journal that was removed: the run goes on, writing is tried again

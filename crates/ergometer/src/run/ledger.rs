@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::said::Said;
-use super::stats::StepStats;
+use super::stats::{self, StepStats};
 use crate::clock::Timestamp;
 use crate::meter::LiveSteps;
 use crate::meter::timeline::{Drawn, Timeline};
@@ -85,8 +85,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    fn add(&mut self, seconds: f64, amount: &[Drawn]) {
-        self.count += 1;
+    fn add(&mut self, count: u64, seconds: f64, amount: &[Drawn]) {
+        self.count += count;
         self.seconds += seconds;
         add_amount(&mut self.amount, amount);
     }
@@ -166,27 +166,30 @@ pub(crate) struct StepLog {
     pub steps: Vec<StepEntry>,
 }
 
-/// One step.
+/// One step, or several that share a mark.
 pub(crate) struct StepEntry {
     pub name: &'static str,
     pub start: Timestamp,
     pub seconds: f64,
     pub items: f64,
     pub joules: Vec<f64>,
+    pub count: u64,
 }
 
 impl StepLog {
     fn add(&mut self, mark: &Mark, seconds: f64, joules: &[f64]) {
-        if self.seen.is_multiple_of(self.every) {
+        let after = self.seen + mark.count();
+        if self.seen.next_multiple_of(self.every) < after {
             self.steps.push(StepEntry {
                 name: mark.label.name,
                 start: mark.start,
                 seconds,
                 items: mark.items,
                 joules: joules.to_vec(),
+                count: mark.count(),
             });
         }
-        self.seen += 1;
+        self.seen = after;
     }
 }
 
@@ -267,7 +270,7 @@ impl Ledger {
         }
 
         let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
-        node.add(seconds, &amount);
+        node.add(mark.count(), seconds, &amount);
         node.merge_children(inside.children, DEEPEST);
 
         match mark.label.kind {
@@ -275,7 +278,7 @@ impl Ledger {
             Kind::Step => {
                 let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
                 let live = self.live_steps.entry(mark.label.name).or_default();
-                live.count += 1;
+                live.count += mark.count();
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
                 live.items += mark.items;
@@ -285,7 +288,13 @@ impl Ledger {
                 }
                 let tile = Tiling::of(mark.start, mark.end, self.domains);
                 let sum = self.steps_inside(parent, &tile, timelines);
-                sum.add(&joules, seconds, mark.items, mark.label.unit);
+                let step = stats::Step {
+                    folded: mark.folded.into(),
+                    seconds,
+                    items: mark.items,
+                    unit: mark.label.unit,
+                };
+                sum.add(&joules, step);
             }
             Kind::Run | Kind::Phase | Kind::Function => {
                 if let (Some(stats), Some(tile)) = (inside.steps, inside.tiling) {

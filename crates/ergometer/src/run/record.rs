@@ -121,6 +121,11 @@ pub struct RunInfo {
     pub finished: bool,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// Records without a word about it are of before there were journals, and finished.
 fn yes() -> bool {
     true
@@ -238,6 +243,11 @@ pub struct Steps {
     pub duration_s: Distribution,
     /// Items processed (tokens, sentences) and what they are; absent when the program gave none.
     pub items: Option<Items>,
+    /// How many of `count` were recorded together with others (`every = n` of
+    /// [`#[track_energy]`](crate::track_energy)): they are in every sum and mean, and not in the extremes and
+    /// quantiles.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
 }
 
 /// What a program processed.
@@ -254,6 +264,8 @@ pub struct Items {
 }
 
 /// A distribution, from running statistics and a quantile sketch with 1 % relative error.
+///
+/// The mean is of all steps; the rest of those that were recorded alone ([`Steps::folded`]).
 ///
 /// What cannot be had from the statistics of several ranks is `None`: no quantile of all their steps
 /// follows from those of each.

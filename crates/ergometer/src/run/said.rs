@@ -31,7 +31,10 @@ impl Said {
         if self.asked.is_empty() || !self.asked.remove(&mark.id) {
             return;
         }
-        let span = format!("{} '{}'", mark.label.kind.as_str(), mark.label.name);
+        let span = match mark.folded {
+            0 | 1 => format!("{} '{}'", mark.label.kind.as_str(), mark.label.name),
+            count => format!("{count} {}s '{}'", mark.label.kind.as_str(), mark.label.name),
+        };
         let energy = if timelines.iter().all(Timeline::is_empty) {
             "no sensor could be read".to_owned()
         } else {

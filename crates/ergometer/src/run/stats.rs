@@ -8,11 +8,10 @@ use crate::units::Joules;
 /// Relative error of the quantiles.
 const QUANTILE_ERROR: f64 = 0.01;
 
-/// Count, mean, extremes and quantiles of a stream of numbers.
+/// Extremes and quantiles of a stream of numbers.
 #[derive(Clone)]
 pub(crate) struct Running {
     count: u64,
-    sum: f64,
     min: f64,
     max: f64,
     sketch: DDSketch,
@@ -22,18 +21,11 @@ impl Running {
     pub(crate) fn new() -> Self {
         // 2048 bins of 1 % cover 17 orders of magnitude above 1 nJ or 1 ns.
         let config = Config::new(QUANTILE_ERROR, 2048, 1e-9);
-        Self {
-            count: 0,
-            sum: 0.0,
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-            sketch: DDSketch::new(config),
-        }
+        Self { count: 0, min: f64::INFINITY, max: f64::NEG_INFINITY, sketch: DDSketch::new(config) }
     }
 
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1;
-        self.sum += value;
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         self.sketch.add(value);
@@ -41,35 +33,44 @@ impl Running {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         // Both were made by `new`, so their bins agree and merging cannot fail.
         let _ = self.sketch.merge(&other.sketch);
     }
 
-    pub(crate) fn distribution(&self) -> Option<Distribution> {
-        if self.count == 0 {
-            return None;
-        }
+    /// With `mean`, which more than these numbers may have gone into.
+    pub(crate) fn distribution(&self, mean: f64) -> Distribution {
+        let known = |value| (self.count > 0).then_some(value);
         let quantile = |q| match self.sketch.quantile(q) {
             Ok(Some(value)) => f64::clamp(value, self.min, self.max),
-            _ => self.sum / self.count as f64,
+            _ => mean,
         };
-        Some(Distribution {
-            mean: self.sum / self.count as f64,
-            min: Some(self.min),
-            max: Some(self.max),
-            p50: Some(quantile(0.5)),
-            p95: Some(quantile(0.95)),
-        })
+        Distribution {
+            mean,
+            min: known(self.min),
+            max: known(self.max),
+            p50: known(quantile(0.5)),
+            p95: known(quantile(0.95)),
+        }
     }
+}
+
+/// What is to be known of a step, or of several that share a mark, beside its energy.
+#[derive(Clone, Copy)]
+pub(crate) struct Step {
+    /// Steps that share the mark; 0 of one alone.
+    pub folded: u64,
+    pub seconds: f64,
+    pub items: f64,
+    pub unit: &'static str,
 }
 
 /// Statistics of the steps of an epoch or a run.
 #[derive(Clone)]
 pub(crate) struct StepStats {
     pub count: u64,
+    folded: u64,
     pub seconds: f64,
     /// Joules per domain.
     pub by_domain: Vec<f64>,
@@ -84,6 +85,7 @@ impl StepStats {
     pub(crate) fn new(domains: usize) -> Self {
         Self {
             count: 0,
+            folded: 0,
             seconds: 0.0,
             by_domain: vec![0.0; domains],
             joules: Running::new(),
@@ -94,14 +96,18 @@ impl StepStats {
         }
     }
 
-    pub(crate) fn add(&mut self, joules: &[f64], seconds: f64, items: f64, unit: &'static str) {
-        self.count += 1;
+    pub(crate) fn add(&mut self, joules: &[f64], step: Step) {
+        let Step { folded, seconds, items, unit } = step;
+        self.count += folded.max(1);
+        self.folded += folded;
         self.seconds += seconds;
         for (sum, joules) in self.by_domain.iter_mut().zip(joules) {
             *sum += joules;
         }
-        self.joules.add(joules.iter().sum());
-        self.duration.add(seconds);
+        if folded == 0 {
+            self.joules.add(joules.iter().sum());
+            self.duration.add(seconds);
+        }
         if items > 0.0 && items.is_finite() {
             self.mixed_units |= self.unit.is_some_and(|known| known != unit);
             self.unit.get_or_insert(unit);
@@ -111,6 +117,7 @@ impl StepStats {
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
+        self.folded += other.folded;
         self.seconds += other.seconds;
         for (sum, joules) in self.by_domain.iter_mut().zip(&other.by_domain) {
             *sum += joules;
@@ -138,13 +145,15 @@ impl StepStats {
         // Counts that no number can hold have no form in a record.
         let finite = |items: &Items| items.count.is_finite() && items.per_second.is_finite();
         let items = items.filter(finite);
-        Some(Steps {
+        let count = self.count as f64;
+        (self.count > 0).then(|| Steps {
             count: self.count,
             seconds: self.seconds,
             by_domain: self.by_domain.iter().copied().map(Joules::new).collect(),
-            joules: self.joules.distribution()?,
-            duration_s: self.duration.distribution()?,
+            joules: self.joules.distribution(self.total_joules() / count),
+            duration_s: self.duration.distribution(self.seconds / count),
             items,
+            folded: self.folded,
         })
     }
 }
@@ -153,12 +162,15 @@ impl StepStats {
 mod tests {
     use super::*;
 
+    fn step(items: f64, unit: &'static str) -> Step {
+        Step { folded: 0, seconds: 0.5, items, unit }
+    }
+
     #[test]
     fn quantiles_of_a_known_sequence() {
         let mut running = Running::new();
         (1..=1000).for_each(|i| running.add(f64::from(i)));
-        let d = running.distribution().unwrap();
-        assert!((d.mean - 500.5).abs() < 1e-9);
+        let d = running.distribution(500.5);
         for (quantile, expected) in [(d.p50, 500.0), (d.p95, 950.0)] {
             assert!((quantile.unwrap() / expected - 1.0).abs() < 0.011, "{quantile:?}");
         }
@@ -170,8 +182,8 @@ mod tests {
         let (mut a, mut b, mut all) = (StepStats::new(2), StepStats::new(2), StepStats::new(2));
         for i in 0..50_u32 {
             let joules = [f64::from(i), 1.0];
-            if i % 2 == 0 { &mut a } else { &mut b }.add(&joules, 0.5, 3.0, "tokens");
-            all.add(&joules, 0.5, 3.0, "tokens");
+            if i % 2 == 0 { &mut a } else { &mut b }.add(&joules, step(3.0, "tokens"));
+            all.add(&joules, step(3.0, "tokens"));
         }
         a.merge(&b);
         assert_eq!(a.finish(), all.finish());
@@ -180,21 +192,46 @@ mod tests {
     #[test]
     fn counts_that_are_no_numbers_are_left_out() {
         let mut stats = StepStats::new(1);
-        stats.add(&[1.0], 1.0, f64::NAN, "tokens");
-        stats.add(&[1.0], 1.0, f64::INFINITY, "tokens");
-        stats.add(&[1.0], 1.0, 5.0, "tokens");
+        stats.add(&[1.0], step(f64::NAN, "tokens"));
+        stats.add(&[1.0], step(f64::INFINITY, "tokens"));
+        stats.add(&[1.0], step(5.0, "tokens"));
         let items = stats.finish().unwrap().items.unwrap();
         assert!((items.count - 5.0).abs() < f64::EPSILON);
-        stats.add(&[1.0], 1.0, f64::MAX, "tokens");
-        stats.add(&[1.0], 1.0, f64::MAX, "tokens");
+        stats.add(&[1.0], step(f64::MAX, "tokens"));
+        stats.add(&[1.0], step(f64::MAX, "tokens"));
         assert_eq!(stats.finish().unwrap().items, None, "more than a number can hold");
     }
 
     #[test]
     fn items_of_different_units_are_not_added_up() {
         let mut stats = StepStats::new(1);
-        stats.add(&[1.0], 1.0, 5.0, "tokens");
-        stats.add(&[1.0], 1.0, 5.0, "sentences");
+        stats.add(&[1.0], step(5.0, "tokens"));
+        stats.add(&[1.0], step(5.0, "sentences"));
         assert_eq!(stats.finish().unwrap().items, None);
+    }
+
+    #[test]
+    fn folded_steps_count_in_sums_and_not_in_extremes() {
+        let mut stats = StepStats::new(1);
+        for (joules, folded) in [(2.0, 0), (30.0, 9), (4.0, 0)] {
+            stats.add(&[joules], Step { folded, seconds: joules / 10.0, items: 1.0, unit: "" });
+        }
+        let steps = stats.finish().unwrap();
+        assert_eq!((steps.count, steps.folded), (11, 9));
+        assert!(
+            (steps.seconds - 3.6).abs() < 1e-9 && (steps.by_domain[0].get() - 36.0).abs() < 1e-9
+        );
+        assert!((steps.joules.mean - 36.0 / 11.0).abs() < 1e-9);
+        assert_eq!((steps.joules.min, steps.joules.max), (Some(2.0), Some(4.0)));
+        assert_eq!((steps.duration_s.min, steps.duration_s.max), (Some(0.2), Some(0.4)));
+        assert_eq!(steps.items.unwrap().count.to_bits(), 3.0_f64.to_bits());
+    }
+
+    #[test]
+    fn of_folded_steps_alone_the_mean_is_known() {
+        let mut stats = StepStats::new(1);
+        stats.add(&[30.0], Step { folded: 10, seconds: 1.0, items: 0.0, unit: "" });
+        let joules = stats.finish().unwrap().joules;
+        assert_eq!(joules, Distribution { mean: 3.0, min: None, max: None, p50: None, p95: None });
     }
 }

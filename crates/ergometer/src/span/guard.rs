@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Mark, NO_SPAN};
+use super::ring::{self, Began, Mark, NO_SPAN};
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
 use crate::clock::{self, Timestamp};
@@ -45,7 +45,8 @@ impl Span {
         };
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
-            let mark = Mark { label, start, end: start, id, parent, items: 0.0, outlived: true };
+            let (items, outlived, folded) = (0.0, true, 0);
+            let mark = Mark { label, start, end: start, id, parent, items, outlived, folded };
             thread::begun(meter, mark);
         }
         Self(Some(Open { label, start, meter, id, parent, items: Cell::new(0.0) }))
@@ -71,20 +72,43 @@ impl Span {
         self.0.as_ref().map(|open| (open.meter, open.id))
     }
 
+    /// What the meter's thread has to know of it while it is open; `None` of a span that does nothing.
+    pub(super) fn opened(&self) -> Option<(u64, Began)> {
+        self.0
+            .as_ref()
+            .map(|open| (open.meter, Began { span: open.id, label: open.label, start: open.start }))
+    }
+
     /// Ends the span at `end` rather than at the present moment; never before it began.
     ///
     /// For callers that took the timestamp themselves, so that one span ends exactly where the next
     /// begins.
     pub fn close_at(mut self, end: Timestamp) {
         if let Some(open) = self.0.take() {
-            open.close(Some(end));
+            open.close(Some(end), 0);
+        }
+    }
+
+    /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
+    #[inline]
+    pub(super) fn is_like(&self, meter: u64, label: &Label) -> bool {
+        match &self.0 {
+            Some(open) => open.meter == meter && open.label.place() == label.place(),
+            None => meter == NO_SPAN,
+        }
+    }
+
+    /// Ends it as what so many steps have in common; 0 of a span that stands for itself.
+    pub(super) fn close_folded(mut self, steps: u32) {
+        if let Some(open) = self.0.take() {
+            open.close(None, steps);
         }
     }
 }
 
 impl Open {
     #[inline(never)]
-    fn close(&self, end: Option<Timestamp>) {
+    fn close(&self, end: Option<Timestamp>, folded: u32) {
         let end = end.unwrap_or_else(clock::now).max(self.start);
         thread::close(self.meter, self.id, |outlived| Mark {
             label: self.label,
@@ -94,6 +118,7 @@ impl Open {
             parent: self.parent,
             items: self.items.get(),
             outlived,
+            folded,
         });
         if has_edges(self.label.kind) {
             thread::nudge(self.meter);
@@ -110,7 +135,7 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if let Some(open) = &self.0 {
-            open.close(None);
+            open.close(None, 0);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! The mark goes into a ring that only its thread writes; everything else — energy, statistics,
 //! files — is worked out later by the meter's own thread.
 
+mod every;
 pub mod future;
 mod guard;
 #[cfg(feature = "tracing")]
@@ -20,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+pub use every::{Each, Every, Stride};
 pub use guard::{Span, span};
 pub use opening::{EpochNumber, Opening, Under};
 pub use synchronize::{Synchronize, Waits};

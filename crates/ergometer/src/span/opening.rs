@@ -3,6 +3,7 @@
 use super::ring::{self, Command, NO_SPAN};
 use super::{ItemCount, Label, Span, thread};
 use crate::Meter;
+use crate::budget::{Budget, ToBudget};
 
 /// The meter that a span opens under: the installed one of a moment, or another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,12 @@ impl Under {
     #[must_use]
     pub const fn is_on(self) -> bool {
         self.0 != NO_SPAN
+    }
+
+    /// What spans know the meter by.
+    #[inline]
+    pub(super) const fn identity(self) -> u64 {
+        self.0
     }
 
     /// Opens a span; without a meter, one that does nothing.
@@ -66,13 +73,14 @@ pub struct Opening {
     items: f64,
     index: Option<u64>,
     report: bool,
+    budget: Option<Result<Budget, &'static str>>,
 }
 
 impl Opening {
     /// A span with `label` under the meter that is installed when it opens.
     #[must_use]
     pub const fn new(label: Label) -> Self {
-        Self { label, under: None, items: 0.0, index: None, report: false }
+        Self { label, under: None, items: 0.0, index: None, report: false, budget: None }
     }
 
     /// Under this meter.
@@ -99,6 +107,12 @@ impl Opening {
         Self { report: true, ..self }
     }
 
+    /// See [`Span::budget`].
+    #[must_use]
+    pub fn budget(self, budget: &(impl ToBudget + ?Sized)) -> Self {
+        Self { budget: Some(asked(budget)), ..self }
+    }
+
     /// Opens the span.
     pub fn enter(&self) -> Span {
         let span = self.under.unwrap_or_else(Under::installed).enter(self.label);
@@ -110,6 +124,9 @@ impl Opening {
         }
         if self.report {
             span.report();
+        }
+        if let Some(budget) = self.budget {
+            span.limit(budget);
         }
         span
     }
@@ -147,4 +164,39 @@ impl Span {
             thread::tell(meter, Command::Report(span));
         }
     }
+
+    /// Waits until the metered domains have drawn `budget` since the span opened. If that happens before it
+    /// ends, a line on the standard error output says so at once, and a warning in the record; the program
+    /// goes on. To stop it there is [`Meter::budget`].
+    ///
+    /// A text that is no budget, or one that cannot be kept, is a warning in the record, as is a step's:
+    /// each budget costs the meter's thread more than a step should.
+    ///
+    /// ```
+    /// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+    /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+    /// let run = meter.span(Kind::Run);
+    /// run.budget("1 J");
+    /// std::thread::sleep(std::time::Duration::from_millis(30)); // at 50 W
+    /// drop(run);
+    /// let record = meter.finish()?;
+    /// assert!(record.warnings.iter().any(|line| line.contains("of 'run' is spent")));
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    pub fn budget(&self, budget: &(impl ToBudget + ?Sized)) {
+        if self.is_open() {
+            self.limit(asked(budget));
+        }
+    }
+
+    fn limit(&self, budget: Result<Budget, &'static str>) {
+        if let Some((meter, began)) = self.opened() {
+            thread::tell(meter, Command::Limit(began, budget));
+        }
+    }
+}
+
+/// The budget, or why it is none in words that stay.
+fn asked(budget: &(impl ToBudget + ?Sized)) -> Result<Budget, &'static str> {
+    budget.to_budget().map_err(|error| Label::intern(&error.to_string()))
 }

@@ -34,6 +34,23 @@ pub(crate) struct Mark {
     /// Spans inside it may outlive it, and name it as the one around them when they end: it ended
     /// before them, or on another thread than it began on.
     pub outlived: bool,
+    /// Steps that it stands for together; 0 of a span that stands for itself.
+    pub folded: u32,
+}
+
+impl Mark {
+    /// How many spans it stands for.
+    pub(crate) fn count(&self) -> u64 {
+        self.folded.max(1).into()
+    }
+}
+
+/// A span that is open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Began {
+    pub span: u64,
+    pub label: &'static Label,
+    pub start: Timestamp,
 }
 
 /// What the program's threads ask of the meter's thread.
@@ -44,14 +61,16 @@ pub(crate) enum Command {
     Begun(Mark),
     /// What was drawn since this moment will be asked for.
     Pin(Timestamp),
-    /// The run began at this moment: live figures count from it.
-    Start(Timestamp),
+    /// The run began: live figures count from it.
+    Start(Arc<crate::run::assemble::Head>),
     /// Wait until a budget is spent.
     Watch(crate::meter::Watch),
     /// This epoch, by its span's identity, has this number.
     Number(u64, u64),
     /// Say what this span took as soon as it is known.
     Report(u64),
+    /// Wait until this span has used up its budget; or why there is none.
+    Limit(Began, Result<crate::Budget, &'static str>),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.

@@ -219,3 +219,92 @@ fn reported_spans_are_printed_once_with_their_energy() {
     }
     assert!(run.starts_with("ergometer: run 'told': "), "{run}");
 }
+
+#[track_energy(run, meter = meter)]
+fn folds(meter: &Meter, batches: usize, every: usize) {
+    #[track_energy(epoch, name = "train")]
+    for _ in 0..2 {
+        #[track_energy(step, every = every, items = batch, unit = "tokens")]
+        for batch in 0..batches {
+            #[track_energy(phase = "forward")]
+            work(Duration::from_micros(100));
+        }
+    }
+}
+
+/// What 340 W came to, joules.
+fn at_340_watts(seconds: f64) -> f64 {
+    340.0 * seconds
+}
+
+#[test]
+fn folded_steps_are_in_every_sum() {
+    for (batches, every, folded) in
+        [(25, 10, 2 * 22), (25, 1, 0), (25, 0, 0), (25, 2, 2 * 12), (7, 1000, 2 * 6), (0, 10, 0)]
+    {
+        let meter = two_domains();
+        folds(&meter, batches, every);
+        let record = meter.finish().unwrap();
+        assert_eq!(record.epochs.len(), 2);
+        let Some(steps) = record.steps.get("train") else {
+            assert_eq!(batches, 0);
+            continue;
+        };
+        assert_eq!((steps.count, steps.folded), (2 * batches as u64, folded), "every {every}");
+        let items = (batches * (batches - 1)) as f64;
+        assert_eq!(steps.items.as_ref().unwrap().count, items, "every {every}");
+        let joules: f64 = steps.by_domain.iter().map(|joules| joules.get()).sum();
+        let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 1e-6, "{a} {b}, every {every}");
+        close(joules, at_340_watts(steps.seconds));
+        close(steps.joules.mean, joules / steps.count as f64);
+        close(steps.duration_s.mean, steps.seconds / steps.count as f64);
+        // The shortest is a step alone, not ten.
+        assert!(steps.duration_s.min.unwrap() >= 100e-6);
+        assert!(steps.duration_s.min.unwrap() < 10.0 * 100e-6, "{:?}", steps.duration_s);
+        crate::accounting::assert_conserved(&record);
+        let run = node(&record.spans, "folds");
+        let step = node(&node(&run.children, "train").children, "step");
+        assert_eq!(step.count, steps.count);
+        assert_eq!(node(&step.children, "forward").count, steps.count);
+        assert!(!record.warnings.iter().any(|line| line.contains("open")), "{:?}", record.warnings);
+        let live = &meter.live().steps["step"];
+        assert_eq!((live.count, live.items), (steps.count, items));
+    }
+}
+
+#[test]
+fn folded_steps_of_different_names_are_apart() {
+    #[track_energy(run, meter = meter)]
+    fn buckets(meter: &Meter, sizes: &[&str]) {
+        #[track_energy(step, every = 100, name = size)]
+        for size in sizes {
+            work(Duration::ZERO);
+        }
+    }
+    let meter = two_domains();
+    buckets(&meter, &["small", "small", "small", "large", "large", "small"]);
+    let record = meter.finish().unwrap();
+    let run = node(&record.spans, "buckets");
+    assert_eq!(node(&run.children, "small").count, 4);
+    assert_eq!(node(&run.children, "large").count, 2);
+    assert_eq!(record.steps["run"].folded, 5);
+}
+
+#[test]
+fn a_panic_leaves_the_steps_that_began() {
+    #[track_energy(run, meter = meter)]
+    fn fails(meter: &Meter) {
+        #[track_energy(step, every = 10)]
+        for step in 0..100 {
+            assert!(step < 15, "as the test wants");
+        }
+    }
+    let meter = two_domains();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| fails(&meter)));
+    assert!(panic.is_err());
+    let record = meter.finish().unwrap();
+    let steps = &record.steps["run"];
+    // 0 and 10 alone; 1 to 9, and 11 to 15, of which the last began and no more.
+    assert_eq!((steps.count, steps.folded), (16, 14));
+    assert_eq!(node(&record.spans, "fails").count, 1);
+}

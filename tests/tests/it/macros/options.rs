@@ -228,3 +228,116 @@ fn a_future_is_measured_when_it_runs_wherever_it_stands() {
     assert_eq!(finish(first) + finish(second), 3);
     assert_eq!(written(), "phase:tail{run} function:last{phase:inside{run}}");
 }
+
+#[track_energy(crate = recording)]
+fn some_alone(of: u32, rows: &[u32], stop: u32) -> Option<u32> {
+    let mut total = 0;
+    #[track_energy(step, every = of + 1, items = row, unit = "rows")]
+    for row in rows {
+        if *row == stop {
+            continue;
+        }
+        #[track_energy(phase = "check")]
+        let next = stop.checked_sub(*row)?;
+        total += next;
+    }
+    note("after");
+    let found = #[track_energy(step, every = 2)]
+    loop {
+        total += 1;
+        if total > 27 {
+            break Some(total);
+        }
+    };
+    #[track_energy(step, every = of)]
+    while total > 30 {
+        total -= 1;
+    }
+    found
+}
+
+#[test]
+fn every_so_many_th_step_is_alone_and_the_others_are_one_span() {
+    assert_eq!(some_alone(2, &[1, 2, 3, 9, 5], 9), Some(28));
+    assert_eq!(
+        written(),
+        "function:some_alone{every 3 step:step{1 rows phase:check{}} \
+         step:step{2 rows phase:check{} 3 rows phase:check{}} step:step{9 rows} \
+         step:step{5 rows phase:check{}} after every 2 step:step{} step:step{} step:step{} every 2}"
+    );
+    assert_eq!(some_alone(2, &[1, 2, 11, 4], 9), None);
+    assert_eq!(
+        written(),
+        "function:some_alone{every 3 step:step{1 rows phase:check{}} \
+         step:step{2 rows phase:check{} 11 rows phase:check{}}}"
+    );
+}
+
+#[track_energy(crate = recording)]
+fn inner_loops(rows: &[&[u32]]) -> u32 {
+    let mut seen = 0;
+    #[track_energy(epoch)]
+    'rows: for row in rows {
+        #[track_energy(step, every = 4)]
+        for number in *row {
+            if *number == 0 {
+                continue 'rows;
+            }
+            seen += number;
+        }
+        note("whole");
+    }
+    seen
+}
+
+#[test]
+fn what_is_open_ends_with_the_loop_however_that_is_left() {
+    assert_eq!(inner_loops(&[&[1, 2, 3], &[1, 2, 0, 9], &[7]]), 16);
+    assert_eq!(
+        written(),
+        "function:inner_loops{epoch:epoch{every 4 step:step{} step:step{} whole} \
+         epoch:epoch{every 4 step:step{} step:step{}} epoch:epoch{every 4 step:step{} whole}}"
+    );
+}
+
+#[test]
+fn without_a_meter_no_interval_is_evaluated() {
+    #[track_energy(crate = recording)]
+    fn run(count: usize) {
+        #[track_energy(step, every = never())]
+        for _ in 0..count {
+            note("step");
+        }
+    }
+    unmetered(|| run(3));
+    assert_eq!(written(), "every 1 step step step");
+}
+
+#[track_energy(run, budget = limit, crate = recording)]
+fn limited(limit: &str, later: &str) {
+    #[track_energy(epoch, index = epoch, budget = "2 kWh")]
+    for epoch in 0..2 {
+        #[track_energy(phase = "inner", budget = later)]
+        note("work");
+    }
+    note(later);
+    #[track_energy(phase = "tail", budget = limit.len())]
+    finish(async {});
+}
+
+#[track_energy(budget = limit, items = 1, crate = recording)]
+fn limited_future(limit: u32) -> impl Future<Output = ()> {
+    async {}
+}
+
+#[test]
+fn budgets_are_of_the_span_and_borrowed() {
+    limited("3 J", "5 J");
+    assert_eq!(
+        written(),
+        "run:limited{<3 J> epoch:epoch{#0 <2 kWh> phase:inner{<5 J> work}} \
+         epoch:epoch{#1 <2 kWh> phase:inner{<5 J> work}} 5 J phase:tail{<3>}}"
+    );
+    finish(limited_future(7));
+    assert_eq!(written(), "function:limited_future{1 items <7>}");
+}

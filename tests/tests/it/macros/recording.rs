@@ -139,9 +139,55 @@ pub mod private {
         super::note(&format!("#{number}"));
     }
 
+    pub const fn check_budget(_: &str) {}
+
+    pub fn budget<T: Display + ?Sized>(_: &Span, budget: &T) {
+        super::note(&format!("<{budget}>"));
+    }
+
     pub fn report(span: &Span) {
         if span.0.is_some() {
             super::note("reported");
+        }
+    }
+
+    /// Counts steps as the library does; only what opens is written.
+    pub struct Every {
+        of: u32,
+        nth: u32,
+        open: Option<Span>,
+    }
+
+    pub fn every(of: u32) -> Every {
+        super::note(&format!("every {of}"));
+        Every { of, nth: 0, open: None }
+    }
+
+    pub struct Each<'a>(&'a mut Every);
+
+    pub fn each(every: &mut Every, under: Under, label: Label) -> Each<'_> {
+        if every.nth < 2 {
+            every.open = Some(enter_under(under, label));
+        }
+        Each(every)
+    }
+
+    impl std::ops::Deref for Each<'_> {
+        type Target = Span;
+
+        fn deref(&self) -> &Span {
+            self.0.open.as_ref().expect("a step is open")
+        }
+    }
+
+    impl Drop for Each<'_> {
+        fn drop(&mut self) {
+            let Self(every) = self;
+            let alone = every.nth == 0;
+            every.nth = (every.nth + 1) % every.of;
+            if alone || every.nth == 0 {
+                every.open = None;
+            }
         }
     }
 
@@ -210,6 +256,10 @@ pub mod private {
 
         pub fn index(self, number: impl Display) -> Self {
             self.noted(&format!("#{number}"))
+        }
+
+        pub fn budget<T: Display + ?Sized>(self, budget: &T) -> Self {
+            self.noted(&format!("<{budget}>"))
         }
 
         pub fn report(self) -> Self {

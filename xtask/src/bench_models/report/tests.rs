@@ -44,6 +44,7 @@ fn steps(count: u64, seconds: f64, joules: f64, tokens: f64) -> Steps {
             joules_per_item: Joules::new(joules / tokens),
             per_second: tokens / seconds,
         }),
+        folded: 0,
     }
 }
 

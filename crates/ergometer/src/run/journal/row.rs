@@ -37,9 +37,16 @@ pub(super) struct StepRows {
     pub steps: Vec<StepRow>,
 }
 
-/// Label, start, seconds, items, joules by domain.
+/// Label, start, seconds, items, joules by domain; how many steps share the row, if more than one may.
 #[derive(Serialize, Deserialize)]
-pub(super) struct StepRow(String, f64, f64, f64, Vec<f64>);
+pub(super) struct StepRow(
+    String,
+    f64,
+    f64,
+    f64,
+    Vec<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")] Option<u64>,
+);
 
 impl StepRow {
     pub(super) fn new(step: &StepEntry, start: Timestamp) -> Self {
@@ -47,7 +54,8 @@ impl StepRow {
         let joules = step.joules.iter().copied().map(six_digits).collect();
         // JSON has no infinity; the statistics leave such a count out as well.
         let items = if step.items.is_finite() { step.items } else { 0.0 };
-        Self(step.name.to_owned(), at, six_digits(step.seconds), items, joules)
+        let count = (step.count > 1).then_some(step.count);
+        Self(step.name.to_owned(), at, six_digits(step.seconds), items, joules, count)
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn join(steps: &[&Steps], by_domain: &[f64], share: bool) -> Option<S
             extremes(mean_duration / count as f64, &durations)
         },
         items: items(steps, joules, seconds),
+        folded: steps.iter().map(|steps| steps.folded).sum(),
     })
 }
 

@@ -12,7 +12,8 @@ const LABEL: &Label = &Label::new(Kind::Phase, "test");
 
 fn mark(id: u64) -> Mark {
     let at = Timestamp::from_nanos(id);
-    Mark { label: LABEL, start: at, end: at, id, parent: NO_SPAN, items: 0.0, outlived: false }
+    let (parent, items, outlived, folded) = (NO_SPAN, 0.0, false, 0);
+    Mark { label: LABEL, start: at, end: at, id, parent, items, outlived, folded }
 }
 
 fn rings() -> (Arc<Rings>, Receiver<Command>) {

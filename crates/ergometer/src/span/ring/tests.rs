@@ -15,6 +15,12 @@ fn leave_span(meter: u64, at: u64) {
 }
 
 #[test]
+#[cfg(target_pointer_width = "64")]
+fn a_mark_is_smaller_than_a_cache_line() {
+    assert_eq!(size_of::<Mark>(), 56);
+}
+
+#[test]
 fn threads_by_the_thousand_leave_their_spans_and_no_lanes() {
     const THREADS: u64 = 10_000;
     const ROUND: u64 = 500;

@@ -93,6 +93,7 @@ impl Script {
                 joules_per_item: Joules::new(joules / items),
                 per_second: items / seconds,
             }),
+            folded: 0,
         }
     }
 

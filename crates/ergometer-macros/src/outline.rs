@@ -1,0 +1,184 @@
+//! A body without the statements that have nothing to rewrite, so that parsing it takes no longer than what
+//! there is to rewrite.
+//!
+//! In a block a `;` ends a statement. So the tokens between one and a later one are whole statements: where
+//! the attribute stands nowhere in them, they are set aside, and a macro call stands in for them while the
+//! block is parsed.
+
+use std::mem;
+
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::{Macro, Stmt, StmtMacro};
+
+use crate::strip;
+
+/// The macro that stands in; no program has one of this name.
+const STAND_IN: &str = "__ergometer_set_aside";
+
+/// Words of items, in whose braces other rules hold or other attributes are met.
+const ITEMS: [&str; 7] = ["fn", "impl", "trait", "mod", "extern", "macro_rules", "macro"];
+
+/// Statements that were set aside.
+#[derive(Default)]
+pub(crate) struct Aside {
+    statements: Vec<TokenStream>,
+    taken: usize,
+}
+
+/// The statements that are being read.
+#[derive(Default)]
+struct Reading {
+    written: Vec<TokenTree>,
+    /// Blocks among them that were outlined, and their places.
+    outlined: Vec<(usize, Group)>,
+    /// The attribute is in them, or they begin with an attribute of the block around them.
+    needed: bool,
+    /// Among them is an item.
+    item: bool,
+}
+
+impl Reading {
+    /// The statements with their blocks outlined.
+    fn outline(mut self) -> Vec<TokenTree> {
+        for (place, block) in self.outlined {
+            self.written[place] = block.into();
+        }
+        self.written
+    }
+}
+
+impl Aside {
+    /// The tokens of a block or of parentheses with stand-ins for what has nothing to rewrite; `None` if
+    /// that is all.
+    pub(crate) fn outline(&mut self, tokens: TokenStream) -> Option<TokenStream> {
+        let known = self.statements.len();
+        let (mut outline, mut aside) = (TokenStream::new(), Vec::new());
+        let mut found = false;
+        let mut reading = Reading::default();
+        for token in tokens {
+            let ends = is(Some(&token), ';');
+            self.read(token, &mut reading);
+            if !ends {
+                continue;
+            }
+            let read = mem::take(&mut reading);
+            if read.needed {
+                found = true;
+                self.set_aside(&mut aside, &mut outline);
+                outline.extend(read.outline());
+            } else {
+                aside.extend(read.written);
+            }
+        }
+        if !found && !reading.needed {
+            self.statements.truncate(known);
+            return None;
+        }
+        self.set_aside(&mut aside, &mut outline);
+        outline.extend(reading.outline());
+        Some(outline)
+    }
+
+    fn read(&mut self, token: TokenTree, reading: &mut Reading) {
+        let Reading { written, outlined, needed, item } = reading;
+        match &token {
+            TokenTree::Group(group) => {
+                let last = written.last();
+                let is_attribute = is(last, '#') && strip::is_ours(group);
+                // What may be the arguments of a macro is left as it is.
+                let opaque = *item || is(last, '!') || is(last, '#');
+                if is_attribute {
+                    *needed = true;
+                } else if opaque || group.delimiter() == Delimiter::Bracket {
+                    *needed |= strip::is_in(group.stream());
+                } else if let Some(inside) = self.outline(group.stream()) {
+                    *needed = true;
+                    let mut outline = Group::new(group.delimiter(), inside);
+                    outline.set_span(group.span());
+                    outlined.push((written.len(), outline));
+                }
+            }
+            TokenTree::Ident(word) => *item |= ITEMS.iter().any(|name| word == name),
+            TokenTree::Punct(sign) => {
+                *needed |= sign.as_char() == '!' && written.len() == 1 && is(written.first(), '#');
+            }
+            TokenTree::Literal(_) => {}
+        }
+        written.push(token);
+    }
+
+    fn set_aside(&mut self, statements: &mut Vec<TokenTree>, outline: &mut TokenStream) {
+        if !statements.is_empty() {
+            let name = Ident::new(STAND_IN, Span::mixed_site());
+            let number = Literal::usize_unsuffixed(self.statements.len());
+            self.statements.push(statements.drain(..).collect());
+            outline.extend(quote!(#name!(#number);));
+        }
+    }
+
+    /// What the statement stands in for.
+    pub(crate) fn take(&mut self, statement: &Stmt) -> Option<TokenStream> {
+        let Stmt::Macro(StmtMacro { mac: Macro { path, tokens, .. }, .. }) = statement else {
+            return None;
+        };
+        if !path.is_ident(STAND_IN) {
+            return None;
+        }
+        let statements = self.statements.get_mut(tokens.to_string().parse::<usize>().ok()?)?;
+        self.taken += 1;
+        Some(mem::take(statements))
+    }
+
+    /// Whether all that was set aside was taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.taken == self.statements.len()
+    }
+}
+
+fn is(token: Option<&TokenTree>, sign: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(body: &str, outline: Option<&str>) {
+        let tokens = |text: &str| text.parse::<TokenStream>().unwrap();
+        let outlined = Aside::default().outline(tokens(body));
+        let outline = outline.map(|text| tokens(&text.replace('§', STAND_IN)).to_string());
+        assert_eq!(outlined.map(|outlined| outlined.to_string()), outline);
+    }
+
+    #[test]
+    fn statements_without_the_attribute_are_set_aside() {
+        check("let a = 1; if a { b(); } c", None);
+        check(
+            "let a = 1; b(); #[track_energy(step)] for x in y { d(); { e; } f(); } g(); h",
+            Some("§!(0); #[track_energy(step)] for x in y { d(); { e; } f(); } g(); h"),
+        );
+        check(
+            "a(); for x in y { b; #[track_energy(step)] c(); d; e(|| { f; #[m::track_energy] g })} h; i;",
+            Some(
+                "§!(3); for x in y { §!(0); #[track_energy(step)] c(); §!(2); \
+                 e(|| { §!(1); #[m::track_energy] g }) } h; §!(4);",
+            ),
+        );
+    }
+
+    #[test]
+    fn what_belongs_to_the_block_or_is_an_item_is_read() {
+        check(
+            "#![allow(x)] a; b; #[track_energy] c",
+            Some("#![allow(x)] a; §!(0); #[track_energy] c"),
+        );
+        let item = "impl X { const A: u32 = 1; fn f() { a; #[track_energy(step)] loop {} } }";
+        check(item, Some(item));
+        let function = "#[track_energy] fn f() { a; b; #[track_energy(step)] loop {} }";
+        check(function, Some(function));
+        let call = "select! { a; #[track_energy] b }";
+        check(call, Some(call));
+    }
+}
