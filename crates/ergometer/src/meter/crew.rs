@@ -401,8 +401,9 @@ fn name(domains: &[Domain]) -> String {
 fn due(wants: Option<Due>, last: Timestamp, jitter: &mut Jitter) -> Due {
     let Due { from, by } = wants
         .unwrap_or_else(|| Due { from: last.after(SOONEST), by: jitter.after(last, INTERVAL) });
-    let longest = last.after(LONGEST);
-    Due { from: from.min(longest), by: by.min(longest) }
+    // A stretch that ends before it begins would be waited for without rest.
+    let by = by.min(last.after(LONGEST));
+    Due { from: from.min(by), by }
 }
 
 /// Uneven intervals, so that sampling does not beat with the program's own period.

@@ -51,7 +51,9 @@ fn no_source_is_left_unread_for_longer_than_half_a_minute() {
     let mut jitter = Jitter(7);
     let last = Timestamp::from_nanos(1_000_000_000);
     let wishes = [last, last.after(Duration::from_mins(10)), Timestamp::from_nanos(u64::MAX)];
-    for wants in [None].into_iter().chain(wishes.map(|at| Some(Due::at(at)))) {
+    let reversed = Due { from: last.after(INTERVAL), by: last };
+    let wishes = wishes.map(Due::at).into_iter().chain([reversed]).map(Some);
+    for wants in wishes.chain([None]) {
         for _ in 0..1000 {
             let Due { from, by } = due(wants, last, &mut jitter);
             assert!(from <= by && by.since(last) <= LONGEST, "{wants:?}: {from:?} to {by:?}");
