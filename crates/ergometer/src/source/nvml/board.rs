@@ -273,7 +273,7 @@ impl Board {
         if energy || self.agenda.energy.from <= t {
             let watch = self.agenda.watch.take();
             // A beat that is not yet sharp would be lost within a second.
-            let blurred = self.counter_ticks.within().is_some_and(|within| within > BLURRED);
+            let blurred = self.counter_ticks.within(t).is_some_and(|within| within > BLURRED);
             let rest = if blurred { 0.3 } else { 1.0 };
             let slowly = Window { from: t + 0.9 * rest, by: t + rest };
             self.agenda.energy =
@@ -295,12 +295,17 @@ impl Board {
                 };
         }
         self.power_ticks.hint(&self.counter_ticks);
+        // Where the counter is read at its own period, what its reads see of power is enough.
+        let beside = self.agenda.beaten && self.judge.rate() == Rate::Own;
+        let sharp = self.power_ticks.within(t).is_some_and(|within| within <= ROUGH);
         self.agenda.power = match (self.ways.power, self.power_ticks.period()) {
             (Way::None, _) => Window::NEVER,
+            (_, Some(_)) if beside && sharp => Window::NEVER,
             (_, Some(period)) => {
                 self.power_ticks.next_read(t, stride(period)).unwrap_or(Window::at(t + period))
             }
             (_, None) if learning => Window::at(t + BURST),
+            (_, None) if beside => Window::NEVER,
             (_, None) => {
                 // Uneven, so as not to beat with the sensor or the program.
                 let uneven = 0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract();

@@ -146,9 +146,9 @@ impl Ticks {
         }
     }
 
-    /// How far the last update that was placed may be off, seconds to either side.
-    pub(super) fn within(&self) -> Option<f64> {
-        self.beat.map(|beat| beat.at(0.0).within)
+    /// How well updates about `t` are placed, seconds to either side.
+    pub(super) fn within(&self, t: f64) -> Option<f64> {
+        self.beat.map(|beat| beat.at(((t - beat.tick.middle()) / beat.period).round()).within)
     }
 
     /// Shortly before and after the first update that is due after `t`.
