@@ -250,6 +250,8 @@ impl Shared {
             for &post in &round {
                 roster = self.read(roster, (worker, post), &mut readings);
             }
+            // What another thread was given meanwhile is not this one's to give.
+            round.retain(|&post| roster.posts[post].worker == worker);
             let long = round.len() > 1 && clock::now().since(begin) > LONG_ROUND;
             long_rounds = if long { long_rounds + 1 } else { 0 };
             if long_rounds == LONG_ROUNDS {
