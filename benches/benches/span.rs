@@ -15,7 +15,7 @@ const THOUSAND: u32 = 1000;
 /// So many fit into a ring beside those that wait in it.
 const BURST: u32 = 3000;
 /// How long the meter's thread gets for the marks of a burst of all threads.
-const REST: Duration = Duration::from_millis(20);
+const REST: Duration = Duration::from_millis(80);
 
 fn main() {
     divan::main();
@@ -33,7 +33,7 @@ fn thousand(bencher: Bencher<'_, '_>, case: Case) {
 }
 
 /// Threads that leave three thousand spans each, at once.
-#[divan::bench(args = [1, 8], sample_count = 50, sample_size = 1)]
+#[divan::bench(args = [1, 8], sample_count = 100, sample_size = 1)]
 fn threads(bencher: Bencher<'_, '_>, count: usize) {
     let metered = Metered::start();
     let threads = Threads::start(count);
@@ -42,6 +42,7 @@ fn threads(bencher: Bencher<'_, '_>, count: usize) {
         .with_inputs(|| {
             metered.rest();
             sleep(REST);
+            threads.wake();
         })
         .bench_local_values(|()| threads.run(BURST));
 }

@@ -128,8 +128,8 @@ mod machine {
     const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
     pub(super) enum Machine {
-        /// The processor's counter.
-        Counter(quanta::Clock),
+        /// The processor's counter, and how many nanoseconds 2^32 of its ticks last.
+        Counter(Counter, u64),
         System,
     }
 
@@ -137,17 +137,14 @@ mod machine {
         pub(super) fn new() -> Self {
             // The kernel watches the counter against other clocks, and leaves it when it errs.
             let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
-            if COUNTERS.contains(&current.trim()) {
-                Self::Counter(quanta::Clock::new())
-            } else {
-                Self::System
-            }
+            let counter = COUNTERS.contains(&current.trim()).then(Counter::calibrated).flatten();
+            counter.map_or(Self::System, |(counter, rate)| Self::Counter(counter, rate))
         }
 
         #[inline]
         pub(super) fn read(&self) -> u64 {
             match self {
-                Self::Counter(counter) => counter.raw(),
+                Self::Counter(counter, _) => counter.read(),
                 Self::System => system_nanos(),
             }
         }
@@ -155,9 +152,55 @@ mod machine {
         #[inline]
         pub(super) fn nanos_since(&self, first: u64) -> u64 {
             match self {
-                Self::Counter(counter) => counter.delta_as_nanos(first, counter.raw()),
+                // Another core's counter may be a tick or two behind the first one's.
+                Self::Counter(counter, rate) => scaled(counter.read().saturating_sub(first), *rate),
                 Self::System => system_nanos().wrapping_sub(first),
             }
+        }
+    }
+
+    #[inline]
+    fn scaled(ticks: u64, rate: u64) -> u64 {
+        #[expect(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
+        let nanos = ((u128::from(ticks) * u128::from(rate)) >> 32) as u64;
+        nanos
+    }
+
+    /// On x86 the counter is read in place; `quanta` calibrates it, but reads it by a call.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) struct Counter;
+
+    #[cfg(target_arch = "x86_64")]
+    impl Counter {
+        /// With the length of 2^32 ticks in nanoseconds; `None` if `quanta` does not trust the counter.
+        fn calibrated() -> Option<(Self, u64)> {
+            let clock = quanta::Clock::new();
+            let (before, between, after) = (Self.read(), clock.raw(), Self.read());
+            (before..=after).contains(&between).then(|| (Self, clock.delta_as_nanos(0, 1 << 32)))
+        }
+
+        #[inline]
+        #[expect(clippy::unused_self, reason = "as elsewhere")]
+        fn read(&self) -> u64 {
+            safe_arch::read_timestamp_counter()
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) struct Counter(quanta::Clock);
+
+    #[cfg(not(target_arch = "x86_64"))]
+    impl Counter {
+        /// With the length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
+        fn calibrated() -> Option<(Self, u64)> {
+            let clock = quanta::Clock::new();
+            let rate = clock.delta_as_nanos(0, 1 << 32);
+            Some((Self(clock), rate))
+        }
+
+        #[inline]
+        fn read(&self) -> u64 {
+            self.0.raw()
         }
     }
 
