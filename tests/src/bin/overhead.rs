@@ -1,16 +1,24 @@
 //! What the meter's threads take of a processor.
 //!
 //! `overhead LIBRARY SECONDS` meters eight boards of the simulated NVML library at LIBRARY and a
-//! powercap tree of two packages and two memories, at default rates, for SECONDS, and prints the share of
-//! one core that the meter's threads used and how often they woke, as the kernel counts both. What the
-//! simulated library does in place of a driver is in it.
+//! powercap tree of two packages and two memories, at default rates. Three times SECONDS on an otherwise
+//! idle machine, and three times beside threads that keep all processors busy, it prints the share of one core
+//! that the meter's threads used and how often they woke, as the kernel counts both. What the simulated library
+//! does in place of a driver is in it.
 
 use std::fmt::Write as _;
+use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 use ergometer::{Devices, Meter};
+
+/// After so long the boards' periods are known so well that their updates are seldom watched.
+const SETTLED: Duration = Duration::from_mins(2);
+const TIMES: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -55,14 +63,44 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
         return Err(format!("12 domains were to be metered: {:?}", meter.domains()).into());
     }
     // What happens once, and the search for the boards' own periods, are not what a run goes on with.
-    thread::sleep(Duration::from_secs(30));
-    let (before, begin) = (threads()?, Instant::now());
-    thread::sleep(length);
-    let (after, seconds) = (threads()?, begin.elapsed().as_secs_f64());
-    println!("core {:.4} %", 100.0 * (after.nanos - before.nanos) as f64 * 1e-9 / seconds);
-    println!("wakes {:.0} a second", (after.wakes - before.wakes) as f64 / seconds);
+    thread::sleep(SETTLED);
+    measure("idle", length)?;
+    let over = Arc::new(AtomicBool::new(false));
+    let count = thread::available_parallelism()?.get();
+    let busy: Vec<_> = (0..count).map(|_| busy(Arc::clone(&over))).collect();
+    measure("busy", length)?;
+    over.store(true, Ordering::Relaxed);
+    for thread in busy {
+        let _ = thread.join();
+    }
     meter.finish()?;
     Ok(())
+}
+
+/// Prints what the meter's threads take, `TIMES` times.
+fn measure(machine: &str, length: Duration) -> std::io::Result<()> {
+    for _ in 0..TIMES {
+        let (before, begin) = (threads()?, Instant::now());
+        thread::sleep(length);
+        let (after, seconds) = (threads()?, begin.elapsed().as_secs_f64());
+        let core = 100.0 * (after.nanos - before.nanos) as f64 * 1e-9 / seconds;
+        let wakes = (after.wakes - before.wakes) as f64 / seconds;
+        println!("{machine}: core {core:.4} %, wakes {wakes:.1} a second");
+    }
+    Ok(())
+}
+
+/// Keeps a processor busy until all is `over`.
+fn busy(over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut number = 1_u64;
+        while !over.load(Ordering::Relaxed) {
+            for _ in 0..1000 {
+                number = number.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            }
+            black_box(number);
+        }
+    })
 }
 
 fn zone(folder: &Path, name: &str) -> std::io::Result<()> {
@@ -79,12 +117,12 @@ struct Used {
     wakes: u64,
 }
 
-/// All threads of this process but the one that asks.
+/// The meter's threads of this process, which are called after it.
 fn threads() -> std::io::Result<Used> {
     let mut used = Used::default();
     for thread in fs::read_dir("/proc/self/task")? {
         let folder = thread?.path();
-        if folder.file_name().is_some_and(|id| *id == *process::id().to_string()) {
+        if !fs::read_to_string(folder.join("comm"))?.starts_with("ergometer") {
             continue;
         }
         let stat = fs::read_to_string(folder.join("schedstat"))?;

@@ -14,9 +14,9 @@ use crate::clock::{self, Timestamp};
 use crate::source::{Domain, Due, PowerSource, Reading, Request};
 
 /// Mean time between two reads of a source that names no time of its own.
-const INTERVAL: Duration = Duration::from_millis(100);
+const INTERVAL: Duration = Duration::from_millis(125);
 /// It is read sooner, but not before this, where another source is read anyway.
-const SOONEST: Duration = Duration::from_millis(40);
+const SOONEST: Duration = Duration::from_millis(60);
 /// No source is left unread for longer, whatever it asks for: a counter of a package may wrap within
 /// minutes, and a wrap that nobody saw is energy lost.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -412,12 +412,12 @@ fn due(wants: Option<Due>, last: Timestamp, jitter: &mut Jitter) -> Due {
 struct Jitter(u64);
 
 impl Jitter {
-    /// The moment between 0.6 and 1.4 of `interval` after `from`.
+    /// The moment between 0.8 and 1.2 of `interval` after `from`.
     fn after(&mut self, from: Timestamp, interval: Duration) -> Timestamp {
         // Weyl sequence with the golden ratio: evenly spread and never periodic.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let unit = (self.0 >> 11) as f64 / (1_u64 << 53) as f64;
-        from.after(interval.mul_f64(0.6 + 0.8 * unit))
+        from.after(interval.mul_f64(0.8 + 0.4 * unit))
     }
 }
 

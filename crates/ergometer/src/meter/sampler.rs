@@ -22,7 +22,7 @@ use crate::span::ring::{Command, Rings};
 use crate::units::{Joules, Watts};
 
 /// Time between two rounds of booking. Readings wait on their shelves meanwhile.
-const ROUND: Duration = Duration::from_millis(250);
+const ROUND: Duration = Duration::from_millis(500);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.

@@ -75,7 +75,7 @@ const SHORTEST: f64 = 0.006;
 /// No sensor known is updated less often.
 const LONGEST: f64 = 0.15;
 /// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
-const LEISURE: f64 = 0.8;
+const LEISURE: f64 = 0.9;
 /// Share of the period that a read keeps from where an update may be.
 const DISTANCE: f64 = 0.05;
 /// Update moments stray at least so far, for a driver's clock is not this process's.
@@ -226,7 +226,7 @@ impl Ticks {
             return Some(Window::at(t + BURST));
         }
         let mut moment = beat.at(((t - beat.tick.after) / beat.period).floor());
-        // A watched update is read before, at and after the time it is due.
+        // A watched update is read before, at and, if it has not come by then, after the time it is due.
         loop {
             let (before, after) = (moment.at - moment.within, moment.at + moment.within);
             let watched = moment.within > self.target && moment.within < beat.period / 3.0;
