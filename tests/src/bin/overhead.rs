@@ -1,10 +1,10 @@
 //! What the meter's threads take of a processor.
 //!
 //! `overhead LIBRARY SECONDS` meters eight boards of the simulated NVML library at LIBRARY and a
-//! powercap tree of two packages and two memories, at default rates. Three times SECONDS on an otherwise
-//! idle machine, and three times beside threads that keep all processors busy, it prints the share of one core
-//! that the meter's threads used and how often they woke, as the kernel counts both. What the simulated library
-//! does in place of a driver is in it.
+//! powercap tree of two packages and two memories, at default rates. Three times SECONDS each — on an otherwise
+//! idle machine, while somebody looks at live figures, and beside threads that keep all processors busy — it
+//! prints the share of one core that the meter's threads used and how often they woke, as the kernel counts
+//! both. What the simulated library does in place of a driver is in it.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -66,6 +66,11 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
     thread::sleep(SETTLED);
     measure("idle", length)?;
     let over = Arc::new(AtomicBool::new(false));
+    let looking = looking(meter.clone(), Arc::clone(&over));
+    measure("looked at", length)?;
+    over.store(true, Ordering::Relaxed);
+    let _ = looking.join();
+    let over = Arc::new(AtomicBool::new(false));
     let count = thread::available_parallelism()?.get();
     let busy: Vec<_> = (0..count).map(|_| busy(Arc::clone(&over))).collect();
     measure("busy", length)?;
@@ -88,6 +93,16 @@ fn measure(machine: &str, length: Duration) -> std::io::Result<()> {
         println!("{machine}: core {core:.4} %, wakes {wakes:.1} a second");
     }
     Ok(())
+}
+
+/// Looks ten times a second at live figures until all is `over`.
+fn looking(meter: Meter, over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            black_box(meter.live());
+            thread::sleep(Duration::from_millis(100));
+        }
+    })
 }
 
 /// Keeps a processor busy until all is `over`.

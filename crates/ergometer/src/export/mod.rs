@@ -46,7 +46,7 @@ use std::collections::BTreeMap;
 use std::io;
 #[cfg(feature = "prometheus")]
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "prometheus")]
@@ -54,7 +54,7 @@ pub use prometheus::Listen;
 pub(crate) use settings::Settings;
 
 use crate::clock::{self, Timestamp};
-use crate::meter::{Live, LiveDomain};
+use crate::meter::{Live, LiveDomain, Screen};
 use crate::run::assemble::Head;
 use crate::source::{Availability, Domain};
 
@@ -63,7 +63,7 @@ const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// What the figures are of.
 pub(crate) struct Subject {
-    live: Arc<Mutex<Live>>,
+    screen: Arc<Screen>,
     head: Arc<Head>,
     domains: Vec<Domain>,
 }
@@ -71,7 +71,7 @@ pub(crate) struct Subject {
 impl Subject {
     /// Domains of one identity, which a program's own sources may give, are numbered: series that cannot
     /// be told apart are an error to those who read them.
-    pub(crate) fn new(live: Arc<Mutex<Live>>, head: Arc<Head>, mut domains: Vec<Domain>) -> Self {
+    pub(crate) fn new(screen: Arc<Screen>, head: Arc<Head>, mut domains: Vec<Domain>) -> Self {
         for index in 1..domains.len() {
             let (before, rest) = domains.split_at_mut(index);
             let same = before.iter().filter(|other| other.id == rest[0].id).count();
@@ -79,7 +79,7 @@ impl Subject {
                 rest[0].id = format!("{}#{}", rest[0].id, index + 1);
             }
         }
-        Self { live, head, domains }
+        Self { screen, head, domains }
     }
 
     /// The sources by name, each with the reason if it is not there; several of one name are there if one
@@ -101,7 +101,7 @@ impl Subject {
 
     /// What is known now. The meter's thread holds the lock for as long as it takes to write some numbers.
     fn live(&self) -> Live {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.screen.look()
     }
 
     /// The domains with what they drew.

@@ -114,7 +114,7 @@ impl MeterBuilder {
     }
 
     /// Time between two sends to the collector, 10 s by default; what is sent is up to about a second old
-    /// and changes four times a second.
+    /// and changes four times a second at most.
     pub fn otlp_interval(mut self, interval: Duration) -> Self {
         self.export.otlp_interval = Some(interval);
         self

@@ -1,14 +1,14 @@
 //! Settings of a meter.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
 
 use super::sampler::Sampler;
 use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, LiveDomain, Meter};
+use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
@@ -346,14 +346,16 @@ impl MeterBuilder {
         let rings = Rings::new(commands.clone());
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let shown = domains.iter().map(LiveDomain::new).collect();
-        let live = Arc::new(Mutex::new(Live { domains: shown, ..Live::default() }));
+        let screen = Arc::new(Screen::new(Live { domains: shown, ..Live::default() }));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
         let machine = provenance::machine(machine_id);
         let git_commit = provenance::git_commit();
-        Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&live)).map_err(|error| {
-            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                .with_source(error)
-        })?;
+        Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&screen)).map_err(
+            |error| {
+                Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
+                    .with_source(error)
+            },
+        )?;
         let idle_from = (!self.idle.is_zero()).then(clock::now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
@@ -396,7 +398,7 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let exporters = {
             let subject =
-                export::Subject::new(Arc::clone(&live), Arc::clone(&head), domains.clone());
+                export::Subject::new(Arc::clone(&screen), Arc::clone(&head), domains.clone());
             export.start(subject).map_err(|error| {
                 let _ = commands.send(Command::Stop);
                 Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
@@ -407,7 +409,7 @@ impl MeterBuilder {
             inner: Arc::new(Inner {
                 rings,
                 commands,
-                live,
+                screen,
                 finished: false.into(),
                 process: std::process::id(),
                 head,

@@ -1,6 +1,8 @@
 //! What is known while the run goes on.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::Method;
 use super::timeline::Timeline;
@@ -47,6 +49,35 @@ impl Live {
             *seconds += steps.seconds;
         }
         standing
+    }
+}
+
+/// The snapshot that the meter's thread keeps up to date, and whether anybody looks at it.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    live: Mutex<Live>,
+    looked_at: AtomicBool,
+}
+
+impl Screen {
+    pub(super) fn new(live: Live) -> Self {
+        Self { live: Mutex::new(live), looked_at: AtomicBool::new(false) }
+    }
+
+    /// What is shown.
+    pub(crate) fn look(&self) -> Live {
+        self.looked_at.store(true, Ordering::Relaxed);
+        self.change(|live| live.clone())
+    }
+
+    /// Changes what is shown, which is not to look at it.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Live) -> R) -> R {
+        change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether anybody has looked since this was asked last.
+    pub(super) fn was_looked_at(&self) -> bool {
+        self.looked_at.swap(false, Ordering::Relaxed)
     }
 }
 

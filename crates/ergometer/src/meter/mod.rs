@@ -27,6 +27,7 @@ use std::time::Duration;
 
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
+pub(crate) use live::Screen;
 pub use live::{Live, LiveDomain, LiveSteps};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
@@ -78,7 +79,7 @@ pub struct Meter {
 struct Inner {
     rings: Arc<Rings>,
     commands: Sender<Command>,
-    live: Arc<Mutex<Live>>,
+    screen: Arc<Screen>,
     finished: AtomicBool,
     /// The process whose threads the meter's are; a forked child has none of them.
     process: u32,
@@ -134,10 +135,11 @@ impl Meter {
         Span::open(self.inner.rings.meter, label, Some(start))
     }
 
-    /// What the background thread has worked out so far: up to about a second ago.
+    /// What the background thread has worked out so far: up to about a second ago. It works four times a
+    /// second while somebody looks, and once a second else.
     #[must_use]
     pub fn live(&self) -> Live {
-        self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.inner.screen.look()
     }
 
     /// Tells what is planned, or more of it: with epochs and steps known the meter forecasts what the whole
@@ -159,7 +161,7 @@ impl Meter {
     /// # Ok::<(), ergometer::Error>(())
     /// ```
     pub fn plan(&self, more: impl FnOnce(&mut Plan)) {
-        more(&mut self.inner.live.lock().unwrap_or_else(PoisonError::into_inner).plan);
+        self.inner.screen.change(|live| more(&mut live.plan));
     }
 
     /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when

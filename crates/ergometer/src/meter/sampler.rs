@@ -1,12 +1,12 @@
 //! The meter's own thread: readings → timelines → books.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::Live;
+use super::Screen;
 use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
@@ -22,7 +22,9 @@ use crate::span::ring::{Command, Rings};
 use crate::units::{Joules, Watts};
 
 /// Time between two rounds of booking. Readings wait on their shelves meanwhile.
-const ROUND: Duration = Duration::from_millis(500);
+const ROUND: Duration = Duration::from_secs(1);
+/// The same while somebody looks at live figures, waits for a budget or keeps a journal.
+const BRISK: Duration = Duration::from_millis(250);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -55,7 +57,7 @@ pub(super) struct Sampler {
     ledger: Ledger,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
-    live: Arc<Mutex<Live>>,
+    screen: Arc<Screen>,
     warnings: Vec<String>,
     strayed: bool,
     open: OpenSpans,
@@ -82,7 +84,7 @@ impl Sampler {
         sources: Vec<Box<dyn PowerSource>>,
         rings: Arc<Rings>,
         inbox: Receiver<Command>,
-        live: Arc<Mutex<Live>>,
+        screen: Arc<Screen>,
     ) -> io::Result<()> {
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
@@ -97,7 +99,7 @@ impl Sampler {
             domains,
             rings,
             inbox,
-            live,
+            screen,
             warnings: Vec::new(),
             strayed: false,
             open: OpenSpans::default(),
@@ -155,15 +157,22 @@ impl Sampler {
             self.collect();
             self.book(now);
             let spent = self.look_at_budgets();
-            next = spent.map_or(now.after(ROUND), |spent| spent.min(now.after(ROUND)));
+            let round = now.after(if self.is_asked() { BRISK } else { ROUND });
+            next = spent.map_or(round, |spent| spent.min(round));
         }
+    }
+
+    /// Whether what is booked is waited for.
+    fn is_asked(&self) -> bool {
+        let budgets = !self.watches.is_empty() || !self.limits.is_empty();
+        self.screen.was_looked_at() || self.keeper.is_some() || budgets
     }
 
     /// Gives the moment at which the next budget will be spent, as power is.
     fn look_at_budgets(&mut self) -> Option<Timestamp> {
         let spans = self.look_at_limits(clock::now());
         let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
-        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let live = self.screen.change(|live| live.clone());
         let now = clock::now();
         let seconds = now.since(run.start).as_secs_f64();
         let runs = watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings);
@@ -316,29 +325,31 @@ impl Sampler {
         let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
         let lines = || timelines.iter().filter(|line| !line.is_empty());
-        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
-        live.steps.clone_from(&self.ledger.live_steps);
-        live.seconds = settled.since(start).as_secs_f64();
-        live.total = lines()
-            .next()
-            .is_some()
-            .then(|| lines().map(|line| Joules::new(line.between(start, settled).joules)).sum());
-        live.power =
-            lines().filter_map(|line| line.recent_power(RECENT)).reduce(|a: Watts, b| a + b);
-        for (domain, line) in live.domains.iter_mut().zip(&self.timelines) {
-            domain.update(line, start, limit);
-        }
-        self.forecaster.set_plan(live.plan);
-        self.forecaster.observe(live.standing());
-        live.forecast = self.forecaster.forecast();
-        if let Some(forecast) = live.forecast {
-            let last = self.forecasts.last();
-            let apart = forecast.progress - last.map_or(f64::NEG_INFINITY, |last| last.progress);
-            let came_true = forecast.is_final() && !last.is_some_and(Forecast::is_final);
-            if came_true || apart >= FORECASTS_APART && forecast.progress < 1.0 {
-                self.forecasts.push(forecast);
+        let Self { ledger, forecaster, forecasts, .. } = self;
+        self.screen.change(|live| {
+            live.steps.clone_from(&ledger.live_steps);
+            live.seconds = settled.since(start).as_secs_f64();
+            live.total = lines().next().is_some().then(|| {
+                lines().map(|line| Joules::new(line.between(start, settled).joules)).sum()
+            });
+            live.power =
+                lines().filter_map(|line| line.recent_power(RECENT)).reduce(|a: Watts, b| a + b);
+            for (domain, line) in live.domains.iter_mut().zip(timelines) {
+                domain.update(line, start, limit);
             }
-        }
+            forecaster.set_plan(live.plan);
+            forecaster.observe(live.standing());
+            live.forecast = forecaster.forecast();
+            if let Some(forecast) = live.forecast {
+                let last = forecasts.last();
+                let apart =
+                    forecast.progress - last.map_or(f64::NEG_INFINITY, |last| last.progress);
+                let came_true = forecast.is_final() && !last.is_some_and(Forecast::is_final);
+                if came_true || apart >= FORECASTS_APART && forecast.progress < 1.0 {
+                    forecasts.push(forecast);
+                }
+            }
+        });
     }
 
     fn finish(mut self, end: Timestamp) -> Ended {
