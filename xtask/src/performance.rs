@@ -19,16 +19,28 @@ const TIMES: u32 = 1000;
 ///
 /// Runs the benchmark `span` and counts instructions with `valgrind --tool=callgrind` where that is
 /// installed; takes the processor time of the meter's threads over simulated boards; simulates a month of
-/// a run; and trains the Transformer with and without a meter in turn. It takes half an hour: leave the
-/// machine alone meanwhile.
+/// a run; and trains the Transformer with and without a meter in turn. It takes half an hour, or less for a
+/// part: leave the machine alone meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct Performance {
     /// Trainings with a meter, and as many without
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(3..))]
     pairs: u32,
+    /// Measure this part of the page only, and leave the others as they are
+    #[arg(long, value_name = "PART")]
+    only: Option<Part>,
     /// Where to write the table
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+/// A part of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Span,
+    Threads,
+    LongRuns,
+    Training,
 }
 
 /// A row of the table.
@@ -41,34 +53,25 @@ struct Row {
 impl Performance {
     /// Measures and writes.
     pub fn run(&self) -> Result<(), Stop> {
-        let timings = timings()?;
-        let program = program()?;
-        let counts = is_valgrind_there();
-        if !counts {
-            eprintln!("valgrind is not installed: instructions are left out");
-        }
-        let mut rows = Vec::new();
-        for timing in timings {
-            let counted = counts && timing.group == "thousand";
-            let instructions =
-                if counted { Some(instructions(&program, &timing.name)?) } else { None };
-            rows.push(Row { timing, instructions });
-        }
-        let (threads, lengths) = (running::threads()?, running::lengths()?);
-        let training = training::compare(self.pairs)?;
-        let machine = page::Machine {
-            date: jiff::Zoned::now().date().to_string(),
-            cpu: cpu_model(),
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-            rustc: rustc_version()?,
-        };
-        let text = page::page(&machine, &rows)?
-            + &running::section(&threads, &lengths)
-            + &training.section();
         let output = self
             .output
             .clone()
             .unwrap_or_else(|| workspace::root().join("docs").join("performance.md"));
+        let mut text = if self.only.is_some() {
+            std::fs::read_to_string(&output).doing(format!("read {}", output.display()))?
+        } else {
+            page::head(&page::Machine {
+                cpu: cpu_model(),
+                threads: std::thread::available_parallelism().map_or(1, usize::from),
+                rustc: rustc_version()?,
+            })
+        };
+        for &part in <Part as clap::ValueEnum>::value_variants() {
+            if self.only.is_none_or(|only| only == part) {
+                let measured = self.measure(part)?;
+                text = page::with(&text, &measured, &jiff::Zoned::now().date().to_string());
+            }
+        }
         if let Some(folder) = output.parent() {
             std::fs::create_dir_all(folder).doing(format!("create {}", folder.display()))?;
         }
@@ -76,6 +79,31 @@ impl Performance {
         eprintln!("written: {}", output.display());
         Ok(())
     }
+
+    fn measure(&self, part: Part) -> Result<String, Stop> {
+        Ok(match part {
+            Part::Span => page::spans(&rows()?)?,
+            Part::Threads => running::threads_section(&running::threads()?),
+            Part::LongRuns => running::lengths_section(&running::lengths()?),
+            Part::Training => training::compare(self.pairs)?.section(),
+        })
+    }
+}
+
+/// The benchmark's figures, with the instructions of each case.
+fn rows() -> Result<Vec<Row>, Stop> {
+    let timings = timings()?;
+    let program = program()?;
+    let counts = is_valgrind_there();
+    if !counts {
+        eprintln!("valgrind is not installed: instructions are left out");
+    }
+    let row = |timing: Timing| {
+        let counted = counts && timing.group == "thousand";
+        let instructions = if counted { Some(instructions(&program, &timing.name)?) } else { None };
+        Ok(Row { timing, instructions })
+    };
+    timings.into_iter().map(row).collect()
 }
 
 /// Runs the benchmark.

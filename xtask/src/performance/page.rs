@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use super::Row;
 use crate::stop::Stop;
 
-/// Where and when it was measured.
+/// Where it was measured.
 #[derive(Debug)]
 pub(super) struct Machine {
-    pub date: String,
     pub cpu: String,
     pub threads: usize,
     pub rustc: String,
@@ -75,18 +74,30 @@ the first row's count holds only the way to it.
   reads no hardware for it.
 ";
 
-/// The whole page.
-pub(super) fn page(machine: &Machine, rows: &[Row]) -> Result<String, Stop> {
+/// What stands before the parts.
+pub(super) fn head(machine: &Machine) -> String {
+    let Machine { cpu, threads, rustc } = machine;
+    format!("{HEAD}\n{cpu}, {threads} logical processors; {rustc}.\n")
+}
+
+/// The page with this `part`, measured at this `date`, in place of what it said under its heading.
+pub(super) fn with(page: &str, part: &str, date: &str) -> String {
+    let (heading, rest) = part.split_once('\n').unwrap_or((part, ""));
+    let part = format!("\n{heading}\n\nMeasured on {date}.\n{rest}");
+    let Some(begin) = page.find(&format!("\n{heading}\n")) else { return page.to_owned() + &part };
+    let next = page[begin + 1..].find("\n## ").map_or(page.len(), |length| begin + 1 + length);
+    format!("{}{part}{}", &page[..begin], &page[next..])
+}
+
+/// What a span costs.
+pub(super) fn spans(rows: &[Row]) -> Result<String, Stop> {
     let find = |group: &str, name: &str| {
         rows.iter()
             .find(|row| row.timing.group == group && row.timing.name == name)
             .ok_or_else(|| Stop::failed(format!("the benchmark says nothing of {group} {name}")))
     };
     let floor = find("thousand", FLOOR)?.timing.median;
-    let mut text = HEAD.to_owned();
-    let Machine { date, cpu, threads, rustc } = machine;
-    let _ = writeln!(text, "\n{date}; {cpu}, {threads} logical processors; {rustc}.\n");
-    text += "## A span\n\n";
+    let mut text = "## A span\n\n".to_owned();
     text += "| | median | fastest | × two `Instant::now()` | instructions | goal |\n";
     text += "|---|---:|---:|---:|---:|---|\n";
     for (name, what, goal) in &CASES {
@@ -115,7 +126,7 @@ pub(super) fn page(machine: &Machine, rows: &[Row]) -> Result<String, Stop> {
     Ok(text)
 }
 
-const fn verdict(met: bool) -> &'static str {
+pub(super) const fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "not met" }
 }
 
@@ -145,14 +156,9 @@ mod tests {
         rows
     }
 
-    fn machine() -> Machine {
-        let (date, cpu) = ("2026-01-01".to_owned(), "a processor".to_owned());
-        Machine { date, cpu, threads: 2, rustc: "rustc 1.95.0".to_owned() }
-    }
-
     #[test]
     fn a_page_holds_every_case_and_whether_its_goal_is_met() {
-        let text = page(&machine(), &rows()).unwrap();
+        let text = spans(&rows()).unwrap();
         assert!(text.contains(
             "| a span, begin and end | 50.0 ns | 50.0 ns | 1.00 | 7 | ≤ 60 ns: met; ≤ 1.6 ×: met |"
         ));
@@ -164,6 +170,21 @@ mod tests {
     fn a_case_that_was_not_run_is_missed() {
         let mut rows = rows();
         rows.remove(2);
-        assert!(page(&machine(), &rows).is_err());
+        assert!(spans(&rows).is_err());
+    }
+
+    #[test]
+    fn a_part_that_is_measured_again_takes_the_place_of_the_old_one() {
+        let machine =
+            Machine { cpu: "a processor".to_owned(), threads: 2, rustc: "rustc 1.95.0".to_owned() };
+        let first = with(&head(&machine), "## A span\n\none\n\n### Tried\n\nmuch\n", "2026-01-01");
+        let both = with(&first, "## A training\n\ntwo\n", "2026-01-01");
+        assert!(both.ends_with("\n\n## A training\n\nMeasured on 2026-01-01.\n\ntwo\n"), "{both}");
+        let again = with(&both, "## A span\n\nthree\n", "2026-02-02");
+        let begin = "a processor, 2 logical processors; rustc 1.95.0.\n\n## A span\n\nMeasured on 2026-02-02.\n\n\
+                     three\n\n## A training\n";
+        assert!(again.contains(begin), "{again}");
+        assert!(!again.contains("Tried"), "{again}");
+        assert_eq!(with(&again, "## A training\n\ntwo\n", "2026-01-01"), again);
     }
 }

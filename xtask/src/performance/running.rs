@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
 
+use super::page::verdict;
 use crate::bench_models::simulate;
 use crate::stop::{Doing, Stop};
 use crate::workspace;
@@ -110,10 +111,9 @@ pub(super) fn number(text: &str, name: &str) -> Option<f64> {
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The part of the page.
-pub(super) fn section(threads: &[Threads], lengths: &[Length]) -> String {
-    let verdict = |met: bool| if met { "met" } else { "not met" };
-    let mut text = String::from("\n## The meter's threads\n\n");
+/// The part of the page on the meter's threads.
+pub(super) fn threads_section(threads: &[Threads]) -> String {
+    let mut text = String::from("## The meter's threads\n\n");
     text += "Eight simulated boards, each with a counter and a power sensor, and a powercap tree of two packages \
          and two memories, at default rates, two minutes after the start:\n\n";
     text += "| while | of one core | goal | wakes a second |\n|---|---:|---|---:|\n";
@@ -129,7 +129,12 @@ pub(super) fn section(threads: &[Threads], lengths: &[Length]) -> String {
          simulated library does in place of a driver. Most of it is waking: on a virtual machine whose \
          processors sleep, a thread that wakes and does nothing is counted some 60 µs."
     );
-    text += "\n## Long runs\n\n";
+    text
+}
+
+/// The part of the page on long runs.
+pub(super) fn lengths_section(lengths: &[Length]) -> String {
+    let mut text = String::from("## Long runs\n\n");
     text +=
         "| on a scripted clock | peak memory | goal | last tenth of the time over the first |\n";
     text += "|---|---:|---|---:|\n";
@@ -159,7 +164,7 @@ mod tests {
         assert_eq!(median(said, "looked at"), None);
         let length =
             Length { what: "a month", first_tenth_s: 4.0, last_tenth_s: 4.2, peak_mib: 12.34 };
-        let text = section(&threads, &[length]);
+        let text = threads_section(&threads) + &lengths_section(&[length]);
         assert!(text.contains("idle otherwise | 0.25 % | ≤ 0.2 %: not met | 13.4 |"), "{text}");
         assert!(text.contains("as a training does | 0.17 % | ≤ 0.2 %: met | 12.1 |"), "{text}");
         assert!(text.contains("| a month | 12.3 MiB | ≤ 64 MiB: met | 1.05 |"), "{text}");

@@ -81,7 +81,7 @@ impl Training {
         let metered = median(self.pairs.iter().map(|(metered, _)| *metered).collect());
         let unmetered = median(self.pairs.iter().map(|(_, unmetered)| *unmetered).collect());
         format!(
-            "\n## A training\n\nAn epoch of the `tiny` Transformer with a meter, its hooks and its metrics, and \
+            "## A training\n\nAn epoch of the `tiny` Transformer with a meter, its hooks and its metrics, and \
              without, in turn, {} pairs: medians of {metered:.3} s and {unmetered:.3} s. Ratio of the medians \
              {ratio:.4}, 95 % interval {low:.4} to {high:.4} (contains 1 or lies below {MOST}: {met}).\n",
             self.pairs.len(),

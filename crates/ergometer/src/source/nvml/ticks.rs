@@ -75,7 +75,7 @@ const SHORTEST: f64 = 0.006;
 /// No sensor known is updated less often.
 const LONGEST: f64 = 0.15;
 /// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
-const LEISURE: f64 = 0.9;
+const LEISURE: f64 = 0.8;
 /// Share of the period that a read keeps from where an update may be.
 const DISTANCE: f64 = 0.05;
 /// Update moments stray at least so far, for a driver's clock is not this process's.
