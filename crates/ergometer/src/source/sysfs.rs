@@ -4,14 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 use std::{fs, io};
-
-use crate::clock::{self, Timestamp};
-
-/// A kept file is looked after this often. The kernel's own files tell by an error that they are gone; a
-/// file elsewhere can be read on.
-const LOOKED_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads a number without allocating.
 pub(super) fn number<T: FromStr>(file: &Path) -> io::Result<T> {
@@ -23,8 +16,7 @@ pub(super) fn number<T: FromStr>(file: &Path) -> io::Result<T> {
 #[derive(Debug)]
 pub(super) struct Kept {
     pub path: PathBuf,
-    /// The file, and when it was there for sure.
-    open: Option<(File, Timestamp)>,
+    open: Option<File>,
 }
 
 impl Kept {
@@ -35,19 +27,16 @@ impl Kept {
     /// Reads the number. A file that is gone, or cannot be read, is looked for again: devices go and come back
     /// (hotplug, driver reload).
     pub(super) fn number<T: FromStr>(&mut self) -> io::Result<T> {
-        let now = clock::now();
-        if let Some((file, seen)) = self.open.take() {
-            let known = now.since(seen) < LOOKED_AFTER;
-            if (known || file.metadata().is_ok_and(|metadata| metadata.nlink() > 0))
-                && let Ok(number) = parsed(&file)
-            {
-                self.open = Some((file, if known { seen } else { now }));
-                return Ok(number);
-            }
+        if let Some(file) = self.open.take()
+            && file.metadata().is_ok_and(|metadata| metadata.nlink() > 0)
+            && let Ok(number) = parsed(&file)
+        {
+            self.open = Some(file);
+            return Ok(number);
         }
         let file = File::open(&self.path)?;
         let number = parsed(&file)?;
-        self.open = Some((file, now));
+        self.open = Some(file);
         Ok(number)
     }
 }
