@@ -14,7 +14,7 @@ use crate::clock::{self, Timestamp};
 use crate::source::{Domain, Due, PowerSource, Reading, Request};
 
 /// Mean time between two reads of a source that names no time of its own.
-const INTERVAL: Duration = Duration::from_millis(125);
+const INTERVAL: Duration = Duration::from_millis(110);
 /// It is read sooner, but not before this, where another source is read anyway.
 const SOONEST: Duration = Duration::from_millis(60);
 /// No source is left unread for longer, whatever it asks for: a counter of a package may wrap within

@@ -190,7 +190,7 @@ pub trait PowerSource: Send {
     /// the readings of one domain and one kind come in the order of their time.
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>);
 
-    /// When it wants to be read next; by default every 100 to 150 ms, unevenly.
+    /// When it wants to be read next; by default every 90 to 130 ms, unevenly.
     fn next_read(&self) -> Option<Due> {
         None
     }
