@@ -36,7 +36,7 @@ pub struct BenchModels {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Model::Transformer, Model::Elmo])]
     models: Vec<Model>,
 
-    /// Size of the models; `base` and `big` are the paper's
+    /// Size of the models; from `base` on they are the papers' own
     #[arg(long, value_enum, default_value_t = Size::Tiny)]
     size: Size,
 
@@ -72,7 +72,7 @@ pub struct BenchModels {
     #[arg(long, value_name = "LANGUAGE", default_value = "de", requires = "parallel")]
     target: String,
 
-    /// Text for the model elmo, one sentence or paragraph a line
+    /// Text for the models elmo, bert and gpt2: a sentence a line; for bert a blank line ends a document
     #[arg(long, value_name = "FILE", num_args = 1..)]
     text: Vec<PathBuf>,
 
@@ -114,6 +114,10 @@ pub enum Model {
     Transformer,
     /// Bidirectional language model over characters
     Elmo,
+    /// Masked language model, and whether a sentence follows another
+    Bert,
+    /// Decoder-only language model
+    Gpt2,
 }
 
 /// A size that the example packages know.
@@ -124,12 +128,20 @@ pub enum Size {
     Smoke,
     /// A minute or two on two cores
     Tiny,
+    /// Between tiny and small (BERT)
+    Mini,
     /// An hour or so on two cores
     Small,
     /// The paper's base model
     Base,
-    /// The paper's big model
+    /// The paper's big model (Transformer)
     Big,
+    /// A published model: of GPT-2 above `base`, of BERT below it
+    Medium,
+    /// A larger published model (GPT-2, BERT)
+    Large,
+    /// The largest published model (GPT-2)
+    Xl,
 }
 
 /// A backend of Burn; all but `flex` are cargo features of the example packages.
@@ -271,7 +283,7 @@ impl BenchModels {
                     option("target", (&self.target).into());
                 }
             }
-            Model::Elmo => {
+            Model::Elmo | Model::Bert | Model::Gpt2 => {
                 for file in &self.text {
                     option("text", file.into());
                 }

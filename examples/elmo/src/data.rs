@@ -2,8 +2,6 @@
 
 mod alphabet;
 mod batches;
-mod grammar;
-mod lexicon;
 mod text;
 mod vocabulary;
 
@@ -13,8 +11,9 @@ pub use batches::{Batch, Batches};
 pub use text::{TextError, held_out, tokenise};
 pub use vocabulary::Corpus;
 
-/// A sentence as words and punctuation.
-pub type Sentence = Vec<String>;
+use harness::english::{self, Sentence};
+
+use harness::english::{self, Sentence};
 
 /// Training and held-out sentences.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,5 +26,6 @@ pub struct Split {
 
 /// `train` + `valid` generated sentences of English; no sentence is in both parts.
 pub fn generated(seed: u64, train: usize, valid: usize) -> Split {
-    grammar::split(seed, train, valid)
+    let (train, valid) = english::sentences(seed, train, valid);
+    Split { train, valid }
 }

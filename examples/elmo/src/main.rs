@@ -46,8 +46,9 @@ fn run(args: &Args) -> Result<(), Failure> {
     if args.train.probe {
         return harness::probe(&args.train);
     }
-    let options = Options::of(args.train.size);
-    let plan = Plan::of(args.train.size).with(args.train.epochs, args.steps);
+    let size = args.train.size.of("elmo", training::SIZES)?;
+    let options = Options::of(size);
+    let plan = Plan::of(size).with(args.train.epochs, args.steps);
     let (split, name) = read(args, &plan)?;
     let corpus = Corpus::new(&split, plan.vocabulary, options.word_length);
     plan.check(&corpus).map_err(Failure::usage)?;

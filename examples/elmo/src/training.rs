@@ -9,24 +9,24 @@
 //! ```
 
 mod adagrad;
-mod clip;
 mod plan;
-mod shown;
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ergometer::{Meter, track_energy};
-use harness::{Failure, Losses, TrainArgs};
+use harness::{Failure, Losses, Passes, Split, TrainArgs, clip_by_global_norm};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::data::{Batch, Batches, Corpus};
 use crate::model::{Elmo, Hidden, LogUniform, Memory};
-use shown::{Part, Shown};
 
-pub use plan::Plan;
+pub use plan::{Plan, SIZES};
+
+/// Largest norm of all gradients together, as in the authors' program.
+const LARGEST_NORM: f64 = 10.0;
 
 /// Steps between two looks at the loss; a look waits for the device.
 const LOOK: usize = 10;
@@ -48,7 +48,7 @@ pub struct Trainer<'a> {
     optimizer: ModuleOptimizer,
     sampler: LogUniform,
     rng: StdRng,
-    shown: Shown,
+    passes: Passes,
 }
 
 impl<'a> Trainer<'a> {
@@ -61,7 +61,7 @@ impl<'a> Trainer<'a> {
             optimizer: adagrad::optimizer(),
             sampler: LogUniform::new(corpus.vocabulary()),
             rng: StdRng::seed_from_u64(args.seed),
-            shown: Shown::new(args.quiet),
+            passes: Passes::new(args.quiet),
         }
     }
 
@@ -86,13 +86,13 @@ pub fn train(mut trainer: Trainer<'_>, mut model: Elmo) -> Result<Trained, Failu
     #[track_energy(phase = "baseline")]
     let untrained = trainer.baseline(&model.valid())?;
     let epochs = trainer.plan.epochs;
-    trainer.shown.start(epochs);
+    trainer.passes.start(epochs);
     for epoch in 1..=epochs {
         model = trainer.train_epoch(model)?;
         trainer.validate(&model.valid())?;
-        trainer.shown.epoch(epoch);
+        trainer.passes.epoch(epoch);
     }
-    Ok(Trained { untrained, losses: trainer.shown.end() })
+    Ok(Trained { untrained, losses: trainer.passes.end() })
 }
 
 impl<'a> Trainer<'a> {
@@ -106,7 +106,7 @@ impl<'a> Trainer<'a> {
             .plan
             .batches(self.corpus, order.iter().copied(), self.plan.steps)
             .map_err(Failure::usage)?;
-        self.shown.pass(Part::Train, batches.len());
+        self.passes.pass(Split::Train, batches.len());
         let steps = batches.len();
         let mut memory = model.start(batches.lanes(), &device);
         let mut total = Tensor::<1>::zeros([1], &self.device);
@@ -125,15 +125,15 @@ impl<'a> Trainer<'a> {
             #[track_energy(phase = "optimizer")]
             {
                 let gradients = GradientsParams::from_grads(gradients, &model);
-                let gradients = clip::by_global_norm(gradients, &model, clip::LARGEST_NORM);
+                let gradients = clip_by_global_norm(gradients, &model, LARGEST_NORM);
                 model = self.optimizer.step(adagrad::LEARNING_RATE, model, gradients);
             }
             total = total + loss.inner();
             if step % LOOK == 0 || step == steps {
-                self.shown.step(step, total.clone().into_scalar::<f64>() / step as f64);
+                self.passes.step(step, total.clone().into_scalar::<f64>() / step as f64);
             }
         }
-        self.shown.passed(total.into_scalar::<f64>() / steps as f64);
+        self.passes.passed(total.into_scalar::<f64>() / steps as f64);
         Ok(model)
     }
 
@@ -164,16 +164,16 @@ impl<'a> Trainer<'a> {
     fn validate(&mut self, model: &Elmo) -> Result<(), Failure> {
         let batches = self.held_out()?;
         let steps = batches.len();
-        self.shown.pass(Part::Valid, steps);
+        self.passes.pass(Split::Valid, steps);
         let mut memory = model.start(batches.lanes(), &self.device);
         let mut total = 0.0;
         #[track_energy(step, name = "valid", items = batch.tokens(), unit = "tokens")]
         for (step, batch) in (1..).zip(batches) {
             let (loss, next) = self.full_loss(model, &batch, memory);
             (total, memory) = (total + loss, next);
-            self.shown.step(step, total / step as f64);
+            self.passes.step(step, total / step as f64);
         }
-        self.shown.passed(total / steps as f64);
+        self.passes.passed(total / steps as f64);
         Ok(())
     }
 

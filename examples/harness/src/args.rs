@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::Failure;
+
 /// How large a model is trained, and for how long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Size {
@@ -13,12 +15,20 @@ pub enum Size {
     /// About two minutes on two cores.
     #[default]
     Tiny,
+    /// Between the two: BERT has it.
+    Mini,
     /// Tens of minutes on two cores, or minutes on a GPU.
     Small,
     /// The paper's model.
     Base,
-    /// The paper's larger model, where it has one.
+    /// The paper's larger model: the Transformer has one.
     Big,
+    /// A published model between others: of GPT-2 above `base`, of BERT below it.
+    Medium,
+    /// A larger published model: GPT-2 and BERT have one.
+    Large,
+    /// The largest published model: GPT-2 has one.
+    Xl,
 }
 
 impl Size {
@@ -28,10 +38,26 @@ impl Size {
         match self {
             Self::Smoke => "smoke",
             Self::Tiny => "tiny",
+            Self::Mini => "mini",
             Self::Small => "small",
             Self::Base => "base",
             Self::Big => "big",
+            Self::Medium => "medium",
+            Self::Large => "large",
+            Self::Xl => "xl",
         }
+    }
+
+    /// This size, if `model` has it.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with the sizes that `model` has.
+    pub fn of(self, model: &str, sizes: &[Self]) -> Result<Self, Failure> {
+        if sizes.contains(&self) {
+            return Ok(self);
+        }
+        let has = sizes.iter().map(|size| size.as_str()).collect::<Vec<_>>().join(", ");
+        Err(Failure::usage(format!("{model} has no size '{self}'; it has {has}")))
     }
 }
 

@@ -27,17 +27,24 @@
 
 mod args;
 mod artifacts;
+mod clip;
 pub mod corpus;
 mod device;
+pub mod english;
 mod failure;
+mod initial;
 mod loss;
 mod metering;
+mod passes;
 mod progress;
 
 pub use args::{Size, TrainArgs};
 pub use artifacts::Artifacts;
+pub use clip::clip_by_global_norm;
 pub use device::{accelerators, describe, device};
 pub use failure::{Failure, run};
+pub use initial::truncated_normal;
 pub use loss::{TokenLoss, TokenLossMetric};
 pub use metering::{Quality, Summary, finish, meter, probe};
+pub use passes::{Passes, Split};
 pub use progress::{Curve, Losses, Progress};

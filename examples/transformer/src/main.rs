@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         if args.train.probe {
             return harness::probe(&args.train);
         }
+        args.train.size.of("transformer", training::SIZES)?;
         let corpus = match &args.parallel {
             Some(prefix) => data::Corpus::parallel(prefix, &args.source, &args.target)?,
             None => data::Corpus::numbers(args.train.size, args.train.seed),

@@ -18,6 +18,7 @@ use harness::{Artifacts, Failure, Progress, Quality, Summary, TokenLossMetric, T
 
 use self::exact::ExactMatch;
 use self::recipe::Recipe;
+pub use self::recipe::SIZES;
 use crate::data::{Corpus, Example, TokenBatches, Vocabulary};
 use crate::model::Transformer;
 

@@ -37,6 +37,8 @@ impl PaperRow {
             (Model::Transformer, Size::Big) => ("Transformer big", "P100x8"),
             (Model::Transformer, _) => ("Transformer base", "P100x8"),
             (Model::Elmo, _) => ("ELMo", "P100x3"),
+            (Model::Bert, _) => ("BERT base", "V100x64"),
+            (Model::Gpt2, _) => ("GPT-2", "TPUv3x32"),
         };
         strubell::table3(name, hardware).map(Self::from)
     }
@@ -71,5 +73,7 @@ mod tests {
         assert_eq!((big.watts, big.hours), (Some(1515.43), 84.0));
         let elmo = PaperRow::for_model(Model::Elmo, Size::Big).unwrap();
         assert_eq!((elmo.hardware.as_str(), elmo.facility_kwh), ("P100x3", Some(275.0)));
+        let gpt2 = PaperRow::for_model(Model::Gpt2, Size::Tiny).unwrap();
+        assert_eq!((gpt2.hours, gpt2.facility_kwh), (168.0, None), "no power is printed for it");
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{Sentence, Split};
+use harness::english::Sentence;
+
+use super::Split;
 
 /// Share of the lines that are held out, from the end of the text.
 const HELD_OUT: f64 = 0.05;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::alphabet::{Alphabet, BEGIN, END};
-use super::{Sentence, Split};
+use harness::english::Sentence;
+
+use super::Split;
 
 /// Target of a word outside the vocabulary; the model still reads its characters.
 const UNKNOWN: i32 = 2;

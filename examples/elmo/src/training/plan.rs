@@ -5,6 +5,9 @@ use harness::Size;
 use crate::data::{Batches, Corpus, TextError};
 use crate::model::Options;
 
+/// The sizes this model has; the paper trained one, which is both `base` and `big`.
+pub const SIZES: &[Size] = &[Size::Smoke, Size::Tiny, Size::Small, Size::Base, Size::Big];
+
 /// Everything about a training that is not the model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -27,19 +30,19 @@ pub struct Plan {
 }
 
 impl Options {
-    /// The model of a size. The paper trained one, which is both `base` and `big`.
+    /// The model of one of [`SIZES`].
     pub fn of(size: Size) -> Self {
         match size {
             Size::Smoke => Self::smoke(),
             Size::Tiny => Self::tiny(),
             Size::Small => Self::small(),
-            Size::Base | Size::Big => Self::paper(),
+            _ => Self::paper(),
         }
     }
 }
 
 impl Plan {
-    /// The plan of a size; that of `base` and `big` is the paper's.
+    /// The plan of one of [`SIZES`]; that of `base` and `big` is the paper's.
     pub fn of(size: Size) -> Self {
         match size {
             Size::Smoke => Self {
@@ -72,7 +75,7 @@ impl Plan {
                 evaluations: 50,
                 sentences: (100_000, 6000),
             },
-            Size::Base | Size::Big => Self {
+            _ => Self {
                 batch: 128,
                 unroll: 20,
                 negatives: 8192,

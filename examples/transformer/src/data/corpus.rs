@@ -43,7 +43,7 @@ impl Corpus {
         let (train, valid, digits) = match size {
             Size::Smoke => (200, 16, 3),
             Size::Tiny => (20_000, 400, 6),
-            Size::Small | Size::Base | Size::Big => (100_000, 1000, 6),
+            _ => (100_000, 1000, 6),
         };
         let mut rng = StdRng::seed_from_u64(seed);
         let mut drawn = HashSet::new();

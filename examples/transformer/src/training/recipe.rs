@@ -4,6 +4,9 @@ use harness::Size;
 
 use crate::model::ModelConfig;
 
+/// The sizes this model has.
+pub const SIZES: &[Size] = &[Size::Smoke, Size::Tiny, Size::Small, Size::Base, Size::Big];
+
 /// Everything that a size decides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recipe {
@@ -24,7 +27,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// The recipe of a size; `exact` says that the corpus is the built-in one, whose few words need
+    /// The recipe of one of [`SIZES`]; `exact` says that the corpus is the built-in one, whose few words need
     /// few tokens.
     pub fn new(size: Size, exact: bool) -> Self {
         let (batch_tokens, accumulation, epochs, steps, warmup, rate) = match size {
@@ -34,7 +37,7 @@ impl Recipe {
             // 25,000 tokens a side and an update, as eight parts: the paper had eight GPUs.
             // 100,000 updates of base and 300,000 of big.
             Size::Base => (3125, Some(8), 40, Some(20_000), 4000, 1.0),
-            Size::Big => (3125, Some(8), 120, Some(20_000), 4000, 1.0),
+            _ => (3125, Some(8), 120, Some(20_000), 4000, 1.0),
         };
         Self { model: model(size, exact), batch_tokens, accumulation, epochs, steps, warmup, rate }
     }
@@ -46,7 +49,7 @@ const fn model(size: Size, exact: bool) -> ModelConfig {
         Size::Tiny => (128, 512, 4, 2, 0.0, 4000, 96),
         Size::Small => (256, 1024, 4, 3, 0.1, 8000, 128),
         Size::Base => (512, 2048, 8, 6, 0.1, 37_000, 256),
-        Size::Big => (1024, 4096, 16, 6, 0.3, 37_000, 256),
+        _ => (1024, 4096, 16, 6, 0.3, 37_000, 256),
     };
     let vocabulary = if exact && vocabulary > 400 { 400 } else { vocabulary };
     ModelConfig { vocabulary, d_model, d_ff, heads, layers, dropout, longest }

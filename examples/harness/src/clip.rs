@@ -7,9 +7,6 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// Largest norm of all gradients together.
-pub const LARGEST_NORM: f64 = 10.0;
-
 struct SquaredNorm<'a> {
     gradients: &'a GradientsParams,
     sum: Option<Tensor<1>>,
@@ -41,7 +38,8 @@ impl ModuleVisitor for Scale<'_> {
 }
 
 /// Shortens `gradients` of `module` to `largest` where they are longer.
-pub fn by_global_norm<M: Module>(
+#[must_use]
+pub fn clip_by_global_norm<M: Module>(
     mut gradients: GradientsParams,
     module: &M,
     largest: f64,
@@ -73,7 +71,7 @@ mod tests {
             let value = |values: [f32; 2]| Tensor::<1>::from_floats(values, &device) * scale;
             gradients.register(weight, value([3.0, 0.0]).unsqueeze::<2>());
             gradients.register(bias, value([0.0, 4.0]));
-            let mut gradients = by_global_norm(gradients, &module, largest);
+            let mut gradients = clip_by_global_norm(gradients, &module, largest);
             let weight = gradients.remove::<2>(weight).expect("kept").into_data();
             let bias = gradients.remove::<1>(bias).expect("kept").into_data();
             weight.iter::<f32>().chain(bias.iter::<f32>()).collect::<Vec<_>>()

@@ -1,5 +1,4 @@
-//! Progress and losses of a hand-written loop, told to the renderer that Burn's learner would
-//! tell them to.
+//! Progress and losses of a hand-written loop, passed to the renderer that Burn's learner would use.
 
 use std::sync::Arc;
 
@@ -9,25 +8,26 @@ use burn::train::metric::{
     SerializedEntry,
 };
 use burn::train::renderer::{MetricState, MetricsRenderer as _, MetricsRendererTraining as _};
-use harness::{Losses, Progress, TokenLossMetric};
 
-/// What is shown of a training.
-pub struct Shown {
+use crate::{Losses, Progress, TokenLossMetric};
+
+/// The passes over training and held-out data of a hand-written loop, as a progress bar and a line each.
+pub struct Passes {
     progress: Progress,
     loss: MetricId,
-    split: Part,
+    split: Split,
 }
 
 /// Which part of the corpus a pass goes over.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
     /// The part to learn from.
     Train,
     /// The part held out.
     Valid,
 }
 
-impl Shown {
+impl Passes {
     /// Shows nothing where `quiet`, and only remembers.
     pub fn new(quiet: bool) -> Self {
         let mut progress = Progress::new(quiet);
@@ -42,7 +42,7 @@ impl Shown {
                 higher_is_better: false,
             }),
         });
-        Self { progress, loss, split: Part::Train }
+        Self { progress, loss, split: Split::Train }
     }
 
     /// The training begins.
@@ -51,21 +51,21 @@ impl Shown {
     }
 
     /// A pass of `steps` begins.
-    pub fn pass(&mut self, part: Part, steps: usize) {
-        self.split = part;
-        let name = if part == Part::Train { "train" } else { "valid" };
+    pub fn pass(&mut self, split: Split, steps: usize) {
+        self.split = split;
+        let name = if split == Split::Train { "train" } else { "valid" };
         self.progress.start_split(name, steps);
     }
 
     /// `steps` are done, with this mean loss.
     pub fn step(&mut self, steps: usize, loss: f64) {
-        self.tell(NumericEntry::Value(loss));
+        self.show(NumericEntry::Value(loss));
         self.progress.update_split(steps);
     }
 
     /// The pass is over, with this mean loss.
     pub fn passed(&mut self, loss: f64) {
-        self.tell(NumericEntry::Final(loss));
+        self.show(NumericEntry::Final(loss));
         self.progress.end_split();
     }
 
@@ -80,13 +80,13 @@ impl Shown {
         self.progress.losses()
     }
 
-    fn tell(&mut self, loss: NumericEntry) {
+    fn show(&mut self, loss: NumericEntry) {
         let text = loss.current().to_string();
         let entry = SerializedEntry { formatted: text.clone(), serialized: text };
         let state = MetricState::Numeric(MetricEntry::new(self.loss.clone(), entry), Some(loss));
         match self.split {
-            Part::Train => self.progress.update_train(state),
-            Part::Valid => self.progress.update_valid(state),
+            Split::Train => self.progress.update_train(state),
+            Split::Valid => self.progress.update_valid(state),
         }
     }
 }

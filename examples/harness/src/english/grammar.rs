@@ -10,15 +10,15 @@ use std::collections::HashSet;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::Sentence;
 use super::lexicon::{
     FUTURE, MANNERS, MEN, NUMBERS, PAST, PREPOSITIONS, PRESENT, QUALITIES, REASONS, THEMES, Theme,
     WOMEN,
 };
-use super::{Sentence, Split};
 
-/// `train` + `valid` sentences; a sentence of one part is not in the other.
-pub fn split(seed: u64, train: usize, valid: usize) -> Split {
-    let mut writer = Writer { rng: StdRng::seed_from_u64(seed), words: Vec::new() };
+/// `train` and `valid` sentences; a sentence of one part is not in the other.
+pub fn sentences(seed: u64, train: usize, valid: usize) -> (Vec<Sentence>, Vec<Sentence>) {
+    let mut writer = Writer::new(seed);
     let train: Vec<Sentence> = (0..train).map(|_| writer.sentence()).collect();
     let known: HashSet<&Sentence> = train.iter().collect();
     let mut held = Vec::with_capacity(valid);
@@ -28,8 +28,24 @@ pub fn split(seed: u64, train: usize, valid: usize) -> Split {
             held.push(sentence);
         }
     }
-    Split { train, valid: held }
+    (train, held)
 }
+
+/// Documents of `SENTENCES` sentences, all of one theme, so that a sentence says something about the
+/// next one.
+pub fn documents(seed: u64, count: usize) -> Vec<Vec<Sentence>> {
+    let mut writer = Writer::new(seed);
+    let document = |_| {
+        // Every theme equally often: which one it is, is what the next sentence is known by.
+        let theme = &THEMES[writer.rng.random_range(0..THEMES.len())];
+        let sentences = writer.rng.random_range(SENTENCES);
+        (0..sentences).map(|_| writer.sentence_on(theme)).collect()
+    };
+    (0..count).map(document).collect()
+}
+
+/// Sentences of a document.
+const SENTENCES: std::ops::Range<usize> = 8..25;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tense {
@@ -77,8 +93,16 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(seed: u64) -> Self {
+        Self { rng: StdRng::seed_from_u64(seed), words: Vec::new() }
+    }
+
     fn sentence(&mut self) -> Sentence {
         let theme = &THEMES[self.rank(THEMES.len())];
+        self.sentence_on(theme)
+    }
+
+    fn sentence_on(&mut self, theme: &Theme) -> Sentence {
         match self.rng.random_range(0..10) {
             0 => self.question(theme),
             1 => self.description(theme),
@@ -376,25 +400,26 @@ mod tests {
 
     #[test]
     fn the_seed_decides_the_sentences_and_the_parts_are_disjoint() {
-        let parts = split(5, 3000, 300);
-        assert_eq!(parts, split(5, 3000, 300));
-        assert_ne!(parts, split(6, 3000, 300));
-        assert_eq!((parts.train.len(), parts.valid.len()), (3000, 300));
-        assert!(parts.valid.iter().all(|sentence| !parts.train.contains(sentence)));
+        let parts = sentences(5, 3000, 300);
+        assert_eq!(parts, sentences(5, 3000, 300));
+        assert_ne!(parts, sentences(6, 3000, 300));
+        let (train, valid) = parts;
+        assert_eq!((train.len(), valid.len()), (3000, 300));
+        assert!(valid.iter().all(|sentence| !train.contains(sentence)));
     }
 
     #[test]
     fn the_vocabulary_is_of_a_learnable_size_and_mostly_seen_in_training() {
-        let parts = split(1, 8000, 400);
-        let known: HashSet<&String> = parts.train.iter().flatten().collect();
+        let (train, valid) = sentences(1, 8000, 400);
+        let known: HashSet<&String> = train.iter().flatten().collect();
         assert!((600..2000).contains(&known.len()), "{} words", known.len());
-        let unseen = parts.valid.iter().flatten().filter(|word| !known.contains(word)).count();
+        let unseen = valid.iter().flatten().filter(|word| !known.contains(word)).count();
         assert!(unseen < 10, "{unseen} words of the held-out part were never seen");
     }
 
     #[test]
     fn subject_and_verb_agree() {
-        for sentence in &split(2, 4000, 0).train {
+        for sentence in &sentences(2, 4000, 0).0 {
             for pair in sentence.windows(2) {
                 let pair = (pair[0].as_str(), pair[1].as_str());
                 assert!(
@@ -406,6 +431,25 @@ mod tests {
             }
             assert!([".", "?"].contains(&sentence.last().expect("no empty sentence").as_str()));
         }
+    }
+
+    #[test]
+    fn a_document_keeps_to_its_theme() {
+        let documents = documents(3, 40);
+        assert_eq!(documents, super::documents(3, 40));
+        let people = |sentence: &Sentence| {
+            let of =
+                |theme: &Theme| sentence.iter().any(|word| theme.people.contains(&word.as_str()));
+            THEMES.iter().position(of)
+        };
+        let mut named = 0;
+        for document in &documents {
+            assert!(SENTENCES.contains(&document.len()));
+            let themes: HashSet<usize> = document.iter().filter_map(people).collect();
+            assert!(themes.len() <= 1, "{themes:?}");
+            named += themes.len();
+        }
+        assert!(named > 30, "only {named} documents name people of a theme");
     }
 
     #[test]
