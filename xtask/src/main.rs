@@ -7,6 +7,7 @@ mod accuracy;
 mod artifacts;
 mod bench_models;
 mod ci;
+mod paper;
 mod performance;
 mod stop;
 mod test;
@@ -28,6 +29,7 @@ struct Cli {
 enum Task {
     BenchModels(Box<bench_models::BenchModels>),
     Accuracy(accuracy::Accuracy),
+    Paper(paper::Paper),
     Performance(performance::Performance),
     Test(test::Test),
     Ci(ci::Ci),
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::BenchModels(task) => task.run(),
         Task::Accuracy(task) => task.run(),
+        Task::Paper(task) => task.run(),
         Task::Performance(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Ci(task) => task.run(),
