@@ -28,7 +28,7 @@ use std::time::Duration;
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
-pub use live::{Live, LiveDomain, LiveSteps};
+pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
@@ -166,6 +166,9 @@ impl Meter {
 
     /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when
     /// the run has drawn it. It should be quick; to stop a training, set a flag.
+    ///
+    /// A run that was [resumed](MeterBuilder::resume) has one budget with all parts before its
+    /// interruptions. Of parts in which nothing could be read nothing is counted, and the record says so.
     ///
     /// What was not read yet is taken to go on at the last second's power, so that the call comes at the
     /// moment, and not a sensor's delay later. The record says that a budget was spent.

@@ -15,6 +15,7 @@ use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::Head;
+use crate::run::earlier::Earlier;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource};
@@ -124,6 +125,7 @@ impl Sampler {
             match command {
                 Ok(Command::Start(run)) => {
                     self.pins.push(run.start);
+                    self.limits.resume(Earlier::of(&run.earlier).energy);
                     self.run = Some(run);
                     continue;
                 }
