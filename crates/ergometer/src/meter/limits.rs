@@ -133,8 +133,7 @@ impl Limits {
             let to = limit.end.unwrap_or(now);
             let read = settled.min(to).max(start);
             let earlier = limit.earlier;
-            let joules =
-                earlier.get() + drawn(start, read) + power * to.since(read).as_secs_f64();
+            let joules = earlier.get() + drawn(start, read) + power * to.since(read).as_secs_f64();
             let left = limit.energy.get() - joules;
             if left > 0.0 {
                 if power > 0.0 && limit.end.is_none() {
@@ -149,12 +148,14 @@ impl Limits {
             if *times <= TOLD {
                 let (budget, seconds) = (limit.budget, to.since(start).as_secs_f64());
                 let joules = Joules::new(joules);
-                let mut line = format!(
-                    "the budget of {budget} of '{name}' is spent: {joules} in {seconds:.3} s"
+                let before = if earlier > Joules::ZERO {
+                    format!(" since it was resumed, {earlier} of it before")
+                } else {
+                    String::new()
+                };
+                let line = format!(
+                    "the budget of {budget} of '{name}' is spent: {joules} in {seconds:.3} s{before}"
                 );
-                if earlier > Joules::ZERO {
-                    line += &format!(" and before the run was resumed, {earlier} of it");
-                }
                 // An output that is closed is no error of the program's.
                 let _ = writeln!(io::stderr(), "ergometer: {line}");
                 warnings.push(line);
