@@ -61,13 +61,12 @@ use std::time::Duration;
 pub use prometheus::Listen;
 pub(crate) use settings::Settings;
 
-use crate::clock::{self, Timestamp};
 use crate::meter::{Live, LiveDomain, Screen};
 use crate::run::assemble::Head;
 use crate::source::{Availability, Domain};
 
 /// How long the end of a run waits for what is exported to arrive.
-const LAST_EXPORT: Duration = Duration::from_secs(2);
+pub(crate) const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// What the figures are of.
 pub(crate) struct Subject {
@@ -152,11 +151,6 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// By when what is sent at the end of a run that ends now has to have arrived.
-    pub(crate) fn deadline() -> Timestamp {
-        clock::now().after(LAST_EXPORT)
-    }
-
     /// Whether anything is sent at the end.
     #[cfg_attr(not(feature = "otlp"), expect(clippy::unused_self, reason = "only OTLP sends"))]
     pub(crate) fn sends(&self) -> bool {
@@ -166,15 +160,15 @@ impl Exporters {
         false
     }
 
-    /// Sends the last figures, until `deadline` at most, and gives what went wrong meanwhile, one line a
-    /// kind. Prometheus' address goes on to show them until this is dropped.
-    pub(crate) fn finish(&self, deadline: Timestamp) -> Vec<String> {
+    /// Sends the last figures, for `limit` at most, and gives what went wrong meanwhile, one line a kind.
+    /// Prometheus' address goes on to show them until this is dropped.
+    pub(crate) fn finish(&self, limit: Duration) -> Vec<String> {
         let mut warnings = Vec::new();
         #[cfg(feature = "otlp")]
-        warnings.extend(self.otlp.iter().flat_map(|otlp| otlp.finish(deadline)));
+        warnings.extend(self.otlp.iter().flat_map(|otlp| otlp.finish(limit)));
         #[cfg(feature = "prometheus")]
         warnings.extend(self.prometheus.iter().filter_map(prometheus::Endpoint::warning));
-        let _ = deadline;
+        let _ = limit;
         warnings
     }
 

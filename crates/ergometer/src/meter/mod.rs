@@ -35,8 +35,9 @@ pub(crate) use watch::Watch;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
+use crate::deadline::Deadline;
 #[cfg(feature = "_export")]
-use crate::export::Exporters;
+use crate::export::{Exporters, LAST_EXPORT};
 use crate::footprint::Site;
 use crate::forecast::Plan;
 use crate::run::Record;
@@ -270,9 +271,9 @@ impl Meter {
         let (reply, books) = mpsc::channel();
         self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
         #[cfg_attr(not(feature = "_export"), expect(unused_mut, reason = "adds warnings"))]
-        let mut ended = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        let mut ended = Deadline::after(FINISH_TIMEOUT).recv(&books).map_err(|_| silent())?;
         #[cfg(feature = "_export")]
-        ended.warnings.extend(self.inner.exporters.finish(Exporters::deadline()));
+        ended.warnings.extend(self.inner.exporters.finish(LAST_EXPORT));
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
@@ -309,12 +310,11 @@ impl Inner {
     fn send_the_last(&self) {
         let given_up = !self.finished.load(Ordering::Acquire);
         if given_up && self.exporters.sends() && self.process == std::process::id() {
-            let deadline = Exporters::deadline();
             let (reply, books) = mpsc::channel();
             let _ = self.commands.send(Command::Finish(clock::now(), reply));
             // Half of the time for the last readings, the other half for the collector.
-            let _ = books.recv_timeout(deadline.since(clock::now()) / 2);
-            self.exporters.finish(deadline);
+            let _ = Deadline::after(LAST_EXPORT / 2).recv(&books);
+            self.exporters.finish(LAST_EXPORT / 2);
         }
     }
 }
