@@ -28,15 +28,16 @@ use std::time::Duration;
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
-pub use live::{Live, LiveDomain, LiveSteps};
+pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
+use crate::deadline::Deadline;
 #[cfg(feature = "_export")]
-use crate::export::Exporters;
+use crate::export::{Exporters, LAST_EXPORT};
 use crate::footprint::Site;
 use crate::forecast::Plan;
 use crate::run::Record;
@@ -169,6 +170,9 @@ impl Meter {
     /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when
     /// the run has drawn it. It should be quick; to stop a training, set a flag.
     ///
+    /// A run that was [resumed](MeterBuilder::resume) has one budget with all parts before its
+    /// interruptions. Of parts in which nothing could be read nothing is counted, and the record says so.
+    ///
     /// What was not read yet is taken to go on at the last second's power, so that the call comes at the
     /// moment, and not a sensor's delay later. The record says that a budget was spent.
     ///
@@ -269,9 +273,9 @@ impl Meter {
         let (reply, books) = mpsc::channel();
         self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
         #[cfg_attr(not(feature = "_export"), expect(unused_mut, reason = "adds warnings"))]
-        let mut ended = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        let mut ended = Deadline::after(FINISH_TIMEOUT).recv(&books).map_err(|_| silent())?;
         #[cfg(feature = "_export")]
-        ended.warnings.extend(self.inner.exporters.finish(Exporters::deadline()));
+        ended.warnings.extend(self.inner.exporters.finish(LAST_EXPORT));
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
@@ -308,12 +312,11 @@ impl Inner {
     fn send_the_last(&self) {
         let given_up = !self.finished.load(Ordering::Acquire);
         if given_up && self.exporters.sends() && self.process == std::process::id() {
-            let deadline = Exporters::deadline();
             let (reply, books) = mpsc::channel();
             let _ = self.commands.send(Command::Finish(clock::now(), reply));
             // Half of the time for the last readings, the other half for the collector.
-            let _ = books.recv_timeout(deadline.since(clock::now()) / 2);
-            self.exporters.finish(deadline);
+            let _ = Deadline::after(LAST_EXPORT / 2).recv(&books);
+            self.exporters.finish(LAST_EXPORT / 2);
         }
     }
 }
