@@ -8,7 +8,7 @@ use harness::{Failure, english};
 
 pub use batch::Batch;
 pub use instances::{Instances, Shape};
-pub use vocabulary::{MASK, PAD, Vocabulary};
+pub use vocabulary::{PAD, Vocabulary};
 
 /// Share of the documents that are held out where no file is.
 const HELD_OUT: f64 = 0.05;

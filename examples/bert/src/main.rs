@@ -60,7 +60,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 
     let model = Bert::new(&recipe.options, &device.clone().autodiff());
     let parameters = model.num_params();
-    let trainer = Trainer::new(&corpus, &recipe, &device, &args.train)?;
+    let trainer = Trainer::new(&corpus, &recipe, &device, &args.train);
     trainer.plan(&meter);
     let outcome = training::train(trainer, model);
 

@@ -16,7 +16,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ergometer::{Meter, track_energy};
-use harness::{Failure, Losses, Passes, Split, TrainArgs, clip_by_global_norm};
+use harness::{Losses, Passes, Split, TrainArgs, clip_by_global_norm};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -61,28 +61,23 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// A trainer at the beginning.
-    pub fn new(
-        corpus: &'a Corpus,
-        recipe: &'a Recipe,
-        device: &Device,
-        args: &TrainArgs,
-    ) -> Result<Self, Failure> {
+    pub fn new(corpus: &'a Corpus, recipe: &'a Recipe, device: &Device, args: &TrainArgs) -> Self {
         let pairs = |documents, shape| Instances::new(documents, corpus.vocabulary, shape);
         let mut rng = StdRng::seed_from_u64(HELD_OUT_SEED);
         let mut held_out = pairs(&corpus.valid, recipe.short).pass(&mut rng);
         held_out.truncate(recipe.evaluated);
         let valid = held_out.chunks(recipe.batch);
-        Ok(Self {
+        Self {
             recipe,
             short: pairs(&corpus.train, recipe.short),
             long: pairs(&corpus.train, recipe.long),
             valid: valid.map(|pairs| Batch::new(pairs, recipe.short, device)).collect(),
             device: device.clone(),
-            optimizer: adam::optimizer()?,
+            optimizer: adam::optimizer(),
             rng: StdRng::seed_from_u64(args.seed),
             passes: Passes::new(args.quiet),
             step: 0,
-        })
+        }
     }
 
     /// Tells the meter what is planned, so that it can forecast what the run will cost.

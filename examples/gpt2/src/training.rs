@@ -10,11 +10,11 @@
 
 mod recipe;
 
-use burn::module::{Module, ParamGroup};
+use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ergometer::{Meter, track_energy};
-use harness::{Failure, Losses, Passes, Split, TrainArgs, clip_by_global_norm};
+use harness::{Losses, Passes, Split, TrainArgs, clip_by_global_norm, without_decay};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -54,23 +54,18 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// A trainer at the beginning.
-    pub fn new(
-        corpus: &'a Corpus,
-        recipe: &'a Recipe,
-        device: &Device,
-        args: &TrainArgs,
-    ) -> Result<Self, Failure> {
+    pub fn new(corpus: &'a Corpus, recipe: &'a Recipe, device: &Device, args: &TrainArgs) -> Self {
         let windows = |text| Windows::new(text, recipe.options.context, recipe.batch);
-        Ok(Self {
+        Self {
             recipe,
             train: windows(&corpus.train),
             valid: windows(&corpus.valid),
             device: device.clone(),
-            optimizer: optimizer(recipe.beta_2)?,
+            optimizer: optimizer(recipe.beta_2),
             rng: StdRng::seed_from_u64(args.seed),
             passes: Passes::new(args.quiet),
             step: 0,
-        })
+        }
     }
 
     /// Tells the meter what is planned, so that it can forecast what the run will cost.
@@ -87,11 +82,10 @@ impl<'a> Trainer<'a> {
 }
 
 /// AdamW as nanoGPT and llm.c set it: matrices decay, biases and norms do not.
-fn optimizer(beta_2: f32) -> Result<ModuleOptimizer, Failure> {
+fn optimizer(beta_2: f32) -> ModuleOptimizer {
     let adam = AdamWConfig::new().with_beta_1(0.9).with_beta_2(beta_2).with_epsilon(1e-8);
-    let without_decay = ParamGroup::from_regex(r"(bias|gamma|beta)$").map_err(Failure::run)?;
     let decaying = adam.clone().with_weight_decay(DECAY).init();
-    Ok(decaying.with_group(without_decay, adam.with_weight_decay(0.0).build(), None))
+    decaying.with_group(without_decay(), adam.with_weight_decay(0.0).build(), None)
 }
 
 /// Trains `model` to the end of the recipe.
@@ -215,7 +209,7 @@ mod tests {
         };
         let before = sums(&model);
         // A gradient of 0 moves nothing; only decay does.
-        let model = optimizer(0.99).unwrap().step(0.5, model, gradients);
+        let model = optimizer(0.99).step(0.5, model, gradients);
         let after = sums(&model);
         assert!((after.0 - before.0).abs() < 1e-6, "{before:?} {after:?}");
         let kept = (1.0 - 0.5 * f64::from(DECAY)).powi(2);

@@ -1,9 +1,8 @@
 //! Adam as BERT's authors wrote it: decoupled decay, and no correction of the moments' start from 0.
 
-use burn::module::ParamGroup;
 use burn::optim::{AdaptiveMomentumState, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
-use harness::Failure;
+use harness::without_decay;
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -17,10 +16,9 @@ struct BertAdam {
 }
 
 /// The optimizer of the paper.
-pub fn optimizer() -> Result<ModuleOptimizer, Failure> {
-    let without_decay = ParamGroup::from_regex(r"(bias|gamma|beta)$").map_err(Failure::run)?;
+pub fn optimizer() -> ModuleOptimizer {
     let optimizer = ModuleOptimizer::from(BertAdam { decay: DECAY });
-    Ok(optimizer.with_group(without_decay, BertAdam { decay: 0.0 }, None))
+    optimizer.with_group(without_decay(), BertAdam { decay: 0.0 }, None)
 }
 
 impl Optimizer for BertAdam {
