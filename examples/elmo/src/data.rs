@@ -13,8 +13,6 @@ pub use vocabulary::Corpus;
 
 use harness::english::{self, Sentence};
 
-use harness::english::{self, Sentence};
-
 /// Training and held-out sentences.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Split {

@@ -76,7 +76,7 @@ impl<'a> Trainer<'a> {
         meter.plan(|plan| {
             plan.epochs = recipe.epochs as u64;
             plan.train_steps = recipe.steps as u64;
-            plan.valid_steps = self.valid.in_order(recipe.evaluations).len() as u64;
+            plan.valid_steps = self.valid.spread(recipe.evaluations).len() as u64;
         });
     }
 }
@@ -146,7 +146,7 @@ impl Trainer<'_> {
     /// The loss on the held-out part before training, nats a token.
     fn baseline(&self, model: &Gpt2) -> f64 {
         let mut mean = Mean::default();
-        for starts in self.valid.in_order(self.recipe.evaluations) {
+        for starts in self.valid.spread(self.recipe.evaluations) {
             mean.add(model, self.valid.at(&starts, &self.device));
         }
         mean.value()
@@ -155,7 +155,7 @@ impl Trainer<'_> {
     /// The evaluation of an epoch.
     #[track_energy(epoch, name = "valid")]
     fn validate(&mut self, model: &Gpt2) {
-        let batches = self.valid.in_order(self.recipe.evaluations);
+        let batches = self.valid.spread(self.recipe.evaluations);
         self.passes.pass(Split::Valid, batches.len());
         let mut mean = Mean::default();
         #[track_energy(step, name = "valid", items = starts.len() * self.recipe.options.context, unit = "tokens")]

@@ -35,11 +35,13 @@ impl<'a> Windows<'a> {
         self.at(&starts, device)
     }
 
-    /// Batches of windows that follow one another from the beginning, `most` at most.
-    pub fn in_order(&self, most: usize) -> Vec<Vec<usize>> {
+    /// Batches of windows that do not overlap, from all over the text; all windows, or `most` batches.
+    pub fn spread(&self, most: usize) -> Vec<Vec<usize>> {
         let windows = (self.text.len() - 1) / self.context;
-        let starts: Vec<usize> = (0..windows).map(|window| window * self.context).collect();
-        starts.chunks(self.batch).take(most).map(<[usize]>::to_vec).collect()
+        let taken = windows.min(most.saturating_mul(self.batch));
+        let starts: Vec<usize> =
+            (0..taken).map(|index| index * windows / taken * self.context).collect();
+        starts.chunks(self.batch).map(<[usize]>::to_vec).collect()
     }
 
     /// The windows that begin at `starts`.
@@ -79,7 +81,8 @@ mod tests {
             assert_eq!(values(batch.target), next);
         }
         // Three windows of three tokens, each with the one after it.
-        assert_eq!(windows.in_order(9), [vec![0, 3], vec![6]]);
-        assert_eq!(windows.in_order(1), [vec![0, 3]]);
+        assert_eq!(windows.spread(9), [vec![0, 3], vec![6]]);
+        let text = vec![0; 1 + 30];
+        assert_eq!(Windows::new(&text, 3, 2).spread(2), [vec![0, 6], vec![15, 21]]);
     }
 }

@@ -58,7 +58,7 @@ impl Recipe {
             accumulation: 1,
             steps: 250,
             epochs: 2,
-            evaluations: usize::MAX,
+            evaluations: 40,
             sentences: 8_000,
             rate: 1e-3,
             warmup: 100,
