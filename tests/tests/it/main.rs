@@ -22,6 +22,7 @@ mod replay;
 mod report;
 mod resume;
 mod scope;
+mod sensors;
 mod sources;
 mod spans;
 mod tracing;

@@ -12,6 +12,7 @@ mod live;
 mod month;
 mod sampler;
 mod shape;
+mod standstill;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 pub(crate) mod timeline;
