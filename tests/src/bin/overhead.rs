@@ -66,7 +66,9 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
                 if over.load(Ordering::Relaxed) {
                     return;
                 }
-                files.iter().for_each(|file| drop(fs::write(file, format!("{energy}\n"))));
+                for file in &files {
+                    let _ = fs::write(file, format!("{energy}\n"));
+                }
                 thread::sleep(Duration::from_millis(1));
             }
         });

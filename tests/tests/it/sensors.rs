@@ -86,11 +86,8 @@ fn registers_that_never_change_are_not_used_and_the_model_stands_in() {
 
 #[test]
 fn a_memory_that_never_changes_beside_a_package_that_does_is_modelled() {
-    let tree = rapl::Tree::new().zone("intel-rapl:0", "package-0", 1).zone(
-        "intel-rapl:0:0",
-        "dram",
-        0,
-    );
+    let tree =
+        rapl::Tree::new().zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 0);
     let package = tree.folder("intel-rapl:0").join("energy_uj");
     let record = counting(&[(package, 40.0)], || run(tree.sys(), 1.5));
     assert_eq!(ids(&record), ["rapl:package-0", "cpu-model:dram"]);

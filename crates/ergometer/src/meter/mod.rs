@@ -12,9 +12,9 @@ mod live;
 mod month;
 mod sampler;
 mod shape;
-mod standstill;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;

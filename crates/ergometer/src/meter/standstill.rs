@@ -124,8 +124,12 @@ mod tests {
     #[test]
     fn a_counter_that_stops_for_good_stands_still_from_its_last_move() {
         let (standstill, ended) = follow(20.0, |t| 50.0 * t.min(8.0));
-        let Some(Stretch { from, to, watts }) = standstill.stretch() else { panic!("{standstill:?}") };
-        assert!((from - 8.0).abs() < 0.11 && (to - 20.0).abs() < 0.11 && (watts - 50.0).abs() < 1.0);
+        let Some(Stretch { from, to, watts }) = standstill.stretch() else {
+            panic!("{standstill:?}")
+        };
+        assert!(
+            (from - 8.0).abs() < 0.11 && (to - 20.0).abs() < 0.11 && (watts - 50.0).abs() < 1.0
+        );
         assert_eq!(ended, []);
     }
 

@@ -242,7 +242,9 @@ impl Timeline {
         }
         if let Some(stretch) = self.standstill.take(t, moved, joules) {
             self.stood_still(stretch);
-            self.health.remark("the sensor stood still for a while: what was drawn then may not be in the total");
+            self.health.remark(
+                "the sensor stood still for a while: what was drawn then may not be in the total",
+            );
         }
     }
 
@@ -385,7 +387,9 @@ impl Timeline {
         self.standstill.end(end);
         if let Some(stretch) = self.standstill.stretch() {
             self.stood_still(stretch);
-            self.health.remark("the sensor stands still since a while: what was drawn since is not in the total");
+            self.health.remark(
+                "the sensor stands still since a while: what was drawn since is not in the total",
+            );
         }
     }
 

@@ -220,8 +220,7 @@ impl Baseline {
         let power = |line: &Timeline| {
             let drawn = line.between(from, to);
             let observed = seconds - drawn.unobserved;
-            (line.gives() && observed > seconds / 2.0)
-                .then(|| Watts::new(drawn.joules / observed))
+            (line.gives() && observed > seconds / 2.0).then(|| Watts::new(drawn.joules / observed))
         };
         Self { power: timelines.iter().map(power).collect() }
     }

@@ -105,7 +105,7 @@ impl Perf {
                     Ok(count)
                 });
                 match first {
-                    Ok(count) => self.add(id, event, count),
+                    Ok(count) => self.add(&id, event, count),
                     Err(error) => {
                         remarks
                             .push(format!("{NAME}:{id}: {} cannot be opened: {error}", event.name));
@@ -120,9 +120,9 @@ impl Perf {
         }
     }
 
-    fn add(&mut self, id: String, event: &Event, count: Count) {
+    fn add(&mut self, id: &str, event: &Event, count: Count) {
         let part = event.part;
-        self.domains.push(part.domain(NAME, &id));
+        self.domains.push(part.domain(NAME, id));
         let units_per_joule = 1.0 / event.joules;
         let followed = Followed::new(units_per_joule, "units", Some(u64::MAX), part.impossible());
         self.counters.push(Counter { count, followed });

@@ -203,8 +203,9 @@ impl Found {
                     "{} can be read and stand still, as in most virtual machines: that measures nothing",
                     left_out.join(", ")
                 ),
-                remedy: "run on the bare machine; hypervisors do not pass these sensors to their guests"
-                    .to_owned(),
+                remedy:
+                    "run on the bare machine; hypervisors do not pass these sensors to their guests"
+                        .to_owned(),
             };
         }
         self

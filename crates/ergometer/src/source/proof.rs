@@ -163,8 +163,8 @@ impl PowerSource for Subset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::fixed::Fixed;
     use crate::source::DomainKind;
+    use crate::source::fixed::Fixed;
     use crate::units::Watts;
 
     /// Domains whose values are a function of the number of reads.
@@ -185,7 +185,8 @@ mod tests {
         fn read(&mut self, _: Request, readings: &mut Vec<Reading>) {
             self.2 += 1;
             let values = self.1.iter().map(|value| value(self.2)).enumerate();
-            readings.extend(values.map(|(domain, value)| Reading::new(domain, clock::now(), value)));
+            readings
+                .extend(values.map(|(domain, value)| Reading::new(domain, clock::now(), value)));
         }
     }
 
@@ -231,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_subset_gives_its_domains_under_their_new_numbers_and_leaves_other_readings() {
-        let all = scripted(&[("a", |_| joules(1.0)), ("b", |_| joules(2.0)), ("c", |_| joules(3.0))]);
+        let all =
+            scripted(&[("a", |_| joules(1.0)), ("b", |_| joules(2.0)), ("c", |_| joules(3.0))]);
         let mut subset = Subset::of(all, |domain| domain.id != "a").unwrap();
         let ids: Vec<_> = subset.domains().iter().map(|domain| domain.id.clone()).collect();
         assert_eq!(ids, ["b", "c"]);

@@ -40,7 +40,9 @@ pub(super) fn offer(driver: &str, device: &Device) -> Offer {
     let (file, note) = match (card.exists(), driver == "xe" && chip.exists()) {
         (true, true) if !card_moves(&card, &chip) => (
             chip,
-            Some(format!("{chip_alone} that moves (energy1_input stands still, energy2_input moves)")),
+            Some(format!(
+                "{chip_alone} that moves (energy1_input stands still, energy2_input moves)"
+            )),
         ),
         (true, _) => (card, None),
         (false, true) => (chip, Some(chip_alone.to_owned())),

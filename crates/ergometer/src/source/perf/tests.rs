@@ -175,8 +175,7 @@ fn counts_are_scaled_and_nothing_wraps() {
 fn a_failed_read_leaves_its_energy_to_the_next_and_the_others_go_on() {
     let tree = Tree::new(&[("energy-pkg", "0x02"), ("energy-ram", "0x03")], "0\n", &[(0, 0, 0)]);
     let (perf, _) = tree.open(Scope::Components, |event, _| {
-        let failing =
-            [Ok(0), Ok(JOULE), Err(io::ErrorKind::UnexpectedEof.into()), Ok(21 * JOULE)];
+        let failing = [Ok(0), Ok(JOULE), Err(io::ErrorKind::UnexpectedEof.into()), Ok(21 * JOULE)];
         Ok(if event.name == "energy-pkg" { script(failing) } else { running() })
     });
     let mut perf = perf.unwrap();
