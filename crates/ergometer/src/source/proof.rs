@@ -11,22 +11,19 @@ use std::time::Duration;
 
 use super::{Domain, PowerSource, Reading, Request, Value};
 use crate::clock;
+use crate::deadline::Deadline;
 use crate::units::Joules;
 
 /// How long a sensor is waited for. RAPL counters move every millisecond; the slowest, `psys` of Sapphire Rapids,
 /// counts whole joules, which takes 50 ms at 20 W; counters of boards are updated every 100 ms.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Time between two looks, and looks at most: a clock that stands still ends the wait too.
+/// Time between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
-const LOOKS: u32 = 300;
 
 /// Looks until `look` says that it has seen enough, [`PATIENCE`] at most.
 fn wait(mut look: impl FnMut() -> bool) {
-    let start = clock::now();
-    for _ in 0..LOOKS {
-        if look() || clock::now().since(start) > PATIENCE {
-            return;
-        }
+    let mut deadline = Deadline::after(PATIENCE);
+    while !look() && !deadline.has_passed() {
         thread::sleep(PAUSE);
     }
 }
