@@ -12,6 +12,7 @@ mod failures;
 mod footprint;
 mod hwmon;
 mod idle;
+mod intensity;
 mod journal;
 mod macros;
 mod meter;

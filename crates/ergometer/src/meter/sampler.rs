@@ -146,6 +146,7 @@ impl Sampler {
                     | Command::Drain
                     | Command::Begun(_)
                     | Command::Pin(_)
+                    | Command::Warn(_)
                     | Command::Number(..)
                     | Command::Report(_)
                     | Command::Limit(..),
@@ -209,6 +210,11 @@ impl Sampler {
                 }
                 (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
                 (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
+                (Ok(Command::Warn(line)), _) => {
+                    if !self.warnings.contains(&line) {
+                        self.warnings.push(line);
+                    }
+                }
                 (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
                 (Ok(Command::Limit(began, budget)), _) => {
                     let site = self.run.as_ref().filter(|_| !self.domains.is_empty());

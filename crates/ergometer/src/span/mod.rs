@@ -15,6 +15,7 @@ pub(crate) mod ring;
 mod sync;
 mod synchronize;
 mod thread;
+mod unmetered;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -25,6 +26,7 @@ pub use every::{Each, Every, Stride};
 pub use guard::{Span, span};
 pub use opening::{EpochNumber, Opening, Under};
 pub use synchronize::{Synchronize, Waits};
+pub use unmetered::RunSpan;
 
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -113,6 +113,9 @@ pub(super) struct State {
     /// Statistics that changed, by split.
     pub steps: BTreeMap<String, Steps>,
     pub sensors: Vec<Sensor>,
+    /// The mean of the site's series of carbon intensities so far, g/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<f64>,
 }
 
 /// An epoch with its energies in short.
@@ -157,6 +160,7 @@ impl State {
             open: open.collect(),
             steps: BTreeMap::new(),
             sensors: record.domains.iter().map(sensor).collect(),
+            intensity: record.footprint.mean_intensity,
         }
     }
 }
