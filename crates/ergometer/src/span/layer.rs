@@ -58,8 +58,9 @@ use tracing_core::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::thread::{self, Scope};
-use super::{Kind, Label, Span, Under};
+use super::scopes::Scope;
+use super::tally::Tally;
+use super::{Kind, Label, Span, Under, thread};
 use crate::Meter;
 
 /// What the names of the fields begin with.
@@ -143,7 +144,7 @@ struct Energy {
     unknown: Option<String>,
     name: &'static str,
     unit: &'static str,
-    items: f64,
+    items: Tally,
     index: Option<u64>,
     /// From the first enter on.
     open: Option<(Span, Scope)>,
@@ -165,8 +166,8 @@ impl Energy {
                 self.name
             ));
         }
-        if self.items != 0.0 {
-            span.items(self.items);
+        if self.items != Tally::NONE {
+            span.add_items(self.items);
         }
         if let Some(number) = self.index {
             span.index(number);
@@ -180,7 +181,7 @@ impl Visit for Energy {
         if field.name() == "energy.items" {
             match &self.open {
                 Some((span, _)) => span.items(value),
-                None => self.items += value,
+                None => self.items.add(value),
             }
         }
     }
@@ -260,7 +261,7 @@ where
             unknown: None,
             name: metadata.name(),
             unit: "",
-            items: 0.0,
+            items: Tally::NONE,
             index: None,
             open: None,
         };
