@@ -77,10 +77,11 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
             }
             let arguments = arguments::captured(&function.signature, [options, body.stream()]);
             let block = block(arguments);
-            quote_spanned! {span=>
-                #inner_attributes
-                return #library::private::scoped(async move #block).await;
-            }
+            let run = quote_spanned!(span=> #library::private::scoped(async move #block).await);
+            // After what never returns a `return` would be unreachable.
+            let run =
+                if function.never_returns() { run } else { quote_spanned!(span=> return #run;) };
+            quote_spanned!(span=> #inner_attributes #run)
         }
         Form::Future | Form::BoxedFuture => {
             let opening = Opening::new(&around, &args, what);

@@ -95,6 +95,11 @@ impl Function {
         }
     }
 
+    /// Whether its type is `!`.
+    pub(crate) fn never_returns(&self) -> bool {
+        matches!(&self.signature.output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)))
+    }
+
     /// The type that the body, or the future that the body makes, comes to; where it can be
     /// written down in a `let`.
     pub(crate) fn output(&self, form: &Form) -> Option<Type> {

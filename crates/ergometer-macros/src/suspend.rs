@@ -87,7 +87,7 @@ pub(crate) fn desugared(
     body: impl FnOnce(TokenStream) -> Group,
     inner_attributes: &TokenStream,
 ) -> Option<TokenStream> {
-    if !function.before.attributes.iter().all(is_inert) {
+    if function.never_returns() || !function.before.attributes.iter().all(is_inert) {
         return None;
     }
     let site = Span::mixed_site();
@@ -95,7 +95,6 @@ pub(crate) fn desugared(
     signature.asyncness = None;
     let output = match &signature.output {
         ReturnType::Default => quote_spanned!(site=> ()),
-        ReturnType::Type(_, output) if matches!(**output, Type::Never(_)) => return None,
         ReturnType::Type(_, output) => quote!(#output),
     };
     let bound = quote_spanned!(site=> impl #library::private::Future<Output = #output>);
