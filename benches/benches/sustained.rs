@@ -55,7 +55,8 @@ fn main() -> ExitCode {
 /// Nanoseconds each, mebibytes at most, and seconds from the last span to the end of the meter.
 fn measured(name: &str, times: u32) -> Option<(f64, f64, f64)> {
     let program = std::env::current_exe().ok()?;
-    let output = Command::new(program).arg(format!("run={name}")).arg(times.to_string()).output().ok()?;
+    let output =
+        Command::new(program).arg(format!("run={name}")).arg(times.to_string()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     let mut numbers = text.split_whitespace().map_while(|word| word.parse().ok());
     Some((numbers.next()?, numbers.next()?, numbers.next()?))
@@ -139,6 +140,7 @@ fn tracing_spans(times: u32) {
 fn most_memory() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    let kibibytes =
+        line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
     kibibytes.map_or(f64::NAN, |kibibytes| kibibytes / 1024.0)
 }

@@ -5,6 +5,7 @@
 mod abstains;
 mod accounting;
 mod boards;
+mod bounded;
 mod cases;
 mod child;
 mod export;

@@ -476,7 +476,8 @@ mod tests {
             span.close_at(start);
         }
         sampler.book(now);
-        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        let mut numbers: Vec<_> =
+            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 7]);
         assert_eq!(sampler.open.starts().count(), 0, "both have ended");

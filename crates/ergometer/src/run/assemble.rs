@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::earlier::Part;
-use super::ledger::{self, EpochRow, Ledger, Node};
+use super::epochs::{EpochRow, EpochSums};
+use super::ledger::{Ledger, Node};
 use super::rank::Standing;
 use super::record::{
-    DomainRecord, Energy, Epoch, Machine, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
 };
 use crate::clock::Timestamp;
 use crate::footprint::Site;
@@ -56,8 +57,6 @@ pub(crate) struct Notes {
 /// The books of a run, as they stand at a moment to which the timelines reach.
 pub(crate) struct Books<'a> {
     pub timelines: &'a [Timeline],
-    /// Epochs that are in no row of this record, but in the run: those a journal already has.
-    pub earlier: &'a [EpochRow],
     pub ledger: Ledger,
     /// The domains with what was learnt of their sensors.
     pub domains: &'a [Domain],
@@ -67,7 +66,7 @@ pub(crate) struct Books<'a> {
 
 /// The record of the run up to `end`.
 pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, earlier, mut ledger, domains, mut warnings, forecasts } = books;
+    let Books { timelines, mut ledger, domains, mut warnings, forecasts } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -83,14 +82,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
              their children are"
         ));
     }
-    let (outside, overlapping) =
-        ledger::outside_epochs(earlier.iter().chain(&ledger.epochs), start, end, timelines);
-    if overlapping {
+    let outside = ledger.epochs.outside(start, end, timelines);
+    if ledger.epochs.overlap() {
         warnings.push(
             "epochs overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
-    if earlier.iter().chain(&ledger.epochs).any(|epoch| epoch.overlapping) {
+    if ledger.epochs.steps_overlap {
         warnings.push(
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
@@ -131,7 +129,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         sources: head.sources.clone(),
         domains: scale.domain_records(&whole, seconds, idle.as_ref()),
         total,
-        epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
+        epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
+        more_epochs: ledger
+            .epochs
+            .more
+            .iter()
+            .map(|(split, sums)| ((*split).to_owned(), scale.more_epochs(sums)))
+            .collect(),
         outside_epochs: outside.into_iter().map(Joules::new).collect(),
         steps: ledger
             .steps
@@ -275,6 +279,15 @@ impl Scale<'_> {
             usage: self.usage(&row.amount, row.end.since(row.start).as_secs_f64()),
             steps: row.steps.as_ref().and_then(super::stats::StepStats::finish),
             between_steps: row.between_steps.iter().copied().map(Joules::new).collect(),
+        }
+    }
+
+    fn more_epochs(&self, sums: &EpochSums) -> MoreEpochs {
+        MoreEpochs {
+            count: sums.count,
+            usage: self.usage(&sums.amount, sums.seconds),
+            steps: sums.steps.as_ref().and_then(super::stats::StepStats::finish),
+            between_steps: sums.between_steps.iter().copied().map(Joules::new).collect(),
         }
     }
 

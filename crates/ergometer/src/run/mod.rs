@@ -3,6 +3,7 @@
 pub(crate) mod assemble;
 mod check;
 pub mod earlier;
+pub(crate) mod epochs;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;
