@@ -14,6 +14,7 @@ mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;

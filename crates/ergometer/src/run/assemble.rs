@@ -105,8 +105,11 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
-    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
-    let boards: Vec<String> = boards.map(|domain| domain.label.clone()).collect();
+    // What shows itself as a board and never had a power is none.
+    let boards = domains.iter().zip(timelines);
+    let boards =
+        boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
+    let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
     let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
@@ -224,10 +227,15 @@ fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
 }
 
 fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
-    let unread = domains.iter().zip(timelines).filter(|(_, line)| line.is_empty());
+    let unread = domains.iter().zip(timelines).filter(|(_, line)| !line.gives());
     unread
-        .map(|(domain, _)| {
-            format!("{}: nothing could be read; its energy is not in the total", domain.id)
+        .map(|(domain, line)| {
+            let why = if line.is_empty() {
+                "nothing could be read"
+            } else {
+                "its sensor can be read and never moved, which measures nothing"
+            };
+            format!("{}: {why}; its energy is not in the total", domain.id)
         })
         .collect()
 }
@@ -244,8 +252,7 @@ impl Baseline {
         let power = |line: &Timeline| {
             let drawn = line.between(from, to);
             let observed = seconds - drawn.unobserved;
-            (!line.is_empty() && observed > seconds / 2.0)
-                .then(|| Watts::new(drawn.joules / observed))
+            (line.gives() && observed > seconds / 2.0).then(|| Watts::new(drawn.joules / observed))
         };
         Self { power: timelines.iter().map(power).collect() }
     }
@@ -265,7 +272,7 @@ impl Scale<'_> {
             .zip(self.timelines)
             .zip(amount)
             .map(|((domain, line), drawn)| {
-                (!line.is_empty()).then(|| energy(drawn, domain.method, seconds))
+                line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
         Usage { seconds, energy: sum(by_domain.iter().flatten()), by_domain }
@@ -299,7 +306,7 @@ impl Scale<'_> {
     ) -> Vec<DomainRecord> {
         let rows = self.domains.iter().zip(self.timelines).zip(whole).enumerate();
         rows.map(|(index, ((domain, line), drawn))| {
-            let energy = (!line.is_empty()).then(|| energy(drawn, domain.method, seconds));
+            let energy = line.gives().then(|| energy(drawn, domain.method, seconds));
             let idle_power = idle.and_then(|idle| idle.power[index]);
             let health = &line.health;
             let both = |joules| health.compared.then_some(Joules::new(joules));
@@ -325,11 +332,22 @@ impl Scale<'_> {
                         _ => format!("{text} ({count} times)"),
                     })
                     .chain(disagreement(domain, health))
+                    .chain(above_limit(domain, health))
                     .collect(),
             }
         })
         .collect()
     }
+}
+
+/// A power above the domain's own limit, by more than it can exceed that.
+fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
+    let (watts, limit) = (health.above_limit?, domain.power_limit?);
+    Some(format!(
+        "power of {watts:.0} W was read, {:.1} times the limit of {limit} that was in force when the run began: \
+         the limit was raised, or the sensor is wrong",
+        watts / limit.get()
+    ))
 }
 
 /// Counter and integrated power of one domain differ by more than the two can.
