@@ -5,6 +5,7 @@
 mod abstains;
 mod accounting;
 mod boards;
+mod bounded;
 mod cases;
 mod child;
 mod export;
@@ -23,6 +24,7 @@ mod replay;
 mod report;
 mod resume;
 mod scope;
+mod sensors;
 mod sources;
 mod spans;
 mod tracing;

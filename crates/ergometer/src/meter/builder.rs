@@ -480,7 +480,6 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let timelines: Vec<_> = domains.iter().map(unread).collect();
     let books = Books {
         timelines: &timelines,
-        earlier: &[],
         ledger: Ledger::new(domains.len()),
         domains,
         warnings: Vec::new(),

@@ -14,6 +14,7 @@ mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;
@@ -279,7 +280,6 @@ impl Meter {
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
-            earlier: &[],
             ledger: ended.ledger,
             domains: &ended.domains,
             warnings: ended.warnings,

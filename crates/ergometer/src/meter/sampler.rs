@@ -120,8 +120,10 @@ impl Sampler {
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::now();
-        let timelines: Vec<_> =
-            domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
+        let timelines = domains.iter().map(|domain| {
+            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
+        });
+        let timelines: Vec<_> = timelines.collect();
         Ok(Self {
             crew,
             ledger: Ledger::new(timelines.len()),
@@ -209,7 +211,7 @@ impl Sampler {
         let power = timelines.iter().filter_map(|line| line.recent_power(RECENT));
         let power = power.map(Watts::get).sum();
         let drawn = |from, to| {
-            let lines = timelines.iter().filter(|line| !line.is_empty());
+            let lines = timelines.iter().filter(|line| line.gives());
             lines.map(|line| line.between(from, to).joules).sum()
         };
         limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
@@ -404,7 +406,7 @@ impl Sampler {
         self.ledger.said.print();
         let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
-        let lines = || timelines.iter().filter(|line| !line.is_empty());
+        let lines = || timelines.iter().filter(|line| line.gives());
         let Self { ledger, forecaster, forecasts, .. } = self;
         self.screen.change(|live| {
             live.steps.clone_from(&ledger.live_steps);
@@ -482,7 +484,8 @@ mod tests {
             span.close_at(start);
         }
         sampler.book(now);
-        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        let mut numbers: Vec<_> =
+            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 7]);
         assert_eq!(sampler.open.starts().count(), 0, "both have ended");

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::earlier::Part;
-use super::ledger::{self, EpochRow, Ledger, Node};
+use super::epochs::{EpochRow, EpochSums};
+use super::ledger::{Ledger, Node};
 use super::rank::Standing;
 use super::record::{
-    DomainRecord, Energy, Epoch, Machine, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
 };
 use crate::clock::Timestamp;
 use crate::footprint::Site;
@@ -59,8 +60,6 @@ pub(crate) struct Notes {
 /// The books of a run, as they stand at a moment to which the timelines reach.
 pub(crate) struct Books<'a> {
     pub timelines: &'a [Timeline],
-    /// Epochs that are in no row of this record, but in the run: those a journal already has.
-    pub earlier: &'a [EpochRow],
     pub ledger: Ledger,
     /// The domains with what was learnt of their sensors.
     pub domains: &'a [Domain],
@@ -70,7 +69,7 @@ pub(crate) struct Books<'a> {
 
 /// The record of the run up to `end`.
 pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, earlier, mut ledger, domains, mut warnings, forecasts } = books;
+    let Books { timelines, mut ledger, domains, mut warnings, forecasts } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -86,14 +85,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
              their children are"
         ));
     }
-    let (outside, overlapping) =
-        ledger::outside_epochs(earlier.iter().chain(&ledger.epochs), start, end, timelines);
-    if overlapping {
+    let outside = ledger.epochs.outside(start, end, timelines);
+    if ledger.epochs.overlap() {
         warnings.push(
             "epochs overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
-    if earlier.iter().chain(&ledger.epochs).any(|epoch| epoch.overlapping) {
+    if ledger.epochs.steps_overlap {
         warnings.push(
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
@@ -110,8 +108,11 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
-    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
-    let boards: Vec<String> = boards.map(|domain| domain.label.clone()).collect();
+    // What shows itself as a board and never had a power is none.
+    let boards = domains.iter().zip(timelines);
+    let boards =
+        boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
+    let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
     let site = head.site.during(head.started, seconds);
@@ -137,7 +138,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         sources: head.sources.clone(),
         domains: scale.domain_records(&whole, seconds, idle.as_ref()),
         total,
-        epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
+        epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
+        more_epochs: ledger
+            .epochs
+            .more
+            .iter()
+            .map(|(split, sums)| ((*split).to_owned(), scale.more_epochs(sums)))
+            .collect(),
         outside_epochs: outside.into_iter().map(Joules::new).collect(),
         steps: ledger
             .steps
@@ -257,10 +264,15 @@ fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
 }
 
 fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
-    let unread = domains.iter().zip(timelines).filter(|(_, line)| line.is_empty());
+    let unread = domains.iter().zip(timelines).filter(|(_, line)| !line.gives());
     unread
-        .map(|(domain, _)| {
-            format!("{}: nothing could be read; its energy is not in the total", domain.id)
+        .map(|(domain, line)| {
+            let why = if line.is_empty() {
+                "nothing could be read"
+            } else {
+                "its sensor can be read and never moved, which measures nothing"
+            };
+            format!("{}: {why}; its energy is not in the total", domain.id)
         })
         .collect()
 }
@@ -277,8 +289,7 @@ impl Baseline {
         let power = |line: &Timeline| {
             let drawn = line.between(from, to);
             let observed = seconds - drawn.unobserved;
-            (!line.is_empty() && observed > seconds / 2.0)
-                .then(|| Watts::new(drawn.joules / observed))
+            (line.gives() && observed > seconds / 2.0).then(|| Watts::new(drawn.joules / observed))
         };
         Self { power: timelines.iter().map(power).collect() }
     }
@@ -298,7 +309,7 @@ impl Scale<'_> {
             .zip(self.timelines)
             .zip(amount)
             .map(|((domain, line), drawn)| {
-                (!line.is_empty()).then(|| energy(drawn, domain.method, seconds))
+                line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
         Usage { seconds, energy: sum(by_domain.iter().flatten()), by_domain }
@@ -315,6 +326,15 @@ impl Scale<'_> {
         }
     }
 
+    fn more_epochs(&self, sums: &EpochSums) -> MoreEpochs {
+        MoreEpochs {
+            count: sums.count,
+            usage: self.usage(&sums.amount, sums.seconds),
+            steps: sums.steps.as_ref().and_then(super::stats::StepStats::finish),
+            between_steps: sums.between_steps.iter().copied().map(Joules::new).collect(),
+        }
+    }
+
     fn domain_records(
         &self,
         whole: &[Drawn],
@@ -323,7 +343,7 @@ impl Scale<'_> {
     ) -> Vec<DomainRecord> {
         let rows = self.domains.iter().zip(self.timelines).zip(whole).enumerate();
         rows.map(|(index, ((domain, line), drawn))| {
-            let energy = (!line.is_empty()).then(|| energy(drawn, domain.method, seconds));
+            let energy = line.gives().then(|| energy(drawn, domain.method, seconds));
             let idle_power = idle.and_then(|idle| idle.power[index]);
             let health = &line.health;
             let both = |joules| health.compared.then_some(Joules::new(joules));
@@ -349,11 +369,22 @@ impl Scale<'_> {
                         _ => format!("{text} ({count} times)"),
                     })
                     .chain(disagreement(domain, health))
+                    .chain(above_limit(domain, health))
                     .collect(),
             }
         })
         .collect()
     }
+}
+
+/// A power above the domain's own limit, by more than it can exceed that.
+fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
+    let (watts, limit) = (health.above_limit?, domain.power_limit?);
+    Some(format!(
+        "power of {watts:.0} W was read, {:.1} times the limit of {limit} that was in force when the run began: \
+         the limit was raised, or the sensor is wrong",
+        watts / limit.get()
+    ))
 }
 
 /// Counter and integrated power of one domain differ by more than the two can.

@@ -1,7 +1,7 @@
 //! Whether a record that was read can be one: what is worked out from it relies on that.
 
 use super::earlier::Part;
-use super::record::{Energy, Epoch, Record, SpanNode, Steps, Usage};
+use super::record::{Energy, Epoch, MoreEpochs, Record, SpanNode, Steps, Usage};
 use crate::footprint::CarbonSeries;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
@@ -29,6 +29,9 @@ impl Record {
         list("outside_epochs", &self.outside_epochs, domains)?;
         for epoch in &self.epochs {
             epoch.check(domains)?;
+        }
+        for (split, more) in &self.more_epochs {
+            more.check(split, domains)?;
         }
         for (split, one) in &self.steps {
             steps(split, one, domains)?;
@@ -75,6 +78,15 @@ impl Epoch {
         count(name, self.index)?;
         list(name, &self.between_steps, domains)?;
         self.steps.iter().try_for_each(|one| steps(name, one, domains))
+    }
+}
+
+impl MoreEpochs {
+    pub(crate) fn check(&self, split: &str, domains: usize) -> Checked {
+        count(split, self.count)?;
+        usage(split, &self.usage, domains)?;
+        list(split, &self.between_steps, domains)?;
+        self.steps.iter().try_for_each(|one| steps(split, one, domains))
     }
 }
 

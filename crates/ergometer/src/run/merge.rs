@@ -28,6 +28,7 @@ mod admit;
 mod cover;
 mod domains;
 mod epochs;
+mod more_epochs;
 mod said;
 mod spans;
 mod steps;
@@ -161,7 +162,15 @@ impl<'a> Merge<'a> {
         self.say_estimated(&total);
         let joined = epochs::join(&self);
         self.warnings.extend(joined.warnings);
-        let steps = steps::of_run(&self, &joined.step_joules);
+        let more_epochs = more_epochs::join(&self);
+        let mut step_joules = joined.step_joules;
+        for (split, more) in &more_epochs {
+            let joules = more.steps.iter().flat_map(|steps| &steps.by_domain);
+            let sums = step_joules.entry(split.clone()).or_default();
+            sums.resize(self.domains.len(), 0.0);
+            sums.iter_mut().zip(joules).for_each(|(sum, joules)| *sum += joules.get());
+        }
+        let steps = steps::of_run(&self, &step_joules);
         let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
@@ -174,6 +183,7 @@ impl<'a> Merge<'a> {
             domains: self.domain_records(),
             total,
             epochs: joined.epochs,
+            more_epochs,
             outside_epochs: joined.outside,
             steps,
             spans: spans::join(&self),

@@ -150,6 +150,7 @@ impl Found {
                     && state.intensity.is_none_or(|grams| grams >= 0.0)
                     && state.steps.iter().all(|(split, one)| steps(split, one, domains).is_ok())
                     && state.open.iter().all(|epoch| epoch.fits(domains))
+                    && state.more.iter().all(|(split, more)| more.check(split, domains).is_ok())
             }
             _ => true,
         }
@@ -224,6 +225,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds));
     }
     record.outside_epochs = state.outside;
+    record.more_epochs = state.more;
     // Rows after the last state are of epochs that are among its open ones.
     record.epochs = std::mem::take(epochs)
         .into_iter()
@@ -251,8 +253,9 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             let joules = |energy: Option<crate::run::record::Energy>| {
                 energy.map_or(Joules::ZERO, |energy| energy.joules)
             };
-            let inside = record.epochs.iter().map(|epoch| joules(epoch.usage.by_domain[index]));
-            let inside: Joules = inside.sum();
+            let rows = record.epochs.iter().map(|epoch| &epoch.usage);
+            let usages = rows.chain(record.more_epochs.values().map(|more| &more.usage));
+            let inside: Joules = usages.map(|usage| joules(usage.by_domain[index])).sum();
             *outside = joules(record.total.by_domain[index]) - inside;
         }
     }
