@@ -5,6 +5,7 @@
 mod abstains;
 mod accounting;
 mod boards;
+mod bounded;
 mod cases;
 mod child;
 mod export;
@@ -12,6 +13,7 @@ mod failures;
 mod footprint;
 mod hwmon;
 mod idle;
+mod intensity;
 mod journal;
 mod macros;
 mod meter;
