@@ -81,9 +81,10 @@ impl Machines {
     }
 }
 
-/// The identity of a board that is the same wherever the board is seen.
+/// Whether the identity is a UUID, which is the same wherever the board is seen.
 pub(super) fn is_board_of_its_own(identity: &str) -> bool {
-    identity.starts_with("nvml:GPU-")
+    const LENGTH: usize = 36;
+    identity.strip_prefix("nvml:GPU-").is_some_and(|uuid| uuid.len() == LENGTH)
 }
 
 fn verdict(one: &Part, other: &Part) -> Verdict {
