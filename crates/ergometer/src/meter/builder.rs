@@ -356,7 +356,7 @@ impl MeterBuilder {
                     .with_source(error)
             },
         )?;
-        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
@@ -367,8 +367,10 @@ impl MeterBuilder {
             standing,
             machine,
             git_commit,
-            start: clock::now(),
-            started: jiff::Timestamp::now(),
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
             idle_from,
             site,
             accelerators: self.accelerators,

@@ -10,6 +10,7 @@ use super::Screen;
 use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
@@ -17,7 +18,7 @@ use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::Head;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
-use crate::source::{Domain, PowerSource};
+use crate::source::{Domain, PowerSource, Reading};
 use crate::span::ring::{Command, Rings};
 use crate::units::{Joules, Watts};
 
@@ -29,9 +30,8 @@ const BRISK: Duration = Duration::from_millis(250);
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
 const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// Share by which the clock may stray from the system's before the record says so: calibration leaves a
-/// thirtieth of it.
-const STRAY: f64 = 1e-3;
+/// Two rounds further apart than this: the process could not run.
+const STOPPED: Duration = Duration::from_secs(3);
 /// Share of a run after which the record has another forecast.
 const FORECASTS_APART: f64 = 0.05;
 /// Over which power is averaged for live display.
@@ -59,7 +59,11 @@ pub(super) struct Sampler {
     inbox: Receiver<Command>,
     screen: Arc<Screen>,
     warnings: Vec<String>,
-    strayed: bool,
+    stamps: Stamps,
+    /// When marks and readings were booked last.
+    booked: Timestamp,
+    /// What was read since, with the index of its domain; empty between two rounds.
+    taken: Vec<(usize, Reading)>,
     open: OpenSpans,
     keeper: Option<Keeper>,
     /// When reading began.
@@ -89,7 +93,7 @@ impl Sampler {
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
-        let start = clock::now();
+        let start = clock::check();
         let timelines: Vec<_> =
             domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
         let sampler = Self {
@@ -101,7 +105,9 @@ impl Sampler {
             inbox,
             screen,
             warnings: Vec::new(),
-            strayed: false,
+            stamps: Stamps::new(),
+            booked: start,
+            taken: Vec::new(),
             open: OpenSpans::default(),
             keeper: None,
             start,
@@ -124,6 +130,7 @@ impl Sampler {
             match command {
                 Ok(Command::Start(run)) => {
                     self.pins.push(run.start);
+                    self.stamps.begin(run.start);
                     self.run = Some(run);
                     continue;
                 }
@@ -148,11 +155,11 @@ impl Sampler {
                     | Command::Pin(_)
                     | Command::Number(..)
                     | Command::Report(_)
-                    | Command::Limit(..),
+                    | Command::Limit(..)
+                    | Command::Future,
                 )
                 | Err(RecvTimeoutError::Timeout) => {}
             }
-            self.watch_the_clock();
             self.crew.mind();
             self.collect();
             self.book(now);
@@ -170,10 +177,10 @@ impl Sampler {
 
     /// Gives the moment at which the next budget will be spent, as power is.
     fn look_at_budgets(&mut self) -> Option<Timestamp> {
-        let spans = self.look_at_limits(clock::now());
+        let spans = self.look_at_limits(clock::checked_now());
         let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
         let live = self.screen.change(|live| live.clone());
-        let now = clock::now();
+        let now = clock::checked_now();
         let seconds = now.since(run.start).as_secs_f64();
         let runs = watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings);
         runs.into_iter().chain(spans).min()
@@ -196,21 +203,27 @@ impl Sampler {
     /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
     /// begun that is not known.
     fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
-        let mut command = self.inbox.recv_timeout(next.since(clock::now()));
+        let wait = next.since(clock::checked_now()).min(ROUND);
+        let mut command = self.inbox.recv_timeout(wait);
+        // What was stamped before it was known that the clock had jumped is put right below.
+        let mut woke = self.watch_the_clock();
         let mut now = None;
         let mut asked = false;
         loop {
             // However many asked, one read answers.
             match (command, now) {
                 (Ok(Command::Nudge), _) => asked = true,
-                (Ok(Command::Begun(mark)), _) => {
+                (Ok(Command::Begun(mut mark)), _) => {
+                    self.stamps.put_start_right(&mut mark.start, woke);
                     self.open.begin(mark);
                     asked = true;
                 }
+                (Ok(Command::Future), _) => self.stamps.count_future(),
                 (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
                 (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
                 (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
-                (Ok(Command::Limit(began, budget)), _) => {
+                (Ok(Command::Limit(mut began, budget)), _) => {
+                    self.stamps.put_start_right(&mut began.start, woke);
                     let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                     let site = site.map(|run| &run.site);
                     self.limits.begin(began, budget, site, &mut self.warnings);
@@ -223,35 +236,43 @@ impl Sampler {
                     if asked {
                         self.crew.edge();
                     }
-                    return (command, now.unwrap_or_else(clock::now));
+                    return (command, now.unwrap_or(woke));
                 }
             }
             // Asked before the inbox is found empty, and before anything is taken: every mark that
             // ended by then has been left, and the word of every epoch that began by then.
-            now = Some(clock::now());
+            woke = self.watch_the_clock();
+            now = Some(woke);
             command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }
     }
 
-    fn watch_the_clock(&mut self) {
-        let stray = clock::stray();
-        if stray.abs() > STRAY && !self.strayed {
-            self.strayed = true;
-            self.warnings.push(format!(
-                "the processor's time-stamp counter and the system's clock came to differ by {:.1} %: \
-                 times, and energies that are a power over time, may be off by as much",
-                stray.abs() * 100.0
-            ));
+    /// Compares the clock with the system's, and tells the timelines what became of it.
+    fn watch_the_clock(&mut self) -> Timestamp {
+        let now = clock::check();
+        for event in self.stamps.look(&mut self.warnings) {
+            self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
         }
+        now
     }
 
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
-        let timelines = &mut self.timelines;
-        self.crew.take(&mut self.warnings, |domain, reading| timelines[domain].push(reading));
+        let mut taken = std::mem::take(&mut self.taken);
+        self.crew.take(&mut self.warnings, |domain, reading| taken.push((domain, reading.clone())));
+        // Before they read, the readers look at the clock: what they found comes first.
+        self.watch_the_clock();
+        for (domain, reading) in taken.drain(..) {
+            self.timelines[domain].push(&reading);
+        }
+        self.taken = taken;
     }
 
     fn book(&mut self, now: Timestamp) {
+        let before = std::mem::replace(&mut self.booked, now);
+        if now.since(before) > STOPPED {
+            self.timelines.iter_mut().for_each(|line| line.resumed(now));
+        }
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
@@ -278,8 +299,16 @@ impl Sampler {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
         self.rings.drain(inbox);
-        self.open.end(&inbox[known..]);
-        self.limits.end(&inbox[known..]);
+        // Looked at afterwards: none of them was stamped after that.
+        let now = clock::check();
+        for event in self.stamps.look(&mut self.warnings) {
+            self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
+        }
+        let marks = &mut self.ledger.inbox()[known..];
+        let open = &self.open;
+        self.stamps.put_right(marks, now, |mark| open.start_of(mark.id));
+        self.open.end(marks);
+        self.limits.end(marks);
     }
 
     fn standing(&mut self) -> Standing<'_> {
@@ -296,9 +325,8 @@ impl Sampler {
     /// The meter was dropped: what is known up to now goes into the journal.
     fn give_up(mut self) {
         if self.keeper.is_some() {
-            let now = clock::now();
             self.collect();
-            self.close(now);
+            self.close(clock::checked_now());
         }
     }
 
@@ -311,6 +339,7 @@ impl Sampler {
         self.drain();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
+        self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {

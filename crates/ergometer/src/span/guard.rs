@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Began, Mark, NO_SPAN};
+use super::ring::{self, Began, Command, Mark, NO_SPAN};
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
 use crate::clock::{self, Timestamp};
@@ -39,7 +39,7 @@ impl Span {
     /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
-        let start = start.unwrap_or_else(clock::now);
+        let start = start.map_or_else(clock::now, |start| not_later(start, meter));
         let Some(Opened { label, id, parent }) = thread::open(meter, &label) else {
             return Self(None);
         };
@@ -109,7 +109,8 @@ impl Span {
 impl Open {
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) {
-        let end = end.unwrap_or_else(clock::now).max(self.start);
+        // The meter's thread sees to it that this is not before the start.
+        let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
         thread::close(self.meter, self.id, |outlived| Mark {
             label: self.label,
             start: self.start,
@@ -124,6 +125,16 @@ impl Open {
             thread::nudge(self.meter);
         }
     }
+}
+
+/// A moment that the caller took, and the present one where it lies in the future.
+#[inline(never)]
+fn not_later(moment: Timestamp, meter: u64) -> Timestamp {
+    let now = clock::now();
+    if moment > now {
+        thread::tell(meter, Command::Future);
+    }
+    moment.min(now)
 }
 
 /// Whether the meter is to read at both ends of such a span.

@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Limit(Began, Result<crate::Budget, &'static str>),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
+    /// A span was given a start or an end in the future.
+    Future,
     /// Take the marks now: a ring is full, or many threads are new.
     Drain,
     /// Close the books at this moment and send them back.

@@ -165,6 +165,10 @@ impl Found {
         record.results = self.notes.results;
         record.facts = self.notes.facts;
         record.warnings = self.notes.warnings;
+        if let Some(started) = self.notes.started {
+            record.run.started = started;
+        }
+        record.run.asleep_seconds = self.notes.asleep_seconds.or(record.run.asleep_seconds);
         record.steps = self.steps;
         record.spans = self.spans;
         for (row, warnings) in record.domains.iter_mut().zip(self.notes.domain_warnings) {
