@@ -23,6 +23,7 @@ mod replay;
 mod report;
 mod resume;
 mod scope;
+mod sensors;
 mod sources;
 mod spans;
 mod tracing;

@@ -18,9 +18,17 @@
 //! | `ergometer_step_energy_joules_total` | `ergometer.step.energy` | counter, joules in steps |
 //! | `ergometer_step_seconds_total` | `ergometer.step.duration` | counter, seconds in steps |
 //! | `ergometer_run_info` | resource attributes | 1, with what identifies the run |
+//! | `ergometer_run_energy_joules_total` | `ergometer.run.energy` | joules of the run with all parts before its interruptions |
+//! | `ergometer_run_seconds_total` | `ergometer.run.duration` | its seconds |
+//! | `ergometer_run_parts` | `ergometer.run.parts` | how many parts it has |
 //!
-//! What was not read is not told at all, and never as 0. Counters never go down within a run, and begin at 0
-//! with each. Domains never hold one another, so that their sum is the machine's.
+//! What was not read is not told at all, and never as 0. Domains never hold one another, so that their sum is
+//! the machine's.
+//!
+//! Counters of domains and of steps begin at 0 with each process, as collectors expect of a restart, and never
+//! go down within one: a run that goes on may do so on another machine. The figures of the run (`run_energy`,
+//! `run_seconds`) have all parts before its interruptions where it was
+//! [resumed](crate::MeterBuilder::resume).
 //!
 //! Labels of each series: `run` is the label of the run, `rank` its rank where it has one, `machine` the
 //! machine's identity; of those of a domain, `domain` is its identity, `kind`, `method` and `source` what

@@ -1,5 +1,6 @@
 //! The meter's own thread: readings → timelines → books.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -16,6 +17,7 @@ use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::Head;
+use crate::run::earlier::Earlier;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource, Reading};
@@ -26,6 +28,9 @@ use crate::units::{Joules, Watts};
 const ROUND: Duration = Duration::from_secs(1);
 /// The same while somebody looks at live figures, waits for a budget or keeps a journal.
 const BRISK: Duration = Duration::from_millis(250);
+/// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
+/// loop take neither memory nor a processor.
+const DRAINS_APART: Duration = Duration::from_millis(100);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -50,6 +55,16 @@ pub(crate) struct Ended {
     pub journal: Option<Journal>,
 }
 
+/// What is left of a command that was taken from the inbox.
+enum Noted {
+    /// Nothing.
+    Done,
+    /// All sources are to be read.
+    Edge,
+    /// All of it.
+    ToDo(Command),
+}
+
 pub(super) struct Sampler {
     crew: Crew,
     timelines: Vec<Timeline>,
@@ -57,9 +72,13 @@ pub(super) struct Sampler {
     ledger: Ledger,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
+    /// Taken from the inbox, and not done yet.
+    pending: VecDeque<Command>,
     screen: Arc<Screen>,
     warnings: Vec<String>,
     stamps: Stamps,
+    /// When the clock was looked at last.
+    looked: Timestamp,
     /// When marks and readings were booked last.
     booked: Timestamp,
     /// What was read since, with the index of its domain; empty between two rounds.
@@ -78,6 +97,8 @@ pub(super) struct Sampler {
     run: Option<Arc<Head>>,
     /// Up to where energies are final.
     settled: Timestamp,
+    /// When the rings were emptied last.
+    drained: Timestamp,
     limits: Limits,
 }
 
@@ -90,22 +111,37 @@ impl Sampler {
         inbox: Receiver<Command>,
         screen: Arc<Screen>,
     ) -> io::Result<()> {
+        let sampler = Self::start(sources, rings, inbox, screen)?;
+        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
+        Ok(())
+    }
+
+    fn start(
+        sources: Vec<Box<dyn PowerSource>>,
+        rings: Arc<Rings>,
+        inbox: Receiver<Command>,
+        screen: Arc<Screen>,
+    ) -> io::Result<Self> {
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::check();
-        let timelines: Vec<_> =
-            domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
-        let sampler = Self {
+        let timelines = domains.iter().map(|domain| {
+            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
+        });
+        let timelines: Vec<_> = timelines.collect();
+        Ok(Self {
             crew,
             ledger: Ledger::new(timelines.len()),
             timelines,
             domains,
             rings,
             inbox,
+            pending: VecDeque::new(),
             screen,
             warnings: Vec::new(),
             stamps: Stamps::new(),
+            looked: start,
             booked: start,
             taken: Vec::new(),
             open: OpenSpans::default(),
@@ -117,10 +153,9 @@ impl Sampler {
             forecasts: Vec::new(),
             run: None,
             settled: start,
+            drained: start,
             limits: Limits::default(),
-        };
-        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
-        Ok(())
+        })
     }
 
     fn run(mut self) {
@@ -131,6 +166,7 @@ impl Sampler {
                 Ok(Command::Start(run)) => {
                     self.pins.push(run.start);
                     self.stamps.begin(run.start);
+                    self.limits.resume(Earlier::of(&run.earlier).energy);
                     self.run = Some(run);
                     continue;
                 }
@@ -148,17 +184,7 @@ impl Sampler {
                     self.give_up();
                     return;
                 }
-                Ok(
-                    Command::Nudge
-                    | Command::Drain
-                    | Command::Begun(_)
-                    | Command::Pin(_)
-                    | Command::Number(..)
-                    | Command::Report(_)
-                    | Command::Limit(..)
-                    | Command::Future,
-                )
-                | Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             self.crew.mind();
             self.collect();
@@ -194,7 +220,7 @@ impl Sampler {
         let power = timelines.iter().filter_map(|line| line.recent_power(RECENT));
         let power = power.map(Watts::get).sum();
         let drawn = |from, to| {
-            let lines = timelines.iter().filter(|line| !line.is_empty());
+            let lines = timelines.iter().filter(|line| line.gives());
             lines.map(|line| line.between(from, to).joules).sum()
         };
         limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
@@ -203,32 +229,19 @@ impl Sampler {
     /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
     /// begun that is not known.
     fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
-        let wait = next.since(clock::checked_now()).min(ROUND);
-        let mut command = self.inbox.recv_timeout(wait);
+        let mut command = match self.pending.pop_front() {
+            Some(command) => Ok(command),
+            None => self.wait(next),
+        };
         // What was stamped before it was known that the clock had jumped is put right below.
-        let mut woke = self.watch_the_clock();
+        self.watch_the_clock();
         let mut now = None;
         let mut asked = false;
         loop {
             // However many asked, one read answers.
-            match (command, now) {
-                (Ok(Command::Nudge), _) => asked = true,
-                (Ok(Command::Begun(mut mark)), _) => {
-                    self.stamps.put_start_right(&mut mark.start, woke);
-                    self.open.begin(mark);
-                    asked = true;
-                }
-                (Ok(Command::Future), _) => self.stamps.count_future(),
-                (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
-                (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
-                (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
-                (Ok(Command::Limit(mut began, budget)), _) => {
-                    self.stamps.put_start_right(&mut began.start, woke);
-                    let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
-                    let site = site.map(|run| &run.site);
-                    self.limits.begin(began, budget, site, &mut self.warnings);
-                }
-                (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
+            match (command.map(|command| self.note(command)), now) {
+                (Ok(Noted::Edge), _) => asked = true,
+                (Ok(Noted::Done), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if command.is_err() {
                         self.limits.heard_all();
@@ -236,24 +249,69 @@ impl Sampler {
                     if asked {
                         self.crew.edge();
                     }
-                    return (command, now.unwrap_or(woke));
+                    let command = command.map(|noted| match noted {
+                        Noted::ToDo(command) => command,
+                        Noted::Edge | Noted::Done => Command::Drain,
+                    });
+                    return (command, now.unwrap_or(self.looked));
                 }
             }
             // Asked before the inbox is found empty, and before anything is taken: every mark that
             // ended by then has been left, and the word of every epoch that began by then.
-            woke = self.watch_the_clock();
-            now = Some(woke);
-            command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            now = Some(self.watch_the_clock());
+            command = match self.pending.pop_front() {
+                Some(command) => Ok(command),
+                None => self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+            };
         }
+    }
+
+    /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
+    fn wait(&mut self, mut next: Timestamp) -> Result<Command, RecvTimeoutError> {
+        loop {
+            let now = clock::checked_now();
+            // On the system's clock, and never for longer than between two looks at this one.
+            let command = self.inbox.recv_timeout(next.since(now).min(ROUND));
+            let soonest = self.drained.after(DRAINS_APART);
+            if !matches!(command, Ok(Command::Drain)) || clock::checked_now() >= soonest {
+                return command;
+            }
+            next = next.min(soonest);
+        }
+    }
+
+    /// Takes in what a command says, if that is all it is for.
+    fn note(&mut self, command: Command) -> Noted {
+        match command {
+            Command::Nudge => return Noted::Edge,
+            Command::Begun(mut mark) => {
+                self.stamps.put_start_right(&mut mark.start, self.looked);
+                self.open.begin(mark);
+                return Noted::Edge;
+            }
+            Command::Pin(moment) => self.pins.push(moment),
+            Command::Number(span, index) => self.ledger.numbers.give(span, index),
+            Command::Report(span) => self.ledger.said.ask(span),
+            Command::Limit(mut began, budget) => {
+                self.stamps.put_start_right(&mut began.start, self.looked);
+                let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
+                let site = site.map(|run| &run.site);
+                self.limits.begin(began, budget, site, &mut self.warnings);
+            }
+            Command::Future => self.stamps.count_future(),
+            Command::Drain => {}
+            command => return Noted::ToDo(command),
+        }
+        Noted::Done
     }
 
     /// Compares the clock with the system's, and tells the timelines what became of it.
     fn watch_the_clock(&mut self) -> Timestamp {
-        let now = clock::check();
+        self.looked = clock::check();
         for event in self.stamps.look(&mut self.warnings) {
             self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
         }
-        now
+        self.looked
     }
 
     /// Takes what was read into the timelines.
@@ -276,7 +334,9 @@ impl Sampler {
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
-        self.drain();
+        if self.ledger.has_room() {
+            self.drain();
+        }
         self.ledger.book(settled, &self.timelines);
         self.show(settled, now);
         if let Some(mut keeper) = self.keeper.take() {
@@ -298,17 +358,28 @@ impl Sampler {
     fn drain(&mut self) {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
-        self.rings.drain(inbox);
+        let folded = self.rings.drain(inbox);
         // Looked at afterwards: none of them was stamped after that.
-        let now = clock::check();
-        for event in self.stamps.look(&mut self.warnings) {
-            self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
+        self.drained = self.watch_the_clock();
+        // A span may have begun, been numbered and ended in the past, all since the inbox was found empty.
+        // What was said of it was sent before its mark was left, so it is there now.
+        let mut edge = false;
+        while let Ok(command) = self.inbox.try_recv() {
+            match self.note(command) {
+                Noted::Edge => edge = true,
+                Noted::ToDo(command) => self.pending.push_back(command),
+                Noted::Done => {}
+            }
+        }
+        if edge {
+            self.pending.push_back(Command::Nudge);
         }
         let marks = &mut self.ledger.inbox()[known..];
         let open = &self.open;
-        self.stamps.put_right(marks, now, |mark| open.start_of(mark.id));
+        self.stamps.put_right(marks, self.drained, |mark| open.start_of(mark.id));
         self.open.end(marks);
         self.limits.end(marks);
+        self.ledger.folded += folded;
     }
 
     fn standing(&mut self) -> Standing<'_> {
@@ -328,6 +399,7 @@ impl Sampler {
             self.collect();
             self.close(clock::checked_now());
         }
+        self.rings.close();
     }
 
     /// Books everything up to `end`, the end of the run.
@@ -337,6 +409,7 @@ impl Sampler {
         }
         self.settled = end;
         self.drain();
+        self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
         self.warnings.extend(self.stamps.warnings());
@@ -353,7 +426,7 @@ impl Sampler {
         self.ledger.said.print();
         let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
-        let lines = || timelines.iter().filter(|line| !line.is_empty());
+        let lines = || timelines.iter().filter(|line| line.gives());
         let Self { ledger, forecaster, forecasts, .. } = self;
         self.screen.change(|live| {
             live.steps.clone_from(&ledger.live_steps);
@@ -403,5 +476,37 @@ impl Sampler {
             forecasts: self.forecasts,
             journal: self.keeper.map(Keeper::journal),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::meter::Live;
+    use crate::span::{Kind, Label, Span};
+
+    #[test]
+    fn an_epoch_that_began_was_numbered_and_ended_between_two_looks_keeps_its_number() {
+        let (commands, inbox) = mpsc::channel();
+        let rings = Rings::new(commands);
+        let meter = rings.meter;
+        let screen = Arc::new(Screen::new(Live::default()));
+        let mut sampler = Sampler::start(Vec::new(), rings, inbox, screen).unwrap();
+        let label = Label::new(Kind::Epoch, "train");
+        let start = sampler.start;
+        let (_, now) = sampler.listen(clock::now());
+        // After the inbox was found empty, and before the marks are taken.
+        for number in [7, 3] {
+            let span = Span::open(meter, label, Some(start));
+            crate::private::index(&span, number);
+            span.close_at(start);
+        }
+        sampler.book(now);
+        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [3, 7]);
+        assert_eq!(sampler.open.starts().count(), 0, "both have ended");
     }
 }

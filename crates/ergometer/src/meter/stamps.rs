@@ -115,6 +115,7 @@ impl Stamps {
         began: impl Fn(&Mark) -> Option<Timestamp>,
     ) {
         for mark in marks {
+            let open = nanos(mark).saturating_sub(mark.idle);
             for jump in &self.jumps {
                 // What is no moment of the last round was stamped by the wrong clock.
                 let strange = mark.end > now || mark.end < self.drained;
@@ -134,6 +135,10 @@ impl Stamps {
                 }
             }
             self.limit(mark, now);
+            if mark.idle > 0 {
+                // Spans that share a mark were open for as long as they were.
+                mark.idle = nanos(mark).saturating_sub(open);
+            }
         }
         self.drained = now;
     }
@@ -186,6 +191,11 @@ impl Stamps {
         }
         warnings
     }
+}
+
+/// From the start of a mark to its end.
+fn nanos(mark: &Mark) -> u64 {
+    mark.end.as_nanos().saturating_sub(mark.start.as_nanos())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The books of a run → its record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -148,11 +148,16 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         ));
     }
     warnings.extend(ledger.numbers.warning());
+    warnings.extend(folded(ledger.folded));
+    warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
-    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
-    let boards: Vec<String> = boards.map(|domain| domain.label.clone()).collect();
+    // What shows itself as a board and never had a power is none.
+    let boards = domains.iter().zip(timelines);
+    let boards =
+        boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
+    let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
     let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
@@ -204,45 +209,76 @@ pub(crate) fn epoch(
     Scale { domains, timelines }.epoch(row, start)
 }
 
+/// Spans that came too fast to be booked one by one.
+fn folded(count: u64) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
+             label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
+             their energy is their share, by time, of what the mark's time took"
+        )
+    })
+}
+
+/// Counts of items that are in no sum.
+fn invalid_items(counts: &BTreeMap<Label, u64>) -> Option<String> {
+    let names = counts.keys().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
+    let count: u64 = counts.values().sum();
+    (count > 0).then(|| {
+        format!(
+            "{count} counts of items were negative, infinite or not a number, and were left out: {}",
+            listed(names)
+        )
+    })
+}
+
+/// The first few of some names.
+fn listed(names: impl IntoIterator<Item = String>) -> String {
+    const TOLD: usize = 4;
+    let mut names = names.into_iter();
+    let told: Vec<String> = names.by_ref().take(TOLD).collect();
+    let more = if names.next().is_some() { ", …" } else { "" };
+    format!("{}{more}", told.join(", "))
+}
+
 /// Names the spans that are too short for the sensors: of so little energy it matters more where their
 /// edges fall between two readings than what was read.
 fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
     /// Standard uncertainty of the edges, as a share of the energy: two of them are half of it.
     const MOST: f64 = 0.25;
-    /// Names that are told.
-    const TOLD: usize = 4;
-    fn collect(tree: &BTreeMap<Label, Node>, names: &mut Vec<String>) {
+    fn collect(tree: &BTreeMap<Label, Node>, names: &mut BTreeSet<String>) {
         for (label, node) in tree {
             let joules: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
             let parts = node.amount.iter().map(|drawn| drawn.parts);
             let parts = parts.fold(Uncertainty::default(), |sum, parts| sum.across(&parts));
             let name = format!("{} '{}'", label.kind.as_str(), label.name);
             let unresolved = parts.edges.get().hypot(parts.quantum.get()) > MOST * joules;
-            if unresolved && !names.contains(&name) {
-                names.push(name);
+            if unresolved {
+                names.insert(name);
             }
             collect(&node.children, names);
         }
     }
-    let mut names = Vec::new();
+    let mut names = BTreeSet::new();
     collect(tree, &mut names);
-    let count = names.len();
-    names.truncate(TOLD);
-    let more = if count > TOLD { ", …" } else { "" };
-    (count > 0).then(|| {
+    (!names.is_empty()).then(|| {
         format!(
-            "spans too short for the sensors, their energy is uncertain by more than half of it: \
-             {}{more}",
-            names.join(", ")
+            "spans too short for the sensors, their energy is uncertain by more than half of it: {}",
+            listed(names)
         )
     })
 }
 
 fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
-    let unread = domains.iter().zip(timelines).filter(|(_, line)| line.is_empty());
+    let unread = domains.iter().zip(timelines).filter(|(_, line)| !line.gives());
     unread
-        .map(|(domain, _)| {
-            format!("{}: nothing could be read; its energy is not in the total", domain.id)
+        .map(|(domain, line)| {
+            let why = if line.is_empty() {
+                "nothing could be read"
+            } else {
+                "its sensor can be read and never moved, which measures nothing"
+            };
+            format!("{}: {why}; its energy is not in the total", domain.id)
         })
         .collect()
 }
@@ -259,8 +295,7 @@ impl Baseline {
         let power = |line: &Timeline| {
             let drawn = line.between(from, to);
             let observed = seconds - drawn.unobserved;
-            (!line.is_empty() && observed > seconds / 2.0)
-                .then(|| Watts::new(drawn.joules / observed))
+            (line.gives() && observed > seconds / 2.0).then(|| Watts::new(drawn.joules / observed))
         };
         Self { power: timelines.iter().map(power).collect() }
     }
@@ -280,7 +315,7 @@ impl Scale<'_> {
             .zip(self.timelines)
             .zip(amount)
             .map(|((domain, line), drawn)| {
-                (!line.is_empty()).then(|| energy(drawn, domain.method, seconds))
+                line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
         Usage { seconds, energy: sum(by_domain.iter().flatten()), by_domain }
@@ -305,7 +340,7 @@ impl Scale<'_> {
     ) -> Vec<DomainRecord> {
         let rows = self.domains.iter().zip(self.timelines).zip(whole).enumerate();
         rows.map(|(index, ((domain, line), drawn))| {
-            let energy = (!line.is_empty()).then(|| energy(drawn, domain.method, seconds));
+            let energy = line.gives().then(|| energy(drawn, domain.method, seconds));
             let idle_power = idle.and_then(|idle| idle.power[index]);
             let health = &line.health;
             let both = |joules| health.compared.then_some(Joules::new(joules));
@@ -331,11 +366,22 @@ impl Scale<'_> {
                         _ => format!("{text} ({count} times)"),
                     })
                     .chain(disagreement(domain, health))
+                    .chain(above_limit(domain, health))
                     .collect(),
             }
         })
         .collect()
     }
+}
+
+/// A power above the domain's own limit, by more than it can exceed that.
+fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
+    let (watts, limit) = (health.above_limit?, domain.power_limit?);
+    Some(format!(
+        "power of {watts:.0} W was read, {:.1} times the limit of {limit} that was in force when the run began: \
+         the limit was raised, or the sensor is wrong",
+        watts / limit.get()
+    ))
 }
 
 /// Counter and integrated power of one domain differ by more than the two can.
@@ -401,6 +447,7 @@ fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
         kind: label.kind,
         name: label.name.to_owned(),
         count: node.count,
+        folded: node.folded,
         seconds: node.seconds,
         by_domain: node.amount.iter().map(|drawn| Joules::new(drawn.joules)).collect(),
         standard_uncertainty: parts.standard(),

@@ -30,7 +30,7 @@ fn shown(seconds: f64, by: f64) -> Timestamp {
 
 fn mark(kind: Kind, start: Timestamp, end: Timestamp) -> Mark {
     let label = Box::leak(Box::new(Label::new(kind, "some")));
-    Mark { label, start, end, id: 7, parent: 0, items: 0.0, outlived: false, folded: 0 }
+    Mark { id: 7, ..Mark::new(label, (start, end)) }
 }
 
 #[test]
