@@ -5,6 +5,7 @@
 mod abstains;
 mod accounting;
 mod boards;
+mod bounded;
 mod cases;
 mod child;
 mod clocks;
@@ -13,6 +14,7 @@ mod failures;
 mod footprint;
 mod hwmon;
 mod idle;
+mod intensity;
 mod journal;
 mod macros;
 mod meter;

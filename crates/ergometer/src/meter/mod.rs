@@ -281,7 +281,6 @@ impl Meter {
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
-            earlier: &[],
             ledger: ended.ledger,
             domains: &ended.domains,
             warnings: ended.warnings,

@@ -299,6 +299,12 @@ impl Sampler {
                 self.limits.begin(began, budget, site, &mut self.warnings);
             }
             Command::Future => self.stamps.count_future(),
+            #[cfg(feature = "tracing")]
+            Command::Warn(line) => {
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
+            }
             Command::Drain => {}
             command => return Noted::ToDo(command),
         }
@@ -504,7 +510,8 @@ mod tests {
             span.close_at(start);
         }
         sampler.book(now);
-        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        let mut numbers: Vec<_> =
+            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 7]);
         assert_eq!(sampler.open.starts().count(), 0, "both have ended");
