@@ -173,13 +173,13 @@ fn fields(text: &str) -> String {
         if let Some(assigned) = assigned.strip_prefix(['=', ':'])
             && is_secret(name)
         {
-            let (quotes, value) = split_while(assigned, is_around);
-            let quoted = quotes.contains(['"', '\'']);
-            let ends = |sign: char| match quoted {
-                true => matches!(sign, '"' | '\'' | '\\'),
-                false => {
-                    sign.is_whitespace() || matches!(sign, '&' | ',' | ';' | '}' | '"' | '\'' | '#')
-                }
+            let (around, value) = split_while(assigned, is_around);
+            let quoted = around.contains(['"', '\'']);
+            let ends = |sign: char| {
+                let ends_quoted = matches!(sign, '"' | '\'' | '\\');
+                let ends_bare =
+                    || sign.is_whitespace() || matches!(sign, '&' | ',' | ';' | '}' | '#');
+                ends_quoted || (!quoted && ends_bare())
             };
             let (secret, left) = split_while(value, |sign| !ends(sign));
             shown.push_str(&after_name[..after_name.len() - value.len()]);
