@@ -99,9 +99,12 @@ fn a_future_takes_them_along_from_thread_to_thread() {
     let meter = two_domains();
     // Two futures in turn, each poll on a thread of its own.
     let mut futures = [Box::pin(step(&meter)), Box::pin(step(&meter))];
-    for _ in 0..3 {
+    for round in 0..3 {
         for future in &mut futures {
-            thread::scope(|scope| scope.spawn(|| drop(poll(future.as_mut()))).join().unwrap());
+            let ready = thread::scope(|scope| {
+                scope.spawn(|| poll(future.as_mut()).is_ready()).join().unwrap()
+            });
+            assert_eq!(ready, round == 2);
         }
     }
     drop(futures);

@@ -66,15 +66,10 @@ const ISSUED: [&str; 16] = [
 /// The shortest of them is longer.
 const ISSUED_LENGTH: usize = 16;
 
-/// The command line of this process, secrets masked.
-pub(crate) fn of_this_process() -> Vec<String> {
-    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    masked(arguments)
-}
-
-/// The name of the program alone.
-pub(crate) fn program_alone() -> Vec<String> {
-    std::env::args_os().take(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
+/// The command line of this process, secrets masked; without `arguments` the name of the program alone.
+pub(crate) fn of_this_process(arguments: bool) -> Vec<String> {
+    let words = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    if arguments { masked(words) } else { words.take(1).collect() }
 }
 
 fn masked(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
