@@ -15,6 +15,7 @@ mod footprint;
 mod hwmon;
 mod idle;
 mod intensity;
+mod items;
 mod journal;
 mod macros;
 mod meter;
