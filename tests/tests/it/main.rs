@@ -26,4 +26,5 @@ mod scope;
 mod sensors;
 mod sources;
 mod spans;
+mod steps;
 mod tracing;

@@ -29,6 +29,7 @@ mod cover;
 mod domains;
 mod epochs;
 mod more_epochs;
+mod names;
 mod said;
 mod spans;
 mod steps;
@@ -39,7 +40,10 @@ use std::collections::BTreeMap;
 
 use super::assemble;
 use super::rank::Rank;
-use super::record::{DomainRecord, Energy, Machine, RankRecord, Record, RunInfo, SCHEMA, Usage};
+use super::record::{
+    DomainRecord, Energy, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, Usage,
+    method_shares,
+};
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -177,16 +181,19 @@ impl<'a> Merge<'a> {
             self.seconds,
             accelerators,
         );
+        let domains = self.domain_records();
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),
-            domains: self.domain_records(),
+            method_shares: method_shares(&domains),
+            domains,
             total,
             epochs: joined.epochs,
             more_epochs,
             outside_epochs: joined.outside,
+            steps_by_name: self.steps_by_name(&steps),
             steps,
             spans: spans::join(&self),
             footprint,
@@ -197,6 +204,21 @@ impl<'a> Merge<'a> {
             earlier: Vec::new(),
             warnings: self.warnings,
         }
+    }
+
+    fn steps_by_name(&self, steps: &BTreeMap<String, Steps>) -> BTreeMap<String, Vec<NamedSteps>> {
+        let mut all = BTreeMap::new();
+        for (split, steps) in steps {
+            let of = |part: usize| {
+                self.parts[part].record.steps_by_name.get(split).map_or(&[][..], |rows| rows)
+            };
+            let whole: Vec<f64> = steps.by_domain.iter().map(|joules| joules.get()).collect();
+            let rows = names::join(self, of, &whole);
+            if !rows.is_empty() {
+                all.insert(split.clone(), rows);
+            }
+        }
+        all
     }
 
     fn say_estimated(&mut self, total: &Usage) {

@@ -96,13 +96,13 @@ impl Scopes {
         self.list.last().copied()
     }
 
-    /// The innermost span of `meter`; [`NO_SPAN`] where there is none.
+    /// The innermost span of `meter`, [`NO_SPAN`] where there is none, and the place of the next scope.
     #[inline]
-    pub(super) fn innermost_of(&self, meter: u64) -> u64 {
+    pub(super) fn next(&self, meter: u64) -> (u64, u64) {
         match self.list.last() {
-            None => NO_SPAN,
-            Some(scope) if scope.meter == meter => scope.span,
-            Some(_) => self.search_innermost_of(meter),
+            None => (NO_SPAN, 0),
+            Some(scope) if scope.meter == meter => (scope.span, scope.place + 1),
+            Some(scope) => (self.search_innermost_of(meter), scope.place + 1),
         }
     }
 
@@ -112,12 +112,10 @@ impl Scopes {
         scope.map_or(NO_SPAN, |scope| scope.span)
     }
 
-    /// A span begins; gives its place.
+    /// A span begins at the [next](Self::next) place.
     #[inline]
-    pub(super) fn open(&mut self, meter: u64, span: u64) -> u64 {
-        let place = self.list.last().map_or(0, |scope| scope.place + 1);
+    pub(super) fn open(&mut self, meter: u64, span: u64, place: u64) {
         self.list.push(Scope { meter, span, place });
-        place
     }
 
     /// Goes on inside a span that was open elsewhere.
@@ -211,9 +209,19 @@ mod tests {
 
     const METER: u64 = 7;
 
+    fn open(scopes: &mut Scopes, span: u64) -> u64 {
+        let (_, place) = scopes.next(METER);
+        scopes.open(METER, span, place);
+        place
+    }
+
+    fn innermost(scopes: &Scopes) -> u64 {
+        scopes.next(METER).0
+    }
+
     /// Opens so many spans and gives identity and place of each.
     fn opened(scopes: &mut Scopes, count: u64) -> Vec<(u64, u64)> {
-        (1..=count).map(|span| (span, scopes.open(METER, span))).collect()
+        (1..=count).map(|span| (span, open(scopes, span))).collect()
     }
 
     fn is_outlived(found: &Found) -> bool {
@@ -235,7 +243,7 @@ mod tests {
                 let inner = open.last() != Some(&span);
                 assert_eq!(is_outlived(&scopes.close(span, place)), inner);
                 open.retain(|open| *open != span);
-                assert_eq!(scopes.innermost_of(METER), open.last().copied().unwrap_or(NO_SPAN));
+                assert_eq!(innermost(&scopes), open.last().copied().unwrap_or(NO_SPAN));
                 assert!(scopes.iter().map(|scope| scope.span).eq(open.iter().copied()));
                 assert!(scopes.places() <= 2 * open.len() + 2 * FEW, "empty places are closed up");
             }
@@ -245,16 +253,16 @@ mod tests {
     #[test]
     fn a_window_of_open_spans_that_moves_on_takes_no_more_places() {
         let mut scopes = Scopes::of_thread();
-        let bottom = scopes.open(METER, 1);
-        let mut before = (2, scopes.open(METER, 2));
+        let bottom = open(&mut scopes, 1);
+        let mut before = (2, open(&mut scopes, 2));
         for span in 3..100_000 {
-            let next = (span, scopes.open(METER, span));
+            let next = (span, open(&mut scopes, span));
             assert!(is_outlived(&scopes.close(before.0, before.1)));
             before = next;
             assert!(scopes.places() < 100);
         }
         scopes.close(before.0, before.1);
-        assert_eq!(scopes.innermost_of(METER), 1);
+        assert_eq!(innermost(&scopes), 1);
         scopes.close(1, bottom);
         assert_eq!(scopes.places(), 0);
     }
@@ -263,10 +271,10 @@ mod tests {
     fn a_span_of_another_list_is_not_found_and_harms_none() {
         let (mut here, mut there) = (Scopes::of_thread(), Scopes::of_future());
         let spans = opened(&mut here, 10);
-        there.open(METER, 11);
+        open(&mut there, 11);
         assert!(matches!(there.close(spans[0].0, spans[0].1), Found::Elsewhere));
-        assert_eq!(there.innermost_of(METER), 11);
+        assert_eq!(innermost(&there), 11);
         here.forget(|span| span < 10);
-        assert_eq!((here.places(), here.innermost_of(METER)), (1, 10));
+        assert_eq!((here.places(), innermost(&here)), (1, 10));
     }
 }

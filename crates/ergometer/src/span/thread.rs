@@ -208,14 +208,14 @@ impl Thread {
         if self.scopes.places() >= MANY {
             self.forget_ended_elsewhere();
         }
-        let parent = self.scopes.innermost_of(meter);
+        let (parent, place) = self.scopes.next(meter);
         let shared = if self.pressed { self.shared_identity(meter, label, parent) } else { None };
         let id = shared.unwrap_or_else(|| {
             let id = self.next;
             self.next += 1;
             id
         });
-        let place = self.scopes.open(meter, id);
+        self.scopes.open(meter, id, place);
         Opened { label, id, parent, place }
     }
 
