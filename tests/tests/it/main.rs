@@ -13,6 +13,8 @@ mod failures;
 mod footprint;
 mod hwmon;
 mod idle;
+mod intensity;
+mod items;
 mod journal;
 mod macros;
 mod meter;

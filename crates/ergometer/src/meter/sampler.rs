@@ -283,6 +283,12 @@ impl Sampler {
                 let site = site.map(|run| &run.site);
                 self.limits.begin(began, budget, site, &mut self.warnings);
             }
+            #[cfg(feature = "tracing")]
+            Command::Warn(line) => {
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
+            }
             Command::Drain => {}
             command => return Noted::ToDo(command),
         }

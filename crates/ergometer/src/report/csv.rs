@@ -12,9 +12,12 @@
 //! | `count` | intervals in the row |
 //! | `joules` | energy; empty when nothing was read |
 //! | `standard_uncertainty_j` | one standard deviation; empty where it is not kept per domain |
+//!
+//! A name that a spreadsheet would take for a formula (`=..`, `+..`, `-..`, `@..`) begins with `'`.
 
 use serde::Serialize;
 
+use super::escape::csv as cell;
 use crate::run::Record;
 use crate::run::record::{NamedSteps, SpanNode, Usage};
 use crate::units::Joules;
@@ -116,9 +119,9 @@ impl Rows<'_> {
         for (row, energy) in self.record.domains.iter().zip(&usage.by_domain) {
             self.writer.serialize(Row {
                 scope,
-                name,
+                name: &cell(name),
                 index,
-                domain: &row.domain.id,
+                domain: &cell(&row.domain.id),
                 method: row.domain.method.as_str(),
                 seconds: Some(usage.seconds),
                 count,
@@ -141,9 +144,9 @@ impl Rows<'_> {
         for (row, joules) in self.record.domains.iter().zip(by_domain) {
             self.writer.serialize(Row {
                 scope,
-                name,
+                name: &cell(name),
                 index,
-                domain: &row.domain.id,
+                domain: &cell(&row.domain.id),
                 method: row.domain.method.as_str(),
                 seconds,
                 count,

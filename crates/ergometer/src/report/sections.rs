@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figure::{self, ABSENT, or_absent};
-use crate::footprint::PerUnit;
+use crate::footprint::{Footprint, PerUnit};
 use crate::meter::Method;
 use crate::run::Record;
 use crate::run::earlier::PartSteps;
@@ -391,6 +391,22 @@ fn add_span(
     add_spans(&node.children, depth + 1, (total, least), rows);
 }
 
+/// The intensity that the CO2e was worked out with.
+fn intensity(footprint: &Footprint) -> String {
+    let site = &footprint.site;
+    match (footprint.mean_intensity, &site.carbon_series) {
+        (Some(mean), Some(series)) => {
+            let (count, least, most) = series.range();
+            let values = if count == 1 { "value" } else { "values" };
+            format!(
+                "{mean:.1} g/kWh by energy, {count} {values} of {least:.1} to {most:.1} over time"
+            )
+        }
+        (Some(mean), None) => format!("{mean:.1} g/kWh by energy"),
+        (None, _) => format!("{:.1} g/kWh", site.carbon.grams_per_kwh),
+    }
+}
+
 fn footprint(record: &Record) -> Section {
     let footprint = &record.footprint;
     let site = &footprint.site;
@@ -419,9 +435,9 @@ fn footprint(record: &Record) -> Section {
             "CO2e".to_owned(),
             gases,
             format!(
-                "{}{:.1} g/kWh, {}, {} ({}, {})",
+                "{}{}, {}, {} ({}, {})",
                 if carbon.assumed { "ASSUMED, no region was given: " } else { "" },
-                carbon.grams_per_kwh,
+                intensity(footprint),
                 carbon.place,
                 carbon.kind.as_str(),
                 carbon.source,

@@ -1,6 +1,7 @@
 //! The books of a run → its record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::earlier::Part;
 use super::epochs::{EpochRow, EpochSums};
@@ -28,6 +29,8 @@ pub(crate) struct Head {
     pub label: String,
     pub standing: Standing,
     pub machine: Machine,
+    /// The program's command line, without secrets.
+    pub command: Vec<String>,
     pub git_commit: Option<String>,
     /// The run's start.
     pub start: Timestamp,
@@ -115,7 +118,10 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
-    let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
+    let site = head.site.during(head.started, seconds);
+    let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
+    let footprint =
+        site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
     let domain_records = scale.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: SCHEMA.to_owned(),
@@ -125,7 +131,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
             started: head.started.to_string(),
             seconds,
             idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
-            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            command: head.command.clone(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: head.git_commit.clone(),
             rank: head.standing.rank.clone(),
@@ -165,6 +171,37 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         earlier: head.earlier.clone(),
         warnings,
     }
+}
+
+/// The mean of the site's series over the run, each value weighted with what was drawn while it held; over
+/// time where nothing was drawn.
+fn mean_intensity(
+    head: &Head,
+    timelines: &[Timeline],
+    seconds: f64,
+    warnings: &mut Vec<String>,
+) -> Option<f64> {
+    let series = head.site.carbon_series.as_ref()?;
+    let after = |seconds: f64| head.start.after(Duration::from_secs_f64(seconds));
+    let (mut drawn, mut passed) = ((0.0, 0.0), (0.0, 0.0));
+    for piece in series.pieces(head.started, seconds) {
+        let (from, to) = (after(piece.from), after(piece.to));
+        let lines = timelines.iter().filter(|line| !line.is_empty());
+        let joules: f64 = lines.map(|line| line.between(from, to).joules).sum();
+        let length = piece.to - piece.from;
+        drawn = (drawn.0 + joules, drawn.1 + joules * piece.grams_per_kwh);
+        passed = (passed.0 + length, passed.1 + length * piece.grams_per_kwh);
+    }
+    let uncovered = series.uncovered(head.started, seconds);
+    if uncovered > 0.0 {
+        warnings.push(format!(
+            "the series of carbon intensities does not reach over {:.0} % of the run's time, in which its nearest \
+             value is taken",
+            (100.0 * uncovered).max(1.0)
+        ));
+    }
+    let mean = |(weight, weighted): (f64, f64)| (weight > 0.0).then(|| weighted / weight);
+    mean(drawn).or_else(|| mean(passed)).or(Some(head.site.carbon.grams_per_kwh))
 }
 
 /// The row of one epoch.

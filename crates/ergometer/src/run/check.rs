@@ -2,6 +2,7 @@
 
 use super::earlier::Part;
 use super::record::{Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage};
+use crate::footprint::CarbonSeries;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
 
@@ -40,6 +41,9 @@ impl Record {
         }
         self.steps_by_name.values().try_for_each(|rows| named(rows, domains))?;
         self.spans.iter().try_for_each(|node| node.check(domains))?;
+        let footprint = &self.footprint;
+        intensity(footprint.mean_intensity)?;
+        footprint.site.carbon_series.iter().try_for_each(CarbonSeries::check)?;
         self.earlier.iter().try_for_each(Part::check)?;
         self.forecasts.iter().try_for_each(Forecast::check)
     }
@@ -49,6 +53,7 @@ impl Part {
     fn check(&self) -> Checked {
         let name = &self.run_id;
         seconds(name, self.seconds)?;
+        intensity(self.mean_intensity)?;
         self.energy.iter().try_for_each(|one| energy(name, one))?;
         for (split, steps) in &self.steps {
             count(split, steps.count)?;
@@ -144,6 +149,15 @@ fn energy(name: &str, energy: &Energy) -> Checked {
 
 fn seconds(name: &str, seconds: f64) -> Checked {
     if seconds >= 0.0 { Ok(()) } else { Err(format!("{name} has a time of {seconds} s")) }
+}
+
+fn intensity(grams: Option<f64>) -> Checked {
+    match grams {
+        Some(grams) if !(grams >= 0.0 && grams.is_finite()) => {
+            Err(format!("the mean carbon intensity is {grams} g/kWh"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn count(name: &str, count: u64) -> Checked {

@@ -39,11 +39,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::assemble;
+use super::earlier::mean_intensity;
 use super::rank::Rank;
 use super::record::{
     DomainRecord, Energy, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, Usage,
     method_shares,
 };
+use crate::footprint::Footprint;
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -176,11 +178,7 @@ impl<'a> Merge<'a> {
         let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
-        let footprint = self.first().footprint.site.footprint(
-            total.energy.as_ref(),
-            self.seconds,
-            accelerators,
-        );
+        let footprint = self.footprint(total.energy.as_ref(), accelerators);
         let domains = self.domain_records();
         Record {
             schema: SCHEMA.to_owned(),
@@ -219,6 +217,21 @@ impl<'a> Merge<'a> {
             }
         }
         all
+    }
+
+    /// Of the joined energy on the ranks' site. Intensities that change with time are those of each rank's
+    /// own time, weighted with what it metered.
+    fn footprint(&self, energy: Option<&Energy>, accelerators: u32) -> Footprint {
+        let mut site = self.first().footprint.site.clone();
+        let records = self.parts.iter().map(|part| &part.record);
+        site.carbon_series = records
+            .clone()
+            .filter_map(|record| record.footprint.site.carbon_series.clone())
+            .reduce(|joined, other| joined.joined(&other));
+        let intensities =
+            records.map(|record| (record.total.energy, record.footprint.mean_intensity));
+        let mean = mean_intensity(&site, intensities);
+        site.footprint(energy, self.seconds, accelerators).at_mean_intensity(mean)
     }
 
     fn say_estimated(&mut self, total: &Usage) {

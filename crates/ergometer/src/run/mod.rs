@@ -2,6 +2,7 @@
 
 pub(crate) mod assemble;
 mod check;
+pub(crate) mod command_line;
 pub mod earlier;
 pub(crate) mod epochs;
 pub mod journal;

@@ -126,7 +126,8 @@ pub struct RunInfo {
     pub seconds: f64,
     /// How long the baseline was measured before the run, seconds; `None` where it was not.
     pub idle_seconds: Option<f64>,
-    /// The program's command line.
+    /// The program's command line, with `***` for what is recognised as a secret; the program's name alone
+    /// where [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
     pub command: Vec<String>,
     /// Version of this library.
     pub ergometer: String,

@@ -150,6 +150,7 @@ impl Found {
                 state.total.len() == domains
                     && state.outside.len() == domains
                     && state.s >= 0.0
+                    && state.intensity.is_none_or(|grams| grams >= 0.0)
                     && state.steps.iter().all(|(split, one)| steps(split, one, domains).is_ok())
                     && state.by_name.values().all(|rows| named(rows, domains).is_ok())
                     && state.open.iter().all(|epoch| epoch.fits(domains))
@@ -265,8 +266,14 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
         }
     }
     let site = &record.footprint.site;
-    record.footprint =
-        site.footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators);
+    // Without its start nothing of the site can be left out.
+    let site = match record.run.started.parse() {
+        Ok(started) => site.during(started, seconds),
+        Err(_) => site.clone(),
+    };
+    record.footprint = site
+        .footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators)
+        .at_mean_intensity(state.intensity);
 }
 
 #[cfg(test)]

@@ -122,6 +122,9 @@ pub(super) struct State {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub by_name: BTreeMap<String, Vec<NamedSteps>>,
     pub sensors: Vec<Sensor>,
+    /// The mean of the site's series of carbon intensities so far, g/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<f64>,
 }
 
 /// An epoch with its energies in short.
@@ -171,6 +174,7 @@ impl State {
             steps: BTreeMap::new(),
             by_name: BTreeMap::new(),
             sensors: record.domains.iter().map(sensor).collect(),
+            intensity: record.footprint.mean_intensity,
         }
     }
 }
