@@ -29,4 +29,5 @@ mod scope;
 mod sensors;
 mod sources;
 mod spans;
+mod steps;
 mod tracing;
