@@ -274,9 +274,9 @@ impl PowerSource for CpuModel {
     /// has not ticked (10 ms) since the last reading.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         if let Some(package) = &mut self.package {
-            let before = clock::now();
+            let before = clock::checked_now();
             let jiffies = package.stat.as_deref().map(stat::read);
-            let at = before.after(clock::now().since(before) / 2);
+            let at = before.after(clock::checked_now().since(before) / 2);
             let value = match jiffies {
                 None => Some(package.advance_unseen(at)),
                 Some(Ok(jiffies)) => package.advance(jiffies, at),
@@ -288,7 +288,7 @@ impl PowerSource for CpuModel {
             readings.extend(value.map(|value| Reading::new(domain, at, value)));
         }
         if let Some(dram) = &mut self.dram {
-            let at = clock::now();
+            let at = clock::checked_now();
             let start = *dram.start.get_or_insert(at);
             let value = Value::Energy(dram.watts * at.since(start));
             readings.push(Reading::new(dram.domain, at, value));
