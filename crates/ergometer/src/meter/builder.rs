@@ -376,7 +376,8 @@ impl MeterBuilder {
         let live = Live { domains: shown, earlier: before, ..Live::default() };
         let screen = Arc::new(Screen::new(live));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
-        let machine = provenance::machine(machine_id);
+        let Settings { proc_root, sysfs_root, .. } = &self.settings;
+        let machine = provenance::machine(machine_id, proc_root, sysfs_root);
         let git_commit = provenance::git_commit();
         Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&screen)).map_err(
             |error| {

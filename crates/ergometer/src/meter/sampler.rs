@@ -126,10 +126,7 @@ impl Sampler {
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::check();
-        let timelines = domains.iter().map(|domain| {
-            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
-        });
-        let timelines: Vec<_> = timelines.collect();
+        let timelines: Vec<_> = domains.iter().map(|domain| Timeline::of(domain, start)).collect();
         Ok(Self {
             crew,
             ledger: Ledger::new(timelines.len()),

@@ -6,7 +6,7 @@
 //!                                     └───────► spans ──────────┘
 //! ```
 //!
-//! * **A domain counts once.** It is known by its machine and its identity. Of the ranks that metered
+//! * **A domain counts once.** It is known by its machine and its identity, a board with a UUID by that alone (`machines`). Of the ranks that metered
 //!   it one is believed: a sensor before a model, then who metered longest, then the lowest rank.
 //!   What others metered before or after that is added, estimated at their mean power where they
 //!   metered both the time that is missing and time that is not.
@@ -28,6 +28,7 @@ mod admit;
 mod cover;
 mod domains;
 mod epochs;
+mod machines;
 mod more_epochs;
 mod names;
 mod said;

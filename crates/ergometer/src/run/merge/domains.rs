@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::cover::{Cover, part_of, plus};
+use super::machines::{Machines, is_board_of_its_own};
 use super::{Part, Said, numbers};
 use crate::meter::Method;
 use crate::run::record::{DomainRecord, Energy};
@@ -52,8 +53,11 @@ pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physic
         let machine = machines.of[index];
         for (at, row) in part.record.domains.iter().enumerate() {
             let identity = identity(&row.domain);
-            let known =
-                all.iter_mut().find(|(id, known)| known.machine == machine && *id == identity);
+            // A board is one wherever it was seen.
+            let anywhere = row.domain.kind == DomainKind::Gpu && is_board_of_its_own(&identity);
+            let known = all
+                .iter_mut()
+                .find(|(id, known)| (anywhere || known.machine == machine) && *id == identity);
             if let Some((_, known)) = known {
                 known.members.push((index, at));
             } else {
@@ -182,45 +186,7 @@ impl Physical {
     }
 }
 
-/// The machines of the parts.
-struct Machines {
-    /// Which machine each part ran on.
-    of: Vec<usize>,
-    names: Vec<String>,
-}
-
 impl Machines {
-    fn of(parts: &[Part], warnings: &mut Vec<String>) -> Self {
-        let (mut of, mut keys) = (Vec::new(), Vec::new());
-        let (mut hosts, mut by_host): (Vec<String>, Vec<u32>) = (Vec::new(), Vec::new());
-        for part in parts {
-            let machine = &part.record.machine;
-            let host = machine.host.clone().unwrap_or_else(|| "unknown".to_owned());
-            let key = machine.machine_id.clone().unwrap_or_else(|| {
-                by_host.push(part.rank.rank);
-                format!("host {host}")
-            });
-            of.push(keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-                keys.push(key);
-                hosts.push(host);
-                keys.len() - 1
-            }));
-        }
-        if !by_host.is_empty() {
-            let ranks = numbers(&by_host);
-            warnings.push(format!("{ranks}: the machine is known by its host name only"));
-        }
-        let unique = |host: &String| hosts.iter().filter(|other| *other == host).count() == 1;
-        let names = hosts.iter().zip(&keys).map(|(host, key)| {
-            if unique(host) {
-                host.clone()
-            } else {
-                format!("{host}-{}", key.get(..8).unwrap_or(key))
-            }
-        });
-        Self { of, names: names.collect() }
-    }
-
     /// Where there are several machines, a domain bears the name of its own.
     fn name(&self, physical: &mut Physical) {
         if self.names.len() > 1 {
