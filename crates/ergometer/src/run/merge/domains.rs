@@ -34,6 +34,8 @@ pub(super) struct Whole {
     pub metered: f64,
     /// The part that is estimated from a rank's mean power.
     pub estimated: Joules,
+    /// What comes from which part.
+    pub from: Vec<(usize, Joules)>,
 }
 
 pub(super) fn row(parts: &[Part], (part, domain): At) -> &DomainRecord {
@@ -164,6 +166,7 @@ impl Physical {
     pub(super) fn whole(&self, parts: &[Part], seconds: f64) -> Whole {
         let mut cover = Cover::default();
         let (mut sum, mut estimated, mut observed) = (None, Joules::ZERO, 0.0);
+        let mut from = Vec::new();
         for &at in &self.givers {
             let Some(energy) = total(parts, at) else { continue };
             let part = &parts[at.0];
@@ -177,12 +180,13 @@ impl Physical {
                     estimated += piece.joules;
                 }
                 observed += energy.coverage * open * (end - start);
+                from.push((at.0, piece.joules));
                 sum = Some(plus(sum, piece));
             }
         }
         let coverage = if seconds > 0.0 { (observed / seconds).clamp(0.0, 1.0) } else { 1.0 };
         let energy = sum.map(|energy| Energy { coverage, ..energy });
-        Whole { energy, metered: cover.seconds(), estimated }
+        Whole { energy, metered: cover.seconds(), estimated, from }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Records of ranks, made by hand, whose domains draw a constant power.
 
+mod attempts;
 mod properties;
 mod script;
 
@@ -149,7 +150,8 @@ fn a_domain_is_metered_as_long_as_any_rank_meters_it() {
     close(energy.joules.get(), 250.0 * 18.0);
     close(energy.coverage, 0.9);
     assert_eq!(energy.parts.gaps, Joules::ZERO);
-    assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+    assert_eq!(run.warnings.len(), 1, "{:?}", run.warnings);
+    assert!(says(&run, "ranks 0, 1: ran at no time together"), "{:?}", run.warnings);
 }
 
 #[test]
