@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid;
 use super::price::AcceleratorPrice;
+use super::series::CarbonSeries;
 use crate::units::{GramsCo2e, UsDollars};
 use crate::{Error, ErrorKind, Result};
 
@@ -84,14 +85,21 @@ pub struct Site {
     pub name: String,
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
     pub pue: Cited<f64>,
-    /// Carbon intensity of the grid.
+    /// Carbon intensity of the grid; of a series its mean over time.
     pub carbon: CarbonIntensity,
+    /// Carbon intensity as it changes with time; of a record's site the values that held during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carbon_series: Option<CarbonSeries>,
     /// Price of a kilowatt-hour.
     pub electricity_price: Cited<UsDollars>,
     /// Rent of an accelerator.
     pub accelerator: AcceleratorPrice,
 }
 
+/// No building draws more for each kilowatt-hour of its machines.
+const MOST_PUE: f64 = 1000.0;
+/// Nothing emits or costs more, in grams a kilowatt-hour or dollars.
+const MOST_AMOUNT: f64 = 1e9;
 /// Names of the presets.
 const PRESETS: [&str; 2] = ["current", "strubell2019"];
 
@@ -106,6 +114,7 @@ impl Site {
             name: PRESETS[0].to_owned(),
             pue: Cited::new(1.54, "Uptime Institute, Global Data Center Survey, mean", 2025),
             carbon: grid::world(),
+            carbon_series: None,
             electricity_price: strubell_electricity(),
             accelerator: AcceleratorPrice::p100(),
         }
@@ -129,6 +138,7 @@ impl Site {
                 source: "Strubell et al. 2019: EPA 2018, 0.954 lb/kWh".to_owned(),
                 year: 2018,
             },
+            carbon_series: None,
             electricity_price: strubell_electricity(),
             accelerator: AcceleratorPrice::p100(),
         }
@@ -151,13 +161,15 @@ impl Site {
     /// The same site on the grid of a region.
     ///
     /// `code` is an ISO country code or name (`DE`, `DEU`, `Germany`), `US-eGRID` or a subregion of it
-    /// (`US-CAMX`), or a Google region (`gcp:europe-west3`, `europe-west3`); case does not matter.
+    /// (`US-CAMX`), or a Google region (`gcp:europe-west3`, `europe-west3`); case does not matter. AWS and
+    /// Azure publish no figure for their regions: `aws:us-east-1` and `azure:westeurope` stand for the grid
+    /// of the country or eGRID subregion that they lie in, and the source says so.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownRegion`] with the near matches.
     pub fn region(self, code: &str) -> Result<Self> {
-        Ok(Self { carbon: grid::find(code)?, ..self })
+        Ok(Self { carbon: grid::find(code)?, carbon_series: None, ..self })
     }
 
     /// The same site with another power usage effectiveness, as the user states it.
@@ -166,12 +178,8 @@ impl Site {
     ///
     /// [`ErrorKind::InvalidSetting`] if it is below 1 or not finite.
     pub fn with_pue(self, pue: f64) -> Result<Self> {
-        if !pue.is_finite() || pue < 1.0 {
-            return Err(Error::new(ErrorKind::InvalidSetting, format!("PUE is {pue}"))
-                .with_remedy("a PUE is facility energy over IT energy, so at least 1"));
-        }
         let year = self.pue.year;
-        Ok(Self { pue: Cited::new(pue, "stated by the user", year), ..self })
+        Self { pue: Cited::new(pue, "stated by the user", year), ..self }.checked()
     }
 
     /// The same site with another carbon intensity.
@@ -180,13 +188,25 @@ impl Site {
     ///
     /// [`ErrorKind::InvalidSetting`] if it is negative or not finite.
     pub fn with_carbon(self, carbon: CarbonIntensity) -> Result<Self> {
-        let grams = carbon.grams_per_kwh;
-        if !grams.is_finite() || grams < 0.0 {
-            let message = format!("carbon intensity is {grams} g/kWh");
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("give a finite value that is not negative"));
-        }
-        Ok(Self { carbon, ..self })
+        Self { carbon, carbon_series: None, ..self }.checked()
+    }
+
+    /// The same site with a carbon intensity that changes with time: what a run draws counts at the intensity
+    /// of the moment. Budgets, forecasts and live figures take its mean over time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] if a value is negative or not finite, which no series has that was made
+    /// by [`CarbonSeries::new`].
+    pub fn with_carbon_series(self, series: CarbonSeries) -> Result<Self> {
+        series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
+        Self { carbon: series.mean(), carbon_series: Some(series), ..self }.checked()
+    }
+
+    /// The site of a run that began at `start` and took `length` seconds: of a series, what held then.
+    pub(crate) fn during(&self, start: jiff::Timestamp, length: f64) -> Self {
+        let series = self.carbon_series.as_ref().map(|series| series.during(start, length));
+        Self { carbon_series: series, ..self.clone() }
     }
 
     /// The same site with another price of a kilowatt-hour.
@@ -195,8 +215,7 @@ impl Site {
     ///
     /// [`ErrorKind::InvalidSetting`] if it is negative or not finite.
     pub fn with_electricity_price(self, price: Cited<UsDollars>) -> Result<Self> {
-        check_price("electricity price a kilowatt-hour", price.value)?;
-        Ok(Self { electricity_price: price, ..self })
+        Self { electricity_price: price, ..self }.checked()
     }
 
     /// The same site with the rent of another accelerator.
@@ -206,24 +225,54 @@ impl Site {
     /// [`ErrorKind::InvalidSetting`] if a price is negative or not finite, or the low one is above the
     /// high one.
     pub fn with_accelerator(self, accelerator: AcceleratorPrice) -> Result<Self> {
+        Self { accelerator, ..self }.checked()
+    }
+
+    /// Whether its constants can be: asked when they are set, when a meter starts, and when a record is read,
+    /// so that whatever was written can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] for a PUE below 1, a price or an intensity that is negative, one of
+    /// them that is not finite or beyond anything that exists, and a low rent above the high one.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { name: _, pue, carbon, carbon_series, electricity_price, accelerator } = self;
+        if let Some(series) = carbon_series {
+            series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
+        }
+        let pue = pue.value;
+        if !(1.0..=MOST_PUE).contains(&pue) {
+            return Err(Error::new(ErrorKind::InvalidSetting, format!("PUE is {pue}"))
+                .with_remedy(
+                    "a PUE is facility energy over IT energy: at least 1, and rarely above 3",
+                ));
+        }
         let AcceleratorPrice { low, high, .. } = accelerator;
-        check_price("low rent an hour", low)?;
-        check_price("high rent an hour", high)?;
+        let amounts = [
+            ("carbon intensity", carbon.grams_per_kwh, "g/kWh"),
+            ("electricity price", electricity_price.value.get(), "USD a kilowatt-hour"),
+            ("low rent", low.get(), "USD an hour"),
+            ("high rent", high.get(), "USD an hour"),
+        ];
+        for (what, amount, unit) in amounts {
+            if !(0.0..=MOST_AMOUNT).contains(&amount) {
+                let message = format!("{what} is {amount} {unit}");
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("give a finite value that is not negative"));
+            }
+        }
         if low > high {
             let message = format!("the low rent, {low}, is above the high one, {high}");
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("give the lower of the two first"));
         }
-        Ok(Self { accelerator, ..self })
+        Ok(())
     }
-}
 
-fn check_price(what: &str, price: UsDollars) -> Result<()> {
-    if price.get().is_finite() && price.get() >= 0.0 {
-        return Ok(());
+    fn checked(self) -> Result<Self> {
+        self.check()?;
+        Ok(self)
     }
-    Err(Error::new(ErrorKind::InvalidSetting, format!("{what} is {price}"))
-        .with_remedy("give a finite price that is not negative"))
 }
 
 fn strubell_electricity() -> Cited<UsDollars> {

@@ -9,20 +9,24 @@ use std::{env, thread};
 use super::sampler::Sampler;
 use super::timeline::Timeline;
 use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
+use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::earlier::{self, Earlier};
+use crate::run::command_line;
+use crate::run::earlier::{Earlier, Part};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
-use crate::run::rank::{self, Rank};
+use crate::run::rank::{self, Rank, Standing};
+use crate::run::resume;
 use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
-use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
+use crate::source::{Availability, Domain, DomainKind, PowerSource, Sensor, SourceReport};
+use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
@@ -51,7 +55,10 @@ pub struct MeterBuilder {
     replay: Option<PathBuf>,
     journal: Option<PathBuf>,
     journal_steps: u64,
-    resume: Option<PathBuf>,
+    resume: Option<resume::From>,
+    command_line: bool,
+    /// Warnings of the record that are known before it begins.
+    remarks: Vec<String>,
     #[cfg(all(unix, feature = "signals"))]
     on_signal: bool,
     #[cfg(feature = "_export")]
@@ -77,6 +84,8 @@ impl MeterBuilder {
             journal: None,
             journal_steps: 1,
             resume: None,
+            command_line: true,
+            remarks: Vec::new(),
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
             #[cfg(feature = "_export")]
@@ -111,8 +120,8 @@ impl MeterBuilder {
         self
     }
 
-    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or Google region
-    /// (`gcp:europe-west3`). Without one the world average is used, and called an assumption.
+    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or cloud region
+    /// (`gcp:europe-west3`, `aws:us-east-1`, `azure:westeurope`), see [`Site::region`]. Without one the world average is used, and called an assumption.
     pub fn region(mut self, code: impl Into<String>) -> Self {
         self.region = Some(code.into());
         self
@@ -148,7 +157,9 @@ impl MeterBuilder {
         self
     }
 
-    /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
+    /// Which boards are metered, of any maker; by default those that the environment shows this program.
+    ///
+    /// An empty list meters no board, as fits a training on the processor; no rent is charged for those of the machine.
     pub fn devices(mut self, devices: Devices) -> Self {
         self.settings.devices = devices;
         self
@@ -224,9 +235,30 @@ impl MeterBuilder {
     /// cost.
     ///
     /// Starting fails where there is no such journal or record ([`ErrorKind::Io`], [`ErrorKind::Format`]):
-    /// a total without its first part would be wrong.
+    /// a total without its first part would be wrong. It fails as well where it is that of another run
+    /// ([`ErrorKind::Mismatch`]): of another [rank](Self::rank) or [label](Self::label), or of another
+    /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(path.into());
+        self.resume = Some(resume::From::File(path.into()));
+        self
+    }
+
+    /// Goes on with the newest journal in `folder` of this rank, label and group, and begins anew where there
+    /// is none: a job that is preempted and requeued starts with the same command line every time.
+    ///
+    /// ```no_run
+    /// # use ergometer::Meter;
+    /// let meter =
+    ///     Meter::builder().label("my-run").journal("journals").resume_latest("journals").install()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// Two runs that keep their journals in one folder are told apart by their label and group: give each a
+    /// label of its own, or a folder. A launcher's job is a group; a chain of jobs that is one run has to
+    /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
+    /// about to be preempted may finish it.
+    pub fn resume_latest(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.resume = Some(resume::From::Latest(folder.into()));
         self
     }
 
@@ -234,6 +266,14 @@ impl MeterBuilder {
     /// Epochs, sums and statistics are of all steps in any case.
     pub fn journal_steps(mut self, every: u64) -> Self {
         self.journal_steps = every;
+        self
+    }
+
+    /// Keeps the program's command line out of the record and the journal, but for the program's name. By
+    /// default they have it, with `***` for what is recognised as a secret: the values of `--token`,
+    /// `--password`, `--api-key`, `HF_TOKEN=` and the like, and passwords in URLs.
+    pub fn without_command_line(mut self) -> Self {
+        self.command_line = false;
         self
     }
 
@@ -255,7 +295,8 @@ impl MeterBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::AlreadyInstalled`] if there is one; otherwise as [`MeterBuilder::start`].
-    pub fn install(self) -> Result<Meter> {
+    pub fn install(mut self) -> Result<Meter> {
+        self.remarks.extend(RunSpan::missed());
         let meter = self.start()?;
         if meter.inner.rings.install() {
             return Ok(meter);
@@ -282,6 +323,18 @@ impl MeterBuilder {
         Ok(())
     }
 
+    /// Which process of a run of several this one is, and what is to be said of that.
+    fn standing(&mut self) -> Result<Standing> {
+        let mut standing = rank::standing(|name| env::var(name).ok());
+        if let Some((rank, world_size)) = self.rank {
+            standing.rank = Some(Rank::set(rank, world_size)?);
+            standing.remarks.clear();
+        }
+        standing.group = self.group.take().or(standing.group);
+        standing.remarks.append(&mut self.remarks);
+        Ok(standing)
+    }
+
     /// The sources that are read, and what each found.
     fn gather(&mut self) -> Result<Gathered> {
         let replay =
@@ -291,7 +344,7 @@ impl MeterBuilder {
         } else {
             probe::fixed_only(&self.settings)
         };
-        if let Devices::List(asked) = &self.settings.devices
+        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
             && !asked.is_empty()
             && let Some(SourceReport {
                 availability: Availability::Unavailable { reason, remedy },
@@ -317,6 +370,16 @@ impl MeterBuilder {
         Ok((sources, reports))
     }
 
+    /// The parts of the run before this one.
+    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+        let Some(from) = &self.resume else { return Ok(Vec::new()) };
+        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
+        let run = resume::Identity { label: &self.label, rank, group };
+        let (parts, remarks) = resume::parts(from, &run)?;
+        standing.remarks.extend(remarks);
+        Ok(parts)
+    }
+
     /// Starts the meter without making it the one of this process.
     ///
     /// # Errors
@@ -333,15 +396,11 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = rank::standing(|name| env::var(name).ok());
-        if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
-        }
-        standing.group = self.group.take().or(standing.group);
+        let mut standing = self.standing()?;
 
-        let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
+        let earlier = self.earlier(&mut standing)?;
         let (sources, reports) = self.gather()?;
+        check_sensors(&sources)?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
@@ -350,7 +409,8 @@ impl MeterBuilder {
         let live = Live { domains: shown, earlier: before, ..Live::default() };
         let screen = Arc::new(Screen::new(live));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
-        let machine = provenance::machine(machine_id);
+        let Settings { proc_root, sysfs_root, .. } = &self.settings;
+        let machine = provenance::machine(machine_id, proc_root, sysfs_root);
         let git_commit = provenance::git_commit();
         Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&screen)).map_err(
             |error| {
@@ -358,7 +418,7 @@ impl MeterBuilder {
                     .with_source(error)
             },
         )?;
-        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
@@ -368,9 +428,12 @@ impl MeterBuilder {
             label: self.label,
             standing,
             machine,
+            command: command_line::of_this_process(self.command_line),
             git_commit,
-            start: clock::now(),
-            started: jiff::Timestamp::now(),
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
             idle_from,
             site,
             accelerators: self.accelerators,
@@ -379,6 +442,9 @@ impl MeterBuilder {
         });
         if let Some(idle_from) = head.idle_from {
             let _ = commands.send(Command::Pin(idle_from));
+        }
+        for change in intensity_changes(&head) {
+            let _ = commands.send(Command::Pin(change));
         }
         let _ = commands.send(Command::Start(Arc::clone(&head)));
         let notes = Arc::default();
@@ -430,14 +496,47 @@ impl MeterBuilder {
     }
 }
 
+/// Errors of sensors are figures of the record, and of every uncertainty in it.
+fn check_sensors(sources: &[Box<dyn PowerSource>]) -> Result<()> {
+    for source in sources {
+        for domain in source.domains() {
+            let Sensor { relative_error, absolute_error, .. } = domain.sensor;
+            let errors = [relative_error, absolute_error.get()];
+            let wrong = errors.into_iter().find(|error| !error.is_finite() || *error < 0.0);
+            if let Some(error) = wrong {
+                let message = format!("the sensor of {} has an error of {error}", domain.id);
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("give a standard uncertainty that is finite and not negative"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
+/// asked for.
+fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+    let series = head.site.carbon_series.iter();
+    let changes = series.flat_map(|series| series.changes(head.started));
+    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
+}
+
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
     if let Some(region) = region {
+        if site.carbon_series.is_some() {
+            let message =
+                format!("a region, '{region}', and a site with a carbon series of its own");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("leave the region out, or the series"));
+        }
         site = site.region(region)?;
     }
-    match pue {
-        Some(pue) => site.with_pue(pue),
-        None => Ok(site),
+    if let Some(pue) = pue {
+        site = site.with_pue(pue)?;
     }
+    // Its fields are the caller's to set.
+    site.check()?;
+    Ok(site)
 }
 
 /// The journal, with a first line that says what the record of no time at all does.
@@ -446,7 +545,6 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let timelines: Vec<_> = domains.iter().map(unread).collect();
     let books = Books {
         timelines: &timelines,
-        earlier: &[],
         ledger: Ledger::new(domains.len()),
         domains,
         warnings: Vec::new(),
@@ -455,6 +553,8 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;
     record.warnings.clear();
+    // What is recovered takes from it what held up to then.
+    record.footprint.site = head.site.clone();
     Journal::create(folder, &record, head.start)
 }
 

@@ -10,10 +10,13 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod month;
+pub(crate) mod recent;
 mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod stamps;
+mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;
@@ -29,6 +32,7 @@ pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
 pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
+pub use recent::LiveEpoch;
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
@@ -42,6 +46,7 @@ use crate::footprint::Site;
 use crate::forecast::Plan;
 use crate::run::Record;
 use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::earlier::Part;
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{Command, NO_SPAN, Rings};
 use crate::span::{Label, Span, Under};
@@ -145,6 +150,32 @@ impl Meter {
         self.inner.screen.look()
     }
 
+    /// What is known as soon as everything up to `moment` is worked out, or after `patience` what is known
+    /// then.
+    ///
+    /// The sensors are asked to read at once. It waits for them, so that it is not for the thread that
+    /// trains.
+    ///
+    /// ```
+    /// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
+    /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+    /// drop(meter.span(Kind::Step));
+    /// let live = meter.live_at(clock::now(), std::time::Duration::from_secs(10));
+    /// assert_eq!(live.steps["step"].count, 1);
+    /// # meter.finish()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    #[must_use]
+    pub fn live_at(&self, moment: Timestamp, patience: Duration) -> Live {
+        // A forked child has no thread that could be waited for.
+        if self.inner.process == std::process::id() {
+            self.inner.screen.wait(moment, patience, || {
+                let _ = self.inner.commands.send(Command::Nudge);
+            });
+        }
+        self.live()
+    }
+
     /// Tells what is planned, or more of it: with epochs and steps known the meter forecasts what the whole
     /// run will come to ([`Live::forecast`]), and the record has the forecasts made on the way.
     ///
@@ -214,6 +245,13 @@ impl Meter {
         Ok(())
     }
 
+    /// The parts of the run before its interruptions, in order, where it was
+    /// [resumed](MeterBuilder::resume).
+    #[must_use]
+    pub fn earlier(&self) -> &[Part] {
+        &self.inner.head.earlier
+    }
+
     /// Where the run stands: its constants, for what its energy means outside.
     #[must_use]
     pub fn site(&self) -> &Site {
@@ -255,7 +293,7 @@ impl Meter {
 
     /// Ends the run, at the program's wish or before a signal ends the program.
     fn end(&self, signal: Option<&str>) -> Result<Record> {
-        let end = clock::now();
+        let end = clock::checked_now();
         if self.inner.process != std::process::id() {
             let message = "the meter is that of the process this one was forked from";
             return Err(Error::new(ErrorKind::Sampler, message).with_remedy(
@@ -279,7 +317,6 @@ impl Meter {
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
-            earlier: &[],
             ledger: ended.ledger,
             domains: &ended.domains,
             warnings: ended.warnings,
@@ -313,7 +350,7 @@ impl Inner {
         let given_up = !self.finished.load(Ordering::Acquire);
         if given_up && self.exporters.sends() && self.process == std::process::id() {
             let (reply, books) = mpsc::channel();
-            let _ = self.commands.send(Command::Finish(clock::now(), reply));
+            let _ = self.commands.send(Command::Finish(clock::checked_now(), reply));
             // Half of the time for the last readings, the other half for the collector.
             let _ = Deadline::after(LAST_EXPORT / 2).recv(&books);
             self.exporters.finish(LAST_EXPORT / 2);

@@ -18,16 +18,24 @@ use std::time::Duration;
 #[cfg(test)]
 use super::curve::Curve;
 use super::curve::foldable;
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Unseen};
 pub(crate) use super::health::Health;
 use super::shape::{Basis, Shaper};
+use super::standstill::{Standstill, Stretch};
 use super::{Method, Uncertainty};
-use crate::clock::Timestamp;
-use crate::source::{Reading, Sensor, Value};
+use crate::clock::{Event, Timestamp, What};
+use crate::source::share::is_share;
+use crate::source::{Domain, Reading, Sensor, Value, cpu_model};
 use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
 const IMPOSSIBLE: f64 = 100e3;
+/// Power above this many times the domain's limit is flagged, and power above that many rejected: the limit may have
+/// been raised since the run began.
+const ABOVE_LIMIT: f64 = 1.5;
+const FAR_ABOVE_LIMIT: f64 = 4.0;
+/// A mean power is compared with the limit over this time at least, seconds.
+const LIMIT_WINDOW: f64 = 0.05;
 /// Silence longer than this many sampling periods (three missed samples), and than [`MIN_GAP`], is a
 /// gap.
 const GAP_PERIODS: f64 = 3.5;
@@ -39,8 +47,14 @@ const SILENT_COUNTER: f64 = 9.5;
 const HOLD: f64 = 1.5;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// Jumps of the clock that are remembered.
+const REMEMBERED: usize = 64;
+/// Seconds after which a sleep of the machine is of no more interest.
+const FORGOTTEN: f64 = 60.0;
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
+/// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.
+const TWICE_AS_WIDE: f64 = 2.0 * RECTANGULAR;
 /// Between two anchors with at least so many samples, the samples give the shape.
 const SHAPED_BY_SAMPLES: usize = 4;
 /// Share of its period that a sample must average to stand for all of it.
@@ -93,6 +107,17 @@ pub(crate) struct Timeline {
     /// When the counter last gave something, or the wait for it began.
     counter_since: f64,
     gaps: Gaps,
+    /// Stretches in which the clock jumped: what was drawn is known, but not when.
+    jumps: Vec<(f64, f64)>,
+    /// When the machine slept lately, and for how long: seconds.
+    sleeps: Vec<(f64, f64)>,
+    /// From when on it has been possible to read it.
+    ran: Timestamp,
+    standstill: Standstill,
+    /// Whether what never moves has no energy.
+    watched: bool,
+    /// The power limit in force when the run began, watts.
+    limit: Option<f64>,
     /// Up to here, seconds, nothing is known of the last stretch of the curve.
     silent_to: f64,
     /// When somebody first waited for it.
@@ -111,9 +136,27 @@ impl Timeline {
             anchor: None,
             counter_since: born.as_secs_f64(),
             gaps: Gaps::default(),
+            jumps: Vec::new(),
+            sleeps: Vec::new(),
+            ran: born,
+            standstill: Standstill::default(),
+            watched: method.is_measured(),
+            limit: None,
             silent_to: f64::NEG_INFINITY,
             born,
             health: Health::default(),
+        }
+    }
+
+    /// The timeline of `domain`, whose sensor has to show that it works, and whose limit bounds its power.
+    pub(crate) fn of(domain: &Domain, born: Timestamp) -> Self {
+        let limit = domain.power_limit.map(Watts::get);
+        // A share of what the machine draws may well be 0, and so may what the user states.
+        let modelled = domain.source == cpu_model::NAME && !is_share(&domain.id);
+        Self {
+            limit: limit.filter(|limit| limit.is_finite() && *limit > 0.0),
+            watched: domain.method.is_measured() || modelled,
+            ..Self::new(domain.sensor, domain.method, born)
         }
     }
 
@@ -138,10 +181,43 @@ impl Timeline {
         }
     }
 
+    /// The clock jumped between two moments, or the machine slept.
+    pub(crate) fn interrupted(&mut self, event: &Event) {
+        let (from, to) = (event.from.as_secs_f64(), event.to.as_secs_f64());
+        match event.what {
+            What::Jumped { .. } => {
+                if self.jumps.len() == REMEMBERED {
+                    self.jumps.remove(0);
+                }
+                self.jumps.push((from, to));
+            }
+            What::Slept { time } => {
+                let since = self.anchor.map_or(from, |anchor| anchor.t);
+                self.sleeps.retain(|(at, _)| since - at < FORGOTTEN);
+                self.sleeps.push((to, time.as_secs_f64()));
+            }
+            What::Left { .. } => {}
+        }
+    }
+
+    /// This process could not run up to `now`, and so read nothing.
+    pub(crate) fn resumed(&mut self, now: Timestamp) {
+        self.ran = now;
+    }
+
+    /// For how long the machine slept between two moments, seconds.
+    fn asleep(&self, from: f64, to: f64) -> f64 {
+        self.sleeps.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, time)| time).sum()
+    }
+
     fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
         let value = joules.get();
+        let most = self.most();
         let plausible = match self.anchor {
-            Some(a) => value >= a.counter && value - a.counter <= IMPOSSIBLE * (t - a.t).max(1.0),
+            Some(a) => {
+                let length = (t - a.t).max(1.0) + self.asleep(a.t, t);
+                value >= a.counter && value - a.counter <= most * length
+            }
             None => true,
         };
         if !value.is_finite() || !plausible {
@@ -150,6 +226,12 @@ impl Timeline {
             return;
         }
         self.health.readings += 1;
+        let since = self.anchor.map_or(0.0, |anchor| value - anchor.counter);
+        self.watch(t, since > 0.0, since);
+        if let Some(anchor) = self.anchor.filter(|anchor| t - anchor.t > LIMIT_WINDOW) {
+            // How long it took is known to within the time of both readings.
+            self.compare_with_limit(since / (t - anchor.t + within + anchor.within));
+        }
         let known = self.shaper.front().map_or(f64::NEG_INFINITY, |(front, _)| front);
         if t < known || (t <= known && self.anchor.is_some()) {
             // It comes late, and power has stood in for it: as an anchor at the curve's end it would
@@ -170,7 +252,7 @@ impl Timeline {
 
     fn push_power(&mut self, t: f64, power: Watts) {
         let watts = power.get();
-        if !watts.is_finite() || !(0.0..=IMPOSSIBLE).contains(&watts) {
+        if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
             self.health.failed += 1;
             self.health.remark("a power reading that cannot be was rejected");
             return;
@@ -179,6 +261,12 @@ impl Timeline {
             return;
         }
         self.health.readings += 1;
+        self.compare_with_limit(watts);
+        let joules = self.samples.last().map_or(0.0, |&(last, _)| watts * (t - last));
+        // A counter tells better than power whether it moves.
+        if self.anchor.is_none() {
+            self.watch(t, watts > 0.0, joules);
+        }
         self.samples.push((t, watts));
         if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
@@ -188,6 +276,46 @@ impl Timeline {
         } else {
             self.shaper.witness(t, watts * self.gain());
         }
+    }
+
+    /// Power that the domain cannot draw.
+    fn most(&self) -> f64 {
+        self.limit.map_or(IMPOSSIBLE, |limit| (limit * FAR_ABOVE_LIMIT).min(IMPOSSIBLE))
+    }
+
+    fn compare_with_limit(&mut self, watts: f64) {
+        if self.limit.is_some_and(|limit| watts > limit * ABOVE_LIMIT) {
+            let before = self.health.above_limit.unwrap_or(0.0);
+            self.health.above_limit = Some(before.max(watts));
+        }
+    }
+
+    /// Looks whether the sensor still moves.
+    fn watch(&mut self, t: f64, moved: bool, joules: f64) {
+        if !self.watched {
+            return;
+        }
+        if let Some(stretch) = self.standstill.take(t, moved, joules) {
+            self.stood_still(stretch);
+            self.health.remark(
+                "the sensor stood still for a while: what was drawn then may not be in the total",
+            );
+        }
+    }
+
+    fn stood_still(&mut self, Stretch { from, to, watts }: Stretch) {
+        self.gaps.add(from, to, TWICE_AS_WIDE * watts);
+    }
+
+    /// Whether the sensor could be read for a while, and never showed anything.
+    pub(crate) fn never_worked(&self) -> bool {
+        let quantum = self.sensor.counter_quantum.map_or(0.0, Joules::get);
+        self.standstill.never_worked(quantum)
+    }
+
+    /// Whether it gives an energy: something was read, from a sensor that works.
+    pub(crate) fn gives(&self) -> bool {
+        !self.is_empty() && !self.never_worked()
     }
 
     /// Counter over integrated power, as far as they could be compared.
@@ -207,9 +335,16 @@ impl Timeline {
         // What integrated power has already put into the curve since the last anchor counts too.
         let joules = (counter - anchor.counter - (e0 - anchor.e)).max(0.0);
         let within = within.max(anchor.within);
+        let asleep = self.asleep(anchor.t, to);
+        if asleep > 0.0 {
+            self.health.remark(&format!(
+                "the machine slept {asleep:.0} s between two readings of the counter; the {joules:.0} J between \
+                 them are in the total"
+            ));
+        }
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
-        if integral > 0.0 {
+        if integral > 0.0 && asleep <= 0.0 {
             self.health.counter_joules += joules;
             self.health.integrated_joules += integral;
             self.health.compared = true;
@@ -296,7 +431,7 @@ impl Timeline {
     /// comes back, it is added after `now`.
     pub(crate) fn settled(&mut self, now: Timestamp) -> Timestamp {
         let front = self.shaper.front().map_or(self.born, |(t, _)| Timestamp::from_secs_f64(t));
-        if now.since(front) > PATIENCE {
+        if now.since(front.max(self.ran)) > PATIENCE {
             self.settle_by_power(now.as_secs_f64());
             self.hold_until(now.as_secs_f64());
             self.shaper.flush();
@@ -311,6 +446,13 @@ impl Timeline {
         self.settle_by_power(end);
         self.hold_until(end);
         self.shaper.flush();
+        self.standstill.end(end);
+        if let Some(stretch) = self.standstill.stretch() {
+            self.stood_still(stretch);
+            self.health.remark(
+                "the sensor stands still since a while: what was drawn since is not in the total",
+            );
+        }
     }
 
     /// What `view` sees of the timelines if the run ended at `end`; they go on as if nothing were.
@@ -367,6 +509,20 @@ impl Timeline {
         }
     }
 
+    /// What of an interval lies where the clock jumped: its energy is known, and when it was drawn is not.
+    fn in_jumps(&self, t0: f64, t1: f64) -> Unseen {
+        let mut sum = Unseen::default();
+        for &(from, to) in &self.jumps {
+            let (from, to) = (from.max(t0), to.min(t1));
+            if from < to {
+                let curve = self.shaper.curve();
+                sum.seconds += to - from;
+                sum.joules += RECTANGULAR * (curve.energy_at(to) - curve.energy_at(from));
+            }
+        }
+        sum
+    }
+
     /// Whether anything was read at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.shaper.curve().end().is_none()
@@ -385,7 +541,7 @@ impl Timeline {
             .sensor
             .counter_quantum
             .map_or(0.0, |quantum| quantum.get() * RECTANGULAR * std::f64::consts::SQRT_2);
-        let unseen = self.gaps.between(t0, t1);
+        let (unseen, jumped) = (self.gaps.between(t0, t1), self.in_jumps(t0, t1));
         let measured = self.method.is_measured();
         let (gain, model) = if measured { (systematic, 0.0) } else { (0.0, systematic) };
         Drawn {
@@ -393,11 +549,11 @@ impl Timeline {
             parts: Uncertainty {
                 gain: Joules::new(gain),
                 model: Joules::new(model),
-                gaps: Joules::new(unseen.joules),
+                gaps: Joules::new(unseen.joules + jumped.joules),
                 edges: Joules::new(edges),
                 quantum: Joules::new(quantum),
             },
-            unobserved: unseen.seconds,
+            unobserved: (unseen.seconds + jumped.seconds).min(length),
         }
     }
 
@@ -429,7 +585,9 @@ impl Timeline {
     /// Mean power over the last `window` of the settled curve; `None` if nothing is known of part of it.
     pub(crate) fn recent_power(&self, window: Duration) -> Option<Watts> {
         let curve = self.shaper.curve();
-        let known = curve.end()? - window.as_secs_f64() >= self.silent_to;
+        let (end, window_s) = (curve.end()?, window.as_secs_f64());
+        // What a counter counted while the machine slept is no power of the moment it woke up.
+        let known = end - window_s >= self.silent_to && self.asleep(end - window_s, end) <= 0.0;
         if known { curve.recent_power(window) } else { None }
     }
 

@@ -14,7 +14,7 @@
 //! 7f1c0a3e {"row":"head","schema":"ergometer-journal/1","record":{…}}        once, at the start
 //! 52b6c1d0 {"row":"steps","steps":[["step",12.5,0.051,64.0,[7.1,0.4]],…]}    single steps
 //! 0d2e93aa {"row":"epoch","n":0,"epoch":{…}}                                 each epoch that closed
-//! c81b77f4 {"row":"notes","results":{…},"facts":{…},"warnings":[…],…}        whenever they change
+//! c81b77f4 {"row":"notes","results":{…},"facts":{…},"warnings":[…],…}        whenever they change, with the forecasts
 //! 9a0d2f6b {"row":"spans","spans":[…]}                                       the tree, now and then
 //! 1e4470c5 {"row":"state","s":13.2,"closed":1,"total":[…],…}                 twice a second
 //! 66f0b812 {"row":"end","record":{…}}                                        once, at the end
@@ -29,7 +29,8 @@
 //! * `state`: the run as if it had ended then. `total` has for each domain joules, then gain, model,
 //!   gaps, edges, quantum and coverage; `closed` is the number of `epoch` rows that come first;
 //!   `open` the epochs that were open or not settled; `outside` the joules outside all of them;
-//!   `steps` the statistics that changed.
+//!   `steps` the statistics that changed, and `by_name` theirs by the names of the steps; `more` the sums of
+//!   epochs beyond those that have rows.
 //! * `spans`: the tree of spans. It is written as often as a kilobyte a second allows, and at least once a
 //!   minute.
 //! * `end`: the whole record, as `finish` gave it.
@@ -59,6 +60,7 @@ mod recover;
 mod row;
 
 pub(crate) use file::Journal;
+pub(crate) use recover::beginning;
 
 /// Name and version of the journal's format.
 pub const SCHEMA: &str = "ergometer-journal/1";

@@ -6,7 +6,7 @@
 //!                                     └───────► spans ──────────┘
 //! ```
 //!
-//! * **A domain counts once.** It is known by its machine and its identity. Of the ranks that metered
+//! * **A domain counts once.** It is known by its machine and its identity, a board with a UUID by that alone (`machines`). Of the ranks that metered
 //!   it one is believed: a sensor before a model, then who metered longest, then the lowest rank.
 //!   What others metered before or after that is added, estimated at their mean power where they
 //!   metered both the time that is missing and time that is not.
@@ -20,14 +20,25 @@
 //! * **Steps**: counts and items add up. Their time is that of the longest rank, for ranks step
 //!   together. Each rank's own statistics stand beside, under `train@0`, `train@1`.
 //!
+//! * **Parts before an interruption** are merged attempt by attempt, as the records themselves are.
+//! * **Forecasts** add up, each with the share of its rank's energy that the total takes from it.
+//!
 //! Times of different ranks are compared by the wall clock at the start of each: ranks of machines
 //! whose clocks differ are laid side by side as far apart as their clocks are. No energy follows from
-//! that, for a domain belongs to one machine; the length of the run does.
+//! that, for a domain belongs to one machine; the length of the run does. A clock that is more than an hour
+//! from the others', so that its ranks ran at no time together with them, is taken to be wrong: those
+//! ranks are laid beside the others by the first epoch in common, and the record says so.
 
 mod admit;
+mod attempts;
+mod clocks;
 mod cover;
 mod domains;
 mod epochs;
+mod forecasts;
+mod machines;
+mod more_epochs;
+mod names;
 mod said;
 mod spans;
 mod steps;
@@ -37,8 +48,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::assemble;
+use super::earlier::mean_intensity;
 use super::rank::Rank;
-use super::record::{DomainRecord, Energy, Machine, RankRecord, Record, RunInfo, SCHEMA, Usage};
+use super::record::{
+    DomainRecord, Energy, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, Usage,
+    method_shares,
+};
+use crate::footprint::Footprint;
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -83,15 +99,22 @@ impl Record {
     /// # Errors
     ///
     /// [`ErrorKind::Mismatch`] if the records do not belong together: none at all, one without a
-    /// rank, a rank twice, different numbers of ranks, different groups, different sites.
+    /// rank, a rank twice, different numbers of ranks, different groups, different sites, different
+    /// attempts of a run that was interrupted.
     /// [`ErrorKind::Format`] if a record does not say when it began.
     pub fn merge(records: impl IntoIterator<Item = Self>) -> Result<Self> {
         let mut records: Vec<Self> = records.into_iter().collect();
         if records.len() == 1 {
             return Ok(alone(records.remove(0)));
         }
-        let parts = admit::parts(records)?;
-        Ok(Merge::new(&parts).record())
+        let admitted = admit::parts(records)?;
+        let (earlier, of_earlier) = attempts::join(&admitted.parts)?;
+        let mut merge = Merge::new(&admitted.parts, admitted.started);
+        merge.warnings.extend(admitted.warnings);
+        merge.warnings.extend(of_earlier);
+        let mut record = merge.record();
+        record.earlier = earlier;
+        Ok(record)
     }
 }
 
@@ -128,16 +151,18 @@ struct Merge<'a> {
     wholes: Vec<Whole>,
     /// From the first start to the last end, seconds.
     seconds: f64,
+    /// The first start, RFC 3339.
+    started: String,
     warnings: Vec<String>,
 }
 
 impl<'a> Merge<'a> {
-    fn new(parts: &'a [Part]) -> Self {
+    fn new(parts: &'a [Part], started: String) -> Self {
         let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
         let mut warnings = Said::over(parts, |record| record.warnings.clone());
         let domains = domains::physical(parts, &mut warnings);
         let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();
-        Self { parts, domains, wholes, seconds, warnings }
+        Self { parts, domains, wholes, seconds, started, warnings }
     }
 
     fn first(&self) -> &'a Record {
@@ -159,34 +184,74 @@ impl<'a> Merge<'a> {
         self.say_estimated(&total);
         let joined = epochs::join(&self);
         self.warnings.extend(joined.warnings);
-        let steps = steps::of_run(&self, &joined.step_joules);
+        let more_epochs = more_epochs::join(&self);
+        let mut step_joules = joined.step_joules;
+        for (split, more) in &more_epochs {
+            let joules = more.steps.iter().flat_map(|steps| &steps.by_domain);
+            let sums = step_joules.entry(split.clone()).or_default();
+            sums.resize(self.domains.len(), 0.0);
+            sums.iter_mut().zip(joules).for_each(|(sum, joules)| *sum += joules.get());
+        }
+        let steps = steps::of_run(&self, &step_joules);
+        let (forecasts, without) = forecasts::join(&self);
+        self.warnings.extend(without);
         let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
-        let footprint = self.first().footprint.site.footprint(
-            total.energy.as_ref(),
-            self.seconds,
-            accelerators,
-        );
+        let footprint = self.footprint(total.energy.as_ref(), accelerators);
+        let domains = self.domain_records();
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),
-            domains: self.domain_records(),
+            method_shares: method_shares(&domains),
+            domains,
             total,
             epochs: joined.epochs,
+            more_epochs,
             outside_epochs: joined.outside,
+            steps_by_name: self.steps_by_name(&steps),
             steps,
             spans: spans::join(&self),
             footprint,
             results: self.values(|record| &record.results, |a, b| a.to_bits() == b.to_bits()),
             facts: self.values(|record| &record.facts, PartialEq::eq),
             ranks: self.ranks(),
-            forecasts: Vec::new(),
+            forecasts,
             earlier: Vec::new(),
             warnings: self.warnings,
         }
+    }
+
+    fn steps_by_name(&self, steps: &BTreeMap<String, Steps>) -> BTreeMap<String, Vec<NamedSteps>> {
+        let mut all = BTreeMap::new();
+        for (split, steps) in steps {
+            let of = |part: usize| {
+                self.parts[part].record.steps_by_name.get(split).map_or(&[][..], |rows| rows)
+            };
+            let whole: Vec<f64> = steps.by_domain.iter().map(|joules| joules.get()).collect();
+            let rows = names::join(self, of, &whole);
+            if !rows.is_empty() {
+                all.insert(split.clone(), rows);
+            }
+        }
+        all
+    }
+
+    /// Of the joined energy on the ranks' site. Intensities that change with time are those of each rank's
+    /// own time, weighted with what it metered.
+    fn footprint(&self, energy: Option<&Energy>, accelerators: u32) -> Footprint {
+        let mut site = self.first().footprint.site.clone();
+        let records = self.parts.iter().map(|part| &part.record);
+        site.carbon_series = records
+            .clone()
+            .filter_map(|record| record.footprint.site.carbon_series.clone())
+            .reduce(|joined, other| joined.joined(&other));
+        let intensities =
+            records.map(|record| (record.total.energy, record.footprint.mean_intensity));
+        let mean = mean_intensity(&site, intensities);
+        site.footprint(energy, self.seconds, accelerators).at_mean_intensity(mean)
     }
 
     fn say_estimated(&mut self, total: &Usage) {
@@ -202,7 +267,6 @@ impl<'a> Merge<'a> {
 
     fn run(&mut self) -> RunInfo {
         let first = &self.first().run;
-        let earliest = self.parts.iter().find(|part| part.start == 0.0);
         for (what, differs) in [
             ("label", self.differs(|run| &run.label)),
             ("ergometer version", self.differs(|run| &run.ergometer)),
@@ -214,8 +278,13 @@ impl<'a> Merge<'a> {
         }
         RunInfo {
             id: format!("{}-merged", first.group.as_ref().unwrap_or(&first.id)),
-            started: earliest.map_or(&first.started, |part| &part.record.run.started).clone(),
+            started: self.started.clone(),
             seconds: self.seconds,
+            asleep_seconds: self
+                .parts
+                .iter()
+                .filter_map(|part| part.record.run.asleep_seconds)
+                .reduce(f64::max),
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),

@@ -12,17 +12,19 @@ use crate::clock::Timestamp;
 use crate::meter::Method;
 use crate::units::{Joules, Watts};
 
+mod boards;
 mod counter;
 pub mod cpu_model;
 pub mod fixed;
 mod follow;
-mod host;
+pub(crate) mod host;
 #[cfg(test)]
 mod hostile;
 pub mod hwmon;
 pub mod nvml;
 pub mod perf;
 pub mod probe;
+mod proof;
 pub mod rapl;
 pub mod replay;
 pub mod share;
