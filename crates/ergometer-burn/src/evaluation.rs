@@ -34,7 +34,7 @@ type TestLoader<EC> =
 /// {
 ///     EvaluatorBuilder::new("artifacts")
 ///         .metric_numeric(LossMetric::new())
-///         .metric_numeric(EnergyMetric::named(meter, "test")) // beside the loss, in Burn's files
+///         .metric_numeric(EnergyMetric::evaluation(meter)) // beside the loss, in Burn's files
 ///         .build(model)
 ///         .eval_metered(meter, "test", loader); // an epoch `test` in the record
 /// }
@@ -50,6 +50,8 @@ pub trait EnergyEvaluation<EC: EvaluatorComponentTypes>: Sized {
     ) -> EvaluationResult;
 
     /// The same with [`Evaluator::eval_all`]: an epoch for each name.
+    ///
+    /// [`EnergyMetric::evaluation`](crate::StepMetric::evaluation) has a value for each of them.
     fn eval_all_metered<S: Display>(
         self,
         meter: &Meter,

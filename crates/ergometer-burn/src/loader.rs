@@ -141,8 +141,10 @@ impl<O: 'static> DataLoader<O> for MeteredLoader<O> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
         // Opened first: shuffling and the start of workers belong to the epoch.
         let marks = Marks::begin(self.shared.clone(), self.rank.for_epoch());
-        let device = self.device.clone();
-        Box::new(MeteredIterator { inner: self.inner.iter(), marks, device })
+        let device = self.device.as_ref();
+        // If it fails, the training itself will say so.
+        let sync = Box::new(move || drop(device.map(Device::sync)));
+        Box::new(MeteredIterator { inner: self.inner.iter(), marks, sync, total: Total::Open })
     }
 
     fn num_items(&self) -> usize {
@@ -171,13 +173,30 @@ struct MeteredIterator<'a, O> {
     // Dropped first, so that the epoch ends before the loader tidies up after itself.
     marks: Marks,
     inner: Box<dyn DataLoaderIterator<O> + 'a>,
-    device: Option<Device>,
+    /// Waits for the device, if there is one.
+    sync: Box<dyn Fn() + 'a>,
+    /// Where the loader stands among its items.
+    total: Total,
 }
 
-impl<O> MeteredIterator<'_, O> {
-    /// Waits for the device. If it fails, the training itself will say so.
-    fn sync(&self) {
-        let _ = self.device.as_ref().map(Device::sync);
+/// What the loader's number of items is worth.
+#[derive(Clone, Copy, PartialEq)]
+enum Total {
+    /// More items are to come, or nobody knows.
+    Open,
+    /// All have been given, and the device was waited for.
+    Reached,
+    /// More came than there were said to be.
+    Wrong,
+}
+
+impl<O> Drop for MeteredIterator<'_, O> {
+    /// An iterator that is dropped early ends its epoch, which has what was queued until then.
+    fn drop(&mut self) {
+        // A device that failed may be why: it is not asked while the program gives up.
+        if self.marks.is_open() && !std::thread::panicking() {
+            (self.sync)();
+        }
     }
 }
 
@@ -186,21 +205,30 @@ impl<O> Iterator for MeteredIterator<'_, O> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // What is still queued on an asynchronous device when all items have been given is the last step's.
+        // A loader that does not know its number of items says 0, and only its end tells.
         let Progress { items_processed, items_total, .. } = self.inner.progress();
-        let last = items_processed >= items_total;
+        let last = self.total == Total::Open && items_total > 0 && items_processed >= items_total;
+        if last {
+            self.total = Total::Reached;
+        }
         if last || self.marks.is_sync_due() {
-            self.sync();
+            (self.sync)();
         }
         let edge = clock::now();
         // Before the batch is loaded: what opens spans meanwhile is not inside the last step.
         self.marks.end_step(edge);
         let batch = self.inner.next();
         match &batch {
-            Some(Ok(_)) => self.marks.begin_step(edge, clock::now(), &self.inner.progress()),
+            Some(Ok(_)) => {
+                if self.total == Total::Reached {
+                    self.total = Total::Wrong;
+                }
+                self.marks.begin_step(edge, clock::now(), &self.inner.progress());
+            }
             Some(Err(_)) => {}
             None => {
                 if !last {
-                    self.sync();
+                    (self.sync)();
                 }
                 self.marks.end_epoch(clock::now());
                 self.marks.plan(self.marks.batches);
@@ -257,6 +285,11 @@ impl Marks {
         // Named after the split, which is what the meter's live sums go by.
         let label = Label::new(Kind::Step, split).with_unit(UNIT);
         Self { shared, rank, epoch, step: None, label, processed: 0, batches: 0, counted }
+    }
+
+    /// Whether the end of the epoch was not seen yet.
+    const fn is_open(&self) -> bool {
+        self.epoch.is_some()
     }
 
     /// Whether the step that ends now is one after which the device is waited for.
@@ -319,5 +352,67 @@ impl Marks {
 impl Drop for Marks {
     fn drop(&mut self) {
         self.end_epoch(clock::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    /// Four batches of two items, of which the loader says that there are `total`.
+    struct Pass {
+        given: usize,
+        total: usize,
+    }
+
+    impl Iterator for Pass {
+        type Item = Result<(), DatasetError>;
+
+        fn next(&mut self) -> Option<Self::Item> {
+            self.given += 1;
+            (self.given <= 4).then_some(Ok(()))
+        }
+    }
+
+    impl DataLoaderIterator<()> for Pass {
+        fn progress(&self) -> Progress {
+            Progress::new(2 * self.given.min(4), self.total, None)
+        }
+    }
+
+    /// After how many batches the device was waited for, each time; the loop is left after `batches`.
+    fn waits(total: usize, sync_every: u64, batches: usize) -> Vec<usize> {
+        let meter = Meter::builder().without_probe().start().unwrap();
+        let shared = Shared { meter, split: TRAIN, sync_every, epochs: Arc::default() };
+        let (taken, waits) = (Cell::new(0), RefCell::new(Vec::new()));
+        let sync = Box::new(|| waits.borrow_mut().push(taken.get()));
+        let marks = Marks::begin(shared, Rank::Only.for_epoch());
+        let inner = Box::new(Pass { given: 0, total });
+        let mut iterator = MeteredIterator { marks, inner, sync, total: Total::Open };
+        while taken.get() < batches && iterator.next().is_some() {
+            taken.set(taken.get() + 1);
+        }
+        drop(iterator);
+        waits.into_inner()
+    }
+
+    #[test]
+    fn the_device_is_waited_for_at_the_end_of_an_epoch_whatever_the_loader_knows() {
+        for (total, every, batches, expected) in [
+            (8, 0, 9, vec![4]),
+            // It does not know how many there are, says too few, or too many.
+            (0, 0, 9, vec![4]),
+            (4, 0, 9, vec![2, 4]),
+            (100, 0, 9, vec![4]),
+            (0, 2, 9, vec![2, 4, 4]),
+            // The loop is left early.
+            (8, 0, 3, vec![3]),
+            (0, 0, 0, vec![0]),
+        ] {
+            let waits = waits(total, every, batches);
+            assert_eq!(waits, expected, "{total} items, every {every}, {batches} taken");
+        }
     }
 }

@@ -13,7 +13,7 @@ use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
 
 use crate::loader::{TRAIN, VALID};
-use crate::resolved::{Resolved, Sum};
+use crate::resolved::{Resolved, Split, Sum};
 use crate::shown::{self, Shown, shown};
 
 /// Decimals shown.
@@ -27,11 +27,10 @@ const PRECISION: usize = 3;
 /// resolved repeats the last value of the epoch with weight 0. Before the first value of an epoch
 /// there is none (`N/A`, a gap in the plot, no line in the file), never a zero.
 ///
-/// The value of an epoch is the mean over the steps resolved during it. When an epoch ends the meter
-/// reads at once, and the metric waits up to 50 ms for the epoch's last steps; steps that are later
-/// than that (and after three waits in vain, any that are late) count in the split's next epoch. With
-/// several devices that is the rule, as Burn then updates once a device. The meter's record has every
-/// step where it belongs.
+/// The value of an epoch is the mean over its own steps, and that of the record. When an epoch ends the
+/// meter reads at once, and the metric waits for the epoch's last steps, up to 400 ms, on Burn's thread of
+/// metrics; after three waits in vain it waits no more. Steps that are later than that are in the record
+/// alone: they are never shown as another epoch's.
 pub type EnergyMetric = StepMetric<EnergyPerStep>;
 
 /// Mean power during the steps, in watts over all metered domains.
@@ -94,23 +93,31 @@ impl<Q: Quantity> StepMetric<Q> {
     /// The metric of the training steps.
     #[must_use]
     pub fn train(meter: &Meter) -> Self {
-        Self::of_split(meter, TRAIN)
+        Self::of_split(meter, Split::Named(TRAIN))
     }
 
     /// The metric of the validation steps.
     #[must_use]
     pub fn valid(meter: &Meter) -> Self {
-        Self::of_split(meter, VALID)
+        Self::of_split(meter, Split::Named(VALID))
     }
 
-    /// The metric of the steps of any other split, such as the test of
-    /// [`EnergyEvaluation::eval_metered`](crate::EnergyEvaluation::eval_metered).
+    /// The metric of the steps of an evaluation, whatever its splits are called: of
+    /// [`EnergyEvaluation::eval_metered`](crate::EnergyEvaluation::eval_metered) and
+    /// [`eval_all_metered`](crate::EnergyEvaluation::eval_all_metered).
+    #[must_use]
+    pub fn evaluation(meter: &Meter) -> Self {
+        Self::of_split(meter, Split::Evaluation)
+    }
+
+    /// The metric of the steps of one other split. Of a split that is called otherwise it shows nothing:
+    /// see [`StepMetric::evaluation`].
     #[must_use]
     pub fn named(meter: &Meter, split: &str) -> Self {
-        Self::of_split(meter, Label::intern(split))
+        Self::of_split(meter, Split::Named(Label::intern(split)))
     }
 
-    fn of_split(meter: &Meter, split: &'static str) -> Self {
+    fn of_split(meter: &Meter, split: Split) -> Self {
         let resolved = Resolved::new(meter, split);
         Self { name: shown::name::<Q>(), resolved, quantity: PhantomData }
     }

@@ -1,19 +1,24 @@
 //! Steps whose energy the meter has worked out, as a metric sees them.
+//!
+//! A metric is told neither which epoch it is asked about nor when that began: it counts. The epochs of its
+//! split that began after it was made come one after the other, and each has the steps that the meter's
+//! books have for it, however late they are known.
 
 use std::time::Duration;
 
 use ergometer::Meter;
-use ergometer::meter::LiveSteps;
-use ergometer::private::Deadline;
+use ergometer::clock::{self, Timestamp};
+use ergometer::meter::{LiveEpoch, LiveSteps};
 use ergometer::units::{Joules, Watts};
 
+use crate::loader::{TRAIN, VALID};
+
 /// How long the end of an epoch waits for the epoch's last steps, on the metrics' thread. The meter
-/// reads at once when an epoch ends, which takes a few milliseconds.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// reads at once, which takes some milliseconds, and a tenth of a second with a sensor that is updated as
+/// seldom.
+const PATIENCE: Duration = Duration::from_millis(400);
 /// How often it may wait in vain before it no longer waits.
 const VAIN: u8 = 3;
-/// Time between two looks at the meter's sums while waiting.
-const LOOK: Duration = Duration::from_millis(1);
 
 /// Energy and time of some steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,6 +30,20 @@ pub struct Sum {
 }
 
 impl Sum {
+    /// The difference of two sums; `None` while there is no new step or no energy to go with it.
+    ///
+    /// Steps without energy are those of a meter that could read nothing, or lie between two readings of
+    /// a counter: they wait for joules rather than count as steps of 0 J.
+    fn between(before: &LiveSteps, now: &LiveSteps) -> Option<Self> {
+        let sum = Self {
+            steps: now.count.checked_sub(before.count)?,
+            joules: now.joules - before.joules,
+            seconds: now.seconds - before.seconds,
+            items: now.items - before.items,
+        };
+        (sum.steps > 0 && sum.joules.get() > 0.0 && sum.joules.get().is_finite()).then_some(sum)
+    }
+
     /// Mean energy of a step; `None` without steps.
     pub(crate) fn energy_per_step(&self) -> Option<Joules> {
         (self.steps > 0).then(|| self.joules / self.steps as f64)
@@ -39,12 +58,23 @@ impl Sum {
     pub(crate) fn energy_per_item(&self) -> Option<Joules> {
         (self.items > 0.0).then(|| self.joules / self.items)
     }
+}
 
-    fn add(&mut self, other: &Self) {
-        self.steps += other.steps;
-        self.joules += other.joules;
-        self.seconds += other.seconds;
-        self.items += other.items;
+/// Which epochs a metric is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Split {
+    /// Those of this name.
+    Named(&'static str),
+    /// Those that are neither of training nor of validation, whatever they are called.
+    Evaluation,
+}
+
+impl Split {
+    fn has(self, name: &str) -> bool {
+        match self {
+            Self::Named(split) => split == name,
+            Self::Evaluation => name != TRAIN && name != VALID,
+        }
     }
 }
 
@@ -52,30 +82,39 @@ impl Sum {
 #[derive(Clone, Debug)]
 pub(crate) struct Resolved {
     meter: Meter,
-    split: &'static str,
-    /// The meter's sums when they last grew.
+    split: Split,
+    /// Epochs that began up to then are over for this metric.
+    after: Timestamp,
+    /// When the epoch began that is shown.
+    shown: Option<Timestamp>,
+    /// The epoch's sums when they last grew.
     seen: LiveSteps,
     /// What grew at the last update; no steps when nothing did.
     pub fresh: Sum,
     /// The last growth within this epoch.
     pub latest: Sum,
-    /// All growth within this epoch.
+    /// All of this epoch.
     pub epoch: Sum,
     /// Updates within this epoch: one a step, or one a step and device.
     updates: u64,
+    /// The end of the epoch that is shown was asked for.
+    settled: Option<Timestamp>,
     vain: u8,
 }
 
 impl Resolved {
-    pub(crate) fn new(meter: &Meter, split: &'static str) -> Self {
+    pub(crate) fn new(meter: &Meter, split: Split) -> Self {
         Self {
             meter: meter.clone(),
             split,
+            after: clock::now(),
+            shown: None,
             seen: LiveSteps::default(),
             fresh: Sum::default(),
             latest: Sum::default(),
             epoch: Sum::default(),
             updates: 0,
+            settled: None,
             vain: 0,
         }
     }
@@ -83,54 +122,69 @@ impl Resolved {
     /// Counts an update and looks at what was resolved since the last one.
     pub(crate) fn update(&mut self) {
         self.updates += 1;
-        self.look();
+        let epochs = self.meter.live().epochs;
+        let epoch = self.candidates(&epochs).next().copied();
+        self.show(epoch);
     }
 
-    /// Looks once more at the end of an epoch, and waits a little if steps are missing.
+    /// Looks once more at the end of an epoch, and waits until all of its steps are worked out.
     pub(crate) fn settle(&mut self) {
-        let mut deadline = Deadline::after(PATIENCE);
-        self.look();
-        while self.epoch.steps < self.updates && self.vain < VAIN {
-            if deadline.has_passed() {
+        let now = clock::now();
+        self.settled = Some(now);
+        let mut epochs = self.meter.live().epochs;
+        let is_over = |epoch: Option<LiveEpoch>| epoch.is_some_and(|epoch| epoch.ended);
+        if !is_over(self.whole(&epochs)) && self.vain < VAIN {
+            epochs = self.meter.live_at(now, PATIENCE).epochs;
+            if !is_over(self.whole(&epochs)) {
                 self.vain += 1;
-                break;
             }
-            deadline.sleep(LOOK);
-            self.look();
         }
+        let epoch = self.whole(&epochs);
+        self.show(epoch);
     }
 
     /// Begins another epoch.
     pub(crate) fn clear(&mut self) {
+        // Without a trace of it in time, all that began before it was asked for was it.
+        self.after = self.shown.or(self.settled).unwrap_or(self.after);
+        self.shown = None;
+        self.settled = None;
+        self.seen = LiveSteps::default();
         self.fresh = Sum::default();
         self.latest = Sum::default();
         self.epoch = Sum::default();
         self.updates = 0;
     }
 
-    fn look(&mut self) {
-        let live = self.meter.live().steps.get(self.split).copied().unwrap_or_default();
-        self.fresh = grown(&self.seen, &live).unwrap_or_default();
-        if self.fresh.steps > 0 {
-            self.seen = live;
-            self.latest = self.fresh;
-            self.epoch.add(&self.fresh);
-        }
+    /// The epochs that it may be, the first first; one without steps is none of a training.
+    fn candidates<'a>(&self, epochs: &'a [LiveEpoch]) -> impl Iterator<Item = &'a LiveEpoch> {
+        let (split, after) = (self.split, self.after);
+        epochs.iter().filter(move |epoch| {
+            let empty = epoch.ended && epoch.steps.count == 0;
+            split.has(epoch.split) && epoch.start > after && !empty
+        })
     }
-}
 
-/// What `now` has more than `before`; `None` while there is no new step or no energy to go with it.
-///
-/// Steps without energy are those of a meter that could read nothing, or lie between two readings of
-/// a counter: they wait for joules rather than count as steps of 0 J.
-fn grown(before: &LiveSteps, now: &LiveSteps) -> Option<Sum> {
-    let sum = Sum {
-        steps: now.count.checked_sub(before.count)?,
-        joules: now.joules - before.joules,
-        seconds: now.seconds - before.seconds,
-        items: now.items - before.items,
-    };
-    (sum.steps > 0 && sum.joules.get() > 0.0 && sum.joules.get().is_finite()).then_some(sum)
+    /// The epoch that there were the updates of. Of several that it may be, one with as many steps.
+    fn whole(&self, epochs: &[LiveEpoch]) -> Option<LiveEpoch> {
+        let same = |epoch: &&LiveEpoch| epoch.ended && epoch.steps.count == self.updates;
+        self.candidates(epochs).find(same).or_else(|| self.candidates(epochs).next()).copied()
+    }
+
+    fn show(&mut self, epoch: Option<LiveEpoch>) {
+        self.fresh = Sum::default();
+        let Some(epoch) = epoch else { return };
+        if self.shown != Some(epoch.start) {
+            self.shown = Some(epoch.start);
+            self.seen = LiveSteps::default();
+        }
+        if let Some(fresh) = Sum::between(&self.seen, &epoch.steps) {
+            self.seen = epoch.steps;
+            self.fresh = fresh;
+            self.latest = fresh;
+        }
+        self.epoch = Sum::between(&LiveSteps::default(), &self.seen).unwrap_or_default();
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +197,7 @@ mod tests {
 
     #[test]
     fn growth_is_the_difference_of_two_snapshots() {
-        let sum = grown(&steps(2, 10.0, 1.0), &steps(6, 30.0, 3.0)).unwrap();
+        let sum = Sum::between(&steps(2, 10.0, 1.0), &steps(6, 30.0, 3.0)).unwrap();
         assert_eq!(sum.energy_per_step(), Some(Joules::new(5.0)));
         assert_eq!(sum.power(), Some(Watts::new(10.0)));
     }
@@ -151,15 +205,62 @@ mod tests {
     #[test]
     fn steps_without_energy_wait() {
         let before = steps(2, 10.0, 1.0);
-        assert_eq!(grown(&before, &before), None);
-        assert_eq!(grown(&before, &steps(5, 10.0, 2.0)), None);
-        assert_eq!(grown(&before, &steps(5, f64::NAN, 2.0)), None);
-        assert_eq!(grown(&before, &steps(0, 0.0, 0.0)), None);
+        assert_eq!(Sum::between(&before, &before), None);
+        assert_eq!(Sum::between(&before, &steps(5, 10.0, 2.0)), None);
+        assert_eq!(Sum::between(&before, &steps(5, f64::NAN, 2.0)), None);
+        assert_eq!(Sum::between(&before, &steps(0, 0.0, 0.0)), None);
     }
 
     #[test]
     fn nothing_has_no_mean() {
         assert_eq!(Sum::default().energy_per_step(), None);
         assert_eq!(Sum::default().power(), None);
+    }
+
+    /// Epochs that are known late stay those that they are.
+    #[test]
+    fn a_late_step_is_never_shown_as_another_epochs() {
+        let meter = Meter::builder().without_probe().start().unwrap();
+        let mut resolved = Resolved::new(&meter, Split::Named("train"));
+        let began = resolved.after.as_nanos();
+        let epoch = |split, nth: u64, ended, count: u64| LiveEpoch {
+            split,
+            start: Timestamp::from_nanos(began + nth),
+            ended,
+            steps: steps(count, 10.0 * nth as f64 * count as f64, 1.0),
+        };
+        let whole = |resolved: &Resolved, epochs: &[LiveEpoch]| {
+            let found = resolved.whole(epochs)?;
+            Some(found.start.as_nanos() - began)
+        };
+        // A look at the data before the training has no steps, and another split is another's.
+        let epochs =
+            [epoch("train", 1, true, 0), epoch("valid", 2, true, 3), epoch("train", 3, false, 2)];
+        resolved.updates = 4;
+        assert_eq!(whole(&resolved, &epochs), Some(3));
+        resolved.show(resolved.whole(&epochs));
+        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(30.0)));
+        // The next one has begun, and this one is not known to its end.
+        let epochs =
+            [epoch("train", 3, true, 4), epoch("train", 5, false, 1), epoch("valid", 4, true, 3)];
+        assert_eq!(whole(&resolved, &epochs), Some(3));
+        resolved.show(resolved.whole(&epochs));
+        assert_eq!(resolved.epoch.steps, 4);
+        resolved.clear();
+        resolved.updates = 1;
+        assert_eq!(whole(&resolved, &epochs), Some(5));
+        // Nothing of an epoch was known in time: it is not the next one's.
+        resolved.clear();
+        resolved.settled = Some(Timestamp::from_nanos(began + 20));
+        resolved.clear();
+        assert_eq!(whole(&resolved, &[epoch("train", 12, true, 4)]), None);
+        // A look at one batch is not an epoch of four.
+        resolved.updates = 4;
+        let epochs = [epoch("train", 30, true, 1), epoch("train", 31, true, 4)];
+        assert_eq!(whole(&resolved, &epochs), Some(31));
+        // Any evaluation, whatever it is called.
+        let mut any = Resolved::new(&meter, Split::Evaluation);
+        any.after = Timestamp::from_nanos(began);
+        assert_eq!(whole(&any, &[epoch("valid", 2, true, 3), epoch("hard", 3, true, 3)]), Some(3));
     }
 }

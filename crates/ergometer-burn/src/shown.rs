@@ -8,7 +8,7 @@ use burn::train::metric::{
 
 /// A quantity as Burn shows it; the less of it, the better.
 pub trait Shown: Clone + 'static {
-    /// Its name in Burn.
+    /// Its name in Burn, whose summary shows no unit: it is in the name.
     const NAME: &str;
     /// Its unit's symbol.
     const UNIT: &str;

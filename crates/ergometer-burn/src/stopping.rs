@@ -40,11 +40,17 @@ pub struct EnergyEarlyStopping {
     price: Joules,
     /// The value that has to be bettered, and the run's energy when it was reached.
     best: Option<(f64, Joules)>,
+    /// The names of both among the run's results, where the run goes on from after an interruption.
+    names: [String; 2],
 }
 
 impl EnergyEarlyStopping {
     /// Stops when `metric` of `split`, averaged over an epoch, has not improved by the share `improvement`
     /// of its value for more than `price`.
+    ///
+    /// A value that is not finite betters nothing. The best value and the energy at which it was reached are
+    /// among the record's results, so that a run that is [resumed](ergometer::MeterBuilder::resume) goes on
+    /// from them.
     #[must_use]
     pub fn new<Me: Metric>(
         meter: &Meter,
@@ -55,21 +61,38 @@ impl EnergyEarlyStopping {
         price: Joules,
     ) -> Self {
         let metric = metric.name().to_string();
-        Self { meter: meter.clone(), metric, direction, split, improvement, price, best: None }
+        let about = format!("{metric} ({split:?})");
+        let names = [format!("best {about}"), format!("joules at the best {about}")];
+        let before = meter.earlier().iter().rev().find_map(|part| {
+            let [value, joules] = names.each_ref().map(|name| part.results.get(name).copied());
+            Some((value?, Joules::new(joules?)))
+        });
+        let meter = meter.clone();
+        Self { meter, metric, direction, split, improvement, price, best: before, names }
+    }
+
+    /// `value` is the one that has to be bettered from now on.
+    fn keep(&mut self, value: f64, energy: Joules) {
+        self.best = Some((value, energy));
+        let [best, joules] = &self.names;
+        self.meter.result(best, value);
+        self.meter.result(joules, energy.get());
     }
 
     /// Whether to stop at `value`, when the run has drawn `energy`.
     fn judge(&mut self, value: f64, energy: Joules) -> bool {
         let Some((best, since)) = self.best else {
-            self.best = Some((value, energy));
+            if value.is_finite() {
+                self.keep(value, energy);
+            }
             return false;
         };
         let gain = match self.direction {
             Direction::Lowest => best - value,
             Direction::Highest => value - best,
         };
-        if gain >= self.improvement * best.abs() {
-            self.best = Some((value, energy));
+        if value.is_finite() && gain >= self.improvement * best.abs() {
+            self.keep(value, energy);
             return false;
         }
         energy - since > self.price
@@ -81,7 +104,8 @@ impl EarlyStoppingStrategy for EnergyEarlyStopping {
     /// known.
     fn should_stop(&mut self, epoch: usize, store: &EventStoreClient) -> bool {
         let value = store.find_metric(&self.metric, epoch, Aggregate::Mean, &self.split);
-        value.zip(self.meter.live().total).is_some_and(|(value, energy)| self.judge(value, energy))
+        let energy = self.meter.live().whole().energy;
+        value.zip(energy).is_some_and(|(value, energy)| self.judge(value, energy))
     }
 }
 
@@ -128,9 +152,42 @@ mod tests {
         ] {
             assert_eq!(lowest.judge(value, Joules::new(energy)), stops, "{value} at {energy} J");
         }
+        // A value that is not known is neither the best nor an improvement; one that is after it is.
+        let mut broken = new(Direction::Lowest);
+        for (value, energy, stops) in [
+            (f64::NAN, 0.0, false),
+            (f64::INFINITY, 200.0, false),
+            (2.0, 400.0, false),
+            (1.0, 600.0, false),
+            (f64::NAN, 650.0, false),
+            (0.5, 690.0, false),
+            (f64::NEG_INFINITY, 780.0, false),
+            (f64::NAN, 791.0, true),
+        ] {
+            assert_eq!(broken.judge(value, Joules::new(energy)), stops, "{value} at {energy} J");
+        }
         let mut highest = new(Direction::Highest);
         for (value, energy, stops) in [(0.5, 0.0, false), (0.6, 200.0, false), (0.5, 301.0, true)] {
             assert_eq!(highest.judge(value, Joules::new(energy)), stops, "{value} at {energy} J");
         }
+    }
+
+    #[test]
+    fn a_resumed_run_goes_on_from_its_best_value() {
+        let stopping = |meter: &Meter| {
+            let (loss, price) = (LossMetric::new(), Joules::new(100.0));
+            EnergyEarlyStopping::new(meter, &loss, Direction::Lowest, Split::Valid, 0.01, price)
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let meter = Meter::builder().without_probe().journal(folder.path()).start().unwrap();
+        let mut first = stopping(&meter);
+        assert!(!first.judge(1.0, Joules::new(50.0)));
+        let journal = meter.journal().unwrap().to_owned();
+        meter.finish().unwrap();
+        let meter = Meter::builder().without_probe().resume(journal).start().unwrap();
+        let mut second = stopping(&meter);
+        assert_eq!(second.best, Some((1.0, Joules::new(50.0))));
+        // 1.2 is worse than what the first part reached, and 100 J are over.
+        assert!(second.judge(1.2, Joules::new(151.0)));
     }
 }

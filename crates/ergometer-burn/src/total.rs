@@ -40,36 +40,36 @@ pub trait RunQuantity: Shown {
 
 shown! {
     /// The quantity of [`TotalEnergyMetric`].
-    TotalEnergy, "Energy", "kWh", "energy of the run so far over all metered domains";
+    TotalEnergy, "Energy (kWh)", "kWh", "energy of the run so far over all metered domains";
     /// The quantity of [`CarbonMetric`].
-    Carbon, "Carbon", "gCO2e", "greenhouse gases of the run so far";
+    Carbon, "Carbon (gCO2e)", "gCO2e", "greenhouse gases of the run so far";
     /// The quantity of [`CostMetric`].
-    Cost, "Electricity", "USD", "price of the run's electricity so far";
+    Cost, "Electricity (USD)", "USD", "price of the run's electricity so far";
     /// The quantity of [`ForecastMetric`].
-    ForecastEnergy, "Forecast", "kWh", "energy that the whole run is expected to draw";
+    ForecastEnergy, "Forecast (kWh)", "kWh", "energy that the whole run is expected to draw";
 }
 
 impl RunQuantity for TotalEnergy {
     fn of(live: &Live, _site: &Site) -> Option<f64> {
-        Some(live.total?.to_kwh().get())
+        Some(live.whole().energy?.to_kwh().get())
     }
 }
 
 impl RunQuantity for Carbon {
     fn of(live: &Live, site: &Site) -> Option<f64> {
-        Some(site.co2e(facility(live.total?, site)).get())
+        Some(site.co2e(facility(live.whole().energy?, site)).get())
     }
 }
 
 impl RunQuantity for Cost {
     fn of(live: &Live, site: &Site) -> Option<f64> {
-        Some(site.electricity_cost(facility(live.total?, site)).get())
+        Some(site.electricity_cost(facility(live.whole().energy?, site)).get())
     }
 }
 
 impl RunQuantity for ForecastEnergy {
     fn of(live: &Live, _site: &Site) -> Option<f64> {
-        Some(live.forecast?.energy().to_kwh().get())
+        Some(live.whole().forecast?.energy().to_kwh().get())
     }
 }
 
@@ -79,6 +79,8 @@ fn facility(energy: Joules, site: &Site) -> KilowattHours {
 
 /// A metric of the whole run: see [`TotalEnergyMetric`], [`CarbonMetric`], [`CostMetric`] and
 /// [`ForecastMetric`].
+///
+/// Where the run was [resumed](ergometer::MeterBuilder::resume), all parts before its interruptions are in it.
 ///
 /// Its value is the meter's last, up to a second old; before the first there is none (`N/A`, a gap in the
 /// plot, no line in the file), never a zero. The value of an epoch is that at its end.

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::train::LearnerSummary;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
-use burn::train::metric::{MetricAttributes, MetricDefinition, MetricId, NumericEntry};
+use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
 use burn::train::renderer::{
     EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
     MetricsRendererTraining,
 };
 use ergometer::units::KilowattHours;
-use ergometer_burn::ForecastMetric;
+use ergometer_burn::{EnergyMetric, ForecastMetric};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::loss::TokenLossMetric;
@@ -51,15 +51,16 @@ pub struct Progress(Arc<Mutex<State>>);
 struct State {
     quiet: bool,
     bar: ProgressBar,
-    definitions: HashMap<MetricId, (String, Option<String>)>,
+    /// The metrics' names.
+    definitions: HashMap<MetricId, String>,
     epoch: usize,
     epochs: usize,
     split: String,
     loss: Option<f64>,
-    /// The last joules a step, when a metric with that unit is registered.
-    joules: Option<f64>,
-    /// What the whole run is expected to draw, kilowatt-hours.
-    forecast: Option<f64>,
+    /// The last joules a step, once the metric was asked; what it does not know is none.
+    joules: Option<Option<f64>>,
+    /// What the whole run is expected to draw, kilowatt-hours; the same.
+    forecast: Option<Option<f64>>,
     losses: Losses,
 }
 
@@ -93,10 +94,15 @@ impl Progress {
     }
 }
 
+/// A metric that knows nothing says that it is not a number.
+fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
+}
+
 impl State {
     fn metric(&mut self, state: &MetricState, valid: bool) {
         let MetricState::Numeric(entry, Some(value)) = state else { return };
-        let Some((name, unit)) = self.definitions.get(&entry.metric_id) else { return };
+        let Some(name) = self.definitions.get(&entry.metric_id) else { return };
         if name == TokenLossMetric::NAME {
             self.loss = Some(value.current());
             if let NumericEntry::Final(loss) = value {
@@ -104,9 +110,9 @@ impl State {
                 curve.0.push(*loss);
             }
         } else if name == ForecastMetric::NAME {
-            self.forecast = Some(value.current());
-        } else if unit.as_deref() == Some("J") {
-            self.joules = Some(value.current());
+            self.forecast = Some(finite(value.current()));
+        } else if name == EnergyMetric::NAME {
+            self.joules = Some(finite(value.current()));
         }
         let message = self.message();
         self.bar.set_message(message);
@@ -114,8 +120,15 @@ impl State {
 
     fn message(&self) -> String {
         let loss = self.loss.map(|loss| format!("loss {loss:.3}"));
-        let joules = self.joules.map(|joules| format!("{joules:.3} J/step"));
-        let forecast = self.forecast.map(|kwh| format!("{} in all", KilowattHours::new(kwh)));
+        let absent = || "n/a".to_owned();
+        let joules = self.joules.map(|joules| {
+            let joules = joules.map_or_else(absent, |joules| format!("{joules:.3}"));
+            format!("{joules} J/step")
+        });
+        let forecast = self.forecast.map(|kwh| {
+            let kwh = kwh.map_or_else(absent, |kwh| KilowattHours::new(kwh).to_string());
+            format!("forecast {kwh} in all")
+        });
         [loss, joules, forecast].into_iter().flatten().collect::<Vec<_>>().join("  ")
     }
 
@@ -201,12 +214,8 @@ impl MetricsRenderer for Progress {
     fn manual_close(&mut self) {}
 
     fn register_metric(&mut self, definition: MetricDefinition) {
-        let unit = match definition.attributes {
-            MetricAttributes::Numeric(numeric) => numeric.unit,
-            MetricAttributes::None => None,
-        };
         self.with(|inner| {
-            inner.definitions.insert(definition.metric_id, (definition.name.to_string(), unit))
+            inner.definitions.insert(definition.metric_id, definition.name.to_string())
         });
     }
 }
@@ -223,4 +232,38 @@ impl EvaluationProgressLogger for Progress {
     fn end_test(&mut self) {}
     fn end_global_progress(&mut self) {}
     fn log_event_evaluation(&mut self, _event: String) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use burn::train::metric::{MetricAttributes, MetricEntry, SerializedEntry};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_is_not_a_number_in_no_line() {
+        let mut progress = Progress::new(true);
+        let id = |name: &str| MetricId::new(Arc::new(name.to_owned()));
+        for name in [EnergyMetric::NAME, ForecastMetric::NAME] {
+            progress.register_metric(MetricDefinition {
+                metric_id: id(name),
+                name: Arc::new(name.to_owned()),
+                description: None,
+                attributes: MetricAttributes::None,
+            });
+        }
+        let mut tell = |name: &str, value: f64| {
+            let entry =
+                MetricEntry::new(id(name), SerializedEntry::new(String::new(), String::new()));
+            progress.update_valid(MetricState::Numeric(entry, Some(NumericEntry::Final(value))));
+            progress.with(|state| state.message())
+        };
+        assert_eq!(tell(EnergyMetric::NAME, f64::NAN), "n/a J/step");
+        assert_eq!(tell(ForecastMetric::NAME, f64::NAN), "n/a J/step  forecast n/a in all");
+        assert_eq!(tell(EnergyMetric::NAME, 0.25), "0.250 J/step  forecast n/a in all");
+        let all = tell(ForecastMetric::NAME, 0.002);
+        assert!(all.starts_with("0.250 J/step  forecast 2") && all.ends_with("Wh in all"), "{all}");
+    }
 }

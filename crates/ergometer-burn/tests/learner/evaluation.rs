@@ -17,7 +17,7 @@ fn each_test_is_an_epoch_of_its_own_name() {
     let directory = tempfile::tempdir().unwrap();
     let (test, hard) = (Diary::new(&meter, "test"), Diary::new(&meter, "hard"));
     let result = EvaluatorBuilder::new(directory.path())
-        .metric_numeric(EnergyMetric::named(&meter, "test"))
+        .metric_numeric(EnergyMetric::evaluation(&meter))
         .metric_numeric(PowerMetric::named(&meter, "test"))
         .with_application_logger(None)
         .renderer(Box::new(CliMetricsRenderer::new()))

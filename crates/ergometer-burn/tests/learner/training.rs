@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use burn::optim::SgdConfig;
 use burn::tensor::Device;
@@ -35,12 +36,17 @@ struct Run {
 
 /// Trains the toy model, and notes what happened when.
 fn train(devices: usize) -> Run {
+    train_with(devices, |diary| diary)
+}
+
+/// The same with diaries as `change` makes them.
+fn train_with(devices: usize, change: impl Fn(Diary) -> Diary) -> Run {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let before = clock::now();
     let meter = meter();
     let began = (before, clock::now());
-    let train = Diary::new(&meter, "train").on_devices(devices);
-    let valid = Diary::new(&meter, "valid");
+    let train = change(Diary::new(&meter, "train").on_devices(devices));
+    let valid = change(Diary::new(&meter, "valid"));
     let mut training = SupervisedTraining::metered(
         &meter,
         directory.path(),
@@ -183,6 +189,26 @@ fn metrics_are_logged_and_summed_up_by_burn() {
         for metric in metrics {
             assert_eq!(metric.entries.len(), EPOCHS, "{metric:?}");
             assert!(metric.entries.iter().all(|entry| entry.value.is_finite()), "{metric:?}");
+        }
+    }
+}
+
+/// What Burn shows of an epoch is what the record has of it, also of epochs that are over before the
+/// meter's thread has had a turn.
+#[test]
+fn burns_values_of_epochs_are_the_records() {
+    let run = train_with(1, |diary| diary.lasting(Duration::from_millis(2)));
+    for split in ["train", "valid"] {
+        for (epoch, number) in epochs_of(&run.record, split).iter().zip(1..) {
+            let steps = epoch.steps.as_ref().unwrap();
+            let last = |metric| match logged(run.directory.path(), split, number, metric).pop() {
+                Some(NumericEntry::Final(value)) => value,
+                other => panic!("{metric} of {split} {number}: {other:?}"),
+            };
+            let joules = steps.joules.mean;
+            let shown = last(EnergyMetric::NAME);
+            assert!(close(shown, joules, 1e-9), "{split} {number}: {shown} J of {joules} J a step");
+            assert!(close(last(PowerMetric::NAME), POWER, 1e-6));
         }
     }
 }
