@@ -10,6 +10,7 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod month;
+mod phases;
 mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]

@@ -10,6 +10,7 @@ use super::Screen;
 use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::phases::Phases;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
@@ -55,6 +56,7 @@ pub(super) struct Sampler {
     timelines: Vec<Timeline>,
     domains: Vec<Domain>,
     ledger: Ledger,
+    phases: Phases,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
     screen: Arc<Screen>,
@@ -95,6 +97,7 @@ impl Sampler {
         let sampler = Self {
             crew,
             ledger: Ledger::new(timelines.len()),
+            phases: Phases::new(timelines.len()),
             timelines,
             domains,
             rings,
@@ -205,6 +208,7 @@ impl Sampler {
                 (Ok(Command::Nudge), _) => asked = true,
                 (Ok(Command::Begun(mark)), _) => {
                     self.open.begin(mark);
+                    self.phases.begun(&mark);
                     asked = true;
                 }
                 (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
@@ -252,11 +256,16 @@ impl Sampler {
     }
 
     fn book(&mut self, now: Timestamp) {
+        // Marks first: they say how power ran in the cells that settle.
+        self.drain(now);
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
-        self.drain();
         self.ledger.book(settled, &self.timelines);
+        self.phases.look_back(&self.timelines);
+        if let Some(sums) = self.phases.news(&self.timelines) {
+            self.ledger.phases = sums;
+        }
         self.show(settled, now);
         if let Some(mut keeper) = self.keeper.take() {
             keeper.keep(now, self.standing());
@@ -274,12 +283,14 @@ impl Sampler {
         });
     }
 
-    fn drain(&mut self) {
+    fn drain(&mut self, now: Timestamp) {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
         self.rings.drain(inbox);
-        self.open.end(&inbox[known..]);
-        self.limits.end(&inbox[known..]);
+        let new = &inbox[known..];
+        self.open.end(new);
+        self.limits.end(new);
+        self.phases.advance(new, &mut self.timelines, now);
     }
 
     fn standing(&mut self) -> Standing<'_> {
@@ -304,11 +315,12 @@ impl Sampler {
 
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
+        self.drain(end);
         for line in &mut self.timelines {
             line.close(end);
         }
+        self.ledger.phases = self.phases.sums(&self.timelines);
         self.settled = end;
-        self.drain();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
         self.ledger.book(end, &self.timelines);

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::numbers::Numbers;
 use super::outlived::Outlived;
+use super::phase_sums::PhaseSums;
 use super::said::Said;
 use super::stats::{self, StepStats};
 use crate::clock::Timestamp;
@@ -115,6 +116,7 @@ fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
         sum.joules += drawn.joules;
         sum.parts = sum.parts.plus(&drawn.parts);
         sum.unobserved += drawn.unobserved;
+        sum.edges_linear += drawn.edges_linear;
     }
 }
 
@@ -156,6 +158,8 @@ pub(crate) struct Ledger {
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
+    /// What the sums over spans are to be corrected by.
+    pub phases: PhaseSums,
 }
 
 /// Single steps, as they were booked.
@@ -206,6 +210,7 @@ impl Ledger {
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
+            phases: PhaseSums::default(),
         }
     }
 
@@ -234,6 +239,7 @@ impl Ledger {
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
+            phases: self.phases.clone(),
         }
     }
 
@@ -369,6 +375,7 @@ impl Ledger {
                 self.count_steps("run", &stats);
             }
         }
+        self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
 }
