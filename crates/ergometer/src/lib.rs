@@ -61,12 +61,14 @@ mod budget;
 pub mod clock;
 #[cfg(test)]
 mod damage;
+mod deadline;
 mod error;
 #[cfg(feature = "_export")]
 pub mod export;
 pub mod footprint;
 pub mod forecast;
 pub mod meter;
+mod printable;
 #[doc(hidden)]
 pub mod private;
 pub mod report;

@@ -13,7 +13,8 @@ use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
 use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::earlier;
+use crate::run::command_line;
+use crate::run::earlier::{self, Earlier};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
@@ -23,6 +24,7 @@ use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
 use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
+use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
@@ -52,6 +54,9 @@ pub struct MeterBuilder {
     journal: Option<PathBuf>,
     journal_steps: u64,
     resume: Option<PathBuf>,
+    command_line: bool,
+    /// Warnings of the record that are known before it begins.
+    remarks: Vec<String>,
     #[cfg(all(unix, feature = "signals"))]
     on_signal: bool,
     #[cfg(feature = "_export")]
@@ -77,6 +82,8 @@ impl MeterBuilder {
             journal: None,
             journal_steps: 1,
             resume: None,
+            command_line: true,
+            remarks: Vec::new(),
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
             #[cfg(feature = "_export")]
@@ -111,8 +118,8 @@ impl MeterBuilder {
         self
     }
 
-    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or Google region
-    /// (`gcp:europe-west3`). Without one the world average is used, and called an assumption.
+    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or cloud region
+    /// (`gcp:europe-west3`, `aws:us-east-1`, `azure:westeurope`), see [`Site::region`]. Without one the world average is used, and called an assumption.
     pub fn region(mut self, code: impl Into<String>) -> Self {
         self.region = Some(code.into());
         self
@@ -148,7 +155,9 @@ impl MeterBuilder {
         self
     }
 
-    /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
+    /// Which boards are metered, of any maker; by default those that the environment shows this program.
+    ///
+    /// An empty list meters no board, as fits a training on the processor; no rent is charged for those of the machine.
     pub fn devices(mut self, devices: Devices) -> Self {
         self.settings.devices = devices;
         self
@@ -237,6 +246,14 @@ impl MeterBuilder {
         self
     }
 
+    /// Keeps the program's command line out of the record and the journal, but for the program's name. By
+    /// default they have it, with `***` for what is recognised as a secret: the values of `--token`,
+    /// `--password`, `--api-key`, `HF_TOKEN=` and the like, and passwords in URLs.
+    pub fn without_command_line(mut self) -> Self {
+        self.command_line = false;
+        self
+    }
+
     /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
     /// and then lets the signal end the program as it would have.
     ///
@@ -255,7 +272,8 @@ impl MeterBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::AlreadyInstalled`] if there is one; otherwise as [`MeterBuilder::start`].
-    pub fn install(self) -> Result<Meter> {
+    pub fn install(mut self) -> Result<Meter> {
+        self.remarks.extend(RunSpan::missed());
         let meter = self.start()?;
         if meter.inner.rings.install() {
             return Ok(meter);
@@ -291,7 +309,7 @@ impl MeterBuilder {
         } else {
             probe::fixed_only(&self.settings)
         };
-        if let Devices::List(asked) = &self.settings.devices
+        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
             && !asked.is_empty()
             && let Some(SourceReport {
                 availability: Availability::Unavailable { reason, remedy },
@@ -339,6 +357,7 @@ impl MeterBuilder {
             standing.remarks.clear();
         }
         standing.group = self.group.take().or(standing.group);
+        standing.remarks.append(&mut self.remarks);
 
         let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
         let (sources, reports) = self.gather()?;
@@ -346,7 +365,9 @@ impl MeterBuilder {
         let rings = Rings::new(commands.clone());
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let shown = domains.iter().map(LiveDomain::new).collect();
-        let screen = Arc::new(Screen::new(Live { domains: shown, ..Live::default() }));
+        let before = Earlier::of(&earlier);
+        let live = Live { domains: shown, earlier: before, ..Live::default() };
+        let screen = Arc::new(Screen::new(live));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
         let machine = provenance::machine(machine_id);
         let git_commit = provenance::git_commit();
@@ -362,10 +383,16 @@ impl MeterBuilder {
             // As at the edges of an epoch: what lies nearest to it is worth most.
             let _ = commands.send(Command::Nudge);
         }
+        let command = if self.command_line {
+            command_line::of_this_process()
+        } else {
+            command_line::program_alone()
+        };
         let head = Arc::new(Head {
             label: self.label,
             standing,
             machine,
+            command,
             git_commit,
             start: clock::now(),
             started: jiff::Timestamp::now(),
@@ -377,6 +404,11 @@ impl MeterBuilder {
         });
         if let Some(idle_from) = head.idle_from {
             let _ = commands.send(Command::Pin(idle_from));
+        }
+        let changes =
+            head.site.carbon_series.iter().flat_map(|series| series.changes(head.started));
+        for after in changes {
+            let _ = commands.send(Command::Pin(head.start.after(Duration::from_secs_f64(after))));
         }
         let _ = commands.send(Command::Start(Arc::clone(&head)));
         let notes = Arc::default();
@@ -430,6 +462,12 @@ impl MeterBuilder {
 
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
     if let Some(region) = region {
+        if site.carbon_series.is_some() {
+            let message =
+                format!("a region, '{region}', and a site with a carbon series of its own");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("leave the region out, or the series"));
+        }
         site = site.region(region)?;
     }
     match pue {
@@ -444,7 +482,6 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let timelines: Vec<_> = domains.iter().map(unread).collect();
     let books = Books {
         timelines: &timelines,
-        earlier: &[],
         ledger: Ledger::new(domains.len()),
         domains,
         warnings: Vec::new(),
@@ -453,6 +490,8 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;
     record.warnings.clear();
+    // What is recovered takes from it what held up to then.
+    record.footprint.site = head.site.clone();
     Journal::create(folder, &record, head.start)
 }
 

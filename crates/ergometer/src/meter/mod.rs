@@ -15,6 +15,7 @@ mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;
@@ -29,22 +30,23 @@ use std::time::Duration;
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
-pub use live::{Live, LiveDomain, LiveSteps};
+pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
+use crate::deadline::Deadline;
 #[cfg(feature = "_export")]
-use crate::export::Exporters;
+use crate::export::{Exporters, LAST_EXPORT};
 use crate::footprint::Site;
 use crate::forecast::Plan;
 use crate::run::Record;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::source::{Domain, SourceReport};
-use crate::span::ring::{Command, Rings};
-use crate::span::{Label, Span};
+use crate::span::ring::{Command, NO_SPAN, Rings};
+use crate::span::{Label, Span, Under};
 use crate::{Error, ErrorKind, Result};
 
 /// How long [`Meter::finish`] waits for its thread, which may be waiting for a driver.
@@ -116,9 +118,11 @@ impl Meter {
         self.inner.journal.as_deref()
     }
 
-    /// What spans know it by.
+    /// What spans know it by; once it is finished, what they know no meter by.
+    #[inline]
     pub(crate) fn identity(&self) -> u64 {
-        self.inner.rings.meter
+        let rings = &self.inner.rings;
+        if rings.is_shut() { NO_SPAN } else { rings.meter }
     }
 
     /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
@@ -128,12 +132,12 @@ impl Meter {
 
     /// Opens a span with `label` under this meter.
     pub fn enter(&self, label: Label) -> Span {
-        Span::open(self.inner.rings.meter, label, None)
+        Under::meter(self).enter(label)
     }
 
     /// Opens a span that began at `start`, a moment the caller took from [`clock::now`].
     pub fn enter_at(&self, label: Label, start: Timestamp) -> Span {
-        Span::open(self.inner.rings.meter, label, Some(start))
+        Under::meter(self).enter_at(label, start)
     }
 
     /// What the background thread has worked out so far: up to about a second ago. It works four times a
@@ -167,6 +171,9 @@ impl Meter {
 
     /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when
     /// the run has drawn it. It should be quick; to stop a training, set a flag.
+    ///
+    /// A run that was [resumed](MeterBuilder::resume) has one budget with all parts before its
+    /// interruptions. Of parts in which nothing could be read nothing is counted, and the record says so.
     ///
     /// What was not read yet is taken to go on at the last second's power, so that the call comes at the
     /// moment, and not a sensor's delay later. The record says that a budget was spent.
@@ -260,7 +267,7 @@ impl Meter {
         if self.inner.finished.swap(true, Ordering::AcqRel) {
             return Err(Error::new(ErrorKind::Finished, "the meter was already finished"));
         }
-        self.inner.rings.uninstall();
+        self.inner.rings.shut();
         let silent = || {
             Error::new(ErrorKind::Sampler, "the meter's thread did not answer")
                 .with_remedy("a driver may hang: see `dmesg`, and leave that source out")
@@ -268,13 +275,12 @@ impl Meter {
         let (reply, books) = mpsc::channel();
         self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
         #[cfg_attr(not(feature = "_export"), expect(unused_mut, reason = "adds warnings"))]
-        let mut ended = books.recv_timeout(FINISH_TIMEOUT).map_err(|_| silent())?;
+        let mut ended = Deadline::after(FINISH_TIMEOUT).recv(&books).map_err(|_| silent())?;
         #[cfg(feature = "_export")]
-        ended.warnings.extend(self.inner.exporters.finish(Exporters::deadline()));
+        ended.warnings.extend(self.inner.exporters.finish(LAST_EXPORT));
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
-            earlier: &[],
             ledger: ended.ledger,
             domains: &ended.domains,
             warnings: ended.warnings,
@@ -307,19 +313,18 @@ impl Inner {
     fn send_the_last(&self) {
         let given_up = !self.finished.load(Ordering::Acquire);
         if given_up && self.exporters.sends() && self.process == std::process::id() {
-            let deadline = Exporters::deadline();
             let (reply, books) = mpsc::channel();
             let _ = self.commands.send(Command::Finish(clock::now(), reply));
             // Half of the time for the last readings, the other half for the collector.
-            let _ = books.recv_timeout(deadline.since(clock::now()) / 2);
-            self.exporters.finish(deadline);
+            let _ = Deadline::after(LAST_EXPORT / 2).recv(&books);
+            self.exporters.finish(LAST_EXPORT / 2);
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.rings.uninstall();
+        self.rings.shut();
         #[cfg(feature = "_export")]
         self.send_the_last();
         let _ = self.commands.send(Command::Stop);

@@ -1,5 +1,6 @@
 //! The meter's own thread: readings → timelines → books.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -16,6 +17,7 @@ use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::Head;
+use crate::run::earlier::Earlier;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource};
@@ -26,6 +28,9 @@ use crate::units::{Joules, Watts};
 const ROUND: Duration = Duration::from_secs(1);
 /// The same while somebody looks at live figures, waits for a budget or keeps a journal.
 const BRISK: Duration = Duration::from_millis(250);
+/// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
+/// loop take neither memory nor a processor.
+const DRAINS_APART: Duration = Duration::from_millis(100);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -51,6 +56,16 @@ pub(crate) struct Ended {
     pub journal: Option<Journal>,
 }
 
+/// What is left of a command that was taken from the inbox.
+enum Noted {
+    /// Nothing.
+    Done,
+    /// All sources are to be read.
+    Edge,
+    /// All of it.
+    ToDo(Command),
+}
+
 pub(super) struct Sampler {
     crew: Crew,
     timelines: Vec<Timeline>,
@@ -59,6 +74,8 @@ pub(super) struct Sampler {
     phases: Phases,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
+    /// Taken from the inbox, and not done yet.
+    pending: VecDeque<Command>,
     screen: Arc<Screen>,
     warnings: Vec<String>,
     strayed: bool,
@@ -76,6 +93,8 @@ pub(super) struct Sampler {
     run: Option<Arc<Head>>,
     /// Up to where energies are final.
     settled: Timestamp,
+    /// When the rings were emptied last.
+    drained: Timestamp,
     limits: Limits,
 }
 
@@ -88,13 +107,26 @@ impl Sampler {
         inbox: Receiver<Command>,
         screen: Arc<Screen>,
     ) -> io::Result<()> {
+        let sampler = Self::start(sources, rings, inbox, screen)?;
+        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
+        Ok(())
+    }
+
+    fn start(
+        sources: Vec<Box<dyn PowerSource>>,
+        rings: Arc<Rings>,
+        inbox: Receiver<Command>,
+        screen: Arc<Screen>,
+    ) -> io::Result<Self> {
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::now();
-        let timelines: Vec<_> =
-            domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
-        let sampler = Self {
+        let timelines = domains.iter().map(|domain| {
+            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
+        });
+        let timelines: Vec<_> = timelines.collect();
+        Ok(Self {
             crew,
             ledger: Ledger::new(timelines.len()),
             phases: Phases::new(timelines.len()),
@@ -102,6 +134,7 @@ impl Sampler {
             domains,
             rings,
             inbox,
+            pending: VecDeque::new(),
             screen,
             warnings: Vec::new(),
             strayed: false,
@@ -114,10 +147,9 @@ impl Sampler {
             forecasts: Vec::new(),
             run: None,
             settled: start,
+            drained: start,
             limits: Limits::default(),
-        };
-        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
-        Ok(())
+        })
     }
 
     fn run(mut self) {
@@ -127,6 +159,7 @@ impl Sampler {
             match command {
                 Ok(Command::Start(run)) => {
                     self.pins.push(run.start);
+                    self.limits.resume(Earlier::of(&run.earlier).energy);
                     self.run = Some(run);
                     continue;
                 }
@@ -144,16 +177,7 @@ impl Sampler {
                     self.give_up();
                     return;
                 }
-                Ok(
-                    Command::Nudge
-                    | Command::Drain
-                    | Command::Begun(_)
-                    | Command::Pin(_)
-                    | Command::Number(..)
-                    | Command::Report(_)
-                    | Command::Limit(..),
-                )
-                | Err(RecvTimeoutError::Timeout) => {}
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
             self.watch_the_clock();
             self.crew.mind();
@@ -190,7 +214,7 @@ impl Sampler {
         let power = timelines.iter().filter_map(|line| line.recent_power(RECENT));
         let power = power.map(Watts::get).sum();
         let drawn = |from, to| {
-            let lines = timelines.iter().filter(|line| !line.is_empty());
+            let lines = timelines.iter().filter(|line| line.gives());
             lines.map(|line| line.between(from, to).joules).sum()
         };
         limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
@@ -199,27 +223,17 @@ impl Sampler {
     /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
     /// begun that is not known.
     fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
-        let mut command = self.inbox.recv_timeout(next.since(clock::now()));
+        let mut command = match self.pending.pop_front() {
+            Some(command) => Ok(command),
+            None => self.wait(next),
+        };
         let mut now = None;
         let mut asked = false;
         loop {
             // However many asked, one read answers.
-            match (command, now) {
-                (Ok(Command::Nudge), _) => asked = true,
-                (Ok(Command::Begun(mark)), _) => {
-                    self.open.begin(mark);
-                    self.phases.begun(&mark);
-                    asked = true;
-                }
-                (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
-                (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
-                (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
-                (Ok(Command::Limit(began, budget)), _) => {
-                    let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
-                    let site = site.map(|run| &run.site);
-                    self.limits.begin(began, budget, site, &mut self.warnings);
-                }
-                (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
+            match (command.map(|command| self.note(command)), now) {
+                (Ok(Noted::Edge), _) => asked = true,
+                (Ok(Noted::Done), _) | (Err(RecvTimeoutError::Timeout), None) => {}
                 (command, now) => {
                     if command.is_err() {
                         self.limits.heard_all();
@@ -227,14 +241,62 @@ impl Sampler {
                     if asked {
                         self.crew.edge();
                     }
+                    let command = command.map(|noted| match noted {
+                        Noted::ToDo(command) => command,
+                        Noted::Edge | Noted::Done => Command::Drain,
+                    });
                     return (command, now.unwrap_or_else(clock::now));
                 }
             }
             // Asked before the inbox is found empty, and before anything is taken: every mark that
             // ended by then has been left, and the word of every epoch that began by then.
             now = Some(clock::now());
-            command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            command = match self.pending.pop_front() {
+                Some(command) => Ok(command),
+                None => self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout),
+            };
         }
+    }
+
+    /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
+    fn wait(&mut self, mut next: Timestamp) -> Result<Command, RecvTimeoutError> {
+        loop {
+            let command = self.inbox.recv_timeout(next.since(clock::now()));
+            let soonest = self.drained.after(DRAINS_APART);
+            if !matches!(command, Ok(Command::Drain)) || clock::now() >= soonest {
+                return command;
+            }
+            next = next.min(soonest);
+        }
+    }
+
+    /// Takes in what a command says, if that is all it is for.
+    fn note(&mut self, command: Command) -> Noted {
+        match command {
+            Command::Nudge => return Noted::Edge,
+            Command::Begun(mark) => {
+                self.open.begin(mark);
+                self.phases.begun(&mark);
+                return Noted::Edge;
+            }
+            Command::Pin(moment) => self.pins.push(moment),
+            Command::Number(span, index) => self.ledger.numbers.give(span, index),
+            Command::Report(span) => self.ledger.said.ask(span),
+            Command::Limit(began, budget) => {
+                let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
+                let site = site.map(|run| &run.site);
+                self.limits.begin(began, budget, site, &mut self.warnings);
+            }
+            #[cfg(feature = "tracing")]
+            Command::Warn(line) => {
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
+            }
+            Command::Drain => {}
+            command => return Noted::ToDo(command),
+        }
+        Noted::Done
     }
 
     fn watch_the_clock(&mut self) {
@@ -257,7 +319,13 @@ impl Sampler {
 
     fn book(&mut self, now: Timestamp) {
         // Marks first: they say how power ran in the cells that settle.
-        self.drain(now);
+        let known = self.ledger.inbox().len();
+        let drained = self.ledger.has_room();
+        if drained {
+            self.drain();
+        }
+        let marks = drained.then(|| &self.ledger.inbox()[known..]);
+        self.phases.advance(marks, &mut self.timelines, now);
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
@@ -283,14 +351,28 @@ impl Sampler {
         });
     }
 
-    fn drain(&mut self, now: Timestamp) {
+    fn drain(&mut self) {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
-        self.rings.drain(inbox);
-        let new = &inbox[known..];
-        self.open.end(new);
-        self.limits.end(new);
-        self.phases.advance(new, &mut self.timelines, now);
+        let folded = self.rings.drain(inbox);
+        self.drained = clock::now();
+        // A span may have begun, been numbered and ended in the past, all since the inbox was found empty.
+        // What was said of it was sent before its mark was left, so it is there now.
+        let mut edge = false;
+        while let Ok(command) = self.inbox.try_recv() {
+            match self.note(command) {
+                Noted::Edge => edge = true,
+                Noted::ToDo(command) => self.pending.push_back(command),
+                Noted::Done => {}
+            }
+        }
+        if edge {
+            self.pending.push_back(Command::Nudge);
+        }
+        let inbox = self.ledger.inbox();
+        self.open.end(&inbox[known..]);
+        self.limits.end(&inbox[known..]);
+        self.ledger.folded += folded;
     }
 
     fn standing(&mut self) -> Standing<'_> {
@@ -311,11 +393,16 @@ impl Sampler {
             self.collect();
             self.close(now);
         }
+        self.rings.close();
     }
 
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
-        self.drain(end);
+        let known = self.ledger.inbox().len();
+        self.drain();
+        self.rings.close();
+        let marks = &self.ledger.inbox()[known..];
+        self.phases.advance(Some(marks), &mut self.timelines, end);
         for line in &mut self.timelines {
             line.close(end);
         }
@@ -336,7 +423,7 @@ impl Sampler {
         self.ledger.said.print();
         let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
-        let lines = || timelines.iter().filter(|line| !line.is_empty());
+        let lines = || timelines.iter().filter(|line| line.gives());
         let Self { ledger, forecaster, forecasts, .. } = self;
         self.screen.change(|live| {
             live.steps.clone_from(&ledger.live_steps);
@@ -386,5 +473,38 @@ impl Sampler {
             forecasts: self.forecasts,
             journal: self.keeper.map(Keeper::journal),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::meter::Live;
+    use crate::span::{Kind, Label, Span};
+
+    #[test]
+    fn an_epoch_that_began_was_numbered_and_ended_between_two_looks_keeps_its_number() {
+        let (commands, inbox) = mpsc::channel();
+        let rings = Rings::new(commands);
+        let meter = rings.meter;
+        let screen = Arc::new(Screen::new(Live::default()));
+        let mut sampler = Sampler::start(Vec::new(), rings, inbox, screen).unwrap();
+        let label = Label::new(Kind::Epoch, "train");
+        let start = sampler.start;
+        let (_, now) = sampler.listen(clock::now());
+        // After the inbox was found empty, and before the marks are taken.
+        for number in [7, 3] {
+            let span = Span::open(meter, label, Some(start));
+            crate::private::index(&span, number);
+            span.close_at(start);
+        }
+        sampler.book(now);
+        let mut numbers: Vec<_> =
+            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [3, 7]);
+        assert_eq!(sampler.open.starts().count(), 0, "both have ended");
     }
 }

@@ -8,6 +8,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::phase_sums::PhaseSums;
@@ -30,16 +31,31 @@ pub(crate) struct Tiling {
     last: Timestamp,
     /// Joules per domain between the intervals.
     pub between: Vec<f64>,
+    /// Joules per domain inside them.
+    inside: Vec<f64>,
+    /// Seconds in which spans that share a mark were open.
+    seconds: f64,
+    /// Spans that share a mark are among them: where in its time each lies is not known.
+    shared: bool,
     /// Some of the intervals overlap, so that their sum is more than what they cover.
-    pub overlapping: bool,
+    overlapping: bool,
 }
 
 impl Tiling {
-    fn of(first: Timestamp, last: Timestamp, domains: usize) -> Self {
-        Self { first, last, between: vec![0.0; domains], overlapping: false }
+    fn of(mark: &Mark, joules: &[f64]) -> Self {
+        Self {
+            first: mark.start,
+            last: mark.end,
+            between: vec![0.0; joules.len()],
+            inside: joules.to_vec(),
+            seconds: mark.seconds(),
+            shared: mark.idle > 0,
+            overlapping: false,
+        }
     }
 
     fn extend(&mut self, next: &Self, timelines: &[Timeline]) {
+        self.shared |= next.shared;
         self.overlapping |= next.overlapping || next.first < self.last;
         if next.first > self.last {
             for (sum, line) in self.between.iter_mut().zip(timelines) {
@@ -49,8 +65,19 @@ impl Tiling {
         for (sum, joules) in self.between.iter_mut().zip(&next.between) {
             *sum += joules;
         }
+        for (sum, joules) in self.inside.iter_mut().zip(&next.inside) {
+            *sum += joules;
+        }
+        self.seconds += next.seconds;
         self.last = self.last.max(next.last);
         self.first = self.first.min(next.first);
+    }
+
+    /// Whether some of the intervals overlap; of those that share a mark, if they are longer than what they
+    /// cover.
+    fn is_overlapping(&self) -> bool {
+        let covered = self.last.since(self.first).as_secs_f64();
+        if self.shared { self.seconds > covered * 1.000_001 } else { self.overlapping }
     }
 
     /// Joules per domain of `[start, end]` outside the intervals.
@@ -63,6 +90,10 @@ impl Tiling {
         let between = |from, to| timelines.iter().map(move |line| line.between(from, to).joules);
         match tiling {
             None => between(start, end).collect(),
+            Some(tiling) if tiling.shared => between(start, end)
+                .zip(&tiling.inside)
+                .map(|(whole, inside)| (whole - inside).max(0.0))
+                .collect(),
             Some(tiling) => between(start, tiling.first)
                 .zip(between(tiling.last, end))
                 .zip(&tiling.between)
@@ -72,24 +103,71 @@ impl Tiling {
     }
 }
 
+/// The energy of spans that share a mark: of what its time took, the share in which one was open. What was
+/// drawn while none was is taken to be like the rest, and `gaps` says how far it may not be.
+fn shared_amount(amount: &mut [Drawn], share: f64) {
+    /// Standard uncertainty of power inside the spans against that of all their time, where nothing is known.
+    const UNLIKE: f64 = 0.35;
+    for drawn in amount {
+        let unlike = UNLIKE * (1.0 - share) * share * drawn.joules;
+        drawn.joules *= share;
+        drawn.unobserved *= share;
+        drawn.parts = drawn.parts.scaled(share);
+        drawn.edges_linear *= share;
+        drawn.parts.gaps += Joules::new(unlike);
+    }
+}
+
 /// Levels that are kept of spans inside each other. The tree is walked and dropped by recursion, on a
 /// thread with a stack of 2 MiB, and a program may recurse through its spans as deep as it likes.
 const DEEPEST: usize = 64;
+
+/// Labels inside one node that have nodes of their own. The others of a kind share one,
+/// [`Label::OTHER_NAMES`].
+const MOST_LABELS: usize = 1024;
+
+/// The node of `label`, or the one that it shares.
+fn node_of<'a>(nodes: &'a mut BTreeMap<Label, Node>, label: &Label) -> &'a mut Node {
+    let shares = nodes.len() >= MOST_LABELS && !nodes.contains_key(label);
+    nodes.entry(if shares { *Label::others(label.kind) } else { *label }).or_default()
+}
+
+/// The same of steps, which are told by name.
+pub(super) fn name_of<T>(known: &BTreeMap<&'static str, T>, name: &'static str) -> &'static str {
+    let shares = known.len() >= MOST_LABELS && !known.contains_key(name);
+    if shares { Label::OTHER_NAMES } else { name }
+}
 
 /// All spans of one path of labels.
 #[derive(Clone, Default)]
 pub(crate) struct Node {
     pub count: u64,
+    /// How many of them share a mark with others.
+    pub folded: u64,
+    /// Energies are shares of the time of a mark.
+    shared: bool,
     pub seconds: f64,
     pub amount: Vec<Drawn>,
     pub children: BTreeMap<Label, Node>,
 }
 
 impl Node {
-    fn add(&mut self, count: u64, seconds: f64, amount: &[Drawn]) {
-        self.count += count;
-        self.seconds += seconds;
+    fn add(&mut self, mark: &Mark, amount: &[Drawn]) {
+        self.count += mark.count();
+        self.folded += u64::from(mark.folded);
+        self.shared |= mark.idle > 0;
+        self.seconds += mark.seconds();
         add_amount(&mut self.amount, amount);
+    }
+
+    /// Takes a share of the energy of a domain away, here and in all that is inside.
+    fn scale(&mut self, domain: usize, share: f64) {
+        if let Some(drawn) = self.amount.get_mut(domain) {
+            drawn.joules *= share;
+            drawn.parts = drawn.parts.scaled(share);
+            drawn.edges_linear *= share;
+        }
+        self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
 
     /// Takes so many levels of `children`; the energy of those below is in those above them.
@@ -98,8 +176,10 @@ impl Node {
             return;
         }
         for (label, node) in children {
-            let mine = self.children.entry(label).or_default();
+            let mine = node_of(&mut self.children, &label);
             mine.count += node.count;
+            mine.folded += node.folded;
+            mine.shared |= node.shared;
             mine.seconds += node.seconds;
             add_amount(&mut mine.amount, &node.amount);
             mine.merge_children(node.children, levels - 1);
@@ -107,7 +187,23 @@ impl Node {
     }
 }
 
-fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
+/// Scales `children` down to what the span around them took. Shares of a time in which power changed may come to
+/// more.
+fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
+    if !children.values().any(|child| child.shared) {
+        return;
+    }
+    for (domain, whole) in amount.iter().enumerate() {
+        let joules = |node: &Node| node.amount.get(domain).map_or(0.0, |drawn| drawn.joules);
+        let inside: f64 = children.values().map(joules).sum();
+        if inside > whole.joules {
+            let share = whole.joules.max(0.0) / inside;
+            children.values_mut().for_each(|child| child.scale(domain, share));
+        }
+    }
+}
+
+pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
     if sum.is_empty() {
         sum.extend_from_slice(amount);
         return;
@@ -128,17 +224,8 @@ struct Inside {
     tiling: Option<Tiling>,
 }
 
-/// A closed epoch.
-pub(crate) struct EpochRow {
-    pub label: Label,
-    pub index: u64,
-    pub start: Timestamp,
-    pub end: Timestamp,
-    pub amount: Amount,
-    pub steps: Option<StepStats>,
-    pub between_steps: Vec<f64>,
-    pub overlapping: bool,
-}
+/// Marks that wait for energies before no more are taken, 64 bytes each.
+const MOST_PENDING: usize = 1 << 15;
 
 /// The books of a run.
 pub(crate) struct Ledger {
@@ -147,7 +234,7 @@ pub(crate) struct Ledger {
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
     outlived: Outlived,
-    pub epochs: Vec<EpochRow>,
+    pub epochs: Epochs,
     /// Numbers of the epochs.
     pub numbers: Numbers,
     /// Steps per split; a step outside every epoch counts under `run`.
@@ -160,6 +247,10 @@ pub(crate) struct Ledger {
     pub log: Option<StepLog>,
     /// What the sums over spans are to be corrected by.
     pub phases: PhaseSums,
+    /// Spans that share a mark because they came too fast.
+    pub folded: u64,
+    /// Counts of items that were not valid, by the label of their span.
+    pub invalid_items: BTreeMap<Label, u64>,
 }
 
 /// Single steps, as they were booked.
@@ -204,13 +295,15 @@ impl Ledger {
             pending: Vec::new(),
             open: HashMap::new(),
             outlived: Outlived::default(),
-            epochs: Vec::new(),
+            epochs: Epochs::default(),
             numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
             phases: PhaseSums::default(),
+            folded: 0,
+            invalid_items: BTreeMap::new(),
         }
     }
 
@@ -233,14 +326,21 @@ impl Ledger {
             pending,
             open: self.open.clone(),
             outlived: self.outlived.clone(),
-            epochs: Vec::new(),
+            epochs: self.epochs.fork(),
             numbers: self.numbers.clone(),
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
             phases: self.phases.clone(),
+            folded: self.folded,
+            invalid_items: self.invalid_items.clone(),
         }
+    }
+
+    /// Whether more marks may be taken: those that come meanwhile share marks in their rings.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.len() < MOST_PENDING
     }
 
     /// Where new marks are put.
@@ -265,34 +365,45 @@ impl Ledger {
     }
 
     fn close(&mut self, mark: &Mark, timelines: &[Timeline]) {
-        let amount: Amount =
+        let mut amount: Amount =
             timelines.iter().map(|line| line.between(mark.start, mark.end)).collect();
-        let seconds = mark.end.since(mark.start).as_secs_f64();
+        if mark.idle > 0 {
+            shared_amount(&mut amount, mark.share());
+        }
+        let seconds = mark.seconds();
         self.said.close(mark, seconds, &amount, timelines);
-        let inside = self.open.remove(&mark.id).unwrap_or_default();
+        if mark.invalid_items > 0 {
+            let others = self.invalid_items.len() >= MOST_LABELS;
+            let label = if others { Label::others(mark.label.kind) } else { mark.label };
+            let invalid = self.invalid_items.entry(*label).or_default();
+            *invalid += u64::from(mark.invalid_items);
+        }
+        let mut inside = self.open.remove(&mark.id).unwrap_or_default();
+        fit(&mut inside.children, &amount);
         let parent = self.outlived.living(mark.parent);
         if mark.outlived {
             self.outlived.add(mark.id, parent);
         }
 
-        let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
-        node.add(mark.count(), seconds, &amount);
+        let node = node_of(&mut self.open.entry(parent).or_default().children, mark.label);
+        node.add(mark, &amount);
         node.merge_children(inside.children, DEEPEST);
 
         match mark.label.kind {
             Kind::Epoch => self.close_epoch(mark, amount, inside.steps, inside.tiling, timelines),
             Kind::Step => {
                 let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
-                let live = self.live_steps.entry(mark.label.name).or_default();
+                let name = name_of(&self.live_steps, mark.label.name);
+                let live = self.live_steps.entry(name).or_default();
                 live.count += mark.count();
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
-                live.items += mark.items;
+                live.items = (live.items + mark.items).min(f64::MAX);
                 live.unit = mark.label.unit;
                 if let Some(log) = &mut self.log {
                     log.add(mark, seconds, &joules);
                 }
-                let tile = Tiling::of(mark.start, mark.end, self.domains);
+                let tile = Tiling::of(mark, &joules);
                 let sum = self.steps_inside(parent, &tile, timelines);
                 let step = stats::Step {
                     folded: mark.folded.into(),
@@ -314,24 +425,30 @@ impl Ledger {
         &mut self,
         mark: &Mark,
         amount: Amount,
-        steps: Option<StepStats>,
+        mut steps: Option<StepStats>,
         tiling: Option<Tiling>,
         timelines: &[Timeline],
     ) {
         let index = self.numbers.next(mark.id, mark.label.name);
+        if let Some(stats) = &mut steps
+            && tiling.as_ref().is_some_and(|tiling| tiling.shared)
+        {
+            stats.fit(&amount);
+        }
         if let Some(stats) = &steps {
             self.count_steps(mark.label.name, stats);
         }
-        self.epochs.push(EpochRow {
+        let epoch = EpochRow {
             label: *mark.label,
             index,
             start: mark.start,
             end: mark.end,
             amount,
             between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
-            overlapping: tiling.is_some_and(|tiling| tiling.overlapping),
+            overlapping: tiling.is_some_and(|tiling| tiling.is_overlapping()),
             steps,
-        });
+        };
+        self.epochs.add(epoch, timelines);
     }
 
     /// The step statistics of an open span, its tiling extended by `tile`.
@@ -347,6 +464,7 @@ impl Ledger {
 
     fn count_steps(&mut self, split: &'static str, stats: &StepStats) {
         let domains = self.domains;
+        let split = name_of(&self.steps, split);
         self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
     }
 
@@ -356,7 +474,7 @@ impl Ledger {
         let tilings = self.open.values().filter_map(|inside| inside.tiling.as_ref());
         tilings
             .flat_map(|tiling| [tiling.first, tiling.last])
-            .chain(self.epochs.iter().flat_map(|epoch| [epoch.start, epoch.end]))
+            .chain(self.epochs.pins())
             .chain(self.pending.iter().map(|mark| mark.start))
     }
 
@@ -378,25 +496,4 @@ impl Ledger {
         self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
-}
-
-/// Joules per domain of `[start, end]` outside every epoch, and whether epochs overlap.
-pub(crate) fn outside_epochs<'a>(
-    epochs: impl Iterator<Item = &'a EpochRow>,
-    start: Timestamp,
-    end: Timestamp,
-    timelines: &[Timeline],
-) -> (Vec<f64>, bool) {
-    let mut intervals: Vec<_> = epochs.map(|epoch| (epoch.start, epoch.end)).collect();
-    intervals.sort();
-    let mut tiling: Option<Tiling> = None;
-    for (first, last) in intervals {
-        let tile = Tiling::of(first, last, timelines.len());
-        match &mut tiling {
-            Some(tiling) => tiling.extend(&tile, timelines),
-            none => *none = Some(tile),
-        }
-    }
-    let overlapping = tiling.as_ref().is_some_and(|tiling| tiling.overlapping);
-    (Tiling::outside(tiling.as_ref(), start, end, timelines), overlapping)
 }

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::meter::Method;
 use crate::units::{Joules, Watts};
 
+mod boards;
 mod counter;
 pub mod cpu_model;
 pub mod fixed;
@@ -23,6 +24,7 @@ pub mod hwmon;
 pub mod nvml;
 pub mod perf;
 pub mod probe;
+mod proof;
 pub mod rapl;
 pub mod replay;
 pub mod share;

@@ -7,7 +7,8 @@
 //! to 64 bits, in units of 2^-32 J that the event's `scale` file states: they last for 99 days at
 //! 500 W.
 //!
-//! A counter that is shown but stands still, as hypervisors leave it, is not used: it would read 0 J.
+//! A counter that is shown but stands still, as hypervisors leave it, is left out by
+//! [`probe`](super::probe::probe).
 //!
 //! What opening takes: `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON`.
 //!
@@ -18,8 +19,7 @@ mod kernel;
 mod pmu;
 
 use std::path::Path;
-use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, io};
 
 use super::follow::Followed;
 use super::rapl::Scope;
@@ -31,10 +31,6 @@ use pmu::{Event, Pmu, Socket};
 
 /// The source's name.
 pub const NAME: &str = "perf";
-
-/// How long a counter that stands still is waited for: psys of Sapphire Rapids counts whole joules,
-/// which at 20 W takes 50 ms; all others move every millisecond.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A counter of the kernel: its value, in the event's units, or why it cannot be read.
 type Count = Box<dyn FnMut() -> io::Result<u64> + Send>;
@@ -100,14 +96,16 @@ impl Perf {
         remarks: &mut Vec<String>,
     ) -> Availability {
         let mut failure = None;
-        let mut opened = Vec::new();
         for socket in &pmu.sockets {
             for event in &pmu.events {
                 let id = event.id(socket);
                 // The first read shows whether the processor gives what the kernel lists.
-                let first = open(pmu, event, socket).and_then(|mut count| Ok((count()?, count)));
+                let first = open(pmu, event, socket).and_then(|mut count| {
+                    count()?;
+                    Ok(count)
+                });
                 match first {
-                    Ok((value, count)) => opened.push(Opened { id, event, value, count }),
+                    Ok(count) => self.add(&id, event, count),
                     Err(error) => {
                         remarks
                             .push(format!("{NAME}:{id}: {} cannot be opened: {error}", event.name));
@@ -116,63 +114,19 @@ impl Perf {
                 }
             }
         }
-        for opened in moving(opened, remarks) {
-            let part = opened.event.part;
-            self.domains.push(part.domain(NAME, &opened.id));
-            let units_per_joule = 1.0 / opened.event.joules;
-            self.counters.push(Counter {
-                count: opened.count,
-                followed: Followed::new(
-                    units_per_joule,
-                    "units",
-                    Some(u64::MAX),
-                    part.impossible(),
-                ),
-            });
-        }
         match failure {
-            _ if !self.counters.is_empty() => Availability::Available,
-            Some((name, error)) => refused(name, &error, proc_root),
-            None => Availability::Unavailable {
-                reason: "the kernel shows energy counters that stand still, as in most virtual \
-                         machines"
-                    .to_owned(),
-                remedy: "run on the bare machine; hypervisors do not pass RAPL to their guests"
-                    .to_owned(),
-            },
+            Some((name, error)) if self.counters.is_empty() => refused(name, &error, proc_root),
+            _ => Availability::Available,
         }
     }
-}
 
-struct Opened<'a> {
-    id: String,
-    event: &'a Event,
-    value: u64,
-    count: Count,
-}
-
-/// Those of `opened` that count.
-fn moving<'a>(mut opened: Vec<Opened<'a>>, remarks: &mut Vec<String>) -> Vec<Opened<'a>> {
-    let start = clock::now();
-    let mut moving = vec![false; opened.len()];
-    loop {
-        for (opened, moving) in opened.iter_mut().zip(&mut moving) {
-            *moving = *moving || (opened.count)().is_ok_and(|value| value != opened.value);
-        }
-        if moving.iter().all(|&moving| moving) || clock::now().since(start) > PATIENCE {
-            break;
-        }
-        thread::sleep(Duration::from_millis(1));
+    fn add(&mut self, id: &str, event: &Event, count: Count) {
+        let part = event.part;
+        self.domains.push(part.domain(NAME, id));
+        let units_per_joule = 1.0 / event.joules;
+        let followed = Followed::new(units_per_joule, "units", Some(u64::MAX), part.impossible());
+        self.counters.push(Counter { count, followed });
     }
-    let mut moving = moving.into_iter();
-    opened.retain(|opened| {
-        let moves = moving.next().unwrap_or(false);
-        if !moves {
-            remarks.push(format!("{NAME}:{} stands still and is not used", opened.id));
-        }
-        moves
-    });
-    opened
 }
 
 impl PowerSource for Perf {
@@ -204,11 +158,28 @@ impl fmt::Debug for Perf {
 }
 
 fn refused(event: &str, error: &io::Error, proc_root: &Path) -> Availability {
+    let level = sysfs::number::<i64>(&proc_root.join("sys/kernel/perf_event_paranoid")).ok();
     let (reason, remedy) = match error.kind() {
+        // The kernel refuses nobody at this level: something before it does.
+        io::ErrorKind::PermissionDenied if level.is_some_and(|level| level <= 0) => {
+            let level = level.unwrap_or_default();
+            let who = if host::has_seccomp_filter(proc_root) {
+                "a seccomp filter, as container runtimes set one,"
+            } else {
+                "a security module"
+            };
+            (
+                format!(
+                    "permission denied opening {event}: {who} forbids perf_event_open (the kernel itself allows \
+                     it: kernel.perf_event_paranoid is {level})"
+                ),
+                "start the container with `--cap-add PERFMON` and a seccomp profile that allows perf_event_open, \
+                 or with `--security-opt seccomp=unconfined`"
+                    .to_owned(),
+            )
+        }
         io::ErrorKind::PermissionDenied => {
-            let setting = proc_root.join("sys/kernel/perf_event_paranoid");
-            let is = sysfs::number::<i64>(&setting)
-                .map_or_else(|_| String::new(), |level| format!("is {level} and "));
+            let is = level.map_or_else(String::new, |level| format!("is {level} and "));
             let contained = if host::in_container(proc_root) {
                 "; in a container, start it with `--cap-add PERFMON`"
             } else {

@@ -3,13 +3,15 @@
 use std::env;
 use std::path::PathBuf;
 
+use super::boards;
 use super::cpu_model::{CpuModel, Wanted};
 use super::fixed::{self, Fixed};
-use super::hwmon::Hwmon;
+use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
+use super::proof::{self, Subset};
 use super::rapl::{Rapl, Scope};
-use super::{Availability, DomainKind, PowerSource, SourceReport};
+use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::units::Watts;
 
 /// Where the sources look.
@@ -21,8 +23,10 @@ pub struct Settings {
     pub proc_root: PathBuf,
     /// The NVML library: the system's own, or `ERGOMETER_NVML_LIBRARY`.
     pub nvml_library: Option<PathBuf>,
-    /// Which NVIDIA boards are metered.
+    /// Which boards are metered, of any maker.
     pub devices: Devices,
+    /// The variables by which boards are chosen: those of this process.
+    pub environment: nvml::Environment,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -37,6 +41,7 @@ impl Default for Settings {
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             devices: Devices::default(),
+            environment: nvml::Environment::current(),
             fixed: Vec::new(),
             platform: false,
         }
@@ -45,6 +50,11 @@ impl Default for Settings {
 
 /// Opens every source and says what each found, in the order `nvml`, `rapl`, `perf`, `hwmon`,
 /// `cpu-model`, `fixed`; the last only where a power was stated.
+///
+/// A sensor of `rapl`, `perf` or `hwmon` has to show that it works: a counter that does not move in a short time, or
+/// a power of 0, is left out, with a remark, where something can stand in for it. A board that stands still is kept,
+/// as nothing else gives it, unless another board of its driver works; what never moves in all of a run has no energy
+/// in the record.
 ///
 /// No joule is counted twice:
 /// * `perf` and `rapl` read the same registers: `perf` is used where `rapl` finds none it may read;
@@ -65,8 +75,8 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
 
     let (nvml, report) = nvml::open(
         settings.nvml_library.as_deref(),
-        &settings.devices,
-        &nvml::Environment::current(),
+        &left_to_nvml(settings),
+        &settings.environment,
     );
     let mut found = vec![outside(Found { sources: nvml, report })];
     found.extend(processor(settings).map(outside));
@@ -74,8 +84,17 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let (hwmon, report) = Hwmon::open(&settings.sysfs_root, package.as_deref());
-    found.push(outside(Found::new(hwmon, report)));
+    let choice = boards::Choice::of(
+        &settings.devices,
+        &settings.environment,
+        &settings.sysfs_root,
+        &hwmon::boards(&settings.sysfs_root),
+    );
+    let (hwmon, report) = Hwmon::open_chosen(&settings.sysfs_root, package.as_deref(), &choice);
+    let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
+    let hwmon = Found::new(hwmon, report).proven();
+    let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
+    found.push(outside(hwmon));
 
     let (stated, fixed_report) = stated(&settings.fixed, |kind| {
         // A machine may have GPUs with a sensor and others without: those are stated beside them.
@@ -92,7 +111,10 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
                 stated == kind || contains(stated, kind)
             })
     };
-    let wanted = Wanted { package: !given(DomainKind::CpuPackage), dram: !given(DomainKind::Dram) };
+    let wanted = Wanted {
+        package: !given(DomainKind::CpuPackage),
+        dram: !given(DomainKind::Dram) && !memory_inside,
+    };
     let (model, report) = CpuModel::open(&settings.proc_root, wanted);
     found.push(Found::new(model, report));
 
@@ -104,6 +126,17 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
     reports.extend(fixed_report);
     (sources, reports)
+}
+
+/// The devices that are asked for, without the boards of other makers that a list names.
+#[must_use]
+pub(crate) fn left_to_nvml(settings: &Settings) -> Devices {
+    match &settings.devices {
+        Devices::List(ids) => {
+            Devices::List(boards::of_others(ids, &hwmon::boards(&settings.sysfs_root)))
+        }
+        devices => devices.clone(),
+    }
 }
 
 /// Only the powers that the user states: no hardware is looked for.
@@ -130,6 +163,13 @@ fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
     kinds.iter().any(|&one| one == kind || contains(one, kind))
 }
 
+/// Whether a board of this name has a sensor for all of it: of AMD's it is the MI200 series whose boards show
+/// themselves as two, of which the second has none. A board without a name may be one of those.
+fn is_whole_board(label: &str) -> bool {
+    let unnamed = label.starts_with("AMD GPU ");
+    !unnamed && !label.contains("MI2")
+}
+
 /// What a source found.
 struct Found {
     sources: Vec<Box<dyn PowerSource>>,
@@ -149,6 +189,53 @@ impl Found {
     /// Whether it gives `kind`, or what contains it.
     fn gives(&self, kind: DomainKind) -> bool {
         self.any(|given| given == kind || contains(given, kind))
+    }
+
+    /// Leaves out what stands still.
+    fn proven(mut self) -> Self {
+        let still = proof::standing_still(&mut self.sources);
+        let stands = |domain: &Domain| still.contains(&domain.id);
+        let domains: Vec<Domain> =
+            self.sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let boards = || domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
+        let another_works = boards().any(|board| !stands(board));
+        let mut left_out = Vec::new();
+        for domain in domains.iter().filter(|domain| stands(domain)) {
+            let id = &domain.id;
+            if domain.kind != DomainKind::Gpu {
+                self.report.remarks.push(format!("{id} stands still and is not used"));
+            } else if another_works && !is_whole_board(&domain.label) {
+                self.report.remarks.push(format!(
+                    "{id} shows no power while another board does, as the second die of a board \
+                     whose sensor is the first one's: it is not metered"
+                ));
+            } else {
+                self.report.remarks.push(format!(
+                    "{id} has shown no power yet: if it never does, it has no energy in the record"
+                ));
+                continue;
+            }
+            left_out.push(id.clone());
+        }
+        if left_out.is_empty() {
+            return self;
+        }
+        let used = |domain: &Domain| !left_out.contains(&domain.id);
+        self.sources =
+            self.sources.into_iter().filter_map(|source| Subset::of(source, used)).collect();
+        self.report.domains.retain(|id| !left_out.contains(id));
+        if self.sources.is_empty() {
+            self.report.availability = Availability::Unavailable {
+                reason: format!(
+                    "{} can be read and stand still, as in most virtual machines: that measures nothing",
+                    left_out.join(", ")
+                ),
+                remedy:
+                    "run on the bare machine; hypervisors do not pass these sensors to their guests"
+                        .to_owned(),
+            };
+        }
+        self
     }
 
     /// Leaves the source out if all it gives lies in something stated.
@@ -202,7 +289,7 @@ fn components(settings: &Settings) -> [Found; 2] {
 fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
     let Settings { sysfs_root, proc_root, .. } = settings;
     let (rapl, report) = Rapl::open(sysfs_root, proc_root, scope);
-    let rapl = Found::new(rapl, report);
+    let rapl = Found::new(rapl, report).proven();
     if !rapl.sources.is_empty() {
         let perf = SourceReport {
             source: perf::NAME.to_owned(),
@@ -213,11 +300,11 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
         return [rapl, Found { sources: Vec::new(), report: perf }];
     }
     let (perf, report) = Perf::open(sysfs_root, proc_root, scope);
-    let mut rapl = rapl;
-    if perf.is_some() {
+    let (mut rapl, perf) = (rapl, Found::new(perf, report).proven());
+    if !perf.sources.is_empty() {
         rapl.report.remarks.push("not used: perf reads the same counters".to_owned());
     }
-    [rapl, Found::new(perf, report)]
+    [rapl, perf]
 }
 
 /// The stated powers that are used, and what there is to say of them if there is any. `measured`

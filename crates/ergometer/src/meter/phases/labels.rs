@@ -132,7 +132,9 @@ impl Labels {
                 self.to = starts.reduce(f64::min);
             }
             Some(from) if to > from => {
-                if self.recent.len() > MOST_MARKS {
+                // Spans that share a mark leave open when each of them was.
+                let shared = self.recent.iter().any(|mark| mark.idle > 0);
+                if shared || self.recent.len() > MOST_MARKS {
                     self.append(from, UNKNOWN);
                 } else {
                     self.lay_out(from, to);
@@ -142,6 +144,15 @@ impl Labels {
                 self.longest *= 0.999;
             }
             Some(_) => {}
+        }
+    }
+
+    /// Marks up to `now` were not taken: nobody knows what went on.
+    pub(super) fn lose(&mut self, now: Timestamp) {
+        let now = now.as_secs_f64();
+        if let Some(from) = self.to.filter(|from| *from < now) {
+            self.append(from, UNKNOWN);
+            self.to = Some(now);
         }
     }
 
@@ -339,16 +350,9 @@ mod tests {
     use crate::span::ring::NO_SPAN;
 
     fn mark(name: (Kind, &'static str), span: (f64, f64), id: u64, parent: u64) -> Mark {
-        Mark {
-            label: Box::leak(Box::new(Label::new(name.0, name.1))),
-            start: Timestamp::from_secs_f64(span.0),
-            end: Timestamp::from_secs_f64(span.1),
-            id,
-            parent,
-            items: 0.0,
-            outlived: false,
-            folded: 0,
-        }
+        let label = Box::leak(Box::new(Label::new(name.0, name.1)));
+        let span = (Timestamp::from_secs_f64(span.0), Timestamp::from_secs_f64(span.1));
+        Mark { id, parent, ..Mark::new(label, span) }
     }
 
     const THREAD: u64 = 1 << 40;

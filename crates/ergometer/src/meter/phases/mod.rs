@@ -90,9 +90,17 @@ impl Phases {
     }
 
     /// Takes in the marks that were left since the last call, up to `now`, and what `timelines` were read
-    /// meanwhile; shapes the cells whose labels are known.
-    pub(crate) fn advance(&mut self, marks: &[Mark], timelines: &mut [Timeline], now: Timestamp) {
-        self.labels.take(marks, now);
+    /// meanwhile; shapes the cells whose labels are known. Without marks it is not known what went on.
+    pub(crate) fn advance(
+        &mut self,
+        marks: Option<&[Mark]>,
+        timelines: &mut [Timeline],
+        now: Timestamp,
+    ) {
+        match marks {
+            Some(marks) => self.labels.take(marks, now),
+            None => self.labels.lose(now),
+        }
         for (domain, line) in self.domains.iter_mut().zip(&mut *timelines) {
             domain.collect(line, &self.labels);
         }

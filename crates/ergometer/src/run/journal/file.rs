@@ -203,7 +203,7 @@ fn begin(folder: &Path, path: &Path, record: &Record) -> io::Result<File> {
     line::append(&mut text, &Row::Head(head));
     // Under its name it has its first line, at whatever moment the program is killed.
     let beside = path.with_extension("journal.part");
-    let mut file = File::options().append(true).create_new(true).open(&beside)?;
+    let mut file = private().append(true).create_new(true).open(&beside)?;
     let named = file
         .write_all(&text)
         .and_then(|()| file.sync_all())
@@ -215,6 +215,15 @@ fn begin(folder: &Path, path: &Path, record: &Record) -> io::Result<File> {
     // The name is durable with its folder; where a folder cannot be opened nothing can be done.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(file)
+}
+
+/// Options for a file that its user alone may read: it has the program's command line, and what is not
+/// recognised as a secret in it is there as it was.
+fn private() -> fs::OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// An error for a file that was removed: writing to it succeeds, and nobody will read it.

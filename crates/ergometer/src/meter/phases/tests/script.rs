@@ -194,15 +194,8 @@ fn run(program: &Program, seconds: f64, random: &mut Random) -> (Vec<Mark>, Powe
     let mut joules = 60.0 * (START + program.lag);
     let (mut t, mut id) = (START, (1 << 40) + 2);
     let at = Timestamp::from_secs_f64;
-    let mark = |label, start, end, id, parent| Mark {
-        label,
-        start: at(start),
-        end: at(end),
-        id,
-        parent,
-        items: 0.0,
-        outlived: false,
-        folded: 0,
+    let mark = |label: &'static Label, start, end, id, parent| {
+        Mark { id, parent, ..Mark::new(label, (at(start), at(end))) }
     };
     while t < START + seconds {
         let (begin, parent) = (t, id);
@@ -301,7 +294,7 @@ pub(super) fn replay(
         }
         ledger.inbox().extend(new.iter().copied());
         if powers {
-            phases.advance(&new, &mut lines, at);
+            phases.advance(Some(&new), &mut lines, at);
         }
         let settled = lines[0].settled(at).min(at);
         ledger.book(settled, &lines);
@@ -313,7 +306,7 @@ pub(super) fn replay(
     ledger.book(at, &lines);
     let (tree, _) = ledger.finish();
     let step = &tree[&Label::new(Kind::Epoch, "train")].children[&Label::new(Kind::Step, "step")];
-    let stats = ledger.epochs[0].steps.as_ref().map_or(0.0, |steps| steps.by_domain[0]);
+    let stats = ledger.epochs.rows[0].steps.as_ref().map_or(0.0, |steps| steps.by_domain[0]);
     let labels = program.phases.iter().zip(truth).map(|(phase, truth)| {
         let node: &Node = &step.children[&Label::new(Kind::Phase, phase.name)];
         let drawn = node.amount[0];
