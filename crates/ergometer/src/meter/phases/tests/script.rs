@@ -194,8 +194,10 @@ fn run(program: &Program, seconds: f64, random: &mut Random) -> (Vec<Mark>, Powe
     let mut joules = 60.0 * (START + program.lag);
     let (mut t, mut id) = (START, (1 << 40) + 2);
     let at = Timestamp::from_secs_f64;
-    let mark = |label: &'static Label, start, end, id, parent| {
-        Mark { id, parent, ..Mark::new(label, (at(start), at(end))) }
+    let mark = |label: &'static Label, start, end, id, parent| Mark {
+        id,
+        parent,
+        ..Mark::new(label, (at(start), at(end)))
     };
     while t < START + seconds {
         let (begin, parent) = (t, id);
