@@ -9,6 +9,7 @@ use std::{env, thread};
 use super::sampler::Sampler;
 use super::timeline::Timeline;
 use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
+use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
@@ -18,7 +19,7 @@ use crate::run::earlier::{self, Earlier};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
-use crate::run::rank::{self, Rank};
+use crate::run::rank::{self, Rank, Standing};
 use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
@@ -300,6 +301,18 @@ impl MeterBuilder {
         Ok(())
     }
 
+    /// Which process of a run of several this one is, and what is to be said of that.
+    fn standing(&mut self) -> Result<Standing> {
+        let mut standing = rank::standing(|name| env::var(name).ok());
+        if let Some((rank, world_size)) = self.rank {
+            standing.rank = Some(Rank::set(rank, world_size)?);
+            standing.remarks.clear();
+        }
+        standing.group = self.group.take().or(standing.group);
+        standing.remarks.append(&mut self.remarks);
+        Ok(standing)
+    }
+
     /// The sources that are read, and what each found.
     fn gather(&mut self) -> Result<Gathered> {
         let replay =
@@ -351,13 +364,7 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = rank::standing(|name| env::var(name).ok());
-        if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
-        }
-        standing.group = self.group.take().or(standing.group);
-        standing.remarks.append(&mut self.remarks);
+        let standing = self.standing()?;
 
         let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
         let (sources, reports) = self.gather()?;
@@ -377,25 +384,22 @@ impl MeterBuilder {
                     .with_source(error)
             },
         )?;
-        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
             let _ = commands.send(Command::Nudge);
         }
-        let command = if self.command_line {
-            command_line::of_this_process()
-        } else {
-            command_line::program_alone()
-        };
         let head = Arc::new(Head {
             label: self.label,
             standing,
             machine,
-            command,
+            command: command_line::of_this_process(self.command_line),
             git_commit,
-            start: clock::now(),
-            started: jiff::Timestamp::now(),
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
             idle_from,
             site,
             accelerators: self.accelerators,
@@ -405,10 +409,8 @@ impl MeterBuilder {
         if let Some(idle_from) = head.idle_from {
             let _ = commands.send(Command::Pin(idle_from));
         }
-        let changes =
-            head.site.carbon_series.iter().flat_map(|series| series.changes(head.started));
-        for after in changes {
-            let _ = commands.send(Command::Pin(head.start.after(Duration::from_secs_f64(after))));
+        for change in intensity_changes(&head) {
+            let _ = commands.send(Command::Pin(change));
         }
         let _ = commands.send(Command::Start(Arc::clone(&head)));
         let notes = Arc::default();
@@ -458,6 +460,14 @@ impl MeterBuilder {
         }
         Ok(meter)
     }
+}
+
+/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
+/// asked for.
+fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+    let series = head.site.carbon_series.iter();
+    let changes = series.flat_map(|series| series.changes(head.started));
+    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
 }
 
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::earlier::Part;
 use super::epochs::{EpochRow, EpochSums};
 use super::ledger::{Ledger, Node};
 use super::rank::Standing;
 use super::record::{
     DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    method_shares,
 };
-use crate::clock::Timestamp;
+use super::step_table::StepTable;
+use crate::clock::{self, Timestamp};
 use crate::footprint::Site;
 use crate::forecast::Forecast;
 use crate::meter::timeline::{Drawn, Health, Timeline};
@@ -34,6 +38,10 @@ pub(crate) struct Head {
     pub start: Timestamp,
     /// The same by the wall clock.
     pub started: jiff::Timestamp,
+    /// By how many nanoseconds the wall clock had been set forward by then, and for how long the machine had
+    /// slept, since the process began to look.
+    pub wall_was_set: i64,
+    pub asleep: Duration,
     /// From when on, up to the run's start, the baseline was measured.
     pub idle_from: Option<Timestamp>,
     pub site: Site,
@@ -47,6 +55,44 @@ impl Head {
     /// Unique identity of the run.
     pub(crate) fn id(&self) -> String {
         format!("{}-{}", self.started.as_nanosecond(), std::process::id())
+    }
+
+    /// By how much the wall clock was set forward since the run began; a step of less than a second changes
+    /// no date.
+    fn set(&self) -> Option<SignedDuration> {
+        let set = clock::wall_was_set().wrapping_sub(self.wall_was_set);
+        let set = SignedDuration::from_nanos(set);
+        (set.unsigned_abs() >= Duration::from_secs(1)).then_some(set)
+    }
+
+    /// The run's start by the wall clock as it is now.
+    pub(crate) fn date(&self) -> jiff::Timestamp {
+        let set = self.set().unwrap_or_default();
+        self.started.checked_add(set).unwrap_or(self.started)
+    }
+
+    /// For how long the machine slept since the run began, seconds; `None` where that cannot be told.
+    fn asleep_seconds(&self) -> Option<f64> {
+        let asleep = clock::asleep().saturating_sub(self.asleep).as_secs_f64();
+        clock::KNOWS_SLEEP.then_some(asleep)
+    }
+
+    /// What has to be known of the machine's clocks.
+    fn clock_warnings(&self) -> impl Iterator<Item = String> {
+        let asleep = self.asleep_seconds().filter(|asleep| *asleep > 0.0).map(|asleep| {
+            format!(
+                "the machine slept for {asleep:.1} s, which are no time of the run; of their energy it has what \
+                 counters counted, and nothing of domains that are modelled, assumed or integrated"
+            )
+        });
+        let set = self.set().map(|set| {
+            let (seconds, as_it_was) = (set.as_secs_f64(), self.started);
+            format!(
+                "the wall clock was set by {seconds:+.1} s during the run: its start, which was {as_it_was}, is \
+                 given by the clock as it is now"
+            )
+        });
+        asleep.into_iter().chain(set)
     }
 }
 
@@ -78,6 +124,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let total = scale.usage(&whole, seconds);
 
     warnings.extend_from_slice(&head.standing.remarks);
+    warnings.extend(head.clock_warnings());
     let (tree, left_open) = ledger.finish();
     if left_open > 0 {
         warnings.push(format!(
@@ -104,6 +151,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     warnings.extend(ledger.numbers.warning());
     warnings.extend(folded(ledger.folded));
+    warnings.extend(ledger.steps.iter().filter_map(|(split, steps)| several_units(split, steps)));
     warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
@@ -119,13 +167,15 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
     let footprint =
         site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
+    let domain_records = scale.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
             id: head.id(),
             label: head.label.clone(),
-            started: head.started.to_string(),
+            started: head.date().to_string(),
             seconds,
+            asleep_seconds: head.asleep_seconds(),
             idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
             command: head.command.clone(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
@@ -136,7 +186,8 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         },
         machine: Machine { accelerators: boards, ..head.machine.clone() },
         sources: head.sources.clone(),
-        domains: scale.domain_records(&whole, seconds, idle.as_ref()),
+        method_shares: method_shares(&domain_records),
+        domains: domain_records,
         total,
         epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
         more_epochs: ledger
@@ -149,7 +200,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         steps: ledger
             .steps
             .iter()
-            .filter_map(|(split, stats)| Some(((*split).to_owned(), stats.finish()?)))
+            .filter_map(|(split, steps)| Some(((*split).to_owned(), steps.all()?)))
+            .collect(),
+        steps_by_name: ledger
+            .steps
+            .iter()
+            .map(|(split, steps)| ((*split).to_owned(), steps.by_name()))
+            .filter(|(_, rows)| !rows.is_empty())
             .collect(),
         spans: tree.iter().map(|(label, node)| span_node(label, node, DEEPEST - 1)).collect(),
         footprint,
@@ -210,6 +267,18 @@ fn folded(count: u64) -> Option<String> {
             "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
              label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
              their energy is their share, by time, of what the mark's time took"
+        )
+    })
+}
+
+/// Steps of one split whose items cannot be added up.
+fn several_units(split: &str, steps: &StepTable) -> Option<String> {
+    let units = steps.units();
+    (!units.is_empty()).then(|| {
+        format!(
+            "steps of '{split}' have items of several units, which are not added up: {}; those of steps of \
+             one name and unit are in its row",
+            listed(units.into_iter().map(str::to_owned))
         )
     })
 }
@@ -321,7 +390,8 @@ impl Scale<'_> {
             index: row.index,
             start_s: row.start.since(start).as_secs_f64(),
             usage: self.usage(&row.amount, row.end.since(row.start).as_secs_f64()),
-            steps: row.steps.as_ref().and_then(super::stats::StepStats::finish),
+            steps: row.steps.as_ref().and_then(StepTable::all),
+            steps_by_name: row.steps.as_ref().map_or(Vec::new(), StepTable::by_name),
             between_steps: row.between_steps.iter().copied().map(Joules::new).collect(),
         }
     }
@@ -330,7 +400,8 @@ impl Scale<'_> {
         MoreEpochs {
             count: sums.count,
             usage: self.usage(&sums.amount, sums.seconds),
-            steps: sums.steps.as_ref().and_then(super::stats::StepStats::finish),
+            steps: sums.steps.as_ref().and_then(StepTable::all),
+            steps_by_name: sums.steps.as_ref().map_or(Vec::new(), StepTable::by_name),
             between_steps: sums.between_steps.iter().copied().map(Joules::new).collect(),
         }
     }

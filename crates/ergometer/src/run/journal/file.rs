@@ -118,6 +118,9 @@ impl Journal {
         let changed = |split: &str, steps: &Steps| self.steps.get(split) != Some(&steps.count);
         let changed = record.steps.iter().filter(|(split, steps)| changed(split, steps));
         state.steps = changed.map(|(split, steps)| (split.clone(), steps.clone())).collect();
+        let named =
+            record.steps_by_name.iter().filter(|(split, _)| state.steps.contains_key(*split));
+        state.by_name = named.map(|(split, rows)| (split.clone(), rows.clone())).collect();
         let counts: Vec<_> =
             state.steps.iter().map(|(split, steps)| (split.clone(), steps.count)).collect();
         line::append(&mut text, &Row::State(Box::new(state)));
@@ -136,7 +139,7 @@ impl Journal {
 
     /// Ends the journal with the run's whole record, to which it adds what was lost.
     pub(crate) fn end(mut self, record: &mut Record) {
-        let now = clock::now();
+        let now = clock::checked_now();
         record.warnings.extend(self.loss.say(&self.path, now));
         let whole = Row::End(End { record: Box::new(record.finite().into_owned()) });
         let mut text = self.prefix();
