@@ -308,7 +308,7 @@ pub(super) fn replay(
     ledger.book(at, &lines);
     let (tree, _) = ledger.finish();
     let step = &tree[&Label::new(Kind::Epoch, "train")].children[&Label::new(Kind::Step, "step")];
-    let stats = ledger.epochs.rows[0].steps.as_ref().map_or(0.0, |steps| steps.by_domain[0]);
+    let stats = ledger.epochs.rows[0].steps.as_ref().map_or(0.0, |steps| steps.totals().1[0]);
     let labels = program.phases.iter().zip(truth).map(|(phase, truth)| {
         let node: &Node = &step.children[&Label::new(Kind::Phase, phase.name)];
         let drawn = node.amount[0];
