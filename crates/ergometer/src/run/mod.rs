@@ -14,6 +14,7 @@ pub(crate) mod phase_sums;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
+pub(crate) mod resume;
 mod said;
 mod stats;
 mod step_table;
