@@ -49,9 +49,9 @@ impl Limits {
 }
 
 /// How many numbers a kernel list holds: `0-3,8` holds 5.
-fn count(list: &str) -> Option<u32> {
-    list.split(',').try_fold(0_u32, |sum, part| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
+fn count(numbers: &str) -> Option<u32> {
+    numbers.split(',').try_fold(0_u32, |sum, range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
     })
