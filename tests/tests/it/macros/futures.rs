@@ -255,6 +255,7 @@ impl Owner {
     }
 }
 
+#[expect(clippy::many_single_char_names, reason = "twice the same five arguments")]
 #[test]
 fn arguments_live_as_long_as_the_future_and_are_dropped_in_the_same_order() {
     let arguments = || {

@@ -1,5 +1,7 @@
 //! A future is as large, and lies as deep, as that of the function without the attribute, less a layer.
 
+#![allow(clippy::large_types_passed_by_value, reason = "what is passed is measured")]
+
 use super::futures::{finish, yields};
 
 /// What lives in the future while it waits.
