@@ -94,6 +94,7 @@ fn fragments_that_a_macro_passes_on_are_statements() {
     );
 }
 
+#[allow(clippy::needless_for_each, reason = "what is tried")]
 #[track_energy(crate = recording)]
 fn in_closures(numbers: &[u32]) -> u32 {
     let mut sum = 0;
