@@ -31,3 +31,4 @@ mod sources;
 mod spans;
 mod steps;
 mod tracing;
+mod written;
