@@ -10,6 +10,7 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod month;
+mod phases;
 pub(crate) mod recent;
 mod sampler;
 mod shape;

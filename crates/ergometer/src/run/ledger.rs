@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
+use super::phase_sums::PhaseSums;
 use super::said::Said;
 use super::stats::Step;
 use super::step_table::StepTable;
@@ -114,6 +115,7 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
         drawn.joules *= share;
         drawn.unobserved *= share;
         drawn.parts = drawn.parts.scaled(share);
+        drawn.edges_linear *= share;
         drawn.parts.gaps += Joules::new(unlike);
     }
 }
@@ -165,6 +167,7 @@ impl Node {
         if let Some(drawn) = self.amount.get_mut(domain) {
             drawn.joules *= share;
             drawn.parts = drawn.parts.scaled(share);
+            drawn.edges_linear *= share;
         }
         self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
@@ -211,6 +214,7 @@ pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
         sum.joules += drawn.joules;
         sum.parts = sum.parts.plus(&drawn.parts);
         sum.unobserved += drawn.unobserved;
+        sum.edges_linear += drawn.edges_linear;
     }
 }
 
@@ -245,6 +249,8 @@ pub(crate) struct Ledger {
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
+    /// What the sums over spans are to be corrected by.
+    pub phases: PhaseSums,
     /// Spans that share a mark because they came too fast.
     pub folded: u64,
     /// Counts of items that were not valid, by the label of their span.
@@ -300,6 +306,7 @@ impl Ledger {
             recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            phases: PhaseSums::default(),
             folded: 0,
             invalid_items: BTreeMap::new(),
         }
@@ -331,6 +338,7 @@ impl Ledger {
             recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            phases: self.phases.clone(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
         }
@@ -495,6 +503,7 @@ impl Ledger {
                 self.count_steps("run", &orphan.steps);
             }
         }
+        self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
 }
