@@ -1,24 +1,28 @@
 //! The meter's own thread: readings → timelines → books.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::Screen;
-use super::crew::{Answer, Crew};
+use super::callbacks::Callbacks;
+use super::crew::{Answer, Crew, Guarded};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::progress::{Doing, Progress};
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
+#[cfg(feature = "_export")]
+use crate::export::Exporters;
 use crate::forecast::{Forecast, Forecaster, Plan};
-use crate::run::assemble::Head;
-use crate::run::journal::Journal;
+use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::ledger::Ledger;
-use crate::source::{Domain, PowerSource};
-use crate::span::ring::{Command, Rings};
+use crate::run::record::Record;
+use crate::source::Domain;
+use crate::span::ring::{Command, Mark, Rings};
 use crate::units::{Joules, Watts};
 
 /// Time between two rounds of booking. Readings wait on their shelves meanwhile.
@@ -29,25 +33,36 @@ const BRISK: Duration = Duration::from_millis(250);
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
 const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same where the meter was dropped, which the program waits for.
+const GIVEN_UP_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// Share by which the clock may stray from the system's before the record says so: calibration leaves a
 /// thirtieth of it.
 const STRAY: f64 = 1e-3;
 /// Share of a run after which the record has another forecast.
 const FORECASTS_APART: f64 = 0.05;
+/// A reading stamped further than this ahead of the present moment is not a reading. The clock itself may be
+/// put right by some milliseconds.
+const FUTURE: Duration = Duration::from_millis(100);
 /// Over which power is averaged for live display.
 pub(super) const RECENT: Duration = Duration::from_secs(1);
 
-/// What the thread hands back at the end of a run.
-pub(crate) struct Ended {
-    pub timelines: Vec<Timeline>,
-    pub ledger: Ledger,
-    /// The domains with what was learnt of their sensors.
-    pub domains: Vec<Domain>,
-    pub warnings: Vec<String>,
-    /// The forecasts that were made on the way.
-    pub forecasts: Vec<Forecast>,
-    /// The journal, for its last row.
-    pub journal: Option<Journal>,
+/// The end of a run, as the thread is asked for it.
+pub(crate) struct Ending {
+    /// The run's last moment.
+    pub end: Timestamp,
+    /// The signal that ends the program, if one does.
+    pub signal: Option<String>,
+    #[cfg(feature = "_export")]
+    pub exporters: Arc<Exporters>,
+}
+
+/// What the thread shares with the meter.
+pub(super) struct Desk {
+    pub rings: Arc<Rings>,
+    pub inbox: Receiver<Command>,
+    pub screen: Arc<Screen>,
+    pub notes: Arc<Mutex<Notes>>,
+    pub progress: Arc<Progress>,
 }
 
 pub(super) struct Sampler {
@@ -58,6 +73,7 @@ pub(super) struct Sampler {
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
     screen: Arc<Screen>,
+    notes: Arc<Mutex<Notes>>,
     warnings: Vec<String>,
     strayed: bool,
     open: OpenSpans,
@@ -75,31 +91,34 @@ pub(super) struct Sampler {
     /// Up to where energies are final.
     settled: Timestamp,
     limits: Limits,
+    callbacks: Callbacks,
+    progress: Arc<Progress>,
+    /// How often it has looked through its inbox.
+    rounds: u64,
 }
 
 impl Sampler {
     /// Starts to read `sources` and waits for their first readings, so that the run's start is
     /// metered; a source that hangs is not waited for.
-    pub(super) fn spawn(
-        sources: Vec<Box<dyn PowerSource>>,
-        rings: Arc<Rings>,
-        inbox: Receiver<Command>,
-        screen: Arc<Screen>,
-    ) -> io::Result<()> {
+    pub(super) fn spawn(sources: Vec<Guarded>, desk: Desk) -> io::Result<()> {
+        let Desk { rings, inbox, screen, notes, progress } = desk;
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::now();
         let timelines: Vec<_> =
             domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
+        let mut ledger = Ledger::new(timelines.len());
+        ledger.progress = Arc::clone(&progress);
         let sampler = Self {
             crew,
-            ledger: Ledger::new(timelines.len()),
+            ledger,
             timelines,
             domains,
             rings,
             inbox,
             screen,
+            notes,
             warnings: Vec::new(),
             strayed: false,
             open: OpenSpans::default(),
@@ -112,6 +131,9 @@ impl Sampler {
             run: None,
             settled: start,
             limits: Limits::default(),
+            callbacks: Callbacks::default(),
+            progress,
+            rounds: 0,
         };
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
         Ok(())
@@ -120,41 +142,36 @@ impl Sampler {
     fn run(mut self) {
         let mut next = self.start.after(ROUND);
         loop {
+            self.progress.begin(Doing::Listening);
             let (command, now) = self.listen(next);
             match command {
-                Ok(Command::Start(run)) => {
+                Some(Command::Start(run)) => {
                     self.pins.push(run.start);
                     self.run = Some(run);
                     continue;
                 }
-                Ok(Command::Watch(watch)) => self.watches.push(watch),
-                Ok(Command::Keep(keeper)) => {
+                Some(Command::Watch(watch)) => self.watches.push(watch),
+                Some(Command::Keep(keeper)) => {
                     self.ledger.log = keeper.log();
                     self.keeper = Some(*keeper);
                     continue;
                 }
-                Ok(Command::Finish(end, reply)) => {
-                    let _ = reply.send(self.finish(end));
+                Some(Command::Finish(ending, reply)) => {
+                    self.finish(ending, &reply);
                     return;
                 }
-                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.give_up();
+                Some(Command::GiveUp(ending, reply)) => {
+                    self.give_up(&ending);
+                    let _ = reply.send(());
                     return;
                 }
-                Ok(
-                    Command::Nudge
-                    | Command::Drain
-                    | Command::Begun(_)
-                    | Command::Pin(_)
-                    | Command::Number(..)
-                    | Command::Report(_)
-                    | Command::Limit(..),
-                )
-                | Err(RecvTimeoutError::Timeout) => {}
+                Some(Command::Stop) => return,
+                _ => {}
             }
             self.watch_the_clock();
             self.crew.mind();
             self.collect();
+            self.progress.begin(Doing::Booking);
             self.book(now);
             let spent = self.look_at_budgets();
             let round = now.after(if self.is_asked() { BRISK } else { ROUND });
@@ -175,7 +192,10 @@ impl Sampler {
         let live = self.screen.change(|live| live.clone());
         let now = clock::now();
         let seconds = now.since(run.start).as_secs_f64();
-        let runs = watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings);
+        let runs = {
+            let Self { watches, callbacks, warnings, .. } = self;
+            watch::look(watches, &live, now, seconds, callbacks, warnings)
+        };
         runs.into_iter().chain(spans).min()
     }
 
@@ -193,44 +213,58 @@ impl Sampler {
         limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
     }
 
-    /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
-    /// begun that is not known.
-    fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
+    /// Waits until `next` or for something to do; returns what cannot be done here, and a moment before which
+    /// nothing was begun that is not known.
+    ///
+    /// It looks through what was sent up to that moment and no further, so that it returns however fast more
+    /// is sent.
+    fn listen(&mut self, next: Timestamp) -> (Option<Command>, Timestamp) {
         let mut command = self.inbox.recv_timeout(next.since(clock::now()));
-        let mut now = None;
+        // Before anything is taken: every mark that ended by then has been left, and the message of every
+        // epoch that began by then was sent before the one that ends this round.
+        let now = clock::now();
+        self.rounds += 1;
+        self.rings.tell(Command::Round(self.rounds));
         let mut asked = false;
-        loop {
-            // However many asked, one read answers.
-            match (command, now) {
-                (Ok(Command::Nudge), _) => asked = true,
-                (Ok(Command::Begun(mark)), _) => {
+        let rest = loop {
+            self.progress.step();
+            match command {
+                Ok(Command::Round(round)) if round == self.rounds => break None,
+                // However many asked, one read answers.
+                Ok(Command::Nudge) => asked = true,
+                Ok(Command::Begun(mark)) => {
                     self.open.begin(mark);
                     asked = true;
                 }
-                (Ok(Command::Pin(moment)), _) => self.pins.push(moment),
-                (Ok(Command::Number(span, index)), _) => self.ledger.numbers.give(span, index),
-                (Ok(Command::Report(span)), _) => self.ledger.said.ask(span),
-                (Ok(Command::Limit(began, budget)), _) => {
+                Ok(Command::Pin(moment)) => self.pins.push(moment),
+                Ok(Command::Number(span, index)) => self.ledger.numbers.give(span, index),
+                Ok(Command::Report(span)) => self.ledger.said.ask(span),
+                Ok(Command::Limit(began, budget)) => {
                     let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                     let site = site.map(|run| &run.site);
                     self.limits.begin(began, budget, site, &mut self.warnings);
                 }
-                (Ok(Command::Drain), _) | (Err(RecvTimeoutError::Timeout), None) => {}
-                (command, now) => {
-                    if command.is_err() {
-                        self.limits.heard_all();
-                    }
-                    if asked {
-                        self.crew.edge();
-                    }
-                    return (command, now.unwrap_or_else(clock::now));
-                }
+                Ok(Command::Late(mark)) => self.take_late(mark),
+                Ok(Command::Drain | Command::Round(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(command) => break Some(command),
+                Err(RecvTimeoutError::Disconnected) => break Some(Command::Stop),
             }
-            // Asked before the inbox is found empty, and before anything is taken: every mark that
-            // ended by then has been left, and the word of every epoch that began by then.
-            now = Some(clock::now());
-            command = self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout);
+            command = self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected);
+        };
+        if rest.is_none() {
+            self.limits.heard_all();
         }
+        if asked {
+            self.crew.edge();
+        }
+        (rest, now)
+    }
+
+    /// A mark of a thread that was being torn down, and had no ring any more.
+    fn take_late(&mut self, mark: Mark) {
+        self.ledger.inbox().push(mark);
+        self.open.end(&[mark]);
+        self.limits.end(&[mark]);
     }
 
     fn watch_the_clock(&mut self) {
@@ -248,7 +282,14 @@ impl Sampler {
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
         let timelines = &mut self.timelines;
-        self.crew.take(&mut self.warnings, |domain, reading| timelines[domain].push(reading));
+        self.crew.take(&mut self.warnings, |domain, reading| {
+            // Taken as it is, it would make every later reading one that comes too late.
+            if reading.at.since(clock::now()) > FUTURE {
+                timelines[domain].reject("a reading stamped in the future was rejected");
+            } else {
+                timelines[domain].push(reading);
+            }
+        });
     }
 
     fn book(&mut self, now: Timestamp) {
@@ -259,6 +300,7 @@ impl Sampler {
         self.ledger.book(settled, &self.timelines);
         self.show(settled, now);
         if let Some(mut keeper) = self.keeper.take() {
+            self.progress.begin(Doing::Journaling);
             keeper.keep(now, self.standing());
             self.keeper = Some(keeper);
         }
@@ -293,12 +335,16 @@ impl Sampler {
         }
     }
 
-    /// The meter was dropped: what is known up to now goes into the journal.
-    fn give_up(mut self) {
-        if self.keeper.is_some() {
-            let now = clock::now();
-            self.collect();
-            self.close(now);
+    /// The meter was dropped: what is known up to now goes into the journal, and to where figures are sent.
+    fn give_up(mut self, ending: &Ending) {
+        if self.run.is_some() {
+            self.read_last(GIVEN_UP_READ_TIMEOUT);
+            self.close(ending.end);
+        }
+        #[cfg(feature = "_export")]
+        if ending.exporters.sends() {
+            self.progress.begin(Doing::Exporting);
+            ending.exporters.finish(Exporters::deadline());
         }
     }
 
@@ -308,15 +354,31 @@ impl Sampler {
             line.close(end);
         }
         self.settled = end;
+        self.progress.begin(Doing::Booking);
         self.drain();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
+        self.warnings.extend(self.callbacks.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {
+            self.progress.begin(Doing::Journaling);
             keeper.last(end, self.standing());
             self.keeper = Some(keeper);
         }
+    }
+
+    /// Books the runs and epochs that are still open as if they ended at `end`, the end of the run.
+    fn cut_open(&mut self, end: Timestamp) {
+        let epochs = self.open.epochs(end);
+        if epochs > 0 {
+            self.warnings.push(format!(
+                "{epochs} epochs were still open when the run was finished: they end there"
+            ));
+        }
+        self.ledger.cut(self.open.cut(end), end);
+        self.ledger.book(end, &self.timelines);
+        self.ledger.said.print();
     }
 
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
@@ -352,8 +414,10 @@ impl Sampler {
         });
     }
 
-    fn finish(mut self, end: Timestamp) -> Ended {
-        for answer in self.crew.finish(LAST_READ_TIMEOUT) {
+    /// Reads every source for the last time, but waits `patience` at most.
+    fn read_last(&mut self, patience: Duration) {
+        self.progress.begin(Doing::Reading);
+        for answer in self.crew.finish(patience) {
             match answer {
                 Answer::Domains(first, domains) => {
                     for (known, learnt) in self.domains.iter_mut().skip(first).zip(domains) {
@@ -365,14 +429,40 @@ impl Sampler {
             }
         }
         self.collect();
-        self.close(end);
-        Ended {
-            timelines: self.timelines,
+    }
+
+    /// Ends the run and sends its record, which is in the journal before: whoever asked may have given up.
+    fn finish(mut self, ending: Ending, reply: &Sender<Record>) {
+        self.read_last(LAST_READ_TIMEOUT);
+        self.close(ending.end);
+        self.cut_open(ending.end);
+        #[cfg(feature = "_export")]
+        {
+            self.progress.begin(Doing::Exporting);
+            self.warnings.extend(ending.exporters.finish(Exporters::deadline()));
+        }
+        let Some(head) = self.run else { return };
+        self.progress.begin(Doing::Booking);
+        let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let books = Books {
+            timelines: &self.timelines,
+            earlier: &[],
             ledger: self.ledger,
-            domains: self.domains,
+            domains: &self.domains,
             warnings: self.warnings,
             forecasts: self.forecasts,
-            journal: self.keeper.map(Keeper::journal),
+        };
+        let mut record = assemble::record(&head, notes, ending.end, books);
+        if let Some(signal) = &ending.signal {
+            record.run.finished = false;
+            record.warnings.push(format!("the run was ended by {signal}"));
         }
+        if let Some(keeper) = self.keeper {
+            self.progress.begin(Doing::Journaling);
+            keeper.journal().end(&mut record);
+        }
+        // Its own part of what is exported goes first: an address is free once the meter is dropped.
+        drop(ending);
+        let _ = reply.send(record);
     }
 }

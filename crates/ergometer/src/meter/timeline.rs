@@ -131,11 +131,14 @@ impl Timeline {
                 self.anchor = None;
                 self.counter_since = t;
             }
-            Value::Missing(reason) => {
-                self.health.failed += 1;
-                self.health.remark(reason);
-            }
+            Value::Missing(reason) => self.reject(reason),
         }
+    }
+
+    /// A reading that is none, for a reason.
+    pub(crate) fn reject(&mut self, reason: &str) {
+        self.health.failed += 1;
+        self.health.remark(reason);
     }
 
     fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
@@ -145,8 +148,7 @@ impl Timeline {
             None => true,
         };
         if !value.is_finite() || !plausible {
-            self.health.failed += 1;
-            self.health.remark("an energy reading that cannot be was rejected");
+            self.reject("an energy reading that cannot be was rejected");
             return;
         }
         self.health.readings += 1;
@@ -171,8 +173,7 @@ impl Timeline {
     fn push_power(&mut self, t: f64, power: Watts) {
         let watts = power.get();
         if !watts.is_finite() || !(0.0..=IMPOSSIBLE).contains(&watts) {
-            self.health.failed += 1;
-            self.health.remark("a power reading that cannot be was rejected");
+            self.reject("a power reading that cannot be was rejected");
             return;
         }
         if self.samples.last().is_some_and(|&(last, _)| t <= last) {

@@ -58,7 +58,7 @@ mod line;
 mod recover;
 mod row;
 
-pub(crate) use file::Journal;
+pub(crate) use file::{Draft, Journal};
 
 /// Name and version of the journal's format.
 pub const SCHEMA: &str = "ergometer-journal/1";

@@ -7,14 +7,15 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::said::Said;
 use super::stats::{self, StepStats};
 use crate::clock::Timestamp;
-use crate::meter::LiveSteps;
 use crate::meter::timeline::{Drawn, Timeline};
+use crate::meter::{LiveSteps, Progress};
 use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
 use crate::units::Joules;
@@ -156,6 +157,8 @@ pub(crate) struct Ledger {
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
+    /// Counts the marks that are booked.
+    pub progress: Arc<Progress>,
 }
 
 /// Single steps, as they were booked.
@@ -206,6 +209,7 @@ impl Ledger {
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
+            progress: Arc::default(),
         }
     }
 
@@ -213,19 +217,10 @@ impl Ledger {
     ///
     /// `open` are marks of spans that are not closed; those that `end` cuts are closed there.
     pub(crate) fn fork(&self, open: impl Iterator<Item = Mark>, end: Timestamp) -> Self {
-        let mut pending = self.pending.clone();
-        pending.extend(open);
-        pending.retain_mut(|mark| {
-            let cut = mark.end > end;
-            if cut {
-                mark.end = end;
-                mark.outlived = true;
-            }
-            mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
-        });
-        Self {
+        let mut fork = Self {
             domains: self.domains,
-            pending,
+            progress: Arc::clone(&self.progress),
+            pending: self.pending.clone(),
             open: self.open.clone(),
             outlived: self.outlived.clone(),
             epochs: Vec::new(),
@@ -234,7 +229,23 @@ impl Ledger {
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
-        }
+        };
+        fork.cut(open, end);
+        fork
+    }
+
+    /// Takes `open`, marks of spans that are not closed, and leaves nothing that ends after `end`: runs and
+    /// epochs are closed there, and other spans that were still open then are left out.
+    pub(crate) fn cut(&mut self, open: impl Iterator<Item = Mark>, end: Timestamp) {
+        self.pending.extend(open);
+        self.pending.retain_mut(|mark| {
+            let cut = mark.end > end;
+            if cut {
+                mark.end = end;
+                mark.outlived = true;
+            }
+            mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
+        });
     }
 
     /// Where new marks are put.
@@ -255,6 +266,7 @@ impl Ledger {
         let rest = self.pending.split_off(ready);
         for mark in std::mem::replace(&mut self.pending, rest) {
             self.close(&mark, timelines);
+            self.progress.step();
         }
     }
 

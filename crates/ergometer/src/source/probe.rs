@@ -2,15 +2,22 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::cpu_model::{CpuModel, Wanted};
+use super::cpu_model::{self, CpuModel, Wanted};
 use super::fixed::{self, Fixed};
-use super::hwmon::Hwmon;
+use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
-use super::rapl::{Rapl, Scope};
+use super::rapl::{self, Rapl, Scope};
 use super::{Availability, DomainKind, PowerSource, SourceReport};
+use crate::bounded::{self, Failure};
 use crate::units::Watts;
+
+/// How long files of the kernel are waited for.
+const FILE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a driver is: one that keeps no boards initialised takes seconds for each.
+const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the sources look.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,19 +70,28 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         .collect();
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let (nvml, report) = nvml::open(
-        settings.nvml_library.as_deref(),
-        &settings.devices,
-        &nvml::Environment::current(),
-    );
-    let mut found = vec![outside(Found { sources: nvml, report })];
+    let nvml = look(nvml::NAME, DRIVER_LIMIT, {
+        let (library, devices) = (settings.nvml_library.clone(), settings.devices.clone());
+        let environment = nvml::Environment::current();
+        move || {
+            let (sources, report) = nvml::open(library.as_deref(), &devices, &environment);
+            Found { sources, report }
+        }
+    });
+    let mut found = vec![outside(nvml)];
     found.extend(processor(settings).map(outside));
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let (hwmon, report) = Hwmon::open(&settings.sysfs_root, package.as_deref());
-    found.push(outside(Found::new(hwmon, report)));
+    let hwmon = look(hwmon::NAME, FILE_LIMIT, {
+        let root = settings.sysfs_root.clone();
+        move || {
+            let (hwmon, report) = Hwmon::open(&root, package.as_deref());
+            Found::new(hwmon, report)
+        }
+    });
+    found.push(outside(hwmon));
 
     let (stated, fixed_report) = stated(&settings.fixed, |kind| {
         // A machine may have GPUs with a sensor and others without: those are stated beside them.
@@ -93,8 +109,13 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
             })
     };
     let wanted = Wanted { package: !given(DomainKind::CpuPackage), dram: !given(DomainKind::Dram) };
-    let (model, report) = CpuModel::open(&settings.proc_root, wanted);
-    found.push(Found::new(model, report));
+    found.push(look(cpu_model::NAME, FILE_LIMIT, {
+        let root = settings.proc_root.clone();
+        move || {
+            let (model, report) = CpuModel::open(&root, wanted);
+            Found::new(model, report)
+        }
+    }));
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
@@ -200,9 +221,14 @@ fn components(settings: &Settings) -> [Found; 2] {
 
 /// Both ways to the registers of `scope`; at most one is used.
 fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
-    let Settings { sysfs_root, proc_root, .. } = settings;
-    let (rapl, report) = Rapl::open(sysfs_root, proc_root, scope);
-    let rapl = Found::new(rapl, report);
+    let roots = (settings.sysfs_root.clone(), settings.proc_root.clone());
+    let rapl = look(rapl::NAME, FILE_LIMIT, {
+        let (sysfs, proc) = roots.clone();
+        move || {
+            let (rapl, report) = Rapl::open(&sysfs, &proc, scope);
+            Found::new(rapl, report)
+        }
+    });
     if !rapl.sources.is_empty() {
         let perf = SourceReport {
             source: perf::NAME.to_owned(),
@@ -212,12 +238,43 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
         };
         return [rapl, Found { sources: Vec::new(), report: perf }];
     }
-    let (perf, report) = Perf::open(sysfs_root, proc_root, scope);
+    let perf = look(perf::NAME, FILE_LIMIT, move || {
+        let (perf, report) = Perf::open(&roots.0, &roots.1, scope);
+        Found::new(perf, report)
+    });
     let mut rapl = rapl;
-    if perf.is_some() {
+    if !perf.sources.is_empty() {
         rapl.report.remarks.push("not used: perf reads the same counters".to_owned());
     }
-    [rapl, Found::new(perf, report)]
+    [rapl, perf]
+}
+
+/// What `source` finds, on a thread of its own: a driver or a file that hangs costs `limit`, once, and the source.
+fn look(source: &str, limit: Duration, open: impl FnOnce() -> Found + Send + 'static) -> Found {
+    bounded::call(limit, open).unwrap_or_else(|failure| {
+        let (reason, remedy) = match failure {
+            Failure::Hangs => (
+                format!("looking for it took longer than {} s", limit.as_secs()),
+                "see `dmesg`: a driver, or a file that it shows, does not answer",
+            ),
+            Failure::Panicked => (
+                "looking for it panicked".to_owned(),
+                "this is a defect of the meter: please report it with the program's stderr",
+            ),
+            Failure::NoThread => (
+                "no thread could be started to look for it".to_owned(),
+                "raise the limit of threads (`ulimit -u`, the container's `pids.max`)",
+            ),
+        };
+        let remedy = remedy.to_owned();
+        let report = SourceReport {
+            source: source.to_owned(),
+            availability: Availability::Unavailable { reason, remedy },
+            domains: Vec::new(),
+            remarks: Vec::new(),
+        };
+        Found { sources: Vec::new(), report }
+    })
 }
 
 /// The stated powers that are used, and what there is to say of them if there is any. `measured`

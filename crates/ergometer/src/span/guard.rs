@@ -40,9 +40,7 @@ impl Span {
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
         let start = start.unwrap_or_else(clock::now);
-        let Some(Opened { label, id, parent }) = thread::open(meter, &label) else {
-            return Self(None);
-        };
+        let Opened { label, id, parent } = thread::open(meter, &label);
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let (items, outlived, folded) = (0.0, true, 0);
