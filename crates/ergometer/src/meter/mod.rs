@@ -311,6 +311,10 @@ impl Inner {
         }
     }
 
+    #[cfg_attr(
+        not(feature = "_export"),
+        expect(clippy::unused_self, reason = "exporters are its own")
+    )]
     fn ending(&self, end: Timestamp, signal: Option<&str>) -> Ending {
         Ending {
             end,

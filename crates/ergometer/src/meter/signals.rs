@@ -15,8 +15,7 @@
 //! cannot be put back without `unsafe`, and does what the default would.
 
 use std::fs;
-use std::io::Read as _;
-use std::os::unix::net::UnixStream;
+use std::io::{self, PipeWriter, Read as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -47,7 +46,7 @@ struct Listener {
 #[derive(Clone)]
 struct Watched {
     signal: i32,
-    /// It came, in this process: the stream that wakes the listener is shared with forked children.
+    /// It came, in this process: the pipe that wakes the listener is shared with forked children.
     came: Arc<AtomicBool>,
     /// The program had a handler before.
     handled: bool,
@@ -84,21 +83,18 @@ fn lock() -> MutexGuard<'static, Option<Listener>> {
 
 /// Registers for the signals, and starts the thread that waits for them. `inherited` is what a forked child has
 /// of its parent's.
-fn begin(inherited: Option<Vec<Watched>>) -> std::io::Result<Vec<Watched>> {
-    let (mut wakes, wake) = UnixStream::pair()?;
+fn begin(inherited: Option<Vec<Watched>>) -> io::Result<Vec<Watched>> {
+    let (mut wakes, wake) = io::pipe()?;
     let mut watched: Vec<Watched> = Vec::new();
-    match inherited {
-        Some(before) => {
-            for one in before {
-                one.unregister();
-                watched.push(Watched::register(one.signal, one.handled, &wake)?);
-            }
+    if let Some(before) = inherited {
+        for one in before {
+            one.unregister();
+            watched.push(Watched::register(one.signal, one.handled, &wake)?);
         }
-        None => {
-            let (ignored, caught) = (signals("SigIgn:"), signals("SigCgt:"));
-            for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| !has(ignored, *signal)) {
-                watched.push(Watched::register(signal, has(caught, signal), &wake)?);
-            }
+    } else {
+        let (ignored, caught) = (signals("SigIgn:"), signals("SigCgt:"));
+        for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| !has(ignored, *signal)) {
+            watched.push(Watched::register(signal, has(caught, signal), &wake)?);
         }
     }
     if watched.is_empty() {
@@ -122,7 +118,7 @@ fn begin(inherited: Option<Vec<Watched>>) -> std::io::Result<Vec<Watched>> {
 }
 
 impl Watched {
-    fn register(signal: i32, handled: bool, wake: &UnixStream) -> std::io::Result<Self> {
+    fn register(signal: i32, handled: bool, wake: &PipeWriter) -> io::Result<Self> {
         let came = Arc::new(AtomicBool::new(false));
         // In this order, as they are called in the order of their registration.
         let flag = flag::register(signal, Arc::clone(&came))?;

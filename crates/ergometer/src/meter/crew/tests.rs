@@ -224,7 +224,7 @@ fn a_panic_in_any_call_ends_that_source_alone_and_keeps_what_it_had_read() {
         next(&reads);
         let answers = crew.finish(PATIENCE);
         let expected = if call == "drop" { 0..1 } else { 0..0 };
-        let ended = matches!(answers[0], Answer::Domains(0, _)) as usize;
+        let ended = usize::from(matches!(answers[0], Answer::Domains(0, _)));
         assert_eq!(ended, expected.end, "{call}: {answers:?}");
         assert!(matches!(answers[1], Answer::Domains(1, _)), "{call}: {answers:?}");
         let (mut warnings, mut counts) = (Vec::new(), [0; 2]);

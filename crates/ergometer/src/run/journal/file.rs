@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::SCHEMA;
@@ -201,16 +200,20 @@ pub(crate) struct Draft {
 impl Draft {
     /// Makes sure, before anything else is begun, that there can be a journal in `folder`.
     pub(crate) fn open(folder: PathBuf) -> Result<Self> {
-        /// Drafts of this process so far.
-        static DRAFTS: AtomicU64 = AtomicU64::new(0);
-        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-        let now = jiff::Timestamp::now().as_nanosecond();
-        let name = format!("{now}-{}-{number}.journal.part", std::process::id());
-        let beside = folder.join(name);
         let new_folder = !folder.exists();
-        let file = fs::create_dir_all(&folder)
-            .and_then(|()| File::options().append(true).create_new(true).open(&beside))
-            .map_err(|error| unwritten(&folder, error))?;
+        let name = |number| format!("{}-{number}.journal.part", std::process::id());
+        let draft = fs::create_dir_all(&folder).and_then(|()| {
+            // What a process of the same number has left, when it was killed, is not this one's.
+            let mut number: u32 = 0;
+            loop {
+                let beside = folder.join(name(number));
+                match File::options().append(true).create_new(true).open(&beside) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                    opened => return Ok((beside, opened?)),
+                }
+            }
+        });
+        let (beside, file) = draft.map_err(|error| unwritten(&folder, error))?;
         Ok(Self { folder, new_folder, beside, file: Some(file) })
     }
 
