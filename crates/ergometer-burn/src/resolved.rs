@@ -1,11 +1,10 @@
 //! Steps whose energy the meter has worked out, as a metric sees them.
 
-use std::thread;
 use std::time::Duration;
 
 use ergometer::Meter;
-use ergometer::clock;
 use ergometer::meter::LiveSteps;
+use ergometer::private::Deadline;
 use ergometer::units::{Joules, Watts};
 
 /// How long the end of an epoch waits for the epoch's last steps, on the metrics' thread. The meter
@@ -89,14 +88,14 @@ impl Resolved {
 
     /// Looks once more at the end of an epoch, and waits a little if steps are missing.
     pub(crate) fn settle(&mut self) {
-        let began = clock::now();
+        let mut deadline = Deadline::after(PATIENCE);
         self.look();
         while self.epoch.steps < self.updates && self.vain < VAIN {
-            if clock::now().since(began) >= PATIENCE {
+            if deadline.has_passed() {
                 self.vain += 1;
                 break;
             }
-            thread::sleep(LOOK);
+            deadline.sleep(LOOK);
             self.look();
         }
     }

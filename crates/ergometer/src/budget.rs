@@ -37,10 +37,13 @@ pub enum Budget {
 pub struct Spent {
     /// Which.
     pub budget: Budget,
-    /// What the run had drawn by then: what was read, and the last second's power since.
+    /// What the run had drawn by then, with all parts before its interruptions: what was read, and the last
+    /// second's power since.
     pub energy: Joules,
-    /// Seconds since the start of the run.
+    /// Seconds that the run had taken; the time between its parts is not in it.
     pub seconds: f64,
+    /// What of `energy` was drawn before the run was [resumed](crate::MeterBuilder::resume).
+    pub earlier: Joules,
 }
 
 impl Budget {
@@ -132,8 +135,12 @@ impl fmt::Display for Budget {
 
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { budget, energy, seconds } = self;
-        write!(f, "the budget of {budget} is spent: {energy} in {seconds:.1} s")
+        let Self { budget, energy, seconds, earlier } = self;
+        write!(f, "the budget of {budget} is spent: {energy} in {seconds:.1} s")?;
+        if *earlier > Joules::ZERO {
+            write!(f, ", {earlier} of it before the run was resumed")?;
+        }
+        Ok(())
     }
 }
 

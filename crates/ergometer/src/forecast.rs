@@ -85,6 +85,10 @@ impl Interval {
         (self.low..=self.high).contains(&value)
     }
 
+    fn shifted(self, by: f64) -> Self {
+        Self { value: self.value + by, low: self.low + by, high: self.high + by }
+    }
+
     /// The interval of a quantity that is proportional to this one.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Self {
@@ -110,6 +114,16 @@ impl Forecast {
     #[must_use]
     pub fn is_final(&self) -> bool {
         self.joules.high <= self.joules.value
+    }
+
+    /// The forecast of a run that had drawn `energy` and taken `seconds` before this one went on with it.
+    pub(crate) fn after(self, energy: Joules, seconds: f64) -> Self {
+        Self {
+            progress: self.progress,
+            at_s: self.at_s + seconds,
+            joules: self.joules.shifted(energy.get()),
+            seconds: self.seconds.shifted(seconds),
+        }
     }
 
     /// The expected energy of the whole run.

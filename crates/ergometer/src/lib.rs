@@ -62,6 +62,7 @@ mod budget;
 pub mod clock;
 #[cfg(test)]
 mod damage;
+mod deadline;
 mod error;
 #[cfg(feature = "_export")]
 pub mod export;

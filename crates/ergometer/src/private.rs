@@ -1,6 +1,7 @@
 //! All that macro output may name; not part of the public interface.
 
 use crate::budget::{ToBudget, text};
+pub use crate::deadline::Deadline;
 pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
 
 pub use std::option::Option::{None, Some};

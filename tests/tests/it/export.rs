@@ -73,6 +73,14 @@ fn get(address: SocketAddr, path: &str) -> std::io::Result<(String, String)> {
     Ok((head.to_owned(), body.to_owned()))
 }
 
+/// The value of Prometheus' one series of this name.
+pub fn series(meter: &Meter, name: &str) -> f64 {
+    let (_, body) = get(meter.prometheus().unwrap(), "/metrics").unwrap();
+    let families = text::parse(&body);
+    let [(_, value)] = &text::family(&families, name).series[..] else { panic!("{families:?}") };
+    *value
+}
+
 /// Joules of a domain in the record.
 fn joules(record: &Record, id: &str) -> f64 {
     let domain = record.domains.iter().find(|domain| domain.domain.id == id).unwrap();

@@ -1,10 +1,13 @@
 //! Runs that were interrupted and went on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ergometer::run::Record;
+use ergometer::source::DomainKind;
+use ergometer::units::{Joules, Watts};
 use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};
 use nvml_sim::{Installed, Machine, monotonic_ns};
 
@@ -103,4 +106,117 @@ fn a_run_is_not_resumed_from_what_is_not_there() {
     std::fs::write(&file, "{}").unwrap();
     let broken = Meter::builder().without_probe().resume(&file).start();
     assert_eq!(broken.unwrap_err().kind(), ErrorKind::Format);
+}
+
+/// Whatever is waited for comes within this, or never.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A machine of 100 W.
+fn node() -> MeterBuilder {
+    Meter::builder().label("resumed").without_probe().fixed(DomainKind::Node, Watts::new(100.0))
+}
+
+/// Waits until the live figures are `enough`.
+fn until(meter: &Meter, enough: impl Fn(&ergometer::meter::Live) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !enough(&meter.live()) {
+        assert!(Instant::now() < deadline, "{:?}", meter.live());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The journal of a meter that is dropped in the middle of its run, once it has drawn `joules`.
+fn interrupted(builder: MeterBuilder, joules: f64) -> PathBuf {
+    let meter = builder.start().unwrap();
+    until(&meter, |live| live.total.is_some_and(|total| total.get() >= joules));
+    let journal = meter.journal().unwrap().to_owned();
+    drop(meter);
+    let deadline = Instant::now() + PATIENCE;
+    while Record::recover(&journal).unwrap().total.energy.is_none_or(|e| e.joules.get() < joules) {
+        assert!(Instant::now() < deadline, "{} has no end", journal.display());
+        thread::sleep(Duration::from_millis(5));
+    }
+    journal
+}
+
+/// What a run has drawn when its budget of `joules` is spent, and what of that before it was resumed.
+fn spent(meter: &Meter, joules: f64) -> (f64, f64) {
+    let (tell, told) = mpsc::channel();
+    let budget = ergometer::Budget::Energy(Joules::new(joules).to_kwh());
+    meter.budget(budget, move |spent| tell.send(spent).unwrap()).unwrap();
+    let spent = told.recv_timeout(PATIENCE).unwrap();
+    assert!(spent.energy.get() >= joules * (1.0 - 1e-9), "{spent}");
+    (spent.energy.get(), spent.earlier.get())
+}
+
+#[test]
+fn a_budget_is_spent_once_however_often_the_run_is_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = interrupted(node().journal(folder.path()), 25.0);
+    let second = interrupted(node().journal(folder.path()).resume(&first), 25.0);
+    let recovered = Record::recover(&second).unwrap();
+    let before = recovered.whole().energy.unwrap().joules.get();
+    assert!(before >= 50.0, "{before} J");
+
+    let meter = node().resume(&second).start().unwrap();
+    let (drawn, earlier) = spent(&meter, before + 20.0);
+    let live = meter.live();
+    let record = meter.finish().unwrap();
+    assert!((earlier - before).abs() < 1e-6, "{earlier} J of {before} J");
+    // Of this part no more than the rest of it, and what passed until the meter's thread had a turn.
+    let own = record.total.energy.unwrap().joules.get();
+    assert!(drawn - before <= own + 1e-6, "{drawn} J with {before} J before and {own} J since");
+    assert_eq!(live.earlier.parts, 2);
+    assert!(live.whole().energy.unwrap().get() >= before, "{live:?}");
+    let line = record.warnings.iter().find(|line| line.contains("is spent")).unwrap();
+    assert!(line.contains("before the run was resumed"), "{line}");
+
+    // The parts before used it up: it is spent at once.
+    let file = folder.path().join("third.json");
+    record.write(&file).unwrap();
+    let meter = node().resume(&file).start().unwrap();
+    let (drawn, earlier) = spent(&meter, before + 20.0);
+    assert!(earlier >= before + 20.0 && drawn >= earlier, "{drawn} J, {earlier} J of it before");
+    meter.finish().unwrap();
+}
+
+#[test]
+fn a_run_span_has_one_budget_with_the_parts_before_and_a_phase_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = interrupted(node().journal(folder.path()), 20.0);
+    let before = Record::recover(&journal).unwrap().total.energy.unwrap().joules;
+    let meter = node().resume(&journal).start().unwrap();
+    spent_by_a_run(&meter, before + Joules::new(10.0));
+    let record = meter.finish().unwrap();
+    let of = |name: &str| {
+        let about = format!("of '{name}' is spent");
+        record.warnings.iter().filter(|line| line.contains(&about)).count()
+    };
+    assert_eq!((of("train"), of("forward")), (1, 0), "{:?}", record.warnings);
+}
+
+/// A run that draws a tenth of its budget, of which the rest was drawn before it was resumed.
+#[ergometer::track_energy(run, name = "train", budget = ergometer::Budget::Energy(all.to_kwh()), meter = meter)]
+fn spent_by_a_run(meter: &Meter, all: Joules) {
+    #[ergometer::track_energy(phase = "forward", budget = ergometer::Budget::Energy(all.to_kwh()))]
+    until(meter, |live| live.total.is_some_and(|total| total.get() > 11.0));
+}
+
+#[test]
+fn live_figures_count_the_parts_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = interrupted(node().journal(folder.path()), 20.0);
+    let before = Record::recover(&journal).unwrap();
+    let meter = node().resume(&journal).prometheus(0).start().unwrap();
+    until(&meter, |live| live.total.is_some_and(|total| total.get() > 0.0));
+    let live = meter.live();
+    let whole = live.whole();
+    let joules = before.total.energy.unwrap().joules;
+    assert_eq!(whole.energy, Some(joules + live.total.unwrap()));
+    assert!((whole.seconds - before.run.seconds - live.seconds).abs() < 1e-9, "{whole:?}");
+    let record = meter.finish().unwrap();
+    let shown = crate::export::series(&meter, "ergometer_run_energy_joules_total");
+    let energy = record.whole().energy.unwrap().joules.get();
+    assert!((shown - energy).abs() < 0.05 + 1e-3 * energy, "{shown} J and {energy} J");
+    assert!((crate::export::series(&meter, "ergometer_run_parts") - 2.0).abs() < 1e-9);
 }

@@ -18,9 +18,17 @@
 //! | `ergometer_step_energy_joules_total` | `ergometer.step.energy` | counter, joules in steps |
 //! | `ergometer_step_seconds_total` | `ergometer.step.duration` | counter, seconds in steps |
 //! | `ergometer_run_info` | resource attributes | 1, with what identifies the run |
+//! | `ergometer_run_energy_joules_total` | `ergometer.run.energy` | joules of the run with all parts before its interruptions |
+//! | `ergometer_run_seconds_total` | `ergometer.run.duration` | its seconds |
+//! | `ergometer_run_parts` | `ergometer.run.parts` | how many parts it has |
 //!
-//! What was not read is not told at all, and never as 0. Counters never go down within a run, and begin at 0
-//! with each. Domains never hold one another, so that their sum is the machine's.
+//! What was not read is not told at all, and never as 0. Domains never hold one another, so that their sum is
+//! the machine's.
+//!
+//! Counters of domains and of steps begin at 0 with each process, as collectors expect of a restart, and never
+//! go down within one: a run that goes on may do so on another machine. The figures of the run (`run_energy`,
+//! `run_seconds`) have all parts before its interruptions where it was
+//! [resumed](crate::MeterBuilder::resume).
 //!
 //! Labels of each series: `run` is the label of the run, `rank` its rank where it has one, `machine` the
 //! machine's identity; of those of a domain, `domain` is its identity, `kind`, `method` and `source` what
@@ -53,13 +61,12 @@ use std::time::Duration;
 pub use prometheus::Listen;
 pub(crate) use settings::Settings;
 
-use crate::clock::{self, Timestamp};
 use crate::meter::{Live, LiveDomain, Screen};
 use crate::run::assemble::Head;
 use crate::source::{Availability, Domain};
 
 /// How long the end of a run waits for what is exported to arrive.
-const LAST_EXPORT: Duration = Duration::from_secs(2);
+pub(crate) const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// What the figures are of.
 pub(crate) struct Subject {
@@ -144,11 +151,6 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// By when what is sent at the end of a run that ends now has to have arrived.
-    pub(crate) fn deadline() -> Timestamp {
-        clock::now().after(LAST_EXPORT)
-    }
-
     /// Whether anything is sent at the end.
     #[cfg_attr(not(feature = "otlp"), expect(clippy::unused_self, reason = "only OTLP sends"))]
     pub(crate) fn sends(&self) -> bool {
@@ -158,15 +160,15 @@ impl Exporters {
         false
     }
 
-    /// Sends the last figures, until `deadline` at most, and gives what went wrong meanwhile, one line a
-    /// kind. Prometheus' address goes on to show them until this is dropped.
-    pub(crate) fn finish(&self, deadline: Timestamp) -> Vec<String> {
+    /// Sends the last figures, for `limit` at most, and gives what went wrong meanwhile, one line a kind.
+    /// Prometheus' address goes on to show them until this is dropped.
+    pub(crate) fn finish(&self, limit: Duration) -> Vec<String> {
         let mut warnings = Vec::new();
         #[cfg(feature = "otlp")]
-        warnings.extend(self.otlp.iter().flat_map(|otlp| otlp.finish(deadline)));
+        warnings.extend(self.otlp.iter().flat_map(|otlp| otlp.finish(limit)));
         #[cfg(feature = "prometheus")]
         warnings.extend(self.prometheus.iter().filter_map(prometheus::Endpoint::warning));
-        let _ = deadline;
+        let _ = limit;
         warnings
     }
 

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
@@ -19,14 +19,19 @@ use ureq::Agent;
 use ureq::http::Uri;
 
 use super::Subject;
-use crate::clock::{self, Timestamp};
+use crate::clock;
+use crate::deadline::Deadline;
 use crate::{Error, ErrorKind, Result};
 
 /// Time between two sends.
 const INTERVAL: Duration = Duration::from_secs(10);
+/// Longer than any run; a moment further away may not be one.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 /// How long a send waits for the collector; half of what the end of a run waits, so that the last send
 /// has its turn behind one that hangs.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// A send that ends so long after its limit was held up by this process.
+const STOPPED: Duration = Duration::from_millis(500);
 /// The path of metrics below a collector's address.
 /// <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>
 const PATH: &str = "/v1/metrics";
@@ -59,7 +64,7 @@ impl Target {
         let name = uri.port_u16().map_or(host.to_owned(), |port| format!("{host}:{port}"));
         let base = base.trim_end_matches('/');
         let url = if base.ends_with(PATH) { base.to_owned() } else { format!("{base}{PATH}") };
-        let interval = interval.unwrap_or(INTERVAL);
+        let interval = interval.unwrap_or(INTERVAL).min(LONGEST);
         if interval.is_zero() {
             let message = "an interval of 0 between two sends to the collector";
             return Err(Error::new(ErrorKind::InvalidSetting, message)
@@ -87,9 +92,9 @@ pub(super) struct Push {
     troubles: Troubles,
 }
 
-/// Send for the last time, by `deadline`, and say when that is done.
+/// Send for the last time, for `limit` at most, and say when that is done.
 struct End {
-    deadline: Timestamp,
+    limit: Duration,
     done: Sender<()>,
 }
 
@@ -116,12 +121,12 @@ impl Push {
         Ok(Self { end, name, troubles })
     }
 
-    /// Sends for the last time, and gives what went wrong; a collector that hangs is waited for until
-    /// `deadline`.
-    pub(super) fn finish(&self, deadline: Timestamp) -> Vec<String> {
+    /// Sends for the last time, and gives what went wrong; a collector that hangs is waited for `limit`
+    /// long.
+    pub(super) fn finish(&self, limit: Duration) -> Vec<String> {
         let (done, ended) = mpsc::channel();
-        let asked = self.end.send(End { deadline, done });
-        let answer = ended.recv_timeout(deadline.since(clock::now()));
+        let asked = self.end.send(End { limit, done });
+        let answer = Deadline::after(limit).recv(&ended);
         let mut troubles =
             std::mem::take(&mut *self.troubles.lock().unwrap_or_else(PoisonError::into_inner));
         if asked.is_ok() && answer == Err(RecvTimeoutError::Timeout) {
@@ -142,16 +147,16 @@ struct Thread {
 
 impl Thread {
     fn run(self, inbox: &Receiver<End>) {
-        let mut next = clock::now().after(self.target.interval);
+        let mut next = Instant::now() + self.target.interval;
         loop {
-            match inbox.recv_timeout(next.since(clock::now())) {
+            match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Err(RecvTimeoutError::Timeout) => {
                     self.send(TIMEOUT);
                     // A send that takes longer than the interval skips and never stacks.
-                    next = next.after(self.target.interval).max(clock::now());
+                    next = (next + self.target.interval).max(Instant::now());
                 }
-                Ok(End { deadline, done }) => {
-                    self.send(deadline.since(clock::now()));
+                Ok(End { limit, done }) => {
+                    self.send(limit);
                     let _ = done.send(());
                     return;
                 }
@@ -163,7 +168,13 @@ impl Thread {
     /// Sends what is known now, once.
     fn send(&self, timeout: Duration) {
         let request = message::request(&self.subject, &self.subject.live(), clock::now());
-        if let Err((trouble, what)) = self.post(&request.encode_to_vec(), timeout) {
+        let (body, begin) = (request.encode_to_vec(), Instant::now());
+        let mut sent = self.post(&body, timeout);
+        // So long after its limit this process itself was stopped meanwhile, not the collector.
+        if sent.is_err() && begin.elapsed() > timeout * 2 + STOPPED {
+            sent = self.post(&body, timeout);
+        }
+        if let Err((trouble, what)) = sent {
             let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
             troubles.entry(trouble).or_insert(what);
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use crate::clock::{self, Timestamp};
+use crate::deadline::Deadline;
 use crate::source::{Domain, Due, Reading, Request};
 
 mod guarded;
@@ -171,15 +172,10 @@ impl Crew {
 
     /// Waits until no source is `pending`, `patience` at most.
     fn wait(&self, patience: Duration, pending: impl Fn(&Post) -> bool) {
-        let deadline = clock::now().after(patience);
+        let mut deadline = Deadline::after(patience);
         let mut roster = self.shared.lock();
-        while roster.posts.iter().any(&pending) {
-            let left = deadline.since(clock::now());
-            if left.is_zero() {
-                return;
-            }
-            let answered = self.shared.answered.wait_timeout(roster, left.min(HANGING));
-            roster = answered.unwrap_or_else(PoisonError::into_inner).0;
+        while roster.posts.iter().any(&pending) && !deadline.has_passed() {
+            roster = deadline.wait(&self.shared.answered, roster);
             self.shared.mind(&mut roster);
         }
     }

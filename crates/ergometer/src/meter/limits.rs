@@ -20,6 +20,8 @@ pub(super) struct Limits {
     spent: BTreeMap<&'static str, u64>,
     /// Spans that ended and when: the word of their budget takes another way, and may come later.
     ended: Vec<(u64, Timestamp)>,
+    /// What the run drew before its interruptions, until a span counts it.
+    earlier: Joules,
 }
 
 struct Limit {
@@ -29,6 +31,8 @@ struct Limit {
     energy: Joules,
     /// When the span ended, if it has.
     end: Option<Timestamp>,
+    /// What was drawn before the run was resumed, and counts.
+    earlier: Joules,
 }
 
 /// What is known of energy at a moment.
@@ -43,6 +47,12 @@ pub(super) struct Known<'a> {
 }
 
 impl Limits {
+    /// The run goes on with one that drew `earlier`. It counts in the budget of the first span of kind `run`
+    /// that has one: that span is the run, and what a phase or a function drew before is not known.
+    pub(super) fn resume(&mut self, earlier: Joules) {
+        self.earlier = earlier;
+    }
+
     /// A span has a budget at `site`, or what should be one; `warnings` say of those that cannot be kept.
     pub(super) fn begin(
         &mut self,
@@ -63,7 +73,11 @@ impl Limits {
             Ok((budget, energy)) => {
                 let end = self.ended.iter().find(|(span, _)| *span == began.span);
                 let end = end.map(|(_, end)| *end);
-                self.open.push(Limit { began, budget, energy, end });
+                let earlier = match began.label.kind {
+                    Kind::Run => std::mem::take(&mut self.earlier),
+                    _ => Joules::ZERO,
+                };
+                self.open.push(Limit { began, budget, energy, end, earlier });
             }
             Err(why) => {
                 let line = format!("the budget of '{}' is not kept: {why}", began.label.name);
@@ -118,7 +132,8 @@ impl Limits {
             }
             let to = limit.end.unwrap_or(now);
             let read = settled.min(to).max(start);
-            let joules = drawn(start, read) + power * to.since(read).as_secs_f64();
+            let earlier = limit.earlier;
+            let joules = earlier.get() + drawn(start, read) + power * to.since(read).as_secs_f64();
             let left = limit.energy.get() - joules;
             if left > 0.0 {
                 if power > 0.0 && limit.end.is_none() {
@@ -133,8 +148,13 @@ impl Limits {
             if *times <= TOLD {
                 let (budget, seconds) = (limit.budget, to.since(start).as_secs_f64());
                 let joules = Joules::new(joules);
+                let before = if earlier > Joules::ZERO {
+                    format!(" since it was resumed, {earlier} of it before")
+                } else {
+                    String::new()
+                };
                 let line = format!(
-                    "the budget of {budget} of '{name}' is spent: {joules} in {seconds:.3} s"
+                    "the budget of {budget} of '{name}' is spent: {joules} in {seconds:.3} s{before}"
                 );
                 // An output that is closed is no error of the program's.
                 let _ = writeln!(io::stderr(), "ergometer: {line}");

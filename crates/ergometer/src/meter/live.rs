@@ -8,10 +8,14 @@ use super::Method;
 use super::timeline::Timeline;
 use crate::clock::Timestamp;
 use crate::forecast::{Forecast, Plan, Standing};
+use crate::run::earlier::Earlier;
 use crate::source::{Domain, DomainKind};
 use crate::units::{Joules, Watts};
 
 /// A snapshot of the run, for progress lines and metrics.
+///
+/// Where the run was [resumed](crate::MeterBuilder::resume), the figures are those of the part that goes
+/// on, `earlier` has those of the parts before, and [`Live::whole`] adds them up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Live {
     /// Steps worked out so far, by the name of their label.
@@ -29,9 +33,35 @@ pub struct Live {
     pub plan: Plan,
     /// What the run is expected to come to; `None` without a plan and before enough steps were seen.
     pub forecast: Option<Forecast>,
+    /// What the run came to before its interruptions.
+    pub earlier: Earlier,
+}
+
+/// A run so far, with everything before its interruptions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LiveWhole {
+    /// Time of all parts up to which `energy` reaches, seconds; the time between them is not in it.
+    pub seconds: f64,
+    /// Energy of all parts; `None` before the first reading, and if nothing could be read in one of them.
+    pub energy: Option<Joules>,
+    /// What all parts are expected to come to; `None` where no forecast can be made, and if nothing could
+    /// be read in one of them.
+    pub forecast: Option<Forecast>,
 }
 
 impl Live {
+    /// The run with all parts before its interruptions; without any, the run itself.
+    #[must_use]
+    pub fn whole(&self) -> LiveWhole {
+        let Earlier { seconds, energy, unread, .. } = self.earlier;
+        let known = unread == 0;
+        LiveWhole {
+            seconds: seconds + self.seconds,
+            energy: self.total.filter(|_| known).map(|total| energy + total),
+            forecast: self.forecast.filter(|_| known).map(|rest| rest.after(energy, seconds)),
+        }
+    }
+
     /// How far the run is: steps called `valid` are validation, all others training.
     pub(super) fn standing(&self) -> Standing {
         let mut standing = Standing { seconds: self.seconds, ..Standing::default() };

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
-pub use live::{Live, LiveDomain, LiveSteps};
+pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub(crate) use progress::Progress;
 use progress::{Doing, Silence};
 pub(crate) use sampler::Ending;
@@ -46,8 +46,8 @@ use crate::forecast::Plan;
 use crate::run::Record;
 use crate::run::assemble::{Head, Notes};
 use crate::source::{Domain, SourceReport};
-use crate::span::ring::{Command, Rings};
-use crate::span::{Label, Span};
+use crate::span::ring::{Command, NO_SPAN, Rings};
+use crate::span::{Label, Span, Under};
 use crate::{Error, ErrorKind, Result};
 
 /// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
@@ -131,9 +131,11 @@ impl Meter {
         self.inner.journal.as_deref()
     }
 
-    /// What spans know it by.
+    /// What spans know it by; once it is finished, what they know no meter by.
+    #[inline]
     pub(crate) fn identity(&self) -> u64 {
-        self.inner.rings.meter
+        let rings = &self.inner.rings;
+        if rings.is_shut() { NO_SPAN } else { rings.meter }
     }
 
     /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
@@ -143,12 +145,12 @@ impl Meter {
 
     /// Opens a span with `label` under this meter.
     pub fn enter(&self, label: Label) -> Span {
-        Span::open(self.inner.rings.meter, label, None)
+        Under::meter(self).enter(label)
     }
 
     /// Opens a span that began at `start`, a moment the caller took from [`clock::now`].
     pub fn enter_at(&self, label: Label, start: Timestamp) -> Span {
-        Span::open(self.inner.rings.meter, label, Some(start))
+        Under::meter(self).enter_at(label, start)
     }
 
     /// What the background thread has worked out so far: up to about a second ago. It works four times a
@@ -191,6 +193,9 @@ impl Meter {
     ///
     /// It is dropped when it returns, or when the meter is finished before. A clone of this meter inside it
     /// keeps the meter running until then, like any other clone.
+    ///
+    /// A run that was [resumed](MeterBuilder::resume) has one budget with all parts before its
+    /// interruptions. Of parts in which nothing could be read nothing is counted, and the record says so.
     ///
     /// What was not read yet is taken to go on at the last second's power, so that the call comes at the
     /// moment, and not a sensor's delay later. The record says that a budget was spent.
@@ -292,7 +297,7 @@ impl Inner {
         }
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if let Stage::Running = *stage {
-            self.rings.uninstall();
+            self.rings.shut();
             let (reply, record) = mpsc::channel();
             let ending = self.ending(end, signal);
             // If nobody takes it, its reply is dropped, and that is noticed below.
@@ -376,7 +381,7 @@ impl fmt::Debug for Meter {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.rings.uninstall();
+        self.rings.shut();
         if self.is_foreign() {
             return;
         }

@@ -7,7 +7,7 @@ use super::{Method, Uncertainty};
 use crate::clock::Timestamp;
 use crate::run::ledger::{Ledger, outside_epochs};
 use crate::source::{Reading, Sensor, Value};
-use crate::span::ring::{Mark, NO_SPAN};
+use crate::span::ring::Mark;
 use crate::span::{Kind, Label};
 use crate::units::{Joules, Watts};
 
@@ -98,15 +98,12 @@ impl Script {
                 let id = 1_000_000 + k;
                 let (start, end) = (Timestamp::from_nanos(at(k)), Timestamp::from_nanos(at(k + 1)));
                 let (parent, items) = (epoch_id, 8.0);
-                let (outlived, folded) = (false, 0);
-                let mark = Mark { label: step, start, end, id, parent, items, outlived, folded };
+                let mark = Mark { id, parent, items, ..Mark::new(step, (start, end)) };
                 ledger.inbox().push(mark);
                 k += 1;
                 if k.is_multiple_of(self.steps_an_epoch) {
                     let start = Timestamp::from_nanos(at(over * self.steps_an_epoch));
-                    let (id, parent, items) = (epoch_id, NO_SPAN, 0.0);
-                    let mark =
-                        Mark { label: epoch, start, end, id, parent, items, outlived, folded };
+                    let mark = Mark { id: epoch_id, ..Mark::new(epoch, (start, end)) };
                     ledger.inbox().push(mark);
                     over += 1;
                 }

@@ -1,5 +1,6 @@
 //! The meter's own thread: readings → timelines → books.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,9 +17,10 @@ use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
-use crate::export::Exporters;
+use crate::export::{Exporters, LAST_EXPORT};
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::earlier::Earlier;
 use crate::run::ledger::Ledger;
 use crate::run::record::Record;
 use crate::source::Domain;
@@ -29,6 +31,9 @@ use crate::units::{Joules, Watts};
 const ROUND: Duration = Duration::from_secs(1);
 /// The same while somebody looks at live figures, waits for a budget or keeps a journal.
 const BRISK: Duration = Duration::from_millis(250);
+/// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
+/// loop take neither memory nor a processor.
+const DRAINS_APART: Duration = Duration::from_millis(100);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -72,6 +77,10 @@ pub(super) struct Sampler {
     ledger: Ledger,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
+    /// Taken from the inbox, and not done yet.
+    pending: VecDeque<Command>,
+    /// Marks of threads that were being torn down, and had no ring any more.
+    late: Vec<Mark>,
     screen: Arc<Screen>,
     notes: Arc<Mutex<Notes>>,
     warnings: Vec<String>,
@@ -90,6 +99,8 @@ pub(super) struct Sampler {
     run: Option<Arc<Head>>,
     /// Up to where energies are final.
     settled: Timestamp,
+    /// When the rings were emptied last.
+    drained: Timestamp,
     limits: Limits,
     callbacks: Callbacks,
     progress: Arc<Progress>,
@@ -101,6 +112,12 @@ impl Sampler {
     /// Starts to read `sources` and waits for their first readings, so that the run's start is
     /// metered; a source that hangs is not waited for.
     pub(super) fn spawn(sources: Vec<Guarded>, desk: Desk) -> io::Result<()> {
+        let sampler = Self::start(sources, desk)?;
+        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
+        Ok(())
+    }
+
+    fn start(sources: Vec<Guarded>, desk: Desk) -> io::Result<Self> {
         let Desk { rings, inbox, screen, notes, progress } = desk;
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
@@ -110,13 +127,15 @@ impl Sampler {
             domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
         let mut ledger = Ledger::new(timelines.len());
         ledger.progress = Arc::clone(&progress);
-        let sampler = Self {
+        Ok(Self {
             crew,
             ledger,
             timelines,
             domains,
             rings,
             inbox,
+            pending: VecDeque::new(),
+            late: Vec::new(),
             screen,
             notes,
             warnings: Vec::new(),
@@ -130,13 +149,12 @@ impl Sampler {
             forecasts: Vec::new(),
             run: None,
             settled: start,
+            drained: start,
             limits: Limits::default(),
             callbacks: Callbacks::default(),
             progress,
             rounds: 0,
-        };
-        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
-        Ok(())
+        })
     }
 
     fn run(mut self) {
@@ -147,6 +165,7 @@ impl Sampler {
             match command {
                 Some(Command::Start(run)) => {
                     self.pins.push(run.start);
+                    self.limits.resume(Earlier::of(&run.earlier).energy);
                     self.run = Some(run);
                     continue;
                 }
@@ -215,56 +234,79 @@ impl Sampler {
 
     /// Waits until `next` or for something to do; returns what cannot be done here, and a moment before which
     /// nothing was begun that is not known.
-    ///
-    /// It looks through what was sent up to that moment and no further, so that it returns however fast more
-    /// is sent.
     fn listen(&mut self, next: Timestamp) -> (Option<Command>, Timestamp) {
-        let mut command = self.inbox.recv_timeout(next.since(clock::now()));
-        // Before anything is taken: every mark that ended by then has been left, and the message of every
-        // epoch that began by then was sent before the one that ends this round.
+        let mut edge = false;
+        if self.pending.is_empty()
+            && let Some(command) = self.wait(next)
+        {
+            edge = self.note(command);
+        }
+        // Before anything else is taken: every mark that ended by then has been left, and the message of every
+        // epoch that began by then is heard.
         let now = clock::now();
-        self.rounds += 1;
-        self.rings.tell(Command::Round(self.rounds));
-        let mut asked = false;
-        let rest = loop {
-            self.progress.step();
-            match command {
-                Ok(Command::Round(round)) if round == self.rounds => break None,
-                // However many asked, one read answers.
-                Ok(Command::Nudge) => asked = true,
-                Ok(Command::Begun(mark)) => {
-                    self.open.begin(mark);
-                    asked = true;
-                }
-                Ok(Command::Pin(moment)) => self.pins.push(moment),
-                Ok(Command::Number(span, index)) => self.ledger.numbers.give(span, index),
-                Ok(Command::Report(span)) => self.ledger.said.ask(span),
-                Ok(Command::Limit(began, budget)) => {
-                    let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
-                    let site = site.map(|run| &run.site);
-                    self.limits.begin(began, budget, site, &mut self.warnings);
-                }
-                Ok(Command::Late(mark)) => self.take_late(mark),
-                Ok(Command::Drain | Command::Round(_)) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(command) => break Some(command),
-                Err(RecvTimeoutError::Disconnected) => break Some(Command::Stop),
-            }
-            command = self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected);
-        };
-        if rest.is_none() {
-            self.limits.heard_all();
-        }
-        if asked {
-            self.crew.edge();
-        }
-        (rest, now)
+        self.hear(edge);
+        self.limits.heard_all();
+        (self.pending.pop_front(), now)
     }
 
-    /// A mark of a thread that was being torn down, and had no ring any more.
-    fn take_late(&mut self, mark: Mark) {
-        self.ledger.inbox().push(mark);
-        self.open.end(&[mark]);
-        self.limits.end(&[mark]);
+    /// Takes in what was sent until now, and no more, so that it returns however fast more is sent. However many
+    /// asked for a read, or `edge` did, one answers.
+    fn hear(&mut self, mut edge: bool) {
+        self.rounds += 1;
+        self.rings.tell(Command::Round(self.rounds));
+        loop {
+            match self.inbox.recv() {
+                Ok(Command::Round(round)) if round == self.rounds => break,
+                Ok(command) => edge |= self.note(command),
+                // Its own end is among the senders: this does not happen.
+                Err(_) => {
+                    self.pending.push_back(Command::Stop);
+                    break;
+                }
+            }
+        }
+        if edge {
+            self.crew.edge();
+        }
+    }
+
+    /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
+    fn wait(&mut self, mut next: Timestamp) -> Option<Command> {
+        loop {
+            let command = self.inbox.recv_timeout(next.since(clock::now()));
+            let soonest = self.drained.after(DRAINS_APART);
+            match command {
+                Ok(Command::Drain) if clock::now() < soonest => next = next.min(soonest),
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
+            }
+        }
+    }
+
+    /// Takes in what a message says, if that is all it is for, and keeps it else. Returns whether all sources are
+    /// to be read.
+    fn note(&mut self, command: Command) -> bool {
+        self.progress.step();
+        match command {
+            Command::Nudge => return true,
+            Command::Begun(mark) => {
+                self.open.begin(mark);
+                return true;
+            }
+            Command::Pin(moment) => self.pins.push(moment),
+            Command::Number(span, index) => self.ledger.numbers.give(span, index),
+            Command::Report(span) => self.ledger.said.ask(span),
+            Command::Limit(began, budget) => {
+                let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
+                let site = site.map(|run| &run.site);
+                self.limits.begin(began, budget, site, &mut self.warnings);
+            }
+            Command::Late(mark) => self.late.push(mark),
+            Command::Drain | Command::Round(_) => {}
+            command => self.pending.push_back(command),
+        }
+        false
     }
 
     fn watch_the_clock(&mut self) {
@@ -296,7 +338,9 @@ impl Sampler {
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
-        self.drain();
+        if self.ledger.has_room() {
+            self.drain();
+        }
         self.ledger.book(settled, &self.timelines);
         self.show(settled, now);
         if let Some(mut keeper) = self.keeper.take() {
@@ -319,9 +363,16 @@ impl Sampler {
     fn drain(&mut self) {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
-        self.rings.drain(inbox);
+        let folded = self.rings.drain(inbox);
+        self.drained = clock::now();
+        // A span may have begun, been numbered and ended in the past, all since the inbox was found empty.
+        // What was said of it was sent before its mark was left, so it is there now.
+        self.hear(false);
+        let inbox = self.ledger.inbox();
+        inbox.append(&mut self.late);
         self.open.end(&inbox[known..]);
         self.limits.end(&inbox[known..]);
+        self.ledger.folded += folded;
     }
 
     fn standing(&mut self) -> Standing<'_> {
@@ -344,8 +395,9 @@ impl Sampler {
         #[cfg(feature = "_export")]
         if ending.exporters.sends() {
             self.progress.begin(Doing::Exporting);
-            ending.exporters.finish(Exporters::deadline());
+            ending.exporters.finish(LAST_EXPORT);
         }
+        self.rings.close();
     }
 
     /// Books everything up to `end`, the end of the run.
@@ -356,6 +408,7 @@ impl Sampler {
         self.settled = end;
         self.progress.begin(Doing::Booking);
         self.drain();
+        self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
         self.warnings.extend(self.callbacks.warnings());
@@ -439,7 +492,7 @@ impl Sampler {
         #[cfg(feature = "_export")]
         {
             self.progress.begin(Doing::Exporting);
-            self.warnings.extend(ending.exporters.finish(Exporters::deadline()));
+            self.warnings.extend(ending.exporters.finish(LAST_EXPORT));
         }
         let Some(head) = self.run else { return };
         self.progress.begin(Doing::Booking);
@@ -464,5 +517,39 @@ impl Sampler {
         // Its own part of what is exported goes first: an address is free once the meter is dropped.
         drop(ending);
         let _ = reply.send(record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::meter::Live;
+    use crate::span::{Kind, Label, Span};
+
+    #[test]
+    fn an_epoch_that_began_was_numbered_and_ended_between_two_looks_keeps_its_number() {
+        let (commands, inbox) = mpsc::channel();
+        let rings = Rings::new(commands);
+        let meter = rings.meter;
+        let screen = Arc::new(Screen::new(Live::default()));
+        let (notes, progress) = (Arc::default(), Arc::default());
+        let desk = Desk { rings, inbox, screen, notes, progress };
+        let mut sampler = Sampler::start(Vec::new(), desk).unwrap();
+        let label = Label::new(Kind::Epoch, "train");
+        let start = sampler.start;
+        let (_, now) = sampler.listen(clock::now());
+        // After the inbox was found empty, and before the marks are taken.
+        for number in [7, 3] {
+            let span = Span::open(meter, label, Some(start));
+            crate::private::index(&span, number);
+            span.close_at(start);
+        }
+        sampler.book(now);
+        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, [3, 7]);
+        assert_eq!(sampler.open.starts().count(), 0, "both have ended");
     }
 }

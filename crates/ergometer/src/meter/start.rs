@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::earlier;
+use crate::run::earlier::{self, Earlier};
 use crate::run::journal::{Draft, Journal};
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
@@ -87,7 +87,11 @@ impl MeterBuilder {
         let (sources, reports) = self.gather()?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let shown = domains.iter().map(LiveDomain::new).collect();
-        let screen = Arc::new(Screen::new(Live { domains: shown, ..Live::default() }));
+        let screen = Arc::new(Screen::new(Live {
+            domains: shown,
+            earlier: Earlier::of(&earlier),
+            ..Live::default()
+        }));
         let (machine, git_commit) = provenance(&self.settings.proc_root);
         let notes: Arc<Mutex<Notes>> = Arc::default();
         let progress: Arc<Progress> = Arc::default();

@@ -75,6 +75,18 @@ impl Uncertainty {
         }
     }
 
+    /// The uncertainty of a share of the energy.
+    pub(crate) fn scaled(&self, share: f64) -> Self {
+        let of = |part: Joules| Joules::new(part.get() * share);
+        Self {
+            gain: of(self.gain),
+            model: of(self.model),
+            gaps: of(self.gaps),
+            edges: of(self.edges),
+            quantum: of(self.quantum),
+        }
+    }
+
     /// The uncertainty of the sum over two different domains: every part is independent.
     #[must_use]
     pub fn across(&self, other: &Self) -> Self {

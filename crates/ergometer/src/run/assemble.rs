@@ -1,6 +1,6 @@
 //! The books of a run → its record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::earlier::Part;
 use super::ledger::{self, EpochRow, Ledger, Node};
@@ -102,6 +102,8 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         ));
     }
     warnings.extend(ledger.numbers.warning());
+    warnings.extend(folded(ledger.folded));
+    warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
@@ -157,36 +159,62 @@ pub(crate) fn epoch(
     Scale { domains, timelines }.epoch(row, start)
 }
 
+/// Spans that came too fast to be booked one by one.
+fn folded(count: u64) -> Option<String> {
+    (count > 0).then(|| {
+        format!(
+            "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
+             label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
+             their energy is their share, by time, of what the mark's time took"
+        )
+    })
+}
+
+/// Counts of items that are in no sum.
+fn invalid_items(counts: &BTreeMap<Label, u64>) -> Option<String> {
+    let names = counts.keys().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
+    let count: u64 = counts.values().sum();
+    (count > 0).then(|| {
+        format!(
+            "{count} counts of items were negative, infinite or not a number, and were left out: {}",
+            listed(names)
+        )
+    })
+}
+
+/// The first few of some names.
+fn listed(names: impl IntoIterator<Item = String>) -> String {
+    const TOLD: usize = 4;
+    let mut names = names.into_iter();
+    let told: Vec<String> = names.by_ref().take(TOLD).collect();
+    let more = if names.next().is_some() { ", …" } else { "" };
+    format!("{}{more}", told.join(", "))
+}
+
 /// Names the spans that are too short for the sensors: of so little energy it matters more where their
 /// edges fall between two readings than what was read.
 fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
     /// Standard uncertainty of the edges, as a share of the energy: two of them are half of it.
     const MOST: f64 = 0.25;
-    /// Names that are told.
-    const TOLD: usize = 4;
-    fn collect(tree: &BTreeMap<Label, Node>, names: &mut Vec<String>) {
+    fn collect(tree: &BTreeMap<Label, Node>, names: &mut BTreeSet<String>) {
         for (label, node) in tree {
             let joules: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
             let parts = node.amount.iter().map(|drawn| drawn.parts);
             let parts = parts.fold(Uncertainty::default(), |sum, parts| sum.across(&parts));
             let name = format!("{} '{}'", label.kind.as_str(), label.name);
             let unresolved = parts.edges.get().hypot(parts.quantum.get()) > MOST * joules;
-            if unresolved && !names.contains(&name) {
-                names.push(name);
+            if unresolved {
+                names.insert(name);
             }
             collect(&node.children, names);
         }
     }
-    let mut names = Vec::new();
+    let mut names = BTreeSet::new();
     collect(tree, &mut names);
-    let count = names.len();
-    names.truncate(TOLD);
-    let more = if count > TOLD { ", …" } else { "" };
-    (count > 0).then(|| {
+    (!names.is_empty()).then(|| {
         format!(
-            "spans too short for the sensors, their energy is uncertain by more than half of it: \
-             {}{more}",
-            names.join(", ")
+            "spans too short for the sensors, their energy is uncertain by more than half of it: {}",
+            listed(names)
         )
     })
 }
@@ -354,6 +382,7 @@ fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
         kind: label.kind,
         name: label.name.to_owned(),
         count: node.count,
+        folded: node.folded,
         seconds: node.seconds,
         by_domain: node.amount.iter().map(|drawn| Joules::new(drawn.joules)).collect(),
         standard_uncertainty: parts.standard(),

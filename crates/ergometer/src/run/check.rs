@@ -77,6 +77,12 @@ impl SpanNode {
     pub(crate) fn check(&self, domains: usize) -> Checked {
         seconds(&self.name, self.seconds)?;
         count(&self.name, self.count)?;
+        if self.folded > self.count {
+            return Err(format!(
+                "{} has {} folded spans of {}",
+                self.name, self.folded, self.count
+            ));
+        }
         list(&self.name, &self.by_domain, domains)?;
         self.children.iter().try_for_each(|node| node.check(domains))
     }

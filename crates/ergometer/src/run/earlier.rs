@@ -40,6 +40,39 @@ pub struct PartSteps {
     pub items: f64,
 }
 
+/// The sums of a run's parts before its last interruption; all 0 where there was none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Earlier {
+    /// How many parts there are.
+    pub parts: u64,
+    /// Their time, seconds.
+    pub seconds: f64,
+    /// Energy of those in which something could be read.
+    pub energy: Joules,
+    /// How many parts have no energy, as nothing could be read in them.
+    pub unread: u64,
+    /// Their steps by split.
+    pub steps: BTreeMap<String, PartSteps>,
+}
+
+impl Earlier {
+    pub(crate) fn of(parts: &[Part]) -> Self {
+        let mut sum = Self::default();
+        for part in parts {
+            sum.parts += 1;
+            sum.seconds += part.seconds;
+            match part.energy {
+                Some(energy) => sum.energy += energy.joules,
+                None => sum.unread += 1,
+            }
+            for (split, steps) in &part.steps {
+                sum.steps.entry(split.clone()).or_default().add(steps);
+            }
+        }
+        sum
+    }
+}
+
 /// A run with everything before its interruptions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {

@@ -30,16 +30,31 @@ pub(crate) struct Tiling {
     last: Timestamp,
     /// Joules per domain between the intervals.
     pub between: Vec<f64>,
+    /// Joules per domain inside them.
+    inside: Vec<f64>,
+    /// Seconds in which spans that share a mark were open.
+    seconds: f64,
+    /// Spans that share a mark are among them: where in its time each lies is not known.
+    shared: bool,
     /// Some of the intervals overlap, so that their sum is more than what they cover.
-    pub overlapping: bool,
+    overlapping: bool,
 }
 
 impl Tiling {
-    fn of(first: Timestamp, last: Timestamp, domains: usize) -> Self {
-        Self { first, last, between: vec![0.0; domains], overlapping: false }
+    fn of(mark: &Mark, joules: &[f64]) -> Self {
+        Self {
+            first: mark.start,
+            last: mark.end,
+            between: vec![0.0; joules.len()],
+            inside: joules.to_vec(),
+            seconds: mark.seconds(),
+            shared: mark.idle > 0,
+            overlapping: false,
+        }
     }
 
     fn extend(&mut self, next: &Self, timelines: &[Timeline]) {
+        self.shared |= next.shared;
         self.overlapping |= next.overlapping || next.first < self.last;
         if next.first > self.last {
             for (sum, line) in self.between.iter_mut().zip(timelines) {
@@ -49,8 +64,19 @@ impl Tiling {
         for (sum, joules) in self.between.iter_mut().zip(&next.between) {
             *sum += joules;
         }
+        for (sum, joules) in self.inside.iter_mut().zip(&next.inside) {
+            *sum += joules;
+        }
+        self.seconds += next.seconds;
         self.last = self.last.max(next.last);
         self.first = self.first.min(next.first);
+    }
+
+    /// Whether some of the intervals overlap; of those that share a mark, if they are longer than what they
+    /// cover.
+    fn is_overlapping(&self) -> bool {
+        let covered = self.last.since(self.first).as_secs_f64();
+        if self.shared { self.seconds > covered * 1.000_001 } else { self.overlapping }
     }
 
     /// Joules per domain of `[start, end]` outside the intervals.
@@ -63,12 +89,30 @@ impl Tiling {
         let between = |from, to| timelines.iter().map(move |line| line.between(from, to).joules);
         match tiling {
             None => between(start, end).collect(),
+            Some(tiling) if tiling.shared => between(start, end)
+                .zip(&tiling.inside)
+                .map(|(whole, inside)| (whole - inside).max(0.0))
+                .collect(),
             Some(tiling) => between(start, tiling.first)
                 .zip(between(tiling.last, end))
                 .zip(&tiling.between)
                 .map(|((before, after), between)| before + between + after)
                 .collect(),
         }
+    }
+}
+
+/// The energy of spans that share a mark: of what its time took, the share in which one was open. What was
+/// drawn while none was is taken to be like the rest, and `gaps` says how far it may not be.
+fn shared_amount(amount: &mut [Drawn], share: f64) {
+    /// Standard uncertainty of power inside the spans against that of all their time, where nothing is known.
+    const UNLIKE: f64 = 0.35;
+    for drawn in amount {
+        let unlike = UNLIKE * (1.0 - share) * share * drawn.joules;
+        drawn.joules *= share;
+        drawn.unobserved *= share;
+        drawn.parts = drawn.parts.scaled(share);
+        drawn.parts.gaps += Joules::new(unlike);
     }
 }
 
@@ -80,16 +124,31 @@ const DEEPEST: usize = 64;
 #[derive(Clone, Default)]
 pub(crate) struct Node {
     pub count: u64,
+    /// How many of them share a mark with others.
+    pub folded: u64,
+    /// Energies are shares of the time of a mark.
+    shared: bool,
     pub seconds: f64,
     pub amount: Vec<Drawn>,
     pub children: BTreeMap<Label, Node>,
 }
 
 impl Node {
-    fn add(&mut self, count: u64, seconds: f64, amount: &[Drawn]) {
-        self.count += count;
-        self.seconds += seconds;
+    fn add(&mut self, mark: &Mark, amount: &[Drawn]) {
+        self.count += mark.count();
+        self.folded += u64::from(mark.folded);
+        self.shared |= mark.idle > 0;
+        self.seconds += mark.seconds();
         add_amount(&mut self.amount, amount);
+    }
+
+    /// Takes a share of the energy of a domain away, here and in all that is inside.
+    fn scale(&mut self, domain: usize, share: f64) {
+        if let Some(drawn) = self.amount.get_mut(domain) {
+            drawn.joules *= share;
+            drawn.parts = drawn.parts.scaled(share);
+        }
+        self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
 
     /// Takes so many levels of `children`; the energy of those below is in those above them.
@@ -100,9 +159,27 @@ impl Node {
         for (label, node) in children {
             let mine = self.children.entry(label).or_default();
             mine.count += node.count;
+            mine.folded += node.folded;
+            mine.shared |= node.shared;
             mine.seconds += node.seconds;
             add_amount(&mut mine.amount, &node.amount);
             mine.merge_children(node.children, levels - 1);
+        }
+    }
+}
+
+/// Scales `children` down to what the span around them took. Shares of a time in which power changed may come to
+/// more.
+fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
+    if !children.values().any(|child| child.shared) {
+        return;
+    }
+    for (domain, whole) in amount.iter().enumerate() {
+        let joules = |node: &Node| node.amount.get(domain).map_or(0.0, |drawn| drawn.joules);
+        let inside: f64 = children.values().map(joules).sum();
+        if inside > whole.joules {
+            let share = whole.joules.max(0.0) / inside;
+            children.values_mut().for_each(|child| child.scale(domain, share));
         }
     }
 }
@@ -139,6 +216,9 @@ pub(crate) struct EpochRow {
     pub overlapping: bool,
 }
 
+/// Marks that wait for energies before no more are taken, 64 bytes each.
+const MOST_PENDING: usize = 1 << 15;
+
 /// The books of a run.
 pub(crate) struct Ledger {
     domains: usize,
@@ -159,6 +239,10 @@ pub(crate) struct Ledger {
     pub log: Option<StepLog>,
     /// Counts the marks that are booked.
     pub progress: Arc<Progress>,
+    /// Spans that share a mark because they came too fast.
+    pub folded: u64,
+    /// Counts of items that were not valid, by the label of their span.
+    pub invalid_items: BTreeMap<Label, u64>,
 }
 
 /// Single steps, as they were booked.
@@ -210,6 +294,8 @@ impl Ledger {
             said: Said::default(),
             log: None,
             progress: Arc::default(),
+            folded: 0,
+            invalid_items: BTreeMap::new(),
         }
     }
 
@@ -229,6 +315,8 @@ impl Ledger {
             live_steps: BTreeMap::new(),
             said: Said::default(),
             log: None,
+            folded: self.folded,
+            invalid_items: self.invalid_items.clone(),
         };
         fork.cut(open, end);
         fork
@@ -246,6 +334,11 @@ impl Ledger {
             }
             mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
         });
+    }
+
+    /// Whether more marks may be taken: those that come meanwhile share marks in their rings.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.len() < MOST_PENDING
     }
 
     /// Where new marks are put.
@@ -271,18 +364,26 @@ impl Ledger {
     }
 
     fn close(&mut self, mark: &Mark, timelines: &[Timeline]) {
-        let amount: Amount =
+        let mut amount: Amount =
             timelines.iter().map(|line| line.between(mark.start, mark.end)).collect();
-        let seconds = mark.end.since(mark.start).as_secs_f64();
+        if mark.idle > 0 {
+            shared_amount(&mut amount, mark.share());
+        }
+        let seconds = mark.seconds();
         self.said.close(mark, seconds, &amount, timelines);
-        let inside = self.open.remove(&mark.id).unwrap_or_default();
+        if mark.invalid_items > 0 {
+            let invalid = self.invalid_items.entry(*mark.label).or_default();
+            *invalid += u64::from(mark.invalid_items);
+        }
+        let mut inside = self.open.remove(&mark.id).unwrap_or_default();
+        fit(&mut inside.children, &amount);
         let parent = self.outlived.living(mark.parent);
         if mark.outlived {
             self.outlived.add(mark.id, parent);
         }
 
         let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
-        node.add(mark.count(), seconds, &amount);
+        node.add(mark, &amount);
         node.merge_children(inside.children, DEEPEST);
 
         match mark.label.kind {
@@ -293,12 +394,12 @@ impl Ledger {
                 live.count += mark.count();
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
-                live.items += mark.items;
+                live.items = (live.items + mark.items).min(f64::MAX);
                 live.unit = mark.label.unit;
                 if let Some(log) = &mut self.log {
                     log.add(mark, seconds, &joules);
                 }
-                let tile = Tiling::of(mark.start, mark.end, self.domains);
+                let tile = Tiling::of(mark, &joules);
                 let sum = self.steps_inside(parent, &tile, timelines);
                 let step = stats::Step {
                     folded: mark.folded.into(),
@@ -320,11 +421,16 @@ impl Ledger {
         &mut self,
         mark: &Mark,
         amount: Amount,
-        steps: Option<StepStats>,
+        mut steps: Option<StepStats>,
         tiling: Option<Tiling>,
         timelines: &[Timeline],
     ) {
         let index = self.numbers.next(mark.id, mark.label.name);
+        if let Some(stats) = &mut steps
+            && tiling.as_ref().is_some_and(|tiling| tiling.shared)
+        {
+            stats.fit(&amount);
+        }
         if let Some(stats) = &steps {
             self.count_steps(mark.label.name, stats);
         }
@@ -335,7 +441,7 @@ impl Ledger {
             end: mark.end,
             amount,
             between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
-            overlapping: tiling.is_some_and(|tiling| tiling.overlapping),
+            overlapping: tiling.is_some_and(|tiling| tiling.is_overlapping()),
             steps,
         });
     }
@@ -396,7 +502,8 @@ pub(crate) fn outside_epochs<'a>(
     intervals.sort();
     let mut tiling: Option<Tiling> = None;
     for (first, last) in intervals {
-        let tile = Tiling::of(first, last, timelines.len());
+        let none = vec![0.0; timelines.len()];
+        let tile = Tiling::of(&Mark::new(Label::others(Kind::Epoch), (first, last)), &none);
         match &mut tiling {
             Some(tiling) => tiling.extend(&tile, timelines),
             none => *none = Some(tile),

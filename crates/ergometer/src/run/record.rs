@@ -243,8 +243,8 @@ pub struct Steps {
     pub duration_s: Distribution,
     /// Items processed (tokens, sentences) and what they are; absent when the program gave none.
     pub items: Option<Items>,
-    /// How many of `count` were recorded together with others (`every = n` of
-    /// [`#[track_energy]`](crate::track_energy)): they are in every sum and mean, and not in the extremes and
+    /// How many of `count` were recorded together with others (by `every = n` of
+    /// [`#[track_energy]`](crate::track_energy), or as they came faster than they could be booked): they are in every sum and mean, and not in the extremes and
     /// quantiles.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub folded: u64,
@@ -292,6 +292,10 @@ pub struct SpanNode {
     pub name: String,
     /// How many were closed.
     pub count: u64,
+    /// How many of `count` were recorded together with others: by `every = n` of
+    /// [`#[track_energy]`](crate::track_energy), or as they came faster than they could be booked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
     /// Seconds in all; over ranks, those of the longest.
     pub seconds: f64,
     /// Joules per domain in all, children included.

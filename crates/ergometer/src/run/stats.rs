@@ -3,6 +3,7 @@
 use sketches_ddsketch::{Config, DDSketch};
 
 use super::record::{Distribution, Items, Steps};
+use crate::meter::timeline::Drawn;
 use crate::units::Joules;
 
 /// Relative error of the quantiles.
@@ -128,6 +129,13 @@ impl StepStats {
             || matches!((self.unit, other.unit), (Some(mine), Some(theirs)) if mine != theirs);
         self.unit = self.unit.or(other.unit);
         self.items += other.items;
+    }
+
+    /// Scales the sums down to what is around the steps, where they come to more.
+    pub(crate) fn fit(&mut self, around: &[Drawn]) {
+        for (sum, around) in self.by_domain.iter_mut().zip(around) {
+            *sum = sum.min(around.joules.max(0.0));
+        }
     }
 
     pub(crate) fn total_joules(&self) -> f64 {

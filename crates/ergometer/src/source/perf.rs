@@ -27,6 +27,7 @@ use super::{
     Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host, sysfs,
 };
 use crate::clock;
+use crate::deadline::Deadline;
 use pmu::{Event, Pmu, Socket};
 
 /// The source's name.
@@ -153,13 +154,13 @@ struct Opened<'a> {
 
 /// Those of `opened` that count.
 fn moving<'a>(mut opened: Vec<Opened<'a>>, remarks: &mut Vec<String>) -> Vec<Opened<'a>> {
-    let start = clock::now();
+    let mut deadline = Deadline::after(PATIENCE);
     let mut moving = vec![false; opened.len()];
     loop {
         for (opened, moving) in opened.iter_mut().zip(&mut moving) {
             *moving = *moving || (opened.count)().is_ok_and(|value| value != opened.value);
         }
-        if moving.iter().all(|&moving| moving) || clock::now().since(start) > PATIENCE {
+        if moving.iter().all(|&moving| moving) || deadline.has_passed() {
             break;
         }
         thread::sleep(Duration::from_millis(1));

@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::thread::{self, Scope};
+use super::scopes::{Scope, Scopes};
+use super::thread;
 use super::{Label, Opening, Span};
 
 pin_project! {
@@ -20,7 +21,7 @@ pin_project! {
         future: F,
         opening: Opening,
         span: Option<Span>,
-        scopes: Scopes,
+        carried: Carried,
     }
 }
 
@@ -42,7 +43,7 @@ pub const fn metered<F: Future>(label: Label, future: F) -> Metered<F> {
 
 /// Puts `future` under the span that `opening` describes.
 pub const fn opened<F: Future>(opening: Opening, future: F) -> Metered<F> {
-    Metered { future, opening, span: None, scopes: Scopes::NEW }
+    Metered { future, opening, span: None, carried: Carried::NEW }
 }
 
 impl<F: Future> Future for Metered<F> {
@@ -50,7 +51,7 @@ impl<F: Future> Future for Metered<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.scopes.inside(|| {
+        this.carried.inside(|| {
             if this.span.is_none() {
                 *this.span = Some(this.opening.enter());
             }
@@ -71,7 +72,7 @@ pin_project! {
     pub struct Scoped<F> {
         #[pin]
         future: F,
-        scopes: Scopes,
+        carried: Carried,
     }
 }
 
@@ -91,7 +92,7 @@ pin_project! {
 /// # assert!(future.poll(&mut context).is_ready());
 /// ```
 pub const fn scoped<F: Future>(future: F) -> Scoped<F> {
-    Scoped { future, scopes: Scopes::NEW }
+    Scoped { future, carried: Carried::NEW }
 }
 
 impl<F: Future> Future for Scoped<F> {
@@ -99,14 +100,14 @@ impl<F: Future> Future for Scoped<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        this.scopes.inside(|| this.future.poll(context))
+        this.carried.inside(|| this.future.poll(context))
     }
 }
 
 /// The open spans of a future, while it is not being polled.
 #[derive(Debug)]
-struct Scopes {
-    open: Vec<Scope>,
+struct Carried {
+    open: Scopes,
     /// The span that it began in.
     around: Option<Scope>,
     begun: bool,
@@ -114,8 +115,8 @@ struct Scopes {
     lent: bool,
 }
 
-impl Scopes {
-    const NEW: Self = Self { open: Vec::new(), around: None, begun: false, lent: false };
+impl Carried {
+    const NEW: Self = Self { open: Scopes::of_future(), around: None, begun: false, lent: false };
 
     /// Exchanges the thread's open spans for the future's while it is polled. Those of its first poll
     /// are inside the span that is open then.
@@ -123,7 +124,9 @@ impl Scopes {
         if !self.begun {
             self.begun = true;
             self.around = thread::innermost();
-            self.open.extend(self.around);
+            if let Some(around) = self.around {
+                self.open.enter(around);
+            }
         }
         // Gives the thread its own spans back also when the future panics.
         let exchanged = Exchanged::new(&mut self.open);
@@ -137,7 +140,7 @@ impl Scopes {
     }
 }
 
-impl Drop for Scopes {
+impl Drop for Carried {
     fn drop(&mut self) {
         if let Some(around) = self.around.filter(|_| self.lent) {
             thread::give_back(around);
@@ -146,10 +149,10 @@ impl Drop for Scopes {
 }
 
 /// The thread's open spans are exchanged for the future's as long as this lives.
-struct Exchanged<'a>(&'a mut Vec<Scope>);
+struct Exchanged<'a>(&'a mut Scopes);
 
 impl<'a> Exchanged<'a> {
-    fn new(scopes: &'a mut Vec<Scope>) -> Self {
+    fn new(scopes: &'a mut Scopes) -> Self {
         thread::swap_scopes(scopes);
         Self(scopes)
     }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::ring::{self, Began, Mark, NO_SPAN};
+use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
 use crate::clock::{self, Timestamp};
@@ -23,7 +24,9 @@ struct Open {
     meter: u64,
     id: u64,
     parent: u64,
-    items: Cell<f64>,
+    /// Where it stands among the open spans of its thread.
+    place: u64,
+    items: Cell<Tally>,
 }
 
 impl Span {
@@ -40,21 +43,34 @@ impl Span {
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
         let start = start.unwrap_or_else(clock::now);
-        let Opened { label, id, parent } = thread::open(meter, &label);
+        let Opened { label, id, parent, place } = thread::open(meter, &label);
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
-            let (items, outlived, folded) = (0.0, true, 0);
-            let mark = Mark { label, start, end: start, id, parent, items, outlived, folded };
+            let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
             thread::begun(meter, mark);
         }
-        Self(Some(Open { label, start, meter, id, parent, items: Cell::new(0.0) }))
+        let items = Cell::new(Tally::NONE);
+        Self(Some(Open { label, start, meter, id, parent, place, items }))
     }
 
     /// Tells how many items (tokens, sentences) the span processed; further calls add up.
+    ///
+    /// A count that is negative, infinite or not a number is left out, with a warning in the record.
     #[inline]
     pub fn items(&self, count: impl ItemCount) {
         if let Some(open) = &self.0 {
-            open.items.set(open.items.get() + count.to_count());
+            let mut items = open.items.get();
+            items.add(count);
+            open.items.set(items);
+        }
+    }
+
+    #[inline]
+    pub(super) fn add_items(&self, more: Tally) {
+        if let Some(open) = &self.0 {
+            let mut items = open.items.get();
+            items.add_all(more);
+            open.items.set(items);
         }
     }
 
@@ -108,13 +124,16 @@ impl Open {
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) {
         let end = end.unwrap_or_else(clock::now).max(self.start);
-        thread::close(self.meter, self.id, |outlived| Mark {
+        let Tally { items, invalid } = self.items.get();
+        thread::close(self.meter, self.id, self.place, |outlived| Mark {
             label: self.label,
             start: self.start,
             end,
             id: self.id,
             parent: self.parent,
-            items: self.items.get(),
+            items,
+            idle: 0,
+            invalid_items: invalid,
             outlived,
             folded,
         });

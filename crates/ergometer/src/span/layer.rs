@@ -54,8 +54,9 @@ use tracing_core::{Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::thread::{self, Scope};
-use super::{Kind, Label, Span, Under};
+use super::scopes::Scope;
+use super::tally::Tally;
+use super::{Kind, Label, Span, Under, thread};
 use crate::Meter;
 
 /// What the names of the fields begin with.
@@ -115,7 +116,7 @@ struct Energy {
     kind: Kind,
     name: &'static str,
     unit: &'static str,
-    items: f64,
+    items: Tally,
     index: Option<u64>,
     /// From the first enter on.
     open: Option<(Span, Scope)>,
@@ -130,8 +131,8 @@ impl Energy {
         let Some((span, scope)) = thread::open_inside(around, || under.enter(label)) else {
             return;
         };
-        if self.items != 0.0 {
-            span.items(self.items);
+        if self.items != Tally::NONE {
+            span.add_items(self.items);
         }
         if let Some(number) = self.index {
             span.index(number);
@@ -145,7 +146,7 @@ impl Visit for Energy {
         if field.name() == "energy.items" {
             match &self.open {
                 Some((span, _)) => span.items(value),
-                None => self.items += value,
+                None => self.items.add(value),
             }
         }
     }
@@ -206,7 +207,8 @@ where
             return;
         };
         let name = metadata.name();
-        let mut energy = Energy { kind, name, unit: "", items: 0.0, index: None, open: None };
+        let mut energy =
+            Energy { kind, name, unit: "", items: Tally::NONE, index: None, open: None };
         attributes.record(&mut energy);
         if let Some(span) = context.span(id) {
             span.extensions_mut().insert(Mutex::new(energy));

@@ -4,6 +4,7 @@
 //! The mark goes into a ring that only its thread writes; everything else — energy, statistics,
 //! files — is worked out later by the meter's own thread.
 
+mod ended_elsewhere;
 mod every;
 pub mod future;
 mod guard;
@@ -12,11 +13,14 @@ pub mod layer;
 mod name;
 mod opening;
 pub(crate) mod ring;
+mod scopes;
+mod spill;
 mod sync;
 mod synchronize;
+mod tally;
 mod thread;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -82,8 +86,9 @@ impl Label {
 
     /// A name that is only known at run time, as one that lives as long as the program.
     ///
-    /// Equal texts share one allocation, so memory grows with the number of different names, not
-    /// with the number of calls. Takes a lock: call it once per name, not once per span.
+    /// Equal texts share one allocation. A program has at most 4096 such names, of a megabyte in all;
+    /// further ones are all [`Label::OTHER_NAMES`], so that memory stays bounded. Takes a lock: call it once
+    /// per name, not once per span.
     ///
     /// ```
     /// use ergometer::span::Label;
@@ -92,15 +97,11 @@ impl Label {
     /// ```
     #[must_use]
     pub fn intern(text: &str) -> &'static str {
-        static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = names.get(text) {
-            return name;
-        }
-        let name: &'static str = Box::leak(text.to_owned().into_boxed_str());
-        names.insert(name);
-        name
+        Self::known(text).unwrap_or(Self::OTHER_NAMES)
     }
+
+    /// What all names are called that are one too many.
+    pub const OTHER_NAMES: &'static str = "(other names)";
 }
 
 /// Where the parts of a label lie: what makes two of them the same without reading their text.
@@ -113,13 +114,35 @@ impl Label {
         (*kind, name.as_ptr().addr(), name.len(), unit.as_ptr().addr(), unit.len())
     }
 
-    /// This label as one word that fits into a mark. Takes a lock: each thread remembers what it got.
+    /// This label as one word that fits into a mark; of one too many, that of all others of its kind. Takes
+    /// a lock: each thread remembers what it got.
     fn site(self) -> &'static Self {
         static SITES: Mutex<BTreeMap<Place, &'static Label>> = Mutex::new(BTreeMap::new());
         let mut sites = SITES.lock().unwrap_or_else(PoisonError::into_inner);
-        sites.entry(self.place()).or_insert_with(|| Box::leak(Box::new(self)))
+        if let Some(site) = sites.get(&self.place()) {
+            return site;
+        }
+        if sites.len() >= MOST_SITES {
+            return Self::others(self.kind);
+        }
+        let site: &'static Self = Box::leak(Box::new(self));
+        sites.insert(site.place(), site);
+        site
+    }
+
+    /// The label of all spans of a kind whose own is one too many.
+    pub(crate) const fn others(kind: Kind) -> &'static Self {
+        const fn of(kind: Kind) -> Label {
+            Label::new(kind, Label::OTHER_NAMES)
+        }
+        const OTHERS: &[Label] =
+            &[of(Kind::Run), of(Kind::Epoch), of(Kind::Step), of(Kind::Phase), of(Kind::Function)];
+        &OTHERS[kind as usize]
     }
 }
+
+/// Labels that a program's marks may have.
+const MOST_SITES: usize = 8192;
 
 impl From<Kind> for Label {
     fn from(kind: Kind) -> Self {

@@ -1,9 +1,11 @@
 //! How a span opens that is more than a label under the installed meter.
 
 use super::ring::{self, Command, NO_SPAN};
-use super::{ItemCount, Label, Span, thread};
+use super::tally::Tally;
+use super::{ItemCount, Kind, Label, Span, thread};
 use crate::Meter;
 use crate::budget::{Budget, ToBudget};
+use crate::clock::Timestamp;
 
 /// The meter that a span opens under: the installed one of a moment, or another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ impl Under {
         Self(ring::installed())
     }
 
-    /// This meter.
+    /// This meter; once it is finished, none.
     #[must_use]
     pub fn meter(meter: &Meter) -> Self {
         Self(meter.identity())
@@ -40,6 +42,12 @@ impl Under {
     #[inline]
     pub fn enter(self, label: Label) -> Span {
         if self.is_on() { Span::open(self.0, label, None) } else { Span::closed() }
+    }
+
+    /// Opens a span that began at `start`.
+    #[inline]
+    pub(crate) fn enter_at(self, label: Label, start: Timestamp) -> Span {
+        if self.is_on() { Span::open(self.0, label, Some(start)) } else { Span::closed() }
     }
 }
 
@@ -70,7 +78,7 @@ pub struct Opening {
     label: Label,
     /// `None` for the meter that is installed when it opens.
     under: Option<Under>,
-    items: f64,
+    items: Tally,
     index: Option<u64>,
     report: bool,
     budget: Option<Result<Budget, &'static str>>,
@@ -80,7 +88,7 @@ impl Opening {
     /// A span with `label` under the meter that is installed when it opens.
     #[must_use]
     pub const fn new(label: Label) -> Self {
-        Self { label, under: None, items: 0.0, index: None, report: false, budget: None }
+        Self { label, under: None, items: Tally::NONE, index: None, report: false, budget: None }
     }
 
     /// Under this meter.
@@ -91,8 +99,9 @@ impl Opening {
 
     /// With so many items.
     #[must_use]
-    pub fn items(self, count: impl ItemCount) -> Self {
-        Self { items: self.items + count.to_count(), ..self }
+    pub fn items(mut self, count: impl ItemCount) -> Self {
+        self.items.add(count);
+        self
     }
 
     /// With a number, see [`Span::index`].
@@ -116,8 +125,8 @@ impl Opening {
     /// Opens the span.
     pub fn enter(&self) -> Span {
         let span = self.under.unwrap_or_else(Under::installed).enter(self.label);
-        if self.items != 0.0 {
-            span.items(self.items);
+        if self.items != Tally::NONE {
+            span.add_items(self.items);
         }
         if let Some(number) = self.index {
             span.index(number);
@@ -152,8 +161,10 @@ impl Span {
     /// A number that an epoch of the same name had already is not taken twice: the later epoch gets
     /// the one after the largest, and the record says so.
     pub fn index(&self, number: impl EpochNumber) {
-        if let (Some((meter, span)), Some(number)) = (self.identity(), number.to_number()) {
-            thread::tell(meter, Command::Number(span, number));
+        if let (Some((meter, began)), Some(number)) = (self.opened(), number.to_number())
+            && began.label.kind == Kind::Epoch
+        {
+            thread::tell(meter, Command::Number(began.span, number));
         }
     }
 
@@ -198,5 +209,6 @@ impl Span {
 
 /// The budget, or why it is none in words that stay.
 fn asked(budget: &(impl ToBudget + ?Sized)) -> Result<Budget, &'static str> {
-    budget.to_budget().map_err(|error| Label::intern(&error.to_string()))
+    let unnamed = "it is not a valid budget";
+    budget.to_budget().map_err(|error| Label::known(&error.to_string()).unwrap_or(unnamed))
 }

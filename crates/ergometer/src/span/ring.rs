@@ -1,22 +1,24 @@
 //! Marks on their way from the threads of the program to the meter's thread.
 //!
 //! Each thread owns the producing end of one single-producer ring per meter; the meter's thread owns
-//! the consuming ends. A full ring spills into a mutex-guarded overflow of the same lane, so nothing
-//! is lost and the lock is only ever shared with the one reader.
+//! the consuming ends. A full ring spills into a mutex-guarded [`Spill`] of the same lane, in which spans
+//! of one path share a mark, so that every span counts and memory is bounded; the lock is only ever shared
+//! with the one reader.
 
-use std::sync::{Arc, PoisonError, Weak, mpsc};
+use std::sync::{Arc, PoisonError, TryLockError, Weak, mpsc};
 
 use super::Label;
+use super::spill::{Identities, Spill};
 use super::sync::{
-    AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer, Sender,
-    statics,
+    AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer,
+    Sender, statics,
 };
 use crate::clock::Timestamp;
 
 /// Identity of no span and of no meter.
 pub(crate) const NO_SPAN: u64 = 0;
 
-/// Marks a ring holds: 224 KiB a thread, touched only as far as it is filled.
+/// Marks a ring holds: 256 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
 
 /// So many new threads are not left waiting for the next round: most of those before may be gone.
@@ -31,14 +33,37 @@ pub(crate) struct Mark {
     pub id: u64,
     pub parent: u64,
     pub items: f64,
+    /// Nanoseconds from `start` to `end` in which none of the spans that share it was open.
+    pub idle: u64,
+    /// Counts of items that were not valid and are not in `items`; 255 of that many and more.
+    pub invalid_items: u8,
     /// Spans inside it may outlive it, and name it as the one around them when they end: it ended
     /// before them, or on another thread than it began on.
     pub outlived: bool,
-    /// Steps that it stands for together; 0 of a span that stands for itself.
+    /// Spans that it stands for together; 0 of a span that stands for itself.
     pub folded: u32,
 }
 
 impl Mark {
+    /// Of a span that stands for itself.
+    pub(crate) fn new(label: &'static Label, (start, end): (Timestamp, Timestamp)) -> Self {
+        let (id, parent, items, idle) = (NO_SPAN, NO_SPAN, 0.0, 0);
+        let (invalid_items, outlived, folded) = (0, false, 0);
+        Self { label, start, end, id, parent, items, idle, invalid_items, outlived, folded }
+    }
+
+    /// The share of its time in which a span was open.
+    pub(crate) fn share(&self) -> f64 {
+        let covered = self.end.as_nanos().saturating_sub(self.start.as_nanos());
+        if self.idle == 0 { 1.0 } else { 1.0 - (self.idle as f64 / covered as f64).min(1.0) }
+    }
+
+    /// Seconds in which a span was open.
+    pub(crate) fn seconds(&self) -> f64 {
+        let covered = self.end.since(self.start);
+        covered.saturating_sub(std::time::Duration::from_nanos(self.idle)).as_secs_f64()
+    }
+
     /// How many spans it stands for.
     pub(crate) fn count(&self) -> u64 {
         self.folded.max(1).into()
@@ -91,6 +116,8 @@ pub(crate) enum Command {
 pub(crate) struct Rings {
     pub(crate) meter: u64,
     lanes: Mutex<Vec<Lane>>,
+    /// No span is of interest any more.
+    shut: AtomicBool,
     commands: Sender<Command>,
     /// The process it was made in.
     process: u32,
@@ -99,14 +126,16 @@ pub(crate) struct Rings {
 /// The reading end of one thread's ring.
 struct Lane {
     ring: Consumer<Mark>,
-    overflow: Arc<Mutex<Vec<Mark>>>,
+    spill: Arc<Mutex<Spill>>,
 }
 
 /// The writing end, owned by the thread.
 pub(super) struct Writer {
     pub(super) meter: u64,
     ring: Producer<Mark>,
-    overflow: Arc<Mutex<Vec<Mark>>>,
+    spill: Arc<Mutex<Spill>>,
+    /// Of a thread that was under pressure.
+    identities: Option<Identities>,
     commands: Sender<Command>,
     /// Whose thread it is.
     process: u32,
@@ -128,6 +157,7 @@ impl Rings {
         let rings = Arc::new(Self {
             meter,
             lanes: Mutex::new(Vec::new()),
+            shut: AtomicBool::new(false),
             commands: commands.into(),
             process: std::process::id(),
         });
@@ -183,39 +213,70 @@ impl Rings {
         let _ = self.commands.send(command);
     }
 
-    /// Moves all marks left so far into `marks`, and forgets threads that are gone.
+    /// Spans that open from now on do nothing.
+    pub(crate) fn shut(&self) {
+        self.uninstall();
+        self.shut.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
+    }
+
+    /// Nobody drains any more: marks of spans that are still open will not be kept.
+    pub(crate) fn close(&self) {
+        self.shut();
+        lock(&self.lanes).clear();
+    }
+
+    /// Moves all marks left so far into `marks`, and forgets threads that are gone. Gives how many spans
+    /// share a mark with others because they came faster than they were drained.
     ///
     /// All that were left before the call began are among them. Of those left during it some may be, and
     /// not always the first: a mark that spills overtakes those that went into the ring just before.
-    pub(crate) fn drain(&self, marks: &mut Vec<Mark>) {
+    pub(crate) fn drain(&self, marks: &mut Vec<Mark>) -> u64 {
+        let mut folded = 0;
+        let mut spilt = Spill::default();
         lock(&self.lanes).retain_mut(|lane| {
             // Asked before draining: a mark pushed in between is drained by the next call.
             let gone = lane.ring.is_abandoned();
             if let Ok(chunk) = lane.ring.read_chunk(lane.ring.slots()) {
                 marks.extend(chunk);
             }
-            // Copied after the lock is given back: its thread may be waiting for it.
-            let spilt = std::mem::take(&mut *lock(&lane.overflow));
-            marks.extend(spilt);
+            // Copied after the lock is given back: its thread may be waiting for it. The thread gets the
+            // room that another one has left.
+            let mut spill = lock(&lane.spill);
+            if !spill.is_empty() {
+                std::mem::swap(&mut *spill, &mut spilt);
+            }
+            drop(spill);
+            folded += spilt.drain_into(marks);
             !gone
         });
+        folded
     }
 
-    fn connect(&self) -> Writer {
+    fn connect(&self) -> Option<Writer> {
         let (producer, consumer) = RingBuffer::new(CAPACITY);
-        let overflow = Arc::new(Mutex::new(Vec::new()));
+        let spill = Arc::new(Mutex::new(Spill::default()));
         let mut lanes = lock(&self.lanes);
-        lanes.push(Lane { ring: consumer, overflow: Arc::clone(&overflow) });
+        // Asked under the lock: after `close` there are no lanes.
+        if self.is_shut() {
+            return None;
+        }
+        lanes.push(Lane { ring: consumer, spill: Arc::clone(&spill) });
         if lanes.len().is_multiple_of(LANES_AT_ONCE) {
             let _ = self.commands.send(Command::Drain);
         }
-        Writer {
+        Some(Writer {
             meter: self.meter,
             ring: producer,
-            overflow,
+            spill,
+            identities: None,
             commands: self.commands.clone(),
             process: self.process,
-        }
+        })
     }
 }
 
@@ -226,10 +287,10 @@ impl Drop for Rings {
 }
 
 impl Writer {
-    /// The writing end of a new lane of `meter`; `None` if that is gone.
+    /// The writing end of a new lane of `meter`; `None` if that is gone or finished.
     #[cold]
     pub(super) fn connect(meter: u64) -> Option<Self> {
-        Some(find(meter)?.connect())
+        find(meter)?.connect()
     }
 
     /// Whether the meter is gone.
@@ -237,12 +298,26 @@ impl Writer {
         self.ring.is_abandoned()
     }
 
-    /// Hands a mark to the meter's thread.
+    /// Hands a mark to the meter's thread; gives whether the ring was full.
     #[inline]
-    pub(super) fn push(&mut self, mark: Mark) {
-        if let Err(PushError::Full(mark)) = self.ring.push(mark) {
-            self.spill(mark);
+    pub(super) fn push(&mut self, mark: Mark) -> bool {
+        match self.ring.push(mark) {
+            Ok(()) => false,
+            Err(PushError::Full(mark)) => {
+                self.spill(&mark);
+                true
+            }
         }
+    }
+
+    /// The identity that spans of `label` inside `parent` share, which is `fresh` for the first of them.
+    pub(super) fn shared_identity(
+        &mut self,
+        label: &'static Label,
+        parent: u64,
+        fresh: u64,
+    ) -> u64 {
+        self.identities.get_or_insert_with(Identities::new).of(label, parent, fresh)
     }
 
     /// Sends a message to the meter's thread.
@@ -250,17 +325,29 @@ impl Writer {
         let _ = self.commands.send(command);
     }
 
-    #[cold]
-    fn spill(&self, mark: Mark) {
-        // In a forked child nobody takes the marks.
-        if self.process != std::process::id() {
+    #[inline(never)]
+    fn spill(&mut self, mark: &Mark) {
+        if self.ring.is_abandoned() {
             return;
         }
-        let mut overflow = lock(&self.overflow);
-        overflow.push(mark);
+        if mark.outlived
+            && let Some(identities) = &mut self.identities
+        {
+            // Spans that come later are not inside one that has ended.
+            identities.forget(mark.label, mark.parent);
+        }
+        let mut spill = match self.spill.try_lock() {
+            Ok(spill) => spill,
+            Err(TryLockError::Poisoned(spill)) => spill.into_inner(),
+            // In a forked child whoever holds it is gone.
+            Err(TryLockError::WouldBlock) if self.process != std::process::id() => return,
+            Err(TryLockError::WouldBlock) => lock(&self.spill),
+        };
         // Whoever spilt first since the last drain has asked for the next.
-        if overflow.len() == 1 {
-            drop(overflow);
+        let ask = spill.is_empty();
+        spill.add(mark);
+        drop(spill);
+        if ask {
             let _ = self.commands.send(Command::Drain);
         }
     }
@@ -273,7 +360,8 @@ fn find(meter: u64) -> Option<Arc<Rings>> {
 /// Sends a message to the thread of `meter` from a thread that has no ring any more.
 #[cold]
 pub(super) fn tell(meter: u64, command: Command) {
-    if let Some(rings) = find(meter).filter(|rings| rings.process == std::process::id()) {
+    let rings = find(meter).filter(|rings| !rings.is_shut());
+    if let Some(rings) = rings.filter(|rings| rings.process == std::process::id()) {
         rings.tell(command);
     }
 }

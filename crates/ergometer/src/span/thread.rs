@@ -4,30 +4,13 @@
 //! system call.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Label;
+use super::ended_elsewhere::EndedElsewhere;
 use super::ring::{self, Command, Mark, NO_SPAN, Writer};
-
-/// An open span, and the meter it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scope {
-    /// In the bits of [`Scope::LENT`], how many futures began inside it and may outlive it.
-    meter: u64,
-    span: u64,
-}
-
-impl Scope {
-    const LENT: u64 = 1 << 48;
-
-    fn meter(self) -> u64 {
-        self.meter % Self::LENT
-    }
-
-    fn is_lent(self) -> bool {
-        self.meter >= Self::LENT
-    }
-}
+use super::scopes::{Found, Scope, Scopes};
+use super::{Kind, Label};
 
 /// A span as it is opened: its identity, the span around it, and its label as one word.
 #[derive(Clone, Copy, Debug)]
@@ -35,20 +18,28 @@ pub(super) struct Opened {
     pub label: &'static Label,
     pub id: u64,
     pub parent: u64,
+    /// Where it stands among the open spans of its thread.
+    pub place: u64,
 }
 
 struct Thread {
     /// The identity of the next span: the thread's number, and a count.
     next: u64,
-    /// The open spans of this thread, innermost last.
-    scopes: Vec<Scope>,
+    scopes: Scopes,
+    /// The last mark found its ring full: spans share marks.
+    pressed: bool,
     writers: Vec<Writer>,
+    /// Of a thread that had many open spans at once.
+    ended_elsewhere: Option<Arc<EndedElsewhere>>,
     /// The last label of each slot: a thread opens the same few again and again.
     labels: [Option<&'static Label>; LABELS],
 }
 
 /// Slots for labels; a power of two.
 const LABELS: usize = 16;
+
+/// Fewer open spans are not looked through for those that ended on another thread.
+const MANY: usize = 256;
 
 /// Bits of an identity that count: 2^24 threads of 2^40 spans each before one comes twice.
 const COUNT_BITS: u32 = 40;
@@ -87,17 +78,18 @@ fn late(label: &Label) -> Opened {
         let _ = NEXT.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
     }
     let id = NEXT.fetch_add(1, Ordering::Relaxed);
-    Opened { label: label.site(), id, parent: NO_SPAN }
+    Opened { label: label.site(), id, parent: NO_SPAN, place: 0 }
 }
 
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
 /// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none.
 #[inline]
-pub(super) fn close(meter: u64, span: u64, mark: impl Fn(bool) -> Mark) {
+pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) {
     let closed = with(|thread| {
-        let outlived = !thread.close(span);
+        let outlived = thread.close(span, place);
         if let Some(writer) = thread.writer(meter) {
-            writer.push(mark(outlived));
+            let pressed = writer.push(mark(outlived));
+            thread.pressed = pressed;
         }
     });
     if closed.is_none() {
@@ -132,37 +124,26 @@ pub(super) fn tell(meter: u64, command: Command) {
 }
 
 /// Exchanges this thread's open spans for others: a future takes its own along.
-pub(super) fn swap_scopes(other: &mut Vec<Scope>) {
+pub(super) fn swap_scopes(other: &mut Scopes) {
     with(|thread| std::mem::swap(&mut thread.scopes, other));
 }
 
 /// The innermost open span of this thread, for a future that is about to begin.
 pub(super) fn innermost() -> Option<Scope> {
-    with(|thread| {
-        let scope = thread.scopes.last()?;
-        Some(Scope { meter: scope.meter(), ..*scope })
-    })
-    .flatten()
+    with(|thread| thread.scopes.innermost().map(Scope::unlent)).flatten()
 }
 
 /// A future that began inside the open spans of this thread goes on later: they may end before it.
 pub(super) fn lend() {
     with(|thread| {
-        for scope in &mut thread.scopes {
-            scope.meter = scope.meter.saturating_add(Scope::LENT);
-        }
+        thread.scopes.iter_mut().for_each(Scope::lend);
     });
 }
 
 /// A future that [`lend`] was called for is gone; `around` was the innermost span then.
 pub(super) fn give_back(around: Scope) {
     with(|thread| {
-        let index = thread.scopes.iter().rposition(|scope| scope.span == around.span);
-        for scope in thread.scopes.iter_mut().take(index.map_or(0, |index| index + 1)) {
-            if scope.is_lent() {
-                scope.meter -= Scope::LENT;
-            }
-        }
+        thread.scopes.up_to_mut(around.span).for_each(Scope::give_back);
     });
 }
 
@@ -176,10 +157,11 @@ pub(super) fn open_inside(
     let is_here = |thread: &mut Thread| {
         around.is_some_and(|around| thread.scopes.iter().any(|scope| scope.span == around.span))
     };
-    let mut elsewhere: Vec<Scope> = match around {
-        Some(around) if !with(is_here)? => vec![Scope { meter: around.meter(), ..around }],
+    let mut elsewhere = Scopes::of_future();
+    match around {
+        Some(around) if !with(is_here)? => elsewhere.enter(around.unlent()),
         _ => return entered_by(open),
-    };
+    }
     swap_scopes(&mut elsewhere);
     let opened = entered_by(open);
     swap_scopes(&mut elsewhere);
@@ -190,34 +172,46 @@ pub(super) fn open_inside(
 fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)> {
     let span = open();
     let (_, id) = span.identity()?;
-    with(|thread| thread.scopes.pop_if(|scope| scope.span == id))
-        .flatten()
-        .map(|scope| (span, scope))
+    let scope = with(|thread| {
+        let scope = thread.scopes.innermost().filter(|scope| scope.span == id)?;
+        thread.scopes.leave(scope.span)
+    });
+    scope.flatten().map(|(scope, _)| (span, scope))
 }
 
 /// Goes on inside an open span.
 #[cfg(feature = "tracing")]
 pub(super) fn enter(scope: Scope) {
-    with(|thread| thread.scopes.push(scope));
+    with(|thread| thread.scopes.enter(scope));
 }
 
 /// Leaves an open span without ending it; takes note of what goes on inside it.
 #[cfg(feature = "tracing")]
 pub(super) fn exit(left: &mut Scope) {
     with(|thread| {
-        let index = thread.scopes.iter().rposition(|scope| scope.span == left.span)?;
-        let scope = thread.scopes.remove(index);
-        let inside = thread.scopes[index..].iter().any(|inside| inside.meter() == scope.meter());
+        let (scope, inside) = thread.scopes.leave(left.span)?;
         if !left.is_lent() && (scope.is_lent() || inside) {
-            left.meter = left.meter.saturating_add(Scope::LENT);
+            left.lend();
         }
         Some(())
     });
 }
 
+/// How many open spans are kept of this thread.
+#[cfg(test)]
+pub(super) fn places() -> usize {
+    with(|thread| thread.scopes.places()).unwrap_or(0)
+}
+
 impl Thread {
-    const NEW: Self =
-        Self { next: 0, scopes: Vec::new(), writers: Vec::new(), labels: [None; LABELS] };
+    const NEW: Self = Self {
+        next: 0,
+        scopes: Scopes::of_thread(),
+        pressed: false,
+        writers: Vec::new(),
+        ended_elsewhere: None,
+        labels: [None; LABELS],
+    };
 
     #[inline]
     fn open(&mut self, meter: u64, label: &Label) -> Opened {
@@ -225,15 +219,42 @@ impl Thread {
         if count_of(self.next) == 0 {
             self.next = first_identity();
         }
-        let id = self.next;
-        self.next += 1;
-        let parent = match self.scopes.last() {
-            None => NO_SPAN,
-            Some(scope) if scope.meter == meter => scope.span,
-            Some(_) => self.innermost_of(meter),
-        };
-        self.scopes.push(Scope { meter, span: id });
-        Opened { label, id, parent }
+        if self.scopes.places() >= MANY {
+            self.forget_ended_elsewhere();
+        }
+        let parent = self.scopes.innermost_of(meter);
+        let shared = if self.pressed { self.shared_identity(meter, label, parent) } else { None };
+        let id = shared.unwrap_or_else(|| {
+            let id = self.next;
+            self.next += 1;
+            id
+        });
+        let place = self.scopes.open(meter, id);
+        Opened { label, id, parent, place }
+    }
+
+    /// The identity that spans of `label` inside `parent` share while their marks are shared: so the spans
+    /// inside them have one parent, and share theirs.
+    fn shared_identity(&mut self, meter: u64, label: &'static Label, parent: u64) -> Option<u64> {
+        if matches!(label.kind, Kind::Run | Kind::Epoch) {
+            return None;
+        }
+        let fresh = self.next;
+        let writer = self.writers.iter_mut().find(|writer| writer.meter == meter)?;
+        let id = writer.shared_identity(label, parent, fresh);
+        self.next += u64::from(id == fresh);
+        Some(id)
+    }
+
+    fn forget_ended_elsewhere(&mut self) {
+        if !self.scopes.is_threads() {
+            return;
+        }
+        let thread = thread_of(self.next);
+        let noted = self.ended_elsewhere.get_or_insert_with(|| EndedElsewhere::of(thread)).take();
+        if let Some(ended) = noted {
+            self.scopes.forget(|span| ended.contains(&span));
+        }
     }
 
     #[inline]
@@ -253,36 +274,25 @@ impl Thread {
         site
     }
 
-    #[cold]
-    fn innermost_of(&self, meter: u64) -> u64 {
-        let scope = self.scopes.iter().rev().find(|scope| scope.meter() == meter);
-        scope.map_or(NO_SPAN, |scope| scope.span)
-    }
-
-    /// `false` if spans inside it may still be open: there are some, or this is not the thread that it
-    /// began on, which may open more.
+    /// Whether spans inside it may still be open: there are some, or this is not the thread that it began
+    /// on, which may open more.
     #[inline]
-    fn close(&mut self, span: u64) -> bool {
-        match self.scopes.last() {
-            Some(&scope) if scope.span == span => {
-                self.scopes.pop();
-                !scope.is_lent()
-            }
-            _ => self.close_out_of_order(span),
+    fn close(&mut self, span: u64, place: u64) -> bool {
+        match self.scopes.close(span, place) {
+            Found::Here { outlived } => outlived,
+            Found::Elsewhere => self.close_elsewhere(span),
         }
     }
 
     #[cold]
-    fn close_out_of_order(&mut self, span: u64) -> bool {
-        // Identities hold the thread's number, so a span moved here inside a future is found too.
-        match self.scopes.iter().rposition(|scope| scope.span == span) {
-            Some(index) => {
-                let ended = self.scopes.remove(index);
-                let inside = |scope: &Scope| scope.meter() == ended.meter();
-                !ended.is_lent() && !self.scopes[index..].iter().any(inside)
-            }
-            None => thread_of(self.next) == thread_of(span),
+    fn close_elsewhere(&self, span: u64) -> bool {
+        // Identities hold the thread's number.
+        let thread = thread_of(span);
+        let is_others = thread != thread_of(self.next);
+        if is_others {
+            EndedElsewhere::note(thread, span);
         }
+        is_others
     }
 
     #[inline]

@@ -206,6 +206,9 @@ fn the_collector_gets_the_run_and_at_the_end_the_record() {
         ("ergometer.step.energy", ("J", true)),
         ("ergometer.step.duration", ("s", true)),
         ("ergometer.source.available", ("1", false)),
+        ("ergometer.run.energy", ("J", false)),
+        ("ergometer.run.duration", ("s", false)),
+        ("ergometer.run.parts", ("{part}", false)),
     ]);
     assert_eq!(forms, expected);
 

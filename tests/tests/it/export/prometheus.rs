@@ -75,6 +75,9 @@ fn figures_are_read_while_the_run_goes_on_and_end_as_the_record() {
             ("ergometer_step_seconds_total", "counter"),
             ("ergometer_source_available", "gauge"),
             ("ergometer_run_info", "gauge"),
+            ("ergometer_run_energy_joules_total", "counter"),
+            ("ergometer_run_seconds_total", "counter"),
+            ("ergometer_run_parts", "gauge"),
         ]
     );
 
@@ -82,6 +85,8 @@ fn figures_are_read_while_the_run_goes_on_and_end_as_the_record() {
     for id in ["gpu-0", "rig:package-0", "rig:package-0:dram"] {
         assert_same(energy.with("domain", id).unwrap(), joules(&record, id));
     }
+    let whole = family(&last, "ergometer_run_energy_joules_total").series[0].1;
+    assert_same(whole, record.total.energy.unwrap().joules.get());
     let power = family(&last, "ergometer_power_watts").with("domain", "gpu-0").unwrap();
     assert!((power - 300.0).abs() < 1.0, "{power}");
     // What gave nothing has no figures, but the one that says so.

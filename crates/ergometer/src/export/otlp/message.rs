@@ -31,6 +31,7 @@ pub(super) fn request(
     let figures = Figures { subject, live, now: now.since(head.start).as_secs_f64() };
     let mut metrics = figures.domains();
     metrics.extend(figures.steps());
+    metrics.extend(figures.whole());
     metrics.push(figures.sources());
     metrics.retain(|metric| match &metric.data {
         Some(Data::Sum(sum)) => !sum.data_points.is_empty(),
@@ -154,6 +155,29 @@ impl Figures<'_> {
             sum("ergometer.items", "{item}", "Items of the steps worked out so far", items),
             sum("ergometer.step.energy", "J", "Energy in steps over all domains", joules),
             sum("ergometer.step.duration", "s", "Time in steps", seconds),
+        ]
+    }
+
+    /// The run with all parts before its interruptions. Gauges, as its sums did not begin with this process.
+    fn whole(&self) -> [Metric; 3] {
+        let whole = self.live.whole();
+        let point = |value: Number| self.point(self.live.seconds, value, self.run());
+        let energy = whole.energy.map(|energy| point(Number::AsDouble(energy.get())));
+        let parts = Number::AsInt(self.live.earlier.parts.saturating_add(1).cast_signed());
+        [
+            gauge(
+                "ergometer.run.energy",
+                "J",
+                "Energy of the run with all parts before its interruptions",
+                energy.into_iter().collect(),
+            ),
+            gauge(
+                "ergometer.run.duration",
+                "s",
+                "Time of the run with all parts before its interruptions",
+                vec![point(Number::AsDouble(whole.seconds))],
+            ),
+            gauge("ergometer.run.parts", "{part}", "Parts of the run", vec![point(parts)]),
         ]
     }
 

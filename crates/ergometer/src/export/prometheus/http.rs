@@ -10,10 +10,10 @@ use std::time::Duration;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
-use crate::clock;
+use crate::deadline::Deadline;
 
 /// How long one may take to ask, and how long to take the answer.
-const DEADLINE: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(2);
 /// A longer request is none of a reader of figures.
 const LONGEST: usize = 8192;
 const MOST_HEADERS: usize = 64;
@@ -51,23 +51,26 @@ pub(super) fn answer(mut stream: TcpStream, registry: &Registry) -> io::Result<(
     if !head {
         text.push_str(&body);
     }
-    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(LIMIT))?;
     stream.write_all(text.as_bytes())?;
     stream.shutdown(Shutdown::Write)
 }
 
 /// The method and the target of the request; `None` if it is none.
 fn read(stream: &mut TcpStream) -> io::Result<Option<(String, String)>> {
-    let end = clock::now().after(DEADLINE);
+    let mut deadline = Deadline::after(LIMIT);
     let mut read = Vec::new();
     loop {
-        let left = end.since(clock::now());
-        if left.is_zero() {
+        let slice = deadline.slice();
+        if slice.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        stream.set_read_timeout(Some(left))?;
+        stream.set_read_timeout(Some(slice))?;
         let mut some = [0; 1024];
-        let count = stream.read(&mut some)?;
+        let count = match stream.read(&mut some) {
+            Err(error) if is_timeout(&error) => continue,
+            read => read?,
+        };
         if count == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -83,6 +86,11 @@ fn read(stream: &mut TcpStream) -> io::Result<Option<(String, String)>> {
             Ok(httparse::Status::Partial) | Err(_) => return Ok(None),
         }
     }
+}
+
+/// Unix and Windows name it differently ([`TcpStream::set_read_timeout`]).
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn find(method: &str, target: &str, registry: &Registry) -> Answer {

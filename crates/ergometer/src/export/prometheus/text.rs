@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::export::Subject;
 use crate::meter::{Live, LiveDomain};
 use crate::source::Domain;
+use crate::units::Joules;
 
 /// One series: its labels beside those of all, and its value.
 type Series<'a> = (Vec<(&'a str, &'a str)>, f64);
@@ -43,7 +44,7 @@ impl Collector for Figures {
         self.domains(&live, &mut families)?;
         steps(&live, &mut families)?;
         self.sources(&mut families)?;
-        self.run(&mut families)
+        self.run(&live, &mut families)
     }
 }
 
@@ -94,13 +95,30 @@ impl Figures {
         )
     }
 
-    fn run(&self, families: &mut Families<'_>) -> fmt::Result {
+    fn run(&self, live: &Live, families: &mut Families<'_>) -> fmt::Result {
         let head = &self.0.head;
         let id = head.id();
         let mut labels = vec![("run_id", id.as_str()), ("version", env!("CARGO_PKG_VERSION"))];
         labels.extend(head.machine.host.as_deref().map(|host| ("host", host)));
         labels.extend(head.standing.group.as_deref().map(|group| ("group", group)));
-        families.gauge("run_info", "What identifies the run", vec![(labels, 1.0)])
+        families.gauge("run_info", "What identifies the run", vec![(labels, 1.0)])?;
+        let whole = live.whole();
+        let run = |value: Option<f64>| value.map(|value| (Vec::new(), value)).into_iter().collect();
+        families.counter(
+            "run_energy_joules_total",
+            "Energy of the run with all parts before its interruptions",
+            run(whole.energy.map(Joules::get)),
+        )?;
+        families.counter(
+            "run_seconds_total",
+            "Time of the run with all parts before its interruptions, up to which its energy is known",
+            run(Some(whole.seconds)),
+        )?;
+        families.gauge(
+            "run_parts",
+            "Parts of the run, with those before its interruptions",
+            run(Some(live.earlier.parts as f64 + 1.0)),
+        )
     }
 }
 

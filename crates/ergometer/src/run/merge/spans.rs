@@ -94,6 +94,7 @@ impl Path<'_> {
             kind: self.kind,
             name: self.name.to_owned(),
             count: self.members.iter().map(|(_, node)| node.count).sum(),
+            folded: self.members.iter().map(|(_, node)| node.folded).sum(),
             seconds: self.members.iter().map(|(_, node)| node.seconds).fold(0.0, f64::max),
             standard_uncertainty: Joules::new(error.map(|error| error.powi(2)).sum::<f64>().sqrt()),
             by_domain: self.by_domain.into_iter().map(Joules::new).collect(),

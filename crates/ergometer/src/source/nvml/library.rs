@@ -11,6 +11,7 @@ use nvml_wrapper::error::NvmlError;
 use super::board::Board;
 use super::devices::{BoardIdentity, Choice, Devices, Environment, choose};
 use super::{NAME, report};
+use crate::deadline::Deadline;
 use crate::source::{Availability, PowerSource as _, SourceReport};
 
 /// How long the driver may take to start; what takes longer hangs.
@@ -29,7 +30,7 @@ pub(super) fn open(
     let started = thread::Builder::new().name("ergometer nvml probe".to_owned()).spawn(move || {
         let _ = found.send(find(path.as_deref(), &devices, &environment));
     });
-    let answer = started.ok().and_then(|_| boards.recv_timeout(PATIENCE).ok());
+    let answer = started.ok().and_then(|_| Deadline::after(PATIENCE).recv(&boards).ok());
     answer.unwrap_or_else(|| {
         let availability = Availability::Unavailable {
             reason: format!("NVML did not answer within {} s", PATIENCE.as_secs()),

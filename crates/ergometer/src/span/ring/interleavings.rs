@@ -12,8 +12,7 @@ const LABEL: &Label = &Label::new(Kind::Phase, "test");
 
 fn mark(id: u64) -> Mark {
     let at = Timestamp::from_nanos(id);
-    let (parent, items, outlived, folded) = (NO_SPAN, 0.0, false, 0);
-    Mark { label: LABEL, start: at, end: at, id, parent, items, outlived, folded }
+    Mark { id, items: 1.0, ..Mark::new(LABEL, (at, at)) }
 }
 
 fn rings() -> (Arc<Rings>, Receiver<Command>) {
@@ -74,7 +73,7 @@ fn a_ring_keeps_the_order_of_its_thread() {
         let meter = rings.meter;
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
-            (1..=CAPACITY as u64).for_each(|id| writer.push(mark(id)));
+            (1..=CAPACITY as u64).for_each(|id| drop(writer.push(mark(id))));
         });
         let mut marks = Vec::new();
         rings.drain(&mut marks);
@@ -93,7 +92,7 @@ fn a_spill_never_waits_unasked_for() {
         let meter = rings.meter;
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
-            (1..=LEFT).for_each(|id| writer.push(mark(id)));
+            (1..=LEFT).for_each(|id| drop(writer.push(mark(id))));
             writer
         });
         let mut marks = Vec::new();
@@ -111,10 +110,65 @@ fn a_spill_never_waits_unasked_for() {
         let _writer = program.join().unwrap();
         while drained_when_asked(&mut marks) {}
         for lane in lock(&rings.lanes).iter() {
-            assert!(lock(&lane.overflow).is_empty(), "spilt, and nobody asked");
+            assert!(lock(&lane.spill).is_empty(), "spilt, and nobody asked");
         }
         rings.drain(&mut marks);
         assert!(sorted(&marks).into_iter().eq(1..=LEFT), "{:?}", ids(&marks));
+    });
+}
+
+#[test]
+fn spans_that_share_a_mark_each_count_once() {
+    const LEFT: u64 = CAPACITY as u64 + 3;
+    explore(3, || {
+        let (rings, _inbox) = rings();
+        let meter = rings.meter;
+        let left = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&left);
+        let program = thread::spawn(move || {
+            let mut writer = Writer::connect(meter).unwrap();
+            for _ in 0..LEFT {
+                let id = writer.shared_identity(LABEL, NO_SPAN, 7);
+                writer.push(mark(id));
+                counter.fetch_add(1, Ordering::Release);
+            }
+        });
+        let mut marks = Vec::new();
+        let mut folded = 0;
+        for _ in 0..2 {
+            let before = left.load(Ordering::Acquire) as u64;
+            folded += rings.drain(&mut marks);
+            let drained: u64 = marks.iter().map(Mark::count).sum();
+            assert!(drained >= before, "{before} left, {drained} drained");
+        }
+        program.join().unwrap();
+        folded += rings.drain(&mut marks);
+        assert_eq!(marks.iter().map(Mark::count).sum::<u64>(), LEFT);
+        assert_eq!(marks.iter().map(|mark| mark.items).sum::<f64>(), LEFT as f64);
+        let shared = marks.iter().filter(|mark| mark.folded > 0);
+        assert_eq!(shared.map(Mark::count).sum::<u64>(), folded);
+        assert!(marks.iter().all(|mark| mark.id == 7));
+    });
+}
+
+#[test]
+fn a_thread_that_connects_while_the_meter_finishes_leaves_no_lane() {
+    explore(3, || {
+        let (rings, _inbox) = rings();
+        let meter = rings.meter;
+        let program = thread::spawn(move || {
+            let mut writer = Writer::connect(meter);
+            if let Some(writer) = &mut writer {
+                (1..=CAPACITY as u64 + 1).for_each(|id| drop(writer.push(mark(id))));
+            }
+            writer
+        });
+        rings.close();
+        assert!(rings.is_shut());
+        let writer = program.join().unwrap();
+        assert_eq!(lock(&rings.lanes).len(), 0);
+        assert!(writer.is_none_or(|writer| writer.is_abandoned()));
+        assert!(Writer::connect(meter).is_none());
     });
 }
 
@@ -151,7 +205,7 @@ fn a_meter_may_go_while_a_thread_connects_and_pushes() {
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter);
             if let Some(writer) = &mut writer {
-                (1..=CAPACITY as u64 + 1).for_each(|id| writer.push(mark(id)));
+                (1..=CAPACITY as u64 + 1).for_each(|id| drop(writer.push(mark(id))));
             }
             writer
         });

@@ -10,9 +10,9 @@ use std::collections::VecDeque;
 use std::sync::mpsc::SendError;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
-use loom::sync::atomic::{AtomicBool, AtomicUsize};
+use loom::sync::atomic::AtomicUsize;
 
-pub(in crate::span) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(in crate::span) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(in crate::span) use loom::sync::{Mutex, MutexGuard};
 
 macro_rules! statics {

@@ -105,6 +105,7 @@ impl Script {
             kind,
             name: name.to_owned(),
             count: 1,
+            folded: 0,
             seconds,
             standard_uncertainty: sum(&by_domain) * 0.01,
             exclusive: sum(&by_domain) - inner,
