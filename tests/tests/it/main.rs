@@ -13,6 +13,7 @@ mod footprint;
 mod hwmon;
 mod idle;
 mod journal;
+mod life;
 mod macros;
 mod meter;
 mod nvml;
