@@ -69,6 +69,7 @@ pub mod export;
 pub mod footprint;
 pub mod forecast;
 pub mod meter;
+mod printable;
 #[doc(hidden)]
 pub mod private;
 pub mod report;

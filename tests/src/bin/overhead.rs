@@ -54,11 +54,32 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
         zone(&powercap.join(format!("intel-rapl:{package}:0")), "dram")?;
     }
 
-    let meter = Meter::builder()
-        .nvml_library(&copy)
-        .devices(Devices::All)
-        .sysfs_root(folder.path().join("sys"))
-        .start()?;
+    // A counter that does not move at the start is not used.
+    let over = AtomicBool::new(false);
+    let meter = thread::scope(|scope| {
+        scope.spawn(|| {
+            let zones = (0..2).flat_map(|package| {
+                [format!("intel-rapl:{package}"), format!("intel-rapl:{package}:0")]
+            });
+            let files: Vec<_> = zones.map(|zone| powercap.join(zone).join("energy_uj")).collect();
+            for energy in (1_000_000_u64..).step_by(10_000) {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                for file in &files {
+                    let _ = fs::write(file, format!("{energy}\n"));
+                }
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let meter = Meter::builder()
+            .nvml_library(&copy)
+            .devices(Devices::All)
+            .sysfs_root(folder.path().join("sys"))
+            .start();
+        over.store(true, Ordering::Relaxed);
+        meter
+    })?;
     if meter.domains().len() != 12 {
         return Err(format!("12 domains were to be metered: {:?}", meter.domains()).into());
     }

@@ -42,7 +42,7 @@ impl Tree {
         self
     }
 
-    fn file(&self, number: u32, name: &str) -> PathBuf {
+    pub fn file(&self, number: u32, name: &str) -> PathBuf {
         self.sys().join(format!("class/hwmon/hwmon{number}/{name}"))
     }
 
@@ -73,10 +73,10 @@ fn power(watts: f64) -> Value {
     Value::Power(Watts::new(watts))
 }
 
-const RX_7900: &str = "pci0000:00/0000:00:01.1/0000:01:00.0/0000:02:00.0/0000:03:00.0";
-const MI_250: &str = "pci0000:30/0000:30:03.1/0000:31:00.0";
+pub const RX_7900: &str = "pci0000:00/0000:00:01.1/0000:01:00.0/0000:02:00.0/0000:03:00.0";
+pub const MI_250: &str = "pci0000:30/0000:30:03.1/0000:31:00.0";
 const PHOENIX: &str = "pci0000:00/0000:00:08.1/0000:c1:00.0";
-const ARC: &str = "pci0000:00/0000:00:1c.0/0000:04:00.0";
+pub const ARC: &str = "pci0000:00/0000:00:1c.0/0000:04:00.0";
 const JETSON: &str = "platform/bus@0/c240000.i2c/i2c-1/1-0040";
 
 fn rx_7900() -> Tree {

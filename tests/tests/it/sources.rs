@@ -7,7 +7,7 @@ use ergometer::source::probe::{Settings, fixed_only, probe};
 use ergometer::source::{Availability, DomainKind, SourceReport};
 use ergometer::units::Watts;
 
-use crate::hwmon;
+use crate::{hwmon, sensors};
 
 /// A powercap zone below `sys`.
 fn zone(sys: &Path, zone: &str, name: &str) {
@@ -42,7 +42,10 @@ fn settings(tree: &hwmon::Tree, fixed: &[(DomainKind, f64)]) -> Settings {
 }
 
 fn domains(settings: &Settings) -> (Vec<String>, Vec<SourceReport>) {
-    let (sources, reports) = probe(settings);
+    let zones = fs::read_dir(settings.sysfs_root.join("class/powercap")).into_iter().flatten();
+    let counters: Vec<_> =
+        zones.map(|zone| (zone.unwrap().path().join("energy_uj"), 20.0)).collect();
+    let (sources, reports) = sensors::counting(&counters, || probe(settings));
     let given = sources.iter().flat_map(|source| source.domains().to_vec()).map(|one| one.id);
     let given: Vec<_> = given.collect();
     let reported: Vec<String> = reports.iter().flat_map(|report| report.domains.clone()).collect();

@@ -34,6 +34,9 @@ pub struct MeterBuilder {
     pub(super) journal: Option<PathBuf>,
     pub(super) journal_steps: u64,
     pub(super) resume: Option<PathBuf>,
+    pub(super) command_line: bool,
+    /// Warnings of the record that are known before it begins.
+    pub(super) remarks: Vec<String>,
     #[cfg(all(unix, feature = "signals"))]
     pub(super) on_signal: bool,
     #[cfg(feature = "_export")]
@@ -59,6 +62,8 @@ impl MeterBuilder {
             journal: None,
             journal_steps: 1,
             resume: None,
+            command_line: true,
+            remarks: Vec::new(),
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
             #[cfg(feature = "_export")]
@@ -93,8 +98,8 @@ impl MeterBuilder {
         self
     }
 
-    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or Google region
-    /// (`gcp:europe-west3`). Without one the world average is used, and called an assumption.
+    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or cloud region
+    /// (`gcp:europe-west3`, `aws:us-east-1`, `azure:westeurope`), see [`Site::region`]. Without one the world average is used, and called an assumption.
     pub fn region(mut self, code: impl Into<String>) -> Self {
         self.region = Some(code.into());
         self
@@ -216,6 +221,14 @@ impl MeterBuilder {
     /// Epochs, sums and statistics are of all steps in any case.
     pub fn journal_steps(mut self, every: u64) -> Self {
         self.journal_steps = every;
+        self
+    }
+
+    /// Keeps the program's command line out of the record and the journal, but for the program's name. By
+    /// default they have it, with `***` for what is recognised as a secret: the values of `--token`,
+    /// `--password`, `--api-key`, `HF_TOKEN=` and the like, and passwords in URLs.
+    pub fn without_command_line(mut self) -> Self {
+        self.command_line = false;
         self
     }
 

@@ -9,6 +9,8 @@ pub(crate) struct Health {
     pub counter_joules: f64,
     pub integrated_joules: f64,
     pub compared: bool,
+    /// The highest power that was read above what the domain's limit allows.
+    pub above_limit: Option<f64>,
     /// Distinct remarks in the order of their first occurrence, with their number.
     pub remarks: Vec<(String, u64)>,
 }

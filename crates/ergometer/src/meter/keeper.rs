@@ -110,14 +110,13 @@ impl Keeper {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (head, journal) = (&self.head, &mut self.journal);
         let record = Timeline::preview(timelines, now, |timelines| {
-            for epoch in &ledger.epochs[journal.closed()..] {
+            for epoch in &ledger.epochs.rows[journal.closed()..] {
                 journal.epoch(assemble::epoch(domains, timelines, epoch, head.start));
             }
             let mut fork = ledger.fork(open.cut(now), now);
             fork.book(now, timelines);
             let books = Books {
                 timelines,
-                earlier: &ledger.epochs,
                 ledger: fork,
                 domains,
                 warnings: warnings.to_vec(),

@@ -185,6 +185,11 @@ impl LiveDomain {
         self.failed = line.health.failed;
         self.observed = line.observed();
         self.power = line.recent_power(super::sampler::RECENT);
+        if line.never_worked() {
+            (self.energy, self.standard_uncertainty, self.power) = (None, None, None);
+            self.observed = false;
+            return;
+        }
         let Some(reach) = line.reach() else { return };
         let reach = reach.min(limit);
         let seconds = reach.since(start).as_secs_f64();

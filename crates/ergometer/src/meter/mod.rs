@@ -16,6 +16,7 @@ mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod standstill;
 mod start;
 pub(crate) mod timeline;
 mod uncertainty;

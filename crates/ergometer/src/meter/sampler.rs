@@ -123,8 +123,10 @@ impl Sampler {
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::now();
-        let timelines: Vec<_> =
-            domains.iter().map(|d| Timeline::new(d.sensor, d.method, start)).collect();
+        let timelines = domains.iter().map(|domain| {
+            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
+        });
+        let timelines: Vec<_> = timelines.collect();
         let mut ledger = Ledger::new(timelines.len());
         ledger.progress = Arc::clone(&progress);
         Ok(Self {
@@ -226,7 +228,7 @@ impl Sampler {
         let power = timelines.iter().filter_map(|line| line.recent_power(RECENT));
         let power = power.map(Watts::get).sum();
         let drawn = |from, to| {
-            let lines = timelines.iter().filter(|line| !line.is_empty());
+            let lines = timelines.iter().filter(|line| line.gives());
             lines.map(|line| line.between(from, to).joules).sum()
         };
         limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
@@ -301,6 +303,12 @@ impl Sampler {
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                 let site = site.map(|run| &run.site);
                 self.limits.begin(began, budget, site, &mut self.warnings);
+            }
+            #[cfg(feature = "tracing")]
+            Command::Warn(line) => {
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
             }
             Command::Late(mark) => self.late.push(mark),
             Command::Drain | Command::Round(_) => {}
@@ -439,7 +447,7 @@ impl Sampler {
         self.ledger.said.print();
         let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
-        let lines = || timelines.iter().filter(|line| !line.is_empty());
+        let lines = || timelines.iter().filter(|line| line.gives());
         let Self { ledger, forecaster, forecasts, .. } = self;
         self.screen.change(|live| {
             live.steps.clone_from(&ledger.live_steps);
@@ -499,7 +507,6 @@ impl Sampler {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         let books = Books {
             timelines: &self.timelines,
-            earlier: &[],
             ledger: self.ledger,
             domains: &self.domains,
             warnings: self.warnings,
@@ -547,7 +554,8 @@ mod tests {
             span.close_at(start);
         }
         sampler.book(now);
-        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        let mut numbers: Vec<_> =
+            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 7]);
         assert_eq!(sampler.open.starts().count(), 0, "both have ended");

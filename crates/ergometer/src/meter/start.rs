@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::command_line;
 use crate::run::earlier::{self, Earlier};
 use crate::run::journal::{Draft, Journal};
 use crate::run::ledger::Ledger;
@@ -30,6 +31,7 @@ use crate::source::probe;
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
 use crate::source::{Availability, Domain, PowerSource, SourceReport};
+use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
 
 /// How long a file of the kernel or a file system is waited for.
@@ -64,6 +66,9 @@ impl MeterBuilder {
     }
 
     fn begin(mut self, install: bool) -> Result<Meter> {
+        if install {
+            self.remarks.extend(RunSpan::missed());
+        }
         self.check()?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
@@ -112,10 +117,16 @@ impl MeterBuilder {
             // As at the edges of an epoch: what lies nearest to it is worth most.
             launch.tell(Command::Nudge);
         }
+        let command = if self.command_line {
+            command_line::of_this_process()
+        } else {
+            command_line::program_alone()
+        };
         let head = Arc::new(Head {
             label: self.label,
             standing,
             machine,
+            command,
             git_commit,
             start: clock::now(),
             started: jiff::Timestamp::now(),
@@ -138,6 +149,10 @@ impl MeterBuilder {
         // Nothing fails from here on.
         if let Some(idle_from) = head.idle_from {
             launch.tell(Command::Pin(idle_from));
+        }
+        let series = head.site.carbon_series.iter();
+        for after in series.flat_map(|series| series.changes(head.started)) {
+            launch.tell(Command::Pin(head.start.after(Duration::from_secs_f64(after))));
         }
         launch.tell(Command::Start(Arc::clone(&head)));
         let path = journal.as_ref().map(|journal| journal.path().to_owned());
@@ -193,6 +208,7 @@ impl MeterBuilder {
             standing.remarks.clear();
         }
         standing.group = self.group.take().or(standing.group);
+        standing.remarks.append(&mut self.remarks);
         Ok(standing)
     }
 
@@ -281,6 +297,12 @@ impl Drop for Launch {
 
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
     if let Some(region) = region {
+        if site.carbon_series.is_some() {
+            let message =
+                format!("a region, '{region}', and a site with a carbon series of its own");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("leave the region out, or the series"));
+        }
         site = site.region(region)?;
     }
     match pue {
@@ -305,7 +327,6 @@ fn begin_journal(draft: Draft, head: &Head, domains: &[Domain]) -> Result<Journa
     let timelines: Vec<_> = domains.iter().map(unread).collect();
     let books = Books {
         timelines: &timelines,
-        earlier: &[],
         ledger: Ledger::new(domains.len()),
         domains,
         warnings: Vec::new(),
@@ -314,5 +335,7 @@ fn begin_journal(draft: Draft, head: &Head, domains: &[Domain]) -> Result<Journa
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;
     record.warnings.clear();
+    // What is recovered takes from it what held up to then.
+    record.footprint.site = head.site.clone();
     draft.begin(&record, head.start)
 }

@@ -21,6 +21,7 @@ use super::curve::foldable;
 use super::gaps::Gaps;
 pub(crate) use super::health::Health;
 use super::shape::{Basis, Shaper};
+use super::standstill::{Standstill, Stretch};
 use super::{Method, Uncertainty};
 use crate::clock::Timestamp;
 use crate::source::{Reading, Sensor, Value};
@@ -28,6 +29,12 @@ use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
 const IMPOSSIBLE: f64 = 100e3;
+/// Power above this many times the domain's limit is flagged, and power above that many rejected: the limit may have
+/// been raised since the run began.
+const ABOVE_LIMIT: f64 = 1.5;
+const FAR_ABOVE_LIMIT: f64 = 4.0;
+/// A mean power is compared with the limit over this time at least, seconds.
+const LIMIT_WINDOW: f64 = 0.05;
 /// Silence longer than this many sampling periods (three missed samples), and than [`MIN_GAP`], is a
 /// gap.
 const GAP_PERIODS: f64 = 3.5;
@@ -41,6 +48,8 @@ const HOLD: f64 = 1.5;
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
+/// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.
+const TWICE_AS_WIDE: f64 = 2.0 * RECTANGULAR;
 /// Between two anchors with at least so many samples, the samples give the shape.
 const SHAPED_BY_SAMPLES: usize = 4;
 /// Share of its period that a sample must average to stand for all of it.
@@ -93,6 +102,9 @@ pub(crate) struct Timeline {
     /// When the counter last gave something, or the wait for it began.
     counter_since: f64,
     gaps: Gaps,
+    standstill: Standstill,
+    /// The power limit in force when the run began, watts.
+    limit: Option<f64>,
     /// Up to here, seconds, nothing is known of the last stretch of the curve.
     silent_to: f64,
     /// When somebody first waited for it.
@@ -111,10 +123,18 @@ impl Timeline {
             anchor: None,
             counter_since: born.as_secs_f64(),
             gaps: Gaps::default(),
+            standstill: Standstill::default(),
+            limit: None,
             silent_to: f64::NEG_INFINITY,
             born,
             health: Health::default(),
         }
+    }
+
+    /// The same for a domain with a power limit.
+    pub(crate) fn with_limit(mut self, limit: Option<Watts>) -> Self {
+        self.limit = limit.map(Watts::get).filter(|limit| limit.is_finite() && *limit > 0.0);
+        self
     }
 
     /// Takes a reading in; those of one kind come in the order of their time.
@@ -143,8 +163,9 @@ impl Timeline {
 
     fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
         let value = joules.get();
+        let most = self.most();
         let plausible = match self.anchor {
-            Some(a) => value >= a.counter && value - a.counter <= IMPOSSIBLE * (t - a.t).max(1.0),
+            Some(a) => value >= a.counter && value - a.counter <= most * (t - a.t).max(1.0),
             None => true,
         };
         if !value.is_finite() || !plausible {
@@ -152,6 +173,12 @@ impl Timeline {
             return;
         }
         self.health.readings += 1;
+        let since = self.anchor.map_or(0.0, |anchor| value - anchor.counter);
+        self.watch(t, since > 0.0, since);
+        if let Some(anchor) = self.anchor.filter(|anchor| t - anchor.t > LIMIT_WINDOW) {
+            // How long it took is known to within the time of both readings.
+            self.compare_with_limit(since / (t - anchor.t + within + anchor.within));
+        }
         let known = self.shaper.front().map_or(f64::NEG_INFINITY, |(front, _)| front);
         if t < known || (t <= known && self.anchor.is_some()) {
             // It comes late, and power has stood in for it: as an anchor at the curve's end it would
@@ -172,7 +199,7 @@ impl Timeline {
 
     fn push_power(&mut self, t: f64, power: Watts) {
         let watts = power.get();
-        if !watts.is_finite() || !(0.0..=IMPOSSIBLE).contains(&watts) {
+        if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
             self.reject("a power reading that cannot be was rejected");
             return;
         }
@@ -180,6 +207,12 @@ impl Timeline {
             return;
         }
         self.health.readings += 1;
+        self.compare_with_limit(watts);
+        let joules = self.samples.last().map_or(0.0, |&(last, _)| watts * (t - last));
+        // A counter tells better than power whether it moves.
+        if self.anchor.is_none() {
+            self.watch(t, watts > 0.0, joules);
+        }
         self.samples.push((t, watts));
         if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
@@ -189,6 +222,46 @@ impl Timeline {
         } else {
             self.shaper.witness(t, watts * self.gain());
         }
+    }
+
+    /// Power that the domain cannot draw.
+    fn most(&self) -> f64 {
+        self.limit.map_or(IMPOSSIBLE, |limit| (limit * FAR_ABOVE_LIMIT).min(IMPOSSIBLE))
+    }
+
+    fn compare_with_limit(&mut self, watts: f64) {
+        if self.limit.is_some_and(|limit| watts > limit * ABOVE_LIMIT) {
+            let before = self.health.above_limit.unwrap_or(0.0);
+            self.health.above_limit = Some(before.max(watts));
+        }
+    }
+
+    /// Looks whether the sensor still moves.
+    fn watch(&mut self, t: f64, moved: bool, joules: f64) {
+        if !self.method.is_measured() {
+            return;
+        }
+        if let Some(stretch) = self.standstill.take(t, moved, joules) {
+            self.stood_still(stretch);
+            self.health.remark(
+                "the sensor stood still for a while: what was drawn then may not be in the total",
+            );
+        }
+    }
+
+    fn stood_still(&mut self, Stretch { from, to, watts }: Stretch) {
+        self.gaps.add(from, to, TWICE_AS_WIDE * watts);
+    }
+
+    /// Whether the sensor could be read for a while, and never showed anything.
+    pub(crate) fn never_worked(&self) -> bool {
+        let quantum = self.sensor.counter_quantum.map_or(0.0, Joules::get);
+        self.standstill.never_worked(quantum)
+    }
+
+    /// Whether it gives an energy: something was read, from a sensor that works.
+    pub(crate) fn gives(&self) -> bool {
+        !self.is_empty() && !self.never_worked()
     }
 
     /// Counter over integrated power, as far as they could be compared.
@@ -312,6 +385,13 @@ impl Timeline {
         self.settle_by_power(end);
         self.hold_until(end);
         self.shaper.flush();
+        self.standstill.end(end);
+        if let Some(stretch) = self.standstill.stretch() {
+            self.stood_still(stretch);
+            self.health.remark(
+                "the sensor stands still since a while: what was drawn since is not in the total",
+            );
+        }
     }
 
     /// What `view` sees of the timelines if the run ended at `end`; they go on as if nothing were.

@@ -2,7 +2,7 @@
 //!
 //! | column | what |
 //! |---|---|
-//! | `scope` | `run`, `epoch`, `between_steps`, `outside_epochs`, `steps` or `span` |
+//! | `scope` | `run`, `epoch`, `more_epochs`, `between_steps`, `outside_epochs`, `steps` or `span` |
 //! | `name` | the run's label, the split, or the path of span labels joined by `/` |
 //! | `index` | number of the epoch within its split; empty elsewhere |
 //! | `domain` | the domain's id |
@@ -11,9 +11,12 @@
 //! | `count` | intervals in the row |
 //! | `joules` | energy; empty when nothing was read |
 //! | `standard_uncertainty_j` | one standard deviation; empty where it is not kept per domain |
+//!
+//! A name that a spreadsheet would take for a formula (`=..`, `+..`, `-..`, `@..`) begins with `'`.
 
 use serde::Serialize;
 
+use super::escape::csv as cell;
 use crate::run::Record;
 use crate::run::record::{SpanNode, Usage};
 use crate::units::Joules;
@@ -35,8 +38,8 @@ struct Row<'a> {
 impl Record {
     /// Every energy of the record as CSV with a header, one row a scope and domain.
     ///
-    /// Columns: `scope` (`run`, `epoch`, `steps`, `between_steps`, `outside_epochs`, `span`), `name`,
-    /// `index`, `domain`, `method`, `seconds`, `count`, `joules`, `standard_uncertainty_j`. A cell is
+    /// Columns: `scope` (`run`, `epoch`, `more_epochs`, `steps`, `between_steps`, `outside_epochs`,
+    /// `span`), `name`, `index`, `domain`, `method`, `seconds`, `count`, `joules`, `standard_uncertainty_j`. A cell is
     /// empty where there is no such value.
     ///
     /// # Errors
@@ -65,9 +68,9 @@ type Written = std::result::Result<(), csv::Error>;
 impl Rows<'_> {
     fn all(&mut self) -> Written {
         let record = self.record;
-        self.usage("run", &record.run.label, None, &record.total)?;
+        self.usage("run", &record.run.label, None, 1, &record.total)?;
         for epoch in &record.epochs {
-            self.usage("epoch", &epoch.split, Some(epoch.index), &epoch.usage)?;
+            self.usage("epoch", &epoch.split, Some(epoch.index), 1, &epoch.usage)?;
             if let Some(steps) = &epoch.steps {
                 let (seconds, count) = (Some(steps.seconds), steps.count);
                 let name = &epoch.split;
@@ -75,6 +78,14 @@ impl Rows<'_> {
             }
             let (name, index) = (&epoch.split, Some(epoch.index));
             self.joules("between_steps", name, index, None, 1, &epoch.between_steps)?;
+        }
+        for (split, more) in &record.more_epochs {
+            self.usage("more_epochs", split, None, more.count, &more.usage)?;
+            if let Some(steps) = &more.steps {
+                let (seconds, count) = (Some(steps.seconds), steps.count);
+                self.joules("steps", split, None, seconds, count, &steps.by_domain)?;
+            }
+            self.joules("between_steps", split, None, None, more.count, &more.between_steps)?;
         }
         let label = &record.run.label;
         self.joules("outside_epochs", label, None, None, 1, &record.outside_epochs)?;
@@ -84,16 +95,23 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn usage(&mut self, scope: &str, name: &str, index: Option<u64>, usage: &Usage) -> Written {
+    fn usage(
+        &mut self,
+        scope: &str,
+        name: &str,
+        index: Option<u64>,
+        count: u64,
+        usage: &Usage,
+    ) -> Written {
         for (row, energy) in self.record.domains.iter().zip(&usage.by_domain) {
             self.writer.serialize(Row {
                 scope,
-                name,
+                name: &cell(name),
                 index,
-                domain: &row.domain.id,
+                domain: &cell(&row.domain.id),
                 method: row.domain.method.as_str(),
                 seconds: Some(usage.seconds),
-                count: 1,
+                count,
                 joules: energy.map(|energy| energy.joules.get()),
                 standard_uncertainty_j: energy.map(|energy| energy.standard_uncertainty.get()),
             })?;
@@ -113,9 +131,9 @@ impl Rows<'_> {
         for (row, joules) in self.record.domains.iter().zip(by_domain) {
             self.writer.serialize(Row {
                 scope,
-                name,
+                name: &cell(name),
                 index,
-                domain: &row.domain.id,
+                domain: &cell(&row.domain.id),
                 method: row.domain.method.as_str(),
                 seconds,
                 count,

@@ -1,12 +1,14 @@
 //! The books of a run → its record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::earlier::Part;
-use super::ledger::{self, EpochRow, Ledger, Node};
+use super::epochs::{EpochRow, EpochSums};
+use super::ledger::{Ledger, Node};
 use super::rank::Standing;
 use super::record::{
-    DomainRecord, Energy, Epoch, Machine, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
 };
 use crate::clock::Timestamp;
 use crate::footprint::Site;
@@ -25,6 +27,8 @@ pub(crate) struct Head {
     pub label: String,
     pub standing: Standing,
     pub machine: Machine,
+    /// The program's command line, without secrets.
+    pub command: Vec<String>,
     pub git_commit: Option<String>,
     /// The run's start.
     pub start: Timestamp,
@@ -56,8 +60,6 @@ pub(crate) struct Notes {
 /// The books of a run, as they stand at a moment to which the timelines reach.
 pub(crate) struct Books<'a> {
     pub timelines: &'a [Timeline],
-    /// Epochs that are in no row of this record, but in the run: those a journal already has.
-    pub earlier: &'a [EpochRow],
     pub ledger: Ledger,
     /// The domains with what was learnt of their sensors.
     pub domains: &'a [Domain],
@@ -67,7 +69,7 @@ pub(crate) struct Books<'a> {
 
 /// The record of the run up to `end`.
 pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, earlier, mut ledger, domains, mut warnings, forecasts } = books;
+    let Books { timelines, mut ledger, domains, mut warnings, forecasts } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -83,14 +85,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
              their children are"
         ));
     }
-    let (outside, overlapping) =
-        ledger::outside_epochs(earlier.iter().chain(&ledger.epochs), start, end, timelines);
-    if overlapping {
+    let outside = ledger.epochs.outside(start, end, timelines);
+    if ledger.epochs.overlap() {
         warnings.push(
             "epochs overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
-    if earlier.iter().chain(&ledger.epochs).any(|epoch| epoch.overlapping) {
+    if ledger.epochs.steps_overlap {
         warnings.push(
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
@@ -107,11 +108,17 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
-    let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
-    let boards: Vec<String> = boards.map(|domain| domain.label.clone()).collect();
+    // What shows itself as a board and never had a power is none.
+    let boards = domains.iter().zip(timelines);
+    let boards =
+        boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
+    let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
-    let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
+    let site = head.site.during(head.started, seconds);
+    let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
+    let footprint =
+        site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
     Record {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -120,7 +127,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
             started: head.started.to_string(),
             seconds,
             idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
-            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            command: head.command.clone(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: head.git_commit.clone(),
             rank: head.standing.rank.clone(),
@@ -131,7 +138,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         sources: head.sources.clone(),
         domains: scale.domain_records(&whole, seconds, idle.as_ref()),
         total,
-        epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
+        epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
+        more_epochs: ledger
+            .epochs
+            .more
+            .iter()
+            .map(|(split, sums)| ((*split).to_owned(), scale.more_epochs(sums)))
+            .collect(),
         outside_epochs: outside.into_iter().map(Joules::new).collect(),
         steps: ledger
             .steps
@@ -147,6 +160,37 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         earlier: head.earlier.clone(),
         warnings,
     }
+}
+
+/// The mean of the site's series over the run, each value weighted with what was drawn while it held; over
+/// time where nothing was drawn.
+fn mean_intensity(
+    head: &Head,
+    timelines: &[Timeline],
+    seconds: f64,
+    warnings: &mut Vec<String>,
+) -> Option<f64> {
+    let series = head.site.carbon_series.as_ref()?;
+    let after = |seconds: f64| head.start.after(Duration::from_secs_f64(seconds));
+    let (mut drawn, mut passed) = ((0.0, 0.0), (0.0, 0.0));
+    for piece in series.pieces(head.started, seconds) {
+        let (from, to) = (after(piece.from), after(piece.to));
+        let lines = timelines.iter().filter(|line| !line.is_empty());
+        let joules: f64 = lines.map(|line| line.between(from, to).joules).sum();
+        let length = piece.to - piece.from;
+        drawn = (drawn.0 + joules, drawn.1 + joules * piece.grams_per_kwh);
+        passed = (passed.0 + length, passed.1 + length * piece.grams_per_kwh);
+    }
+    let uncovered = series.uncovered(head.started, seconds);
+    if uncovered > 0.0 {
+        warnings.push(format!(
+            "the series of carbon intensities does not reach over {:.0} % of the run's time, in which its nearest \
+             value is taken",
+            (100.0 * uncovered).max(1.0)
+        ));
+    }
+    let mean = |(weight, weighted): (f64, f64)| (weight > 0.0).then(|| weighted / weight);
+    mean(drawn).or_else(|| mean(passed)).or(Some(head.site.carbon.grams_per_kwh))
 }
 
 /// The row of one epoch.
@@ -220,10 +264,15 @@ fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
 }
 
 fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
-    let unread = domains.iter().zip(timelines).filter(|(_, line)| line.is_empty());
+    let unread = domains.iter().zip(timelines).filter(|(_, line)| !line.gives());
     unread
-        .map(|(domain, _)| {
-            format!("{}: nothing could be read; its energy is not in the total", domain.id)
+        .map(|(domain, line)| {
+            let why = if line.is_empty() {
+                "nothing could be read"
+            } else {
+                "its sensor can be read and never moved, which measures nothing"
+            };
+            format!("{}: {why}; its energy is not in the total", domain.id)
         })
         .collect()
 }
@@ -240,8 +289,7 @@ impl Baseline {
         let power = |line: &Timeline| {
             let drawn = line.between(from, to);
             let observed = seconds - drawn.unobserved;
-            (!line.is_empty() && observed > seconds / 2.0)
-                .then(|| Watts::new(drawn.joules / observed))
+            (line.gives() && observed > seconds / 2.0).then(|| Watts::new(drawn.joules / observed))
         };
         Self { power: timelines.iter().map(power).collect() }
     }
@@ -261,7 +309,7 @@ impl Scale<'_> {
             .zip(self.timelines)
             .zip(amount)
             .map(|((domain, line), drawn)| {
-                (!line.is_empty()).then(|| energy(drawn, domain.method, seconds))
+                line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
         Usage { seconds, energy: sum(by_domain.iter().flatten()), by_domain }
@@ -278,6 +326,15 @@ impl Scale<'_> {
         }
     }
 
+    fn more_epochs(&self, sums: &EpochSums) -> MoreEpochs {
+        MoreEpochs {
+            count: sums.count,
+            usage: self.usage(&sums.amount, sums.seconds),
+            steps: sums.steps.as_ref().and_then(super::stats::StepStats::finish),
+            between_steps: sums.between_steps.iter().copied().map(Joules::new).collect(),
+        }
+    }
+
     fn domain_records(
         &self,
         whole: &[Drawn],
@@ -286,7 +343,7 @@ impl Scale<'_> {
     ) -> Vec<DomainRecord> {
         let rows = self.domains.iter().zip(self.timelines).zip(whole).enumerate();
         rows.map(|(index, ((domain, line), drawn))| {
-            let energy = (!line.is_empty()).then(|| energy(drawn, domain.method, seconds));
+            let energy = line.gives().then(|| energy(drawn, domain.method, seconds));
             let idle_power = idle.and_then(|idle| idle.power[index]);
             let health = &line.health;
             let both = |joules| health.compared.then_some(Joules::new(joules));
@@ -312,11 +369,22 @@ impl Scale<'_> {
                         _ => format!("{text} ({count} times)"),
                     })
                     .chain(disagreement(domain, health))
+                    .chain(above_limit(domain, health))
                     .collect(),
             }
         })
         .collect()
     }
+}
+
+/// A power above the domain's own limit, by more than it can exceed that.
+fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
+    let (watts, limit) = (health.above_limit?, domain.power_limit?);
+    Some(format!(
+        "power of {watts:.0} W was read, {:.1} times the limit of {limit} that was in force when the run began: \
+         the limit was raised, or the sensor is wrong",
+        watts / limit.get()
+    ))
 }
 
 /// Counter and integrated power of one domain differ by more than the two can.

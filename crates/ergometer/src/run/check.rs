@@ -1,7 +1,8 @@
 //! Whether a record that was read can be one: what is worked out from it relies on that.
 
 use super::earlier::Part;
-use super::record::{Energy, Epoch, Record, SpanNode, Steps, Usage};
+use super::record::{Energy, Epoch, MoreEpochs, Record, SpanNode, Steps, Usage};
+use crate::footprint::CarbonSeries;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
 
@@ -29,10 +30,16 @@ impl Record {
         for epoch in &self.epochs {
             epoch.check(domains)?;
         }
+        for (split, more) in &self.more_epochs {
+            more.check(split, domains)?;
+        }
         for (split, one) in &self.steps {
             steps(split, one, domains)?;
         }
         self.spans.iter().try_for_each(|node| node.check(domains))?;
+        let footprint = &self.footprint;
+        intensity(footprint.mean_intensity)?;
+        footprint.site.carbon_series.iter().try_for_each(CarbonSeries::check)?;
         self.earlier.iter().try_for_each(Part::check)?;
         self.forecasts.iter().try_for_each(Forecast::check)
     }
@@ -42,6 +49,7 @@ impl Part {
     fn check(&self) -> Checked {
         let name = &self.run_id;
         seconds(name, self.seconds)?;
+        intensity(self.mean_intensity)?;
         self.energy.iter().try_for_each(|one| energy(name, one))?;
         for (split, steps) in &self.steps {
             count(split, steps.count)?;
@@ -70,6 +78,15 @@ impl Epoch {
         count(name, self.index)?;
         list(name, &self.between_steps, domains)?;
         self.steps.iter().try_for_each(|one| steps(name, one, domains))
+    }
+}
+
+impl MoreEpochs {
+    pub(crate) fn check(&self, split: &str, domains: usize) -> Checked {
+        count(split, self.count)?;
+        usage(split, &self.usage, domains)?;
+        list(split, &self.between_steps, domains)?;
+        self.steps.iter().try_for_each(|one| steps(split, one, domains))
     }
 }
 
@@ -122,6 +139,15 @@ fn energy(name: &str, energy: &Energy) -> Checked {
 
 fn seconds(name: &str, seconds: f64) -> Checked {
     if seconds >= 0.0 { Ok(()) } else { Err(format!("{name} has a time of {seconds} s")) }
+}
+
+fn intensity(grams: Option<f64>) -> Checked {
+    match grams {
+        Some(grams) if !(grams >= 0.0 && grams.is_finite()) => {
+            Err(format!("the mean carbon intensity is {grams} g/kWh"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn count(name: &str, count: u64) -> Checked {

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::said::Said;
@@ -120,6 +121,22 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
 /// thread with a stack of 2 MiB, and a program may recurse through its spans as deep as it likes.
 const DEEPEST: usize = 64;
 
+/// Labels inside one node that have nodes of their own. The others of a kind share one,
+/// [`Label::OTHER_NAMES`].
+const MOST_LABELS: usize = 1024;
+
+/// The node of `label`, or the one that it shares.
+fn node_of<'a>(nodes: &'a mut BTreeMap<Label, Node>, label: &Label) -> &'a mut Node {
+    let shares = nodes.len() >= MOST_LABELS && !nodes.contains_key(label);
+    nodes.entry(if shares { *Label::others(label.kind) } else { *label }).or_default()
+}
+
+/// The same of steps, which are told by name.
+pub(super) fn name_of<T>(known: &BTreeMap<&'static str, T>, name: &'static str) -> &'static str {
+    let shares = known.len() >= MOST_LABELS && !known.contains_key(name);
+    if shares { Label::OTHER_NAMES } else { name }
+}
+
 /// All spans of one path of labels.
 #[derive(Clone, Default)]
 pub(crate) struct Node {
@@ -157,7 +174,7 @@ impl Node {
             return;
         }
         for (label, node) in children {
-            let mine = self.children.entry(label).or_default();
+            let mine = node_of(&mut self.children, &label);
             mine.count += node.count;
             mine.folded += node.folded;
             mine.shared |= node.shared;
@@ -184,7 +201,7 @@ fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
     }
 }
 
-fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
+pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
     if sum.is_empty() {
         sum.extend_from_slice(amount);
         return;
@@ -204,18 +221,6 @@ struct Inside {
     tiling: Option<Tiling>,
 }
 
-/// A closed epoch.
-pub(crate) struct EpochRow {
-    pub label: Label,
-    pub index: u64,
-    pub start: Timestamp,
-    pub end: Timestamp,
-    pub amount: Amount,
-    pub steps: Option<StepStats>,
-    pub between_steps: Vec<f64>,
-    pub overlapping: bool,
-}
-
 /// Marks that wait for energies before no more are taken, 64 bytes each.
 const MOST_PENDING: usize = 1 << 15;
 
@@ -226,7 +231,7 @@ pub(crate) struct Ledger {
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
     outlived: Outlived,
-    pub epochs: Vec<EpochRow>,
+    pub epochs: Epochs,
     /// Numbers of the epochs.
     pub numbers: Numbers,
     /// Steps per split; a step outside every epoch counts under `run`.
@@ -287,7 +292,7 @@ impl Ledger {
             pending: Vec::new(),
             open: HashMap::new(),
             outlived: Outlived::default(),
-            epochs: Vec::new(),
+            epochs: Epochs::default(),
             numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
@@ -309,7 +314,7 @@ impl Ledger {
             pending: self.pending.clone(),
             open: self.open.clone(),
             outlived: self.outlived.clone(),
-            epochs: Vec::new(),
+            epochs: self.epochs.fork(),
             numbers: self.numbers.clone(),
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
@@ -372,7 +377,9 @@ impl Ledger {
         let seconds = mark.seconds();
         self.said.close(mark, seconds, &amount, timelines);
         if mark.invalid_items > 0 {
-            let invalid = self.invalid_items.entry(*mark.label).or_default();
+            let others = self.invalid_items.len() >= MOST_LABELS;
+            let label = if others { Label::others(mark.label.kind) } else { mark.label };
+            let invalid = self.invalid_items.entry(*label).or_default();
             *invalid += u64::from(mark.invalid_items);
         }
         let mut inside = self.open.remove(&mark.id).unwrap_or_default();
@@ -382,7 +389,7 @@ impl Ledger {
             self.outlived.add(mark.id, parent);
         }
 
-        let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
+        let node = node_of(&mut self.open.entry(parent).or_default().children, mark.label);
         node.add(mark, &amount);
         node.merge_children(inside.children, DEEPEST);
 
@@ -390,7 +397,8 @@ impl Ledger {
             Kind::Epoch => self.close_epoch(mark, amount, inside.steps, inside.tiling, timelines),
             Kind::Step => {
                 let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
-                let live = self.live_steps.entry(mark.label.name).or_default();
+                let name = name_of(&self.live_steps, mark.label.name);
+                let live = self.live_steps.entry(name).or_default();
                 live.count += mark.count();
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
@@ -434,7 +442,7 @@ impl Ledger {
         if let Some(stats) = &steps {
             self.count_steps(mark.label.name, stats);
         }
-        self.epochs.push(EpochRow {
+        let epoch = EpochRow {
             label: *mark.label,
             index,
             start: mark.start,
@@ -443,7 +451,8 @@ impl Ledger {
             between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
             overlapping: tiling.is_some_and(|tiling| tiling.is_overlapping()),
             steps,
-        });
+        };
+        self.epochs.add(epoch, timelines);
     }
 
     /// The step statistics of an open span, its tiling extended by `tile`.
@@ -459,6 +468,7 @@ impl Ledger {
 
     fn count_steps(&mut self, split: &'static str, stats: &StepStats) {
         let domains = self.domains;
+        let split = name_of(&self.steps, split);
         self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
     }
 
@@ -468,7 +478,7 @@ impl Ledger {
         let tilings = self.open.values().filter_map(|inside| inside.tiling.as_ref());
         tilings
             .flat_map(|tiling| [tiling.first, tiling.last])
-            .chain(self.epochs.iter().flat_map(|epoch| [epoch.start, epoch.end]))
+            .chain(self.epochs.pins())
             .chain(self.pending.iter().map(|mark| mark.start))
     }
 
@@ -489,26 +499,4 @@ impl Ledger {
         }
         (tree.children, left_open)
     }
-}
-
-/// Joules per domain of `[start, end]` outside every epoch, and whether epochs overlap.
-pub(crate) fn outside_epochs<'a>(
-    epochs: impl Iterator<Item = &'a EpochRow>,
-    start: Timestamp,
-    end: Timestamp,
-    timelines: &[Timeline],
-) -> (Vec<f64>, bool) {
-    let mut intervals: Vec<_> = epochs.map(|epoch| (epoch.start, epoch.end)).collect();
-    intervals.sort();
-    let mut tiling: Option<Tiling> = None;
-    for (first, last) in intervals {
-        let none = vec![0.0; timelines.len()];
-        let tile = Tiling::of(&Mark::new(Label::others(Kind::Epoch), (first, last)), &none);
-        match &mut tiling {
-            Some(tiling) => tiling.extend(&tile, timelines),
-            none => *none = Some(tile),
-        }
-    }
-    let overlapping = tiling.as_ref().is_some_and(|tiling| tiling.overlapping);
-    (Tiling::outside(tiling.as_ref(), start, end, timelines), overlapping)
 }

@@ -28,6 +28,7 @@ mod admit;
 mod cover;
 mod domains;
 mod epochs;
+mod more_epochs;
 mod said;
 mod spans;
 mod steps;
@@ -37,8 +38,10 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::assemble;
+use super::earlier::mean_intensity;
 use super::rank::Rank;
 use super::record::{DomainRecord, Energy, Machine, RankRecord, Record, RunInfo, SCHEMA, Usage};
+use crate::footprint::Footprint;
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -159,15 +162,19 @@ impl<'a> Merge<'a> {
         self.say_estimated(&total);
         let joined = epochs::join(&self);
         self.warnings.extend(joined.warnings);
-        let steps = steps::of_run(&self, &joined.step_joules);
+        let more_epochs = more_epochs::join(&self);
+        let mut step_joules = joined.step_joules;
+        for (split, more) in &more_epochs {
+            let joules = more.steps.iter().flat_map(|steps| &steps.by_domain);
+            let sums = step_joules.entry(split.clone()).or_default();
+            sums.resize(self.domains.len(), 0.0);
+            sums.iter_mut().zip(joules).for_each(|(sum, joules)| *sum += joules.get());
+        }
+        let steps = steps::of_run(&self, &step_joules);
         let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
-        let footprint = self.first().footprint.site.footprint(
-            total.energy.as_ref(),
-            self.seconds,
-            accelerators,
-        );
+        let footprint = self.footprint(total.energy.as_ref(), accelerators);
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
@@ -176,6 +183,7 @@ impl<'a> Merge<'a> {
             domains: self.domain_records(),
             total,
             epochs: joined.epochs,
+            more_epochs,
             outside_epochs: joined.outside,
             steps,
             spans: spans::join(&self),
@@ -187,6 +195,21 @@ impl<'a> Merge<'a> {
             earlier: Vec::new(),
             warnings: self.warnings,
         }
+    }
+
+    /// Of the joined energy on the ranks' site. Intensities that change with time are those of each rank's
+    /// own time, weighted with what it metered.
+    fn footprint(&self, energy: Option<&Energy>, accelerators: u32) -> Footprint {
+        let mut site = self.first().footprint.site.clone();
+        let records = self.parts.iter().map(|part| &part.record);
+        site.carbon_series = records
+            .clone()
+            .filter_map(|record| record.footprint.site.carbon_series.clone())
+            .reduce(|joined, other| joined.joined(&other));
+        let intensities =
+            records.map(|record| (record.total.energy, record.footprint.mean_intensity));
+        let mean = mean_intensity(&site, intensities);
+        site.footprint(energy, self.seconds, accelerators).at_mean_intensity(mean)
     }
 
     fn say_estimated(&mut self, total: &Usage) {

@@ -35,9 +35,12 @@ pub struct Record {
     pub domains: Vec<DomainRecord>,
     /// The whole run, from the start of the meter to its end.
     pub total: Usage,
-    /// One row an epoch, in the order in which they ended.
+    /// One row an epoch, in the order in which they ended: the first 4096.
     pub epochs: Vec<Epoch>,
-    /// The part of the run outside every epoch: `total` = Σ `epochs` + `outside_epochs`.
+    /// The epochs after those, summed by split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more_epochs: BTreeMap<String, MoreEpochs>,
+    /// The part of the run outside every epoch: `total` = Σ `epochs` + Σ `more_epochs` + `outside_epochs`.
     pub outside_epochs: Vec<Joules>,
     /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch
     /// stand under `run`. A merged record has those of each rank as well, as its own record has
@@ -103,7 +106,8 @@ pub struct RunInfo {
     pub seconds: f64,
     /// How long the baseline was measured before the run, seconds; `None` where it was not.
     pub idle_seconds: Option<f64>,
-    /// The program's command line.
+    /// The program's command line, with `***` for what is recognised as a secret; the program's name alone
+    /// where [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
     pub command: Vec<String>,
     /// Version of this library.
     pub ergometer: String,
@@ -225,6 +229,19 @@ pub struct Epoch {
     pub steps: Option<Steps>,
     /// Joules per domain inside the epoch but outside its steps:
     /// `usage` = `steps` + `between_steps`.
+    pub between_steps: Vec<Joules>,
+}
+
+/// Epochs of one split that have no rows of their own, summed up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoreEpochs {
+    /// How many.
+    pub count: u64,
+    /// What they took; `seconds` is the sum of their durations.
+    pub usage: Usage,
+    /// Their steps; absent when there was none.
+    pub steps: Option<Steps>,
+    /// Joules per domain inside them but outside their steps: `usage` = `steps` + `between_steps`.
     pub between_steps: Vec<Joules>,
 }
 

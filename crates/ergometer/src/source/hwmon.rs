@@ -207,6 +207,7 @@ impl PowerSource for Hwmon {
             let raw = probe.files().map(sysfs::number::<i64>).collect::<io::Result<Values>>();
             let half = clock::now().since(before) / 2;
             let at = before.after(half);
+            let most = impossible(self.domains[domain].power_limit);
             let mut push =
                 |value| readings.push(Reading::new(domain, at, value).known_within(half));
             match (raw, probe) {
@@ -214,12 +215,12 @@ impl PowerSource for Hwmon {
                     Ok(raw) => followed.take(raw, at, push),
                     Err(_) => push(Value::Missing(format!("{} is negative", file.display()))),
                 },
-                (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6)),
+                (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6, most)),
                 (Ok(raw), Probe::Rail { .. }) => {
                     // Two signs that are wrong make a power that looks right.
                     let watts = raw.0[0] as f64 * raw.0[1] as f64 * 1e-6;
                     let wrong = raw.0.iter().all(|raw| *raw < 0);
-                    push(power(if wrong { -watts } else { watts }));
+                    push(power(if wrong { -watts } else { watts }, most));
                 }
                 (Err(error), probe) => {
                     let file = probe.files().next().map(Path::display);
@@ -244,11 +245,12 @@ impl FromIterator<i64> for Values {
     }
 }
 
-fn power(watts: f64) -> Value {
-    if (0.0..=IMPOSSIBLE.get()).contains(&watts) {
+/// A power of `watts`, which cannot be above `most`.
+fn power(watts: f64, most: Watts) -> Value {
+    if (0.0..=most.get()).contains(&watts) {
         Value::Power(Watts::new(watts))
     } else {
-        Value::Missing(format!("{watts} W is not a power; it must lie between 0 and {IMPOSSIBLE}"))
+        Value::Missing(format!("{watts} W is not a power; it must lie between 0 and {most}"))
     }
 }
 
@@ -274,6 +276,15 @@ fn domain(device: &Device, kind: DomainKind, method: Method, label: String) -> D
     }
 }
 
+/// Above how many times its limit the power of a board cannot be: limits can be raised while a program runs, and power
+/// may exceed them for moments.
+const BEYOND_LIMIT: f64 = 4.0;
+
+/// Power that a device with this limit cannot draw.
+fn impossible(limit: Option<Watts>) -> Watts {
+    limit.map_or(IMPOSSIBLE, |limit| (limit * BEYOND_LIMIT).min(IMPOSSIBLE))
+}
+
 /// A limit in µW; 0 and what cannot be read are none.
 fn limit(file: &Path) -> Option<Watts> {
     let microwatts = sysfs::number::<u64>(file).ok()?;
@@ -295,10 +306,14 @@ mod tests {
 
     #[test]
     fn what_is_no_power_is_missing() {
-        assert_eq!(power(0.0), Value::Power(Watts::ZERO));
-        assert_eq!(power(355.5), Value::Power(Watts::new(355.5)));
+        let most = impossible(None);
+        assert_eq!(power(0.0, most), Value::Power(Watts::ZERO));
+        assert_eq!(power(355.5, most), Value::Power(Watts::new(355.5)));
         for watts in [-0.1, 3000.1, 1e12] {
-            assert!(matches!(power(watts), Value::Missing(_)), "{watts}");
+            assert!(matches!(power(watts, most), Value::Missing(_)), "{watts}");
         }
+        let most = impossible(Some(Watts::new(300.0)));
+        assert_eq!(power(1199.0, most), Value::Power(Watts::new(1199.0)));
+        assert!(matches!(power(1201.0, most), Value::Missing(_)));
     }
 }

@@ -23,6 +23,7 @@ pub mod hwmon;
 pub mod nvml;
 pub mod perf;
 pub mod probe;
+mod proof;
 pub mod rapl;
 pub mod replay;
 pub mod share;

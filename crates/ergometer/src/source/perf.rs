@@ -7,7 +7,8 @@
 //! to 64 bits, in units of 2^-32 J that the event's `scale` file states: they last for 99 days at
 //! 500 W.
 //!
-//! A counter that is shown but stands still, as hypervisors leave it, is not used: it would read 0 J.
+//! A counter that is shown but stands still, as hypervisors leave it, is left out by
+//! [`probe`](super::probe::probe).
 //!
 //! What opening takes: `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON`.
 //!
@@ -18,8 +19,7 @@ mod kernel;
 mod pmu;
 
 use std::path::Path;
-use std::time::Duration;
-use std::{fmt, io, thread};
+use std::{fmt, io};
 
 use super::follow::Followed;
 use super::rapl::Scope;
@@ -27,15 +27,10 @@ use super::{
     Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host, sysfs,
 };
 use crate::clock;
-use crate::deadline::Deadline;
 use pmu::{Event, Pmu, Socket};
 
 /// The source's name.
 pub const NAME: &str = "perf";
-
-/// How long a counter that stands still is waited for: psys of Sapphire Rapids counts whole joules,
-/// which at 20 W takes 50 ms; all others move every millisecond.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A counter of the kernel: its value, in the event's units, or why it cannot be read.
 type Count = Box<dyn FnMut() -> io::Result<u64> + Send>;
@@ -101,14 +96,16 @@ impl Perf {
         remarks: &mut Vec<String>,
     ) -> Availability {
         let mut failure = None;
-        let mut opened = Vec::new();
         for socket in &pmu.sockets {
             for event in &pmu.events {
                 let id = event.id(socket);
                 // The first read shows whether the processor gives what the kernel lists.
-                let first = open(pmu, event, socket).and_then(|mut count| Ok((count()?, count)));
+                let first = open(pmu, event, socket).and_then(|mut count| {
+                    count()?;
+                    Ok(count)
+                });
                 match first {
-                    Ok((value, count)) => opened.push(Opened { id, event, value, count }),
+                    Ok(count) => self.add(&id, event, count),
                     Err(error) => {
                         remarks
                             .push(format!("{NAME}:{id}: {} cannot be opened: {error}", event.name));
@@ -117,63 +114,19 @@ impl Perf {
                 }
             }
         }
-        for opened in moving(opened, remarks) {
-            let part = opened.event.part;
-            self.domains.push(part.domain(NAME, &opened.id));
-            let units_per_joule = 1.0 / opened.event.joules;
-            self.counters.push(Counter {
-                count: opened.count,
-                followed: Followed::new(
-                    units_per_joule,
-                    "units",
-                    Some(u64::MAX),
-                    part.impossible(),
-                ),
-            });
-        }
         match failure {
-            _ if !self.counters.is_empty() => Availability::Available,
-            Some((name, error)) => refused(name, &error, proc_root),
-            None => Availability::Unavailable {
-                reason: "the kernel shows energy counters that stand still, as in most virtual \
-                         machines"
-                    .to_owned(),
-                remedy: "run on the bare machine; hypervisors do not pass RAPL to their guests"
-                    .to_owned(),
-            },
+            Some((name, error)) if self.counters.is_empty() => refused(name, &error, proc_root),
+            _ => Availability::Available,
         }
     }
-}
 
-struct Opened<'a> {
-    id: String,
-    event: &'a Event,
-    value: u64,
-    count: Count,
-}
-
-/// Those of `opened` that count.
-fn moving<'a>(mut opened: Vec<Opened<'a>>, remarks: &mut Vec<String>) -> Vec<Opened<'a>> {
-    let mut deadline = Deadline::after(PATIENCE);
-    let mut moving = vec![false; opened.len()];
-    loop {
-        for (opened, moving) in opened.iter_mut().zip(&mut moving) {
-            *moving = *moving || (opened.count)().is_ok_and(|value| value != opened.value);
-        }
-        if moving.iter().all(|&moving| moving) || deadline.has_passed() {
-            break;
-        }
-        thread::sleep(Duration::from_millis(1));
+    fn add(&mut self, id: &str, event: &Event, count: Count) {
+        let part = event.part;
+        self.domains.push(part.domain(NAME, id));
+        let units_per_joule = 1.0 / event.joules;
+        let followed = Followed::new(units_per_joule, "units", Some(u64::MAX), part.impossible());
+        self.counters.push(Counter { count, followed });
     }
-    let mut moving = moving.into_iter();
-    opened.retain(|opened| {
-        let moves = moving.next().unwrap_or(false);
-        if !moves {
-            remarks.push(format!("{NAME}:{} stands still and is not used", opened.id));
-        }
-        moves
-    });
-    opened
 }
 
 impl PowerSource for Perf {

@@ -9,8 +9,9 @@ use super::fixed::{self, Fixed};
 use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
+use super::proof::{self, Subset};
 use super::rapl::{self, Rapl, Scope};
-use super::{Availability, DomainKind, PowerSource, SourceReport};
+use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::bounded::{self, Failure};
 use crate::units::Watts;
 
@@ -53,6 +54,11 @@ impl Default for Settings {
 /// Opens every source and says what each found, in the order `nvml`, `rapl`, `perf`, `hwmon`,
 /// `cpu-model`, `fixed`; the last only where a power was stated.
 ///
+/// A sensor of `rapl`, `perf` or `hwmon` has to show that it works: a counter that does not move in a short time, or
+/// a power of 0, is left out, with a remark, where something can stand in for it. A board that stands still is kept,
+/// as nothing else gives it, unless another board of its driver works; what never moves in all of a run has no energy
+/// in the record.
+///
 /// No joule is counted twice:
 /// * `perf` and `rapl` read the same registers: `perf` is used where `rapl` finds none it may read;
 /// * a stated node, platform or module stays, and what lies inside it is not added, whatever gives
@@ -88,7 +94,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         let root = settings.sysfs_root.clone();
         move || {
             let (hwmon, report) = Hwmon::open(&root, package.as_deref());
-            Found::new(hwmon, report)
+            Found::new(hwmon, report).proven()
         }
     });
     found.push(outside(hwmon));
@@ -151,6 +157,13 @@ fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
     kinds.iter().any(|&one| one == kind || contains(one, kind))
 }
 
+/// Whether a board of this name has a sensor for all of it: of AMD's it is the MI200 series whose boards show
+/// themselves as two, of which the second has none. A board without a name may be one of those.
+fn is_whole_board(label: &str) -> bool {
+    let unnamed = label.starts_with("AMD GPU ");
+    !unnamed && !label.contains("MI2")
+}
+
 /// What a source found.
 struct Found {
     sources: Vec<Box<dyn PowerSource>>,
@@ -170,6 +183,53 @@ impl Found {
     /// Whether it gives `kind`, or what contains it.
     fn gives(&self, kind: DomainKind) -> bool {
         self.any(|given| given == kind || contains(given, kind))
+    }
+
+    /// Leaves out what stands still.
+    fn proven(mut self) -> Self {
+        let still = proof::standing_still(&mut self.sources);
+        let stands = |domain: &Domain| still.contains(&domain.id);
+        let domains: Vec<Domain> =
+            self.sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let boards = || domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
+        let another_works = boards().any(|board| !stands(board));
+        let mut left_out = Vec::new();
+        for domain in domains.iter().filter(|domain| stands(domain)) {
+            let id = &domain.id;
+            if domain.kind != DomainKind::Gpu {
+                self.report.remarks.push(format!("{id} stands still and is not used"));
+            } else if another_works && !is_whole_board(&domain.label) {
+                self.report.remarks.push(format!(
+                    "{id} shows no power while another board does, as the second die of a board \
+                     whose sensor is the first one's: it is not metered"
+                ));
+            } else {
+                self.report.remarks.push(format!(
+                    "{id} has shown no power yet: if it never does, it has no energy in the record"
+                ));
+                continue;
+            }
+            left_out.push(id.clone());
+        }
+        if left_out.is_empty() {
+            return self;
+        }
+        let used = |domain: &Domain| !left_out.contains(&domain.id);
+        self.sources =
+            self.sources.into_iter().filter_map(|source| Subset::of(source, used)).collect();
+        self.report.domains.retain(|id| !left_out.contains(id));
+        if self.sources.is_empty() {
+            self.report.availability = Availability::Unavailable {
+                reason: format!(
+                    "{} can be read and stand still, as in most virtual machines: that measures nothing",
+                    left_out.join(", ")
+                ),
+                remedy:
+                    "run on the bare machine; hypervisors do not pass these sensors to their guests"
+                        .to_owned(),
+            };
+        }
+        self
     }
 
     /// Leaves the source out if all it gives lies in something stated.
@@ -226,7 +286,7 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
         let (sysfs, proc) = roots.clone();
         move || {
             let (rapl, report) = Rapl::open(&sysfs, &proc, scope);
-            Found::new(rapl, report)
+            Found::new(rapl, report).proven()
         }
     });
     if !rapl.sources.is_empty() {
@@ -240,7 +300,7 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
     }
     let perf = look(perf::NAME, FILE_LIMIT, move || {
         let (perf, report) = Perf::open(&roots.0, &roots.1, scope);
-        Found::new(perf, report)
+        Found::new(perf, report).proven()
     });
     let mut rapl = rapl;
     if !perf.sources.is_empty() {

@@ -54,7 +54,13 @@ pub enum Scope {
 pub const ATTRIBUTION_ERROR: f64 = 0.3;
 
 /// What the identity of a shared domain ends in, so that it is not taken for the whole.
-pub const SUFFIX: &str = "/process";
+const SUFFIX: &str = "/process";
+
+/// Whether a domain, by its identity, is one program's share: those of several programs add up, where the
+/// domains of a machine that several programs meter are the same energy.
+pub(crate) fn is_share(id: &str) -> bool {
+    id.ends_with(SUFFIX)
+}
 
 /// Time between two looks at the processes. There may be a thousand, of some 10 µs each.
 const INTERVAL: Duration = Duration::from_millis(500);

@@ -96,6 +96,9 @@ pub(crate) enum Command {
     Report(u64),
     /// Wait until this span has used up its budget; or why there is none.
     Limit(Began, Result<crate::Budget, &'static str>),
+    /// Have this in the record, once.
+    #[cfg(feature = "tracing")]
+    Warn(String),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.

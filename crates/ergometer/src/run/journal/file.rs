@@ -207,7 +207,7 @@ impl Draft {
             let mut number: u32 = 0;
             loop {
                 let beside = folder.join(name(number));
-                match File::options().append(true).create_new(true).open(&beside) {
+                match private().append(true).create_new(true).open(&beside) {
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                     opened => return Ok((beside, opened?)),
                 }
@@ -261,6 +261,15 @@ fn unwritten(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, message)
         .with_remedy("name a folder that this program may write to")
         .with_source(error)
+}
+
+/// Options for a file that its user alone may read: it has the program's command line, and what is not
+/// recognised as a secret in it is there as it was.
+fn private() -> fs::OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// An error for a file that was removed: writing to it succeeds, and nobody will read it.

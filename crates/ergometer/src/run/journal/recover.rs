@@ -147,8 +147,10 @@ impl Found {
                 state.total.len() == domains
                     && state.outside.len() == domains
                     && state.s >= 0.0
+                    && state.intensity.is_none_or(|grams| grams >= 0.0)
                     && state.steps.iter().all(|(split, one)| steps(split, one, domains).is_ok())
                     && state.open.iter().all(|epoch| epoch.fits(domains))
+                    && state.more.iter().all(|(split, more)| more.check(split, domains).is_ok())
             }
             _ => true,
         }
@@ -223,6 +225,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds));
     }
     record.outside_epochs = state.outside;
+    record.more_epochs = state.more;
     // Rows after the last state are of epochs that are among its open ones.
     record.epochs = std::mem::take(epochs)
         .into_iter()
@@ -250,14 +253,21 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             let joules = |energy: Option<crate::run::record::Energy>| {
                 energy.map_or(Joules::ZERO, |energy| energy.joules)
             };
-            let inside = record.epochs.iter().map(|epoch| joules(epoch.usage.by_domain[index]));
-            let inside: Joules = inside.sum();
+            let rows = record.epochs.iter().map(|epoch| &epoch.usage);
+            let usages = rows.chain(record.more_epochs.values().map(|more| &more.usage));
+            let inside: Joules = usages.map(|usage| joules(usage.by_domain[index])).sum();
             *outside = joules(record.total.by_domain[index]) - inside;
         }
     }
     let site = &record.footprint.site;
-    record.footprint =
-        site.footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators);
+    // Without its start nothing of the site can be left out.
+    let site = match record.run.started.parse() {
+        Ok(started) => site.during(started, seconds),
+        Err(_) => site.clone(),
+    };
+    record.footprint = site
+        .footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators)
+        .at_mean_intensity(state.intensity);
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::meter::{Method, Uncertainty};
 use crate::run::ledger::StepEntry;
-use crate::run::record::{DomainRecord, Energy, Epoch, Record, SpanNode, Steps, Usage};
+use crate::run::record::{DomainRecord, Energy, Epoch, MoreEpochs, Record, SpanNode, Steps, Usage};
 use crate::units::{Joules, Watts};
 
 /// One line of the journal.
@@ -110,9 +110,15 @@ pub(super) struct State {
     pub outside: Vec<Joules>,
     /// Epochs that are open, or closed but not settled.
     pub open: Vec<OpenEpoch>,
+    /// Epochs beyond those that have rows, as far as they are over or open.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, MoreEpochs>,
     /// Statistics that changed, by split.
     pub steps: BTreeMap<String, Steps>,
     pub sensors: Vec<Sensor>,
+    /// The mean of the site's series of carbon intensities so far, g/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<f64>,
 }
 
 /// An epoch with its energies in short.
@@ -155,8 +161,10 @@ impl State {
             total: compact(&record.total.by_domain),
             outside: record.outside_epochs.clone(),
             open: open.collect(),
+            more: record.more_epochs.clone(),
             steps: BTreeMap::new(),
             sensors: record.domains.iter().map(sensor).collect(),
+            intensity: record.footprint.mean_intensity,
         }
     }
 }

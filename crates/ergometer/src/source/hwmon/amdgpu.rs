@@ -38,7 +38,8 @@ pub(super) fn offer(device: &Device, package_source: Option<&str>) -> Offer {
     let label = name.unwrap_or_else(|| format!("AMD {what} {}", device.address));
     let mut domain = domain(device, kind, Method::Integrated, label);
     domain.sensor.power_period_s = Some(PERIOD_S);
-    domain.power_limit = limit(&device.file("power1_cap"));
+    domain.power_limit =
+        limit(&device.file("power1_cap")).or_else(|| limit(&device.file("power1_crit")));
     let mut notes = Vec::new();
     if mean {
         notes.push("power is averaged by the firmware, over a time that is not stated");

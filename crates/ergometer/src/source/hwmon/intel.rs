@@ -2,20 +2,30 @@
 //!
 //! `energy1_input` is the card's counter, in µJ; `i915_gt0` and `xe_tile0` are devices for its
 //! tiles, and `energy2_input` is its chip (Linux,
-//! `Documentation/ABI/testing/sysfs-driver-intel-{i915,xe}-hwmon`). The drivers extend the hardware's
+//! `Documentation/ABI/testing/sysfs-driver-intel-{i915,xe}-hwmon`). Some cards under `xe` show a card's counter that
+//! stands still beside a chip's that moves. The drivers extend the hardware's
 //! 32 bits to 64, so no range is known and none is needed. GPUs in a processor have no such file;
 //! they are part of its package.
 
+use std::path::Path;
+
 use super::device::Device;
-use super::{IMPOSSIBLE, Offer, Probe, domain, limit};
+use super::{Offer, Probe, domain, impossible, limit};
 use crate::meter::Method;
-use crate::source::DomainKind;
 use crate::source::follow::Followed;
+use crate::source::{DomainKind, proof, sysfs};
 use crate::units::Joules;
 
 /// The hardware counts in units of 2^-14 J (Linux, `drivers/gpu/drm/i915/i915_hwmon.c`, and the
 /// default of `PKG_POWER_SKU_UNIT`).
 const QUANTUM: Joules = Joules::new(1.0 / 16384.0);
+
+/// Whether to use the card's counter: it moves, or the chip's does not either.
+fn card_moves(card: &Path, chip: &Path) -> bool {
+    let mut card = || sysfs::number::<u64>(card);
+    let mut chip = || sysfs::number::<u64>(chip);
+    proof::first_to_move(&mut [&mut card, &mut chip]) != Some(1)
+}
 
 pub(super) fn offer(driver: &str, device: &Device) -> Offer {
     if driver.starts_with("i915_gt") || driver.starts_with("xe_gt") || driver.starts_with("xe_tile")
@@ -26,18 +36,26 @@ pub(super) fn offer(driver: &str, device: &Device) -> Offer {
         return Offer::Nothing;
     }
     let (card, chip) = (device.file("energy1_input"), device.file("energy2_input"));
-    let (file, note) = if card.exists() {
-        (card, None)
-    } else if driver == "xe" && chip.exists() {
-        (chip, Some("the chip alone: this card has no counter for all of it".to_owned()))
-    } else {
-        return Offer::Left(format!("{driver} {} shows no energy", device.address));
+    let chip_alone = "the chip alone: this card has no counter for all of it";
+    let (file, note) = match (card.exists(), driver == "xe" && chip.exists()) {
+        (true, true) if !card_moves(&card, &chip) => (
+            chip,
+            Some(format!(
+                "{chip_alone} that moves (energy1_input stands still, energy2_input moves)"
+            )),
+        ),
+        (true, _) => (card, None),
+        (false, true) => (chip, Some(chip_alone.to_owned())),
+        (false, false) => {
+            return Offer::Left(format!("{driver} {} shows no energy", device.address));
+        }
     };
     let label = format!("Intel GPU {}", device.address);
     let mut domain = domain(device, DomainKind::Gpu, Method::Counter, label);
     domain.sensor.counter_quantum = Some(QUANTUM);
-    domain.power_limit = limit(&device.file("power1_max"));
+    domain.power_limit =
+        limit(&device.file("power1_max")).or_else(|| limit(&device.file("power1_crit")));
     domain.note = note;
-    let followed = Followed::new(1e6, "µJ", None, IMPOSSIBLE);
+    let followed = Followed::new(1e6, "µJ", None, impossible(domain.power_limit));
     Offer::Metered(Box::new(domain), Probe::Energy(file, followed))
 }

@@ -1,5 +1,7 @@
 //! A rank's record, made by hand: its domains draw a constant power.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::meter::Uncertainty;
 use crate::run::rank::Origin;
@@ -180,6 +182,7 @@ impl Script {
             domains: (0..self.domains.len()).map(|index| self.domain_record(index)).collect(),
             spans: splits.collect(),
             epochs,
+            more_epochs: BTreeMap::new(),
             outside_epochs: self.joules(self.seconds - in_epochs),
             footprint: Site::current().footprint(
                 total.energy.as_ref(),

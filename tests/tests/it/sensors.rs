@@ -1,0 +1,204 @@
+//! Sensors that can be read and do not work, and those that stop.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ergometer::meter::Method;
+use ergometer::run::Record;
+use ergometer::run::record::DomainRecord;
+use ergometer::{Devices, Meter, MeterBuilder};
+
+use crate::nvml::Simulated;
+use crate::{hwmon, rapl};
+
+/// While `f` runs, the files are counters in µJ that go on at their watts.
+pub fn counting<R>(files: &[(PathBuf, f64)], f: impl FnOnce() -> R) -> R {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = Instant::now();
+            while !done.load(Ordering::Relaxed) {
+                for (file, watts) in files {
+                    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                    let micro = 1_000_000 + (start.elapsed().as_secs_f64() * watts * 1e6) as u64;
+                    // In one step, as the kernel does it: a reader never sees half a number.
+                    let new = file.with_extension("new");
+                    fs::write(&new, format!("{micro}\n")).unwrap();
+                    fs::rename(new, file).unwrap();
+                }
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let result = f();
+        done.store(true, Ordering::Relaxed);
+        result
+    })
+}
+
+fn without_nvidia() -> MeterBuilder {
+    Meter::builder().nvml_library("/nowhere/libnvidia-ml.so.1").devices(Devices::All)
+}
+
+/// A run of these seconds on what is below `sys`.
+fn run(sys: PathBuf, seconds: f64) -> Record {
+    let meter = without_nvidia().sysfs_root(sys).start().unwrap();
+    thread::sleep(Duration::from_secs_f64(seconds));
+    meter.finish().unwrap()
+}
+
+fn row<'a>(record: &'a Record, id: &str) -> &'a DomainRecord {
+    record.domains.iter().find(|row| row.domain.id == id).unwrap_or_else(|| panic!("{record:#?}"))
+}
+
+fn ids(record: &Record) -> Vec<&str> {
+    record.domains.iter().map(|row| row.domain.id.as_str()).collect()
+}
+
+fn remarks<'a>(record: &'a Record, source: &str) -> &'a [String] {
+    &record.sources.iter().find(|report| report.source == source).unwrap().remarks
+}
+
+#[track_caller]
+fn near(row: &DomainRecord, joules: f64) {
+    let found = row.energy.unwrap().joules.get();
+    assert!((found / joules - 1.0).abs() < 0.05, "{}: {found} J for {joules} J", row.domain.id);
+}
+
+#[test]
+fn registers_that_never_change_are_not_used_and_the_model_stands_in() {
+    let tree = rapl::Tree::new().zone("intel-rapl:0", "package-0", 262_143).zone(
+        "intel-rapl:0:0",
+        "dram",
+        0,
+    );
+    let record = run(tree.sys(), 1.0);
+    assert_eq!(ids(&record), ["cpu-model:package", "cpu-model:dram"]);
+    let package = row(&record, "cpu-model:package");
+    assert_eq!(package.domain.method, Method::Modelled);
+    assert!(package.energy.unwrap().joules.get() > 0.0);
+    let report = record.sources.iter().find(|report| report.source == "rapl").unwrap();
+    let text = format!("{report:?}");
+    assert!(text.contains("stand still") && text.contains("rapl:package-0:dram"), "{text}");
+}
+
+#[test]
+fn a_memory_that_never_changes_beside_a_package_that_does_is_modelled() {
+    let tree =
+        rapl::Tree::new().zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 0);
+    let package = tree.folder("intel-rapl:0").join("energy_uj");
+    let record = counting(&[(package, 40.0)], || run(tree.sys(), 1.5));
+    assert_eq!(ids(&record), ["rapl:package-0", "cpu-model:dram"]);
+    near(row(&record, "rapl:package-0"), 40.0 * record.run.seconds);
+    assert_eq!(row(&record, "cpu-model:dram").domain.method, Method::Modelled);
+    assert!(remarks(&record, "rapl")[0].contains("rapl:package-0:dram stands still"));
+}
+
+#[test]
+fn the_second_dies_of_two_boards_are_named_and_no_boards() {
+    let mut tree = hwmon::Tree::new();
+    for (number, watts) in [(0, 89), (1, 0), (2, 93), (3, 0)] {
+        let power = format!("{watts}000000");
+        let place = format!("pci0000:30/0000:30:03.1/0000:3{number}:00.0");
+        tree = tree.device(number, &place, &[("name", "amdgpu"), ("power1_average", &power)]);
+    }
+    let record = run(tree.sys(), 1.0);
+    assert_eq!(ids(&record)[..2], ["hwmon:0000:30:00.0", "hwmon:0000:32:00.0"]);
+    near(row(&record, "hwmon:0000:30:00.0"), 89.0 * record.run.seconds);
+    near(row(&record, "hwmon:0000:32:00.0"), 93.0 * record.run.seconds);
+    assert_eq!(record.machine.accelerators.len(), 2);
+    assert_eq!(record.footprint.accelerators, 2);
+    let said = remarks(&record, "hwmon").join("\n");
+    assert!(said.contains("0000:31:00.0") && said.contains("0000:33:00.0"), "{said}");
+}
+
+#[test]
+fn a_board_that_shows_no_power_at_first_is_metered_if_it_does_later_and_has_no_energy_if_not() {
+    let board = |tree: hwmon::Tree| {
+        tree.device(0, hwmon::RX_7900, &[("name", "amdgpu"), ("power1_input", "0")])
+    };
+    let never = run(board(hwmon::Tree::new()).sys(), 1.5);
+    let row_of_it = row(&never, "hwmon:0000:03:00.0");
+    assert_eq!(row_of_it.energy, None);
+    assert!(never.warnings.iter().any(|line| line.contains("never moved")), "{:?}", never.warnings);
+    assert_eq!(never.footprint.accelerators, 0);
+
+    let tree = board(hwmon::Tree::new());
+    let meter = without_nvidia().sysfs_root(tree.sys()).start().unwrap();
+    fs::write(tree.file(0, "power1_input"), "50000000\n").unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    let later = meter.finish().unwrap();
+    near(row(&later, "hwmon:0000:03:00.0"), 50.0 * later.run.seconds);
+}
+
+#[test]
+fn of_an_intel_card_the_counter_that_moves_is_used_and_it_says_so() {
+    let tree = hwmon::Tree::new().device(
+        2,
+        hwmon::ARC,
+        &[("name", "xe"), ("energy1_input", "0"), ("energy2_input", "5000000")],
+    );
+    let chip = tree.file(2, "energy2_input");
+    let record = counting(&[(chip, 100.0)], || run(tree.sys(), 3.0));
+    let card = row(&record, "hwmon:0000:04:00.0");
+    near(card, 100.0 * record.run.seconds);
+    let note = card.domain.note.as_ref().unwrap();
+    assert!(note.contains("energy1_input stands still"), "{note}");
+}
+
+#[test]
+fn a_counter_that_stops_for_good_is_flagged_and_its_coverage_falls() {
+    let tree = rapl::Tree::new().zone("intel-rapl:0", "package-0", 1);
+    let package = tree.folder("intel-rapl:0").join("energy_uj");
+    let meter = counting(&[(package, 40.0)], || {
+        let meter = without_nvidia().sysfs_root(tree.sys()).start().unwrap();
+        thread::sleep(Duration::from_secs(2));
+        meter
+    });
+    thread::sleep(Duration::from_secs(6));
+    let record = meter.finish().unwrap();
+    let package = row(&record, "rapl:package-0");
+    near(package, 80.0);
+    let energy = package.energy.unwrap();
+    assert!((energy.coverage - 2.0 / 8.0).abs() < 0.05, "{energy:?}");
+    // What it may have drawn since lies within two standard uncertainties.
+    let truth = 40.0 * record.run.seconds;
+    let within = 2.0 * energy.standard_uncertainty.get();
+    assert!((truth - energy.joules.get()).abs() < within, "{energy:?}");
+    assert!(package.warnings.iter().any(|line| line.contains("stands still")), "{package:?}");
+}
+
+#[test]
+fn a_power_above_the_limit_of_its_board_is_flagged_and_far_above_it_rejected() {
+    let tree = hwmon::Tree::new().device(
+        0,
+        hwmon::RX_7900,
+        &[("name", "amdgpu"), ("power1_input", "500000000"), ("power1_cap", "300000000")],
+    );
+    let record = run(tree.sys(), 1.0);
+    let board = row(&record, "hwmon:0000:03:00.0");
+    near(board, 500.0 * record.run.seconds);
+    let said = board.warnings.join("\n");
+    assert!(said.contains("500 W") && said.contains("1.7 times the limit"), "{said}");
+
+    fs::write(tree.file(0, "power1_input"), "1300000000\n").unwrap();
+    let record = run(tree.sys(), 1.0);
+    let board = row(&record, "hwmon:0000:03:00.0");
+    assert_eq!(board.energy, None);
+    assert!(board.failed_readings > 0, "{board:?}");
+}
+
+#[test]
+fn an_nvidia_board_whose_counter_and_power_stay_at_0_has_no_energy() {
+    let machine = Simulated::new("boards=2;curve=constant:100;0.curve=constant:0");
+    let meter = Meter::builder().nvml_library(machine.library()).devices(Devices::All);
+    let meter = meter.sysfs_root("/nowhere").start().unwrap();
+    thread::sleep(Duration::from_secs(4));
+    let record = meter.finish().unwrap();
+    let [dead, working] = &record.domains[..2] else { panic!("{record:#?}") };
+    assert_eq!(dead.energy, None, "{dead:?}");
+    near(working, 100.0 * record.run.seconds);
+    assert_eq!(record.footprint.accelerators, 1);
+}
