@@ -214,6 +214,10 @@ fn an_install_that_is_refused_is_refused_at_once_and_leaves_nothing() {
     }
     let folder = tempfile::tempdir().unwrap();
     let meter = builder().install().unwrap();
+    // A thread names itself.
+    eventually("its threads have begun", || {
+        (left_behind(folder.path()).0.len() == 2).then_some(())
+    });
     let before = left_behind(folder.path());
     for _ in 0..20 {
         let begin = Instant::now();
@@ -482,8 +486,9 @@ fn epochs_without_number_are_booked_and_the_end_waits_for_them() {
     }
     let record = meter.finish().unwrap();
     assert_eq!(record.steps.values().map(|steps| steps.count).sum::<u64>(), EPOCHS);
-    assert!(record.run.finished);
-    whole(meter.journal().unwrap());
+    let recovered = Record::recover(meter.journal().unwrap()).unwrap();
+    assert!(recovered.run.finished);
+    assert_eq!(recovered.steps, record.steps);
 }
 
 #[test]

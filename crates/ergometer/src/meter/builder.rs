@@ -235,9 +235,14 @@ impl MeterBuilder {
     /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
     /// and then lets the signal end the program as it would have.
     ///
-    /// Needs the feature `signals`. For programs that do not catch these signals themselves: those call
-    /// [`Meter::finish`] when they do. A meter that was finished or dropped leaves the signals to their
-    /// default. The record is marked as not finished, and a warning names the signal.
+    /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
+    /// [`Meter::finish`] when it ends; a signal that was ignored when the first meter asked for it stays ignored.
+    /// A handler that is registered after the meter through `signal-hook` or `tokio` is given the first signal, and
+    /// a second one, a second later, ends the program: such handlers cannot be told from those of other signals.
+    /// All meters of a process share one thread that listens. A meter that was finished or dropped leaves the
+    /// signals to their default. The record is marked as not finished, and a warning names the signal. A forked
+    /// child that goes on without `exec` does not end at these signals before it starts a meter with this
+    /// setting or handles them itself.
     #[cfg(all(unix, feature = "signals"))]
     pub fn finish_on_signal(mut self) -> Self {
         self.on_signal = true;
