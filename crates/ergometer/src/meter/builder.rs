@@ -135,7 +135,9 @@ impl MeterBuilder {
         self
     }
 
-    /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
+    /// Which boards are metered, of any maker; by default those that the environment shows this program.
+    ///
+    /// An empty list meters no board, as fits a training on the processor; no rent is charged for those of the machine.
     pub fn devices(mut self, devices: Devices) -> Self {
         self.settings.devices = devices;
         self

@@ -221,7 +221,7 @@ impl MeterBuilder {
         } else {
             probe::fixed_only(&self.settings)
         };
-        if let Devices::List(asked) = &self.settings.devices
+        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
             && !asked.is_empty()
             && let Some(SourceReport {
                 availability: Availability::Unavailable { reason, remedy },

@@ -4,6 +4,7 @@ use std::env;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::boards;
 use super::cpu_model::{self, CpuModel, Wanted};
 use super::fixed::{self, Fixed};
 use super::hwmon::{self, Hwmon};
@@ -29,8 +30,10 @@ pub struct Settings {
     pub proc_root: PathBuf,
     /// The NVML library: the system's own, or `ERGOMETER_NVML_LIBRARY`.
     pub nvml_library: Option<PathBuf>,
-    /// Which NVIDIA boards are metered.
+    /// Which boards are metered, of any maker.
     pub devices: Devices,
+    /// The variables by which boards are chosen: those of this process.
+    pub environment: nvml::Environment,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -45,6 +48,7 @@ impl Default for Settings {
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             devices: Devices::default(),
+            environment: nvml::Environment::current(),
             fixed: Vec::new(),
             platform: false,
         }
@@ -77,10 +81,11 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
     let nvml = look(nvml::NAME, DRIVER_LIMIT, {
-        let (library, devices) = (settings.nvml_library.clone(), settings.devices.clone());
-        let environment = nvml::Environment::current();
+        let settings = settings.clone();
         move || {
-            let (sources, report) = nvml::open(library.as_deref(), &devices, &environment);
+            let library = settings.nvml_library.as_deref();
+            let devices = left_to_nvml(&settings);
+            let (sources, report) = nvml::open(library, &devices, &settings.environment);
             Found { sources, report }
         }
     });
@@ -90,13 +95,18 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let hwmon = look(hwmon::NAME, FILE_LIMIT, {
-        let root = settings.sysfs_root.clone();
+    let (hwmon, memory_inside) = look_also(hwmon::NAME, FILE_LIMIT, {
+        let settings = settings.clone();
         move || {
-            let (hwmon, report) = Hwmon::open(&root, package.as_deref());
-            Found::new(hwmon, report).proven()
+            let root = &settings.sysfs_root;
+            let (devices, environment) = (&settings.devices, &settings.environment);
+            let choice = boards::Choice::of(devices, environment, root, &hwmon::boards(root));
+            let (hwmon, report) = Hwmon::open_chosen(root, package.as_deref(), &choice);
+            let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
+            (Found::new(hwmon, report).proven(), memory_inside)
         }
     });
+    let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
     found.push(outside(hwmon));
 
     let (stated, fixed_report) = stated(&settings.fixed, |kind| {
@@ -114,7 +124,10 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
                 stated == kind || contains(stated, kind)
             })
     };
-    let wanted = Wanted { package: !given(DomainKind::CpuPackage), dram: !given(DomainKind::Dram) };
+    let wanted = Wanted {
+        package: !given(DomainKind::CpuPackage),
+        dram: !given(DomainKind::Dram) && !memory_inside,
+    };
     found.push(look(cpu_model::NAME, FILE_LIMIT, {
         let root = settings.proc_root.clone();
         move || {
@@ -131,6 +144,17 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
     reports.extend(fixed_report);
     (sources, reports)
+}
+
+/// The devices that are asked for, without the boards of other makers that a list names.
+#[must_use]
+pub(crate) fn left_to_nvml(settings: &Settings) -> Devices {
+    match &settings.devices {
+        Devices::List(ids) => {
+            Devices::List(boards::of_others(ids, &hwmon::boards(&settings.sysfs_root)))
+        }
+        devices => devices.clone(),
+    }
 }
 
 /// Only the powers that the user states: no hardware is looked for.
@@ -311,6 +335,15 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
 
 /// What `source` finds, on a thread of its own: a driver or a file that hangs costs `limit`, once, and the source.
 fn look(source: &str, limit: Duration, open: impl FnOnce() -> Found + Send + 'static) -> Found {
+    look_also(source, limit, || (open(), ())).0
+}
+
+/// The same, with what else was learnt on the way.
+fn look_also<T: Default + Send + 'static>(
+    source: &str,
+    limit: Duration,
+    open: impl FnOnce() -> (Found, T) + Send + 'static,
+) -> (Found, T) {
     bounded::call(limit, open).unwrap_or_else(|failure| {
         let (reason, remedy) = match failure {
             Failure::Hangs => (
@@ -333,7 +366,7 @@ fn look(source: &str, limit: Duration, open: impl FnOnce() -> Found + Send + 'st
             domains: Vec::new(),
             remarks: Vec::new(),
         };
-        Found { sources: Vec::new(), report }
+        (Found { sources: Vec::new(), report }, T::default())
     })
 }
 
