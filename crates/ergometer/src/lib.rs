@@ -87,4 +87,4 @@ pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
 #[cfg(feature = "tracing")]
 pub use span::layer::EnergyLayer;
-pub use span::{Kind, Span, Synchronize, span};
+pub use span::{Kind, Span, Synchronize, items, span};

@@ -149,9 +149,10 @@ impl Month {
             let mut epochs = 0.0;
             for epoch in &self.ledger.epochs.rows {
                 let steps = epoch.steps.as_ref().expect("every epoch has steps");
-                assert_eq!(steps.count, script.steps_an_epoch);
+                let (count, steps) = steps.totals();
+                assert_eq!(count, script.steps_an_epoch);
                 let joules = epoch.amount[domain].joules;
-                let sum = steps.by_domain[domain] + epoch.between_steps[domain];
+                let sum = steps[domain] + epoch.between_steps[domain];
                 assert!((sum / joules - 1.0).abs() < 1e-9, "steps {sum} J of {joules} J");
                 close(&epoch.amount[domain], truth(epoch.start, epoch.end));
                 epochs += joules;

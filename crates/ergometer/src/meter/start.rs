@@ -12,7 +12,7 @@ use super::sampler::{Desk, Sampler};
 use super::timeline::Timeline;
 use super::{Inner, Keeper, Live, LiveDomain, Meter, MeterBuilder, Screen, Stage};
 use crate::bounded::{self, Failure};
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
@@ -117,16 +117,11 @@ impl MeterBuilder {
             // As at the edges of an epoch: what lies nearest to it is worth most.
             launch.tell(Command::Nudge);
         }
-        let command = if self.command_line {
-            command_line::of_this_process()
-        } else {
-            command_line::program_alone()
-        };
         let head = Arc::new(Head {
             label: self.label,
             standing,
             machine,
-            command,
+            command: command_line::of_this_process(self.command_line),
             git_commit,
             start: clock::now(),
             started: jiff::Timestamp::now(),
@@ -150,9 +145,8 @@ impl MeterBuilder {
         if let Some(idle_from) = head.idle_from {
             launch.tell(Command::Pin(idle_from));
         }
-        let series = head.site.carbon_series.iter();
-        for after in series.flat_map(|series| series.changes(head.started)) {
-            launch.tell(Command::Pin(head.start.after(Duration::from_secs_f64(after))));
+        for change in intensity_changes(&head) {
+            launch.tell(Command::Pin(change));
         }
         launch.tell(Command::Start(Arc::clone(&head)));
         let path = journal.as_ref().map(|journal| journal.path().to_owned());
@@ -309,6 +303,14 @@ fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site>
         Some(pue) => site.with_pue(pue),
         None => Ok(site),
     }
+}
+
+/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
+/// asked for.
+fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+    let series = head.site.carbon_series.iter();
+    let changes = series.flat_map(|series| series.changes(head.started));
+    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
 }
 
 /// Where the run takes place. Its files may lie on a file system that hangs: what does not answer is left out.

@@ -2,8 +2,9 @@
 //!
 //! | column | what |
 //! |---|---|
-//! | `scope` | `run`, `epoch`, `more_epochs`, `between_steps`, `outside_epochs`, `steps` or `span` |
-//! | `name` | the run's label, the split, or the path of span labels joined by `/` |
+//! | `scope` | `run`, `epoch`, `more_epochs`, `between_steps`, `outside_epochs`, `steps`, `steps_by_name`, `steps_inside_steps` or `span` |
+//! | | steps of several names, or inside other steps, have rows of `steps` for all and a row for each name |
+//! | `name` | the run's label, the split, the split and the steps' name, or the path of span labels joined by `/` |
 //! | `index` | number of the epoch within its split; empty elsewhere |
 //! | `domain` | the domain's id |
 //! | `method` | `counter`, `integrated`, `modelled` or `assumed` |
@@ -18,7 +19,7 @@ use serde::Serialize;
 
 use super::escape::csv as cell;
 use crate::run::Record;
-use crate::run::record::{SpanNode, Usage};
+use crate::run::record::{NamedSteps, SpanNode, Usage};
 use crate::units::Joules;
 use crate::{Error, ErrorKind, Result};
 
@@ -76,6 +77,7 @@ impl Rows<'_> {
                 let name = &epoch.split;
                 self.joules("steps", name, Some(epoch.index), seconds, count, &steps.by_domain)?;
             }
+            self.named(&epoch.split, Some(epoch.index), &epoch.steps_by_name)?;
             let (name, index) = (&epoch.split, Some(epoch.index));
             self.joules("between_steps", name, index, None, 1, &epoch.between_steps)?;
         }
@@ -85,12 +87,23 @@ impl Rows<'_> {
                 let (seconds, count) = (Some(steps.seconds), steps.count);
                 self.joules("steps", split, None, seconds, count, &steps.by_domain)?;
             }
+            self.named(split, None, &more.steps_by_name)?;
             self.joules("between_steps", split, None, None, more.count, &more.between_steps)?;
         }
         let label = &record.run.label;
         self.joules("outside_epochs", label, None, None, 1, &record.outside_epochs)?;
         for node in &record.spans {
             self.span(node, "")?;
+        }
+        Ok(())
+    }
+
+    fn named(&mut self, split: &str, index: Option<u64>, rows: &[NamedSteps]) -> Written {
+        for row in rows {
+            let scope = if row.inside_steps { "steps_inside_steps" } else { "steps_by_name" };
+            let name = format!("{split}/{}", row.name);
+            let (seconds, count) = (Some(row.steps.seconds), row.steps.count);
+            self.joules(scope, &name, index, seconds, count, &row.steps.by_domain)?;
         }
         Ok(())
     }

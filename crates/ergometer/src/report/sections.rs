@@ -7,7 +7,9 @@ use crate::footprint::{Footprint, PerUnit};
 use crate::meter::Method;
 use crate::run::Record;
 use crate::run::earlier::PartSteps;
-use crate::run::record::{Distribution, Energy, Epoch, RankRecord, SpanNode, Steps, Usage};
+use crate::run::record::{
+    Distribution, Energy, Epoch, NamedSteps, RankRecord, SpanNode, Steps, Usage, method_shares,
+};
 use crate::source::Availability;
 use crate::units::{Joules, Watts};
 
@@ -125,11 +127,10 @@ fn domains(record: &Record) -> Section {
         })
         .collect();
     if let Some(total) = &record.total.energy {
-        let methods: Vec<&str> = methods(record).iter().map(|method| method.as_str()).collect();
         let mut cells = vec![
             "total".to_owned(),
             String::new(),
-            methods.join(" + "),
+            shares(record),
             figure::energy(total),
             figure::power(total, seconds),
         ];
@@ -150,6 +151,16 @@ fn domains(record: &Record) -> Section {
     }
     columns.push("observed");
     Section { title: "Energy".to_owned(), columns, rows }
+}
+
+/// The methods of the domains that gave an energy, with their shares where there are several.
+fn shares(record: &Record) -> String {
+    let shares = method_shares(&record.domains);
+    let one = |(method, share): (&Method, &f64)| match shares.len() {
+        1 => method.as_str().to_owned(),
+        _ => format!("{} {:.0} %", method.as_str(), share * 100.0),
+    };
+    shares.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// The methods of the domains that gave an energy, each once.
@@ -176,16 +187,48 @@ fn epochs(record: &Record) -> Section {
             or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
         ]
     };
+    let by_name = |rows: &[NamedSteps], read: bool| -> Vec<Vec<String>> {
+        rows.iter().map(|row| named_cells(row, read)).collect()
+    };
+    let with_names = |mut first: Vec<String>, rows: &[NamedSteps], read: bool| {
+        // A mean over steps of several names is that of none of them.
+        if rows.iter().filter(|row| !row.inside_steps).count() > 1 {
+            first[4] = String::new();
+        }
+        let mut all = vec![first];
+        all.extend(by_name(rows, read));
+        all
+    };
     let row = |epoch: &Epoch| {
-        cells(format!("{} {}", epoch.split, epoch.index), &epoch.usage, epoch.steps.as_ref())
+        let name = format!("{} {}", epoch.split, epoch.index);
+        let first = cells(name, &epoch.usage, epoch.steps.as_ref());
+        with_names(first, &epoch.steps_by_name, epoch.usage.energy.is_some())
     };
     let columns = vec!["epoch", "time", "energy", "steps", "a step", "a second", "an item"];
-    let mut rows = ends(record.epochs.iter().map(row).collect());
-    rows.extend(record.more_epochs.iter().map(|(split, more)| {
-        let first = format!("{split}: {} more", figure::count(more.count as f64));
-        cells(first, &more.usage, more.steps.as_ref())
+    let mut rows = ends(record.epochs.iter().flat_map(row).collect());
+    rows.extend(record.more_epochs.iter().flat_map(|(split, more)| {
+        let name = format!("{split}: {} more", figure::count(more.count as f64));
+        let first = cells(name, &more.usage, more.steps.as_ref());
+        with_names(first, &more.steps_by_name, more.usage.energy.is_some())
     }));
     Section { title: "Epochs".to_owned(), columns, rows }
+}
+
+/// The steps of one name in an epoch.
+fn named_cells(row: &NamedSteps, read: bool) -> Vec<String> {
+    let steps = &row.steps;
+    let items = steps.items.as_ref();
+    let joules: Joules = steps.by_domain.iter().copied().sum();
+    let place = if row.inside_steps { " (inside steps)" } else { "" };
+    vec![
+        format!("· {}{place}", row.name),
+        figure::duration(steps.seconds),
+        or_absent(read.then_some(joules), figure::joules),
+        figure::count(steps.count as f64),
+        or_absent(read.then_some(&steps.joules), joules_of),
+        or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
+        or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
+    ]
 }
 
 /// The first and the last rows of a long table.
@@ -223,30 +266,42 @@ fn joules_of(distribution: &Distribution) -> String {
 
 fn steps(record: &Record) -> Section {
     let read = record.total.energy.is_some();
-    let row = |(split, steps): (&String, &Steps)| {
+    let row = |name: String, steps: &Steps| {
         let joules =
             |value: Option<f64>| or_absent(value.filter(|_| read).map(Joules::new), figure::joules);
         let d = &steps.joules;
+        let items = steps.items.as_ref();
         vec![
-            split.clone(),
+            name,
             figure::count(steps.count as f64),
             joules(Some(d.mean)),
             joules(d.min),
             joules(d.p50),
             joules(d.p95),
             joules(d.max),
+            or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
+            or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
         ]
     };
+    let rows =
+        record.steps.iter().flat_map(|(split, steps)| match record.steps_by_name.get(split) {
+            None => vec![row(split.clone(), steps)],
+            Some(names) => names
+                .iter()
+                .map(|named| {
+                    let place = if named.inside_steps { " (inside steps)" } else { "" };
+                    row(format!("{split}: {}{place}", named.name), &named.steps)
+                })
+                .collect(),
+        });
     let title = if record.steps.values().any(|steps| steps.folded > 0) {
         "Joules a step; extremes and quantiles of the steps recorded alone"
     } else {
         "Joules a step"
     };
-    Section {
-        title: title.to_owned(),
-        columns: vec!["steps of", "count", "mean", "min", "median", "p95", "max"],
-        rows: ends(record.steps.iter().map(row).collect()),
-    }
+    let columns =
+        vec!["steps of", "count", "mean", "min", "median", "p95", "max", "a second", "an item"];
+    Section { title: title.to_owned(), columns, rows: ends(rows.collect()) }
 }
 
 /// Rows of spans that a report shows.

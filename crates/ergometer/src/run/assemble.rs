@@ -9,7 +9,9 @@ use super::ledger::{Ledger, Node};
 use super::rank::Standing;
 use super::record::{
     DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    method_shares,
 };
+use super::step_table::StepTable;
 use crate::clock::Timestamp;
 use crate::footprint::Site;
 use crate::forecast::Forecast;
@@ -104,6 +106,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     warnings.extend(ledger.numbers.warning());
     warnings.extend(folded(ledger.folded));
+    warnings.extend(ledger.steps.iter().filter_map(|(split, steps)| several_units(split, steps)));
     warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
@@ -119,6 +122,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
     let footprint =
         site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
+    let domain_records = scale.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -136,7 +140,8 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         },
         machine: Machine { accelerators: boards, ..head.machine.clone() },
         sources: head.sources.clone(),
-        domains: scale.domain_records(&whole, seconds, idle.as_ref()),
+        method_shares: method_shares(&domain_records),
+        domains: domain_records,
         total,
         epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
         more_epochs: ledger
@@ -149,7 +154,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         steps: ledger
             .steps
             .iter()
-            .filter_map(|(split, stats)| Some(((*split).to_owned(), stats.finish()?)))
+            .filter_map(|(split, steps)| Some(((*split).to_owned(), steps.all()?)))
+            .collect(),
+        steps_by_name: ledger
+            .steps
+            .iter()
+            .map(|(split, steps)| ((*split).to_owned(), steps.by_name()))
+            .filter(|(_, rows)| !rows.is_empty())
             .collect(),
         spans: tree.iter().map(|(label, node)| span_node(label, node, DEEPEST - 1)).collect(),
         footprint,
@@ -210,6 +221,18 @@ fn folded(count: u64) -> Option<String> {
             "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
              label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
              their energy is their share, by time, of what the mark's time took"
+        )
+    })
+}
+
+/// Steps of one split whose items cannot be added up.
+fn several_units(split: &str, steps: &StepTable) -> Option<String> {
+    let units = steps.units();
+    (!units.is_empty()).then(|| {
+        format!(
+            "steps of '{split}' have items of several units, which are not added up: {}; those of steps of \
+             one name and unit are in its row",
+            listed(units.into_iter().map(str::to_owned))
         )
     })
 }
@@ -321,7 +344,8 @@ impl Scale<'_> {
             index: row.index,
             start_s: row.start.since(start).as_secs_f64(),
             usage: self.usage(&row.amount, row.end.since(row.start).as_secs_f64()),
-            steps: row.steps.as_ref().and_then(super::stats::StepStats::finish),
+            steps: row.steps.as_ref().and_then(StepTable::all),
+            steps_by_name: row.steps.as_ref().map_or(Vec::new(), StepTable::by_name),
             between_steps: row.between_steps.iter().copied().map(Joules::new).collect(),
         }
     }
@@ -330,7 +354,8 @@ impl Scale<'_> {
         MoreEpochs {
             count: sums.count,
             usage: self.usage(&sums.amount, sums.seconds),
-            steps: sums.steps.as_ref().and_then(super::stats::StepStats::finish),
+            steps: sums.steps.as_ref().and_then(StepTable::all),
+            steps_by_name: sums.steps.as_ref().map_or(Vec::new(), StepTable::by_name),
             between_steps: sums.between_steps.iter().copied().map(Joules::new).collect(),
         }
     }

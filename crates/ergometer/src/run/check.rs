@@ -1,7 +1,7 @@
 //! Whether a record that was read can be one: what is worked out from it relies on that.
 
 use super::earlier::Part;
-use super::record::{Energy, Epoch, MoreEpochs, Record, SpanNode, Steps, Usage};
+use super::record::{Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage};
 use crate::footprint::CarbonSeries;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
@@ -26,6 +26,9 @@ impl Record {
             count(&row.domain.id, row.readings)?;
             count(&row.domain.id, row.failed_readings)?;
         }
+        if self.method_shares.values().any(|share| !(-ROUNDING..=1.0 + ROUNDING).contains(share)) {
+            return Err("a method's share of the total is not between 0 and 1".to_owned());
+        }
         list("outside_epochs", &self.outside_epochs, domains)?;
         for epoch in &self.epochs {
             epoch.check(domains)?;
@@ -36,6 +39,7 @@ impl Record {
         for (split, one) in &self.steps {
             steps(split, one, domains)?;
         }
+        self.steps_by_name.values().try_for_each(|rows| named(rows, domains))?;
         self.spans.iter().try_for_each(|node| node.check(domains))?;
         let footprint = &self.footprint;
         intensity(footprint.mean_intensity)?;
@@ -77,6 +81,7 @@ impl Epoch {
         seconds(name, self.start_s)?;
         count(name, self.index)?;
         list(name, &self.between_steps, domains)?;
+        named(&self.steps_by_name, domains)?;
         self.steps.iter().try_for_each(|one| steps(name, one, domains))
     }
 }
@@ -86,6 +91,7 @@ impl MoreEpochs {
         count(split, self.count)?;
         usage(split, &self.usage, domains)?;
         list(split, &self.between_steps, domains)?;
+        named(&self.steps_by_name, domains)?;
         self.steps.iter().try_for_each(|one| steps(split, one, domains))
     }
 }
@@ -122,6 +128,10 @@ pub(crate) fn steps(name: &str, steps: &Steps, domains: usize) -> Checked {
     }
     seconds(name, steps.seconds)?;
     list(name, &steps.by_domain, domains)
+}
+
+pub(crate) fn named(rows: &[NamedSteps], domains: usize) -> Checked {
+    rows.iter().try_for_each(|row| steps(&row.name, &row.steps, domains))
 }
 
 fn energy(name: &str, energy: &Energy) -> Checked {

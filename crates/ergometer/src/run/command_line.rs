@@ -66,15 +66,10 @@ const ISSUED: [&str; 16] = [
 /// The shortest of them is longer.
 const ISSUED_LENGTH: usize = 16;
 
-/// The command line of this process, secrets masked.
-pub(crate) fn of_this_process() -> Vec<String> {
-    let arguments = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    masked(arguments)
-}
-
-/// The name of the program alone.
-pub(crate) fn program_alone() -> Vec<String> {
-    std::env::args_os().take(1).map(|argument| argument.to_string_lossy().into_owned()).collect()
+/// The command line of this process, secrets masked; without `arguments` the name of the program alone.
+pub(crate) fn of_this_process(arguments: bool) -> Vec<String> {
+    let words = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+    if arguments { masked(words) } else { words.take(1).collect() }
 }
 
 fn masked(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
@@ -173,13 +168,13 @@ fn fields(text: &str) -> String {
         if let Some(assigned) = assigned.strip_prefix(['=', ':'])
             && is_secret(name)
         {
-            let (quotes, value) = split_while(assigned, is_around);
-            let quoted = quotes.contains(['"', '\'']);
-            let ends = |sign: char| match quoted {
-                true => matches!(sign, '"' | '\'' | '\\'),
-                false => {
-                    sign.is_whitespace() || matches!(sign, '&' | ',' | ';' | '}' | '"' | '\'' | '#')
-                }
+            let (around, value) = split_while(assigned, is_around);
+            let quoted = around.contains(['"', '\'']);
+            let ends = |sign: char| {
+                let ends_quoted = matches!(sign, '"' | '\'' | '\\');
+                let ends_bare =
+                    || sign.is_whitespace() || matches!(sign, '&' | ',' | ';' | '}' | '#');
+                ends_quoted || (!quoted && ends_bare())
             };
             let (secret, left) = split_while(value, |sign| !ends(sign));
             shown.push_str(&after_name[..after_name.len() - value.len()]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ledger::{Amount, add_amount};
-use super::stats::StepStats;
+use super::step_table::StepTable;
 use crate::clock::Timestamp;
 use crate::meter::timeline::Timeline;
 use crate::span::Label;
@@ -22,7 +22,7 @@ pub(crate) struct EpochRow {
     pub start: Timestamp,
     pub end: Timestamp,
     pub amount: Amount,
-    pub steps: Option<StepStats>,
+    pub steps: Option<StepTable>,
     pub between_steps: Vec<f64>,
     pub overlapping: bool,
 }
@@ -33,7 +33,7 @@ pub(crate) struct EpochSums {
     pub count: u64,
     pub seconds: f64,
     pub amount: Amount,
-    pub steps: Option<StepStats>,
+    pub steps: Option<StepTable>,
     pub between_steps: Vec<f64>,
 }
 

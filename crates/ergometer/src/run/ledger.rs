@@ -13,7 +13,8 @@ use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::said::Said;
-use super::stats::{self, StepStats};
+use super::stats::Step;
+use super::step_table::StepTable;
 use crate::clock::Timestamp;
 use crate::meter::timeline::{Drawn, Timeline};
 use crate::meter::{LiveSteps, Progress};
@@ -217,7 +218,7 @@ pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
 #[derive(Clone, Default)]
 struct Inside {
     children: BTreeMap<Label, Node>,
-    steps: Option<StepStats>,
+    steps: StepTable,
     tiling: Option<Tiling>,
 }
 
@@ -235,7 +236,7 @@ pub(crate) struct Ledger {
     /// Numbers of the epochs.
     pub numbers: Numbers,
     /// Steps per split; a step outside every epoch counts under `run`.
-    pub steps: BTreeMap<&'static str, StepStats>,
+    pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
     /// What is to be said of single spans, as soon as it is known.
@@ -409,17 +410,18 @@ impl Ledger {
                 }
                 let tile = Tiling::of(mark, &joules);
                 let sum = self.steps_inside(parent, &tile, timelines);
-                let step = stats::Step {
+                let step = Step {
                     folded: mark.folded.into(),
                     seconds,
                     items: mark.items,
                     unit: mark.label.unit,
                 };
-                sum.add(&joules, step);
+                sum.add(mark.label.name, &joules, step);
+                sum.nest(&inside.steps);
             }
             Kind::Run | Kind::Phase | Kind::Function => {
-                if let (Some(stats), Some(tile)) = (inside.steps, inside.tiling) {
-                    self.steps_inside(parent, &tile, timelines).merge(&stats);
+                if let Some(tile) = inside.tiling {
+                    self.steps_inside(parent, &tile, timelines).merge(&inside.steps);
                 }
             }
         }
@@ -429,18 +431,17 @@ impl Ledger {
         &mut self,
         mark: &Mark,
         amount: Amount,
-        mut steps: Option<StepStats>,
+        mut steps: StepTable,
         tiling: Option<Tiling>,
         timelines: &[Timeline],
     ) {
         let index = self.numbers.next(mark.id, mark.label.name);
-        if let Some(stats) = &mut steps
-            && tiling.as_ref().is_some_and(|tiling| tiling.shared)
-        {
-            stats.fit(&amount);
+        if tiling.as_ref().is_some_and(|tiling| tiling.shared) {
+            steps.fit(&amount);
         }
-        if let Some(stats) = &steps {
-            self.count_steps(mark.label.name, stats);
+        let steps = tiling.is_some().then_some(steps);
+        if let Some(steps) = &steps {
+            self.count_steps(mark.label.name, steps);
         }
         let epoch = EpochRow {
             label: *mark.label,
@@ -455,21 +456,19 @@ impl Ledger {
         self.epochs.add(epoch, timelines);
     }
 
-    /// The step statistics of an open span, its tiling extended by `tile`.
-    fn steps_inside(&mut self, span: u64, tile: &Tiling, lines: &[Timeline]) -> &mut StepStats {
-        let domains = self.domains;
+    /// The steps of an open span, its tiling extended by `tile`.
+    fn steps_inside(&mut self, span: u64, tile: &Tiling, lines: &[Timeline]) -> &mut StepTable {
         let inside = self.open.entry(span).or_default();
         match &mut inside.tiling {
             Some(tiling) => tiling.extend(tile, lines),
             none => *none = Some(tile.clone()),
         }
-        inside.steps.get_or_insert_with(|| StepStats::new(domains))
+        &mut inside.steps
     }
 
-    fn count_steps(&mut self, split: &'static str, stats: &StepStats) {
-        let domains = self.domains;
+    fn count_steps(&mut self, split: &'static str, steps: &StepTable) {
         let split = name_of(&self.steps, split);
-        self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
+        self.steps.entry(split).or_default().merge(steps);
     }
 
     /// Moments at which energies are to be worked out that lie in the past: there the timelines have to
@@ -484,17 +483,17 @@ impl Ledger {
 
     /// Closes the books: the tree of spans, and how many spans were never closed.
     pub(crate) fn finish(&mut self) -> (BTreeMap<Label, Node>, usize) {
-        let mut root = self.open.remove(&NO_SPAN).unwrap_or_default();
-        if let Some(stats) = root.steps.take() {
-            self.count_steps("run", &stats);
+        let root = self.open.remove(&NO_SPAN).unwrap_or_default();
+        if root.tiling.is_some() {
+            self.count_steps("run", &root.steps);
         }
         let orphans: Vec<Inside> = self.open.drain().map(|(_, inside)| inside).collect();
         let left_open = orphans.len();
         let mut tree = Node { children: root.children, ..Node::default() };
         for orphan in orphans {
             tree.merge_children(orphan.children, DEEPEST + 1);
-            if let Some(stats) = orphan.steps {
-                self.count_steps("run", &stats);
+            if orphan.tiling.is_some() {
+                self.count_steps("run", &orphan.steps);
             }
         }
         (tree.children, left_open)

@@ -29,6 +29,7 @@ mod cover;
 mod domains;
 mod epochs;
 mod more_epochs;
+mod names;
 mod said;
 mod spans;
 mod steps;
@@ -40,7 +41,10 @@ use std::collections::BTreeMap;
 use super::assemble;
 use super::earlier::mean_intensity;
 use super::rank::Rank;
-use super::record::{DomainRecord, Energy, Machine, RankRecord, Record, RunInfo, SCHEMA, Usage};
+use super::record::{
+    DomainRecord, Energy, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, Usage,
+    method_shares,
+};
 use crate::footprint::Footprint;
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
@@ -175,16 +179,19 @@ impl<'a> Merge<'a> {
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
         let footprint = self.footprint(total.energy.as_ref(), accelerators);
+        let domains = self.domain_records();
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),
-            domains: self.domain_records(),
+            method_shares: method_shares(&domains),
+            domains,
             total,
             epochs: joined.epochs,
             more_epochs,
             outside_epochs: joined.outside,
+            steps_by_name: self.steps_by_name(&steps),
             steps,
             spans: spans::join(&self),
             footprint,
@@ -195,6 +202,21 @@ impl<'a> Merge<'a> {
             earlier: Vec::new(),
             warnings: self.warnings,
         }
+    }
+
+    fn steps_by_name(&self, steps: &BTreeMap<String, Steps>) -> BTreeMap<String, Vec<NamedSteps>> {
+        let mut all = BTreeMap::new();
+        for (split, steps) in steps {
+            let of = |part: usize| {
+                self.parts[part].record.steps_by_name.get(split).map_or(&[][..], |rows| rows)
+            };
+            let whole: Vec<f64> = steps.by_domain.iter().map(|joules| joules.get()).collect();
+            let rows = names::join(self, of, &whole);
+            if !rows.is_empty() {
+                all.insert(split.clone(), rows);
+            }
+        }
+        all
     }
 
     /// Of the joined energy on the ranks' site. Intensities that change with time are those of each rank's

@@ -15,6 +15,7 @@ pub mod rank;
 pub mod record;
 mod said;
 mod stats;
+mod step_table;
 
 pub use rank::Rank;
 pub use record::Record;

@@ -13,7 +13,7 @@
 //! | PALS (HPE Cray) | `PALS_RANKID` | `PALS_LOCAL_RANKID` | `PALS_SIZE`, else `PMI_SIZE` | `PALS_APID` |
 //! | JSM (IBM `jsrun`) | `JSM_NAMESPACE_RANK` | `JSM_NAMESPACE_LOCAL_RANK` | `JSM_NAMESPACE_SIZE` | |
 //! | PMI (MPICH, Intel MPI) | `PMI_RANK` | `MPI_LOCALRANKID`, else `PMI_LOCAL_RANK` | `PMI_SIZE` | |
-//! | PMIx alone | `PMIX_RANK` | | none | |
+//! | `PMIx` alone | `PMIX_RANK` | | none | |
 //! | ALPS (`aprun`) | `ALPS_APP_PE` | | none | |
 //! | Flux | `FLUX_TASK_RANK` | `FLUX_TASK_LOCAL_ID` | `FLUX_JOB_SIZE` | `FLUX_JOB_ID` |
 //! | Slurm | `SLURM_PROCID` | `SLURM_LOCALID` | `SLURM_STEP_NUM_TASKS`, else `SLURM_NTASKS` | `SLURM_JOB_ID.SLURM_STEP_ID` |
@@ -68,7 +68,7 @@ pub enum Origin {
     Jsm,
     /// A launcher that speaks PMI: MPICH's and Intel MPI's.
     Pmi,
-    /// A launcher that speaks PMIx and nothing else.
+    /// A launcher that speaks `PMIx` and nothing else.
     Pmix,
     /// ALPS, the launcher of older Cray machines.
     Alps,

@@ -35,6 +35,9 @@ pub struct Record {
     pub domains: Vec<DomainRecord>,
     /// The whole run, from the start of the meter to its end.
     pub total: Usage,
+    /// The share of each method in the energy of `total`, 0 to 1; empty where nothing was read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub method_shares: BTreeMap<Method, f64>,
     /// One row an epoch, in the order in which they ended: the first 4096.
     pub epochs: Vec<Epoch>,
     /// The epochs after those, summed by split.
@@ -46,6 +49,10 @@ pub struct Record {
     /// stand under `run`. A merged record has those of each rank as well, as its own record has
     /// them, under `train@0`, `train@1`.
     pub steps: BTreeMap<String, Steps>,
+    /// The same by the names of the steps, for the splits whose steps have several names, or lie inside each
+    /// other.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     /// All spans, folded by their path of labels.
     pub spans: Vec<SpanNode>,
     /// What the energy means outside: facility energy, CO2e, money.
@@ -69,6 +76,19 @@ pub struct Record {
     pub earlier: Vec<Part>,
     /// What went wrong or has to be known, one line each.
     pub warnings: Vec<String>,
+}
+
+/// The share of each method in the energy of all `domains`.
+pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
+    let mut joules: BTreeMap<Method, f64> = BTreeMap::new();
+    for energy in domains.iter().filter_map(|row| row.energy) {
+        *joules.entry(energy.method).or_default() += energy.joules.get();
+    }
+    let total: f64 = joules.values().sum();
+    let is_alone = joules.len() == 1;
+    let share = |joules: f64| if is_alone { 1.0 } else { joules / total };
+    joules.retain(|_, joules| share(*joules).is_finite());
+    joules.into_iter().map(|(method, joules)| (method, share(joules))).collect()
 }
 
 /// What one rank of a merged record metered.
@@ -225,8 +245,12 @@ pub struct Epoch {
     pub start_s: f64,
     /// What it took.
     pub usage: Usage,
-    /// Its steps; absent when there was none.
+    /// All its steps that are inside no other step; absent when there was none. The rates of items are over the
+    /// steps of the names that have some.
     pub steps: Option<Steps>,
+    /// The same by name, where they have several names, or lie inside each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_by_name: Vec<NamedSteps>,
     /// Joules per domain inside the epoch but outside its steps:
     /// `usage` = `steps` + `between_steps`.
     pub between_steps: Vec<Joules>,
@@ -241,6 +265,9 @@ pub struct MoreEpochs {
     pub usage: Usage,
     /// Their steps; absent when there was none.
     pub steps: Option<Steps>,
+    /// Their steps by name, as in [`Epoch::steps_by_name`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_by_name: Vec<NamedSteps>,
     /// Joules per domain inside them but outside their steps: `usage` = `steps` + `between_steps`.
     pub between_steps: Vec<Joules>,
 }
@@ -265,6 +292,18 @@ pub struct Steps {
     /// quantiles.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub folded: u64,
+}
+
+/// Steps of one name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedSteps {
+    /// The name of their spans.
+    pub name: String,
+    /// They lie inside other steps: what they took is part of those steps' figures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside_steps: bool,
+    /// Their statistics.
+    pub steps: Steps,
 }
 
 /// What a program processed.

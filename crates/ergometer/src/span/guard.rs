@@ -168,3 +168,31 @@ impl Drop for Span {
 pub fn span(name: &'static str) -> Span {
     Span::enter(Label::new(Kind::Phase, name))
 }
+
+/// Counts items (tokens, sentences) that are known only inside the code that processes them: for the innermost
+/// open step of this thread or future; where there is none, for the innermost span with a unit of items, or
+/// for the innermost span. Without an open span it does nothing.
+///
+/// The unit is that of the span; further calls add up, with each other and with the option `items`.
+///
+/// ```
+/// use ergometer::track_energy;
+///
+/// #[track_energy(step, items = 0, unit = "tokens")]
+/// fn step(text: &str) -> usize {
+///     let tokens = text.split_whitespace().count();
+///     ergometer::items(tokens);
+///     tokens
+/// }
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).install()?;
+/// assert_eq!(step("one two three"), 3);
+/// # let record = meter.finish()?;
+/// # assert_eq!(record.steps["run"].items.as_ref().map(|items| items.count), Some(3.0));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
+pub fn items(count: impl ItemCount) {
+    let mut items = Tally::NONE;
+    items.add(count);
+    thread::count(items);
+}

@@ -312,9 +312,10 @@ where
         if let Some(span) = context.span(id)
             && let Some(energies) = span.extensions().get::<Shared>()
             && let Some(energy) = self.own(&mut lock(energies))
-            && let Some((_, scope)) = &mut energy.open
+            && let Some((span, scope)) = &mut energy.open
+            && let Some(items) = thread::exit(scope)
         {
-            thread::exit(scope);
+            span.add_items(items);
         }
     }
 

@@ -27,7 +27,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use every::{Each, Every, Stride};
-pub use guard::{Span, span};
+pub use guard::{Span, items, span};
 pub use opening::{EpochNumber, Opening, Under};
 pub use synchronize::{Synchronize, Waits};
 pub use unmetered::RunSpan;

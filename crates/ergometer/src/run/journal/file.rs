@@ -110,6 +110,9 @@ impl Journal {
         let changed = |split: &str, steps: &Steps| self.steps.get(split) != Some(&steps.count);
         let changed = record.steps.iter().filter(|(split, steps)| changed(split, steps));
         state.steps = changed.map(|(split, steps)| (split.clone(), steps.clone())).collect();
+        let named =
+            record.steps_by_name.iter().filter(|(split, _)| state.steps.contains_key(*split));
+        state.by_name = named.map(|(split, rows)| (split.clone(), rows.clone())).collect();
         let counts: Vec<_> =
             state.steps.iter().map(|(split, steps)| (split.clone(), steps.count)).collect();
         line::append(&mut text, &Row::State(Box::new(state)));

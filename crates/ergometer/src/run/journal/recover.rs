@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::SCHEMA;
 use super::line;
 use super::row::{Head, Notes, Row, State, usage};
-use crate::run::check::steps;
-use crate::run::record::{Epoch, Record, SpanNode, Steps};
+use crate::run::check::{named, steps};
+use crate::run::record::{Epoch, NamedSteps, Record, SpanNode, Steps, method_shares};
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
 
@@ -72,6 +72,7 @@ struct Found {
     notes: Notes,
     spans: Vec<SpanNode>,
     steps: BTreeMap<String, Steps>,
+    steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     state: Option<State>,
     end: Option<Record>,
     /// Lines that were not what was written.
@@ -104,6 +105,7 @@ impl Found {
             notes: Notes::default(),
             spans: Vec::new(),
             steps: BTreeMap::new(),
+            steps_by_name: BTreeMap::new(),
             state: None,
             end: None,
             damaged: 0,
@@ -129,6 +131,7 @@ impl Found {
             Row::Spans(spans) => self.spans = spans.spans,
             Row::State(mut state) => {
                 self.steps.append(&mut state.steps);
+                self.steps_by_name.append(&mut state.by_name);
                 self.state = Some(*state);
             }
             Row::End(end) => self.end = Some(*end.record),
@@ -149,6 +152,7 @@ impl Found {
                     && state.s >= 0.0
                     && state.intensity.is_none_or(|grams| grams >= 0.0)
                     && state.steps.iter().all(|(split, one)| steps(split, one, domains).is_ok())
+                    && state.by_name.values().all(|rows| named(rows, domains).is_ok())
                     && state.open.iter().all(|epoch| epoch.fits(domains))
                     && state.more.iter().all(|(split, more)| more.check(split, domains).is_ok())
             }
@@ -168,6 +172,7 @@ impl Found {
         record.facts = self.notes.facts;
         record.warnings = self.notes.warnings;
         record.steps = self.steps;
+        record.steps_by_name = self.steps_by_name;
         record.spans = self.spans;
         for (row, warnings) in record.domains.iter_mut().zip(self.notes.domain_warnings) {
             row.warnings = warnings;
@@ -224,6 +229,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             .zip(row.idle_power)
             .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds));
     }
+    record.method_shares = method_shares(&record.domains);
     record.outside_epochs = state.outside;
     record.more_epochs = state.more;
     // Rows after the last state are of epochs that are among its open ones.

@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::meter::{Method, Uncertainty};
+use crate::run::check::named;
 use crate::run::ledger::StepEntry;
-use crate::run::record::{DomainRecord, Energy, Epoch, MoreEpochs, Record, SpanNode, Steps, Usage};
+use crate::run::record::{
+    DomainRecord, Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage,
+};
 use crate::units::{Joules, Watts};
 
 /// One line of the journal.
@@ -115,6 +118,9 @@ pub(super) struct State {
     pub more: BTreeMap<String, MoreEpochs>,
     /// Statistics that changed, by split.
     pub steps: BTreeMap<String, Steps>,
+    /// The same by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_name: BTreeMap<String, Vec<NamedSteps>>,
     pub sensors: Vec<Sensor>,
     /// The mean of the site's series of carbon intensities so far, g/kWh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,6 +136,8 @@ pub(super) struct OpenEpoch {
     seconds: f64,
     energy: Vec<Option<Compact>>,
     steps: Option<Steps>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    by_name: Vec<NamedSteps>,
     between: Vec<Joules>,
     /// It was not over.
     pub unfinished: bool,
@@ -149,6 +157,7 @@ impl State {
             seconds: epoch.usage.seconds,
             energy: compact(&epoch.usage.by_domain),
             steps: epoch.steps.clone(),
+            by_name: epoch.steps_by_name.clone(),
             between: epoch.between_steps.clone(),
             unfinished: unfinished.contains(&(epoch.start_s, epoch.split.as_str())),
         });
@@ -163,6 +172,7 @@ impl State {
             open: open.collect(),
             more: record.more_epochs.clone(),
             steps: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             sensors: record.domains.iter().map(sensor).collect(),
             intensity: record.footprint.mean_intensity,
         }
@@ -178,6 +188,7 @@ impl OpenEpoch {
             start_s: self.start_s,
             usage: usage(&self.energy, self.seconds, domains),
             steps: self.steps,
+            steps_by_name: self.by_name,
             between_steps: self.between,
         }
     }
@@ -185,7 +196,8 @@ impl OpenEpoch {
     /// Whether every list has an entry for each of so many domains.
     pub(super) fn fits(&self, domains: usize) -> bool {
         let steps = self.steps.as_ref().is_none_or(|steps| steps.by_domain.len() == domains);
-        steps && self.energy.len() == domains && self.between.len() == domains
+        let named = named(&self.by_name, domains).is_ok();
+        steps && named && self.energy.len() == domains && self.between.len() == domains
     }
 }
 

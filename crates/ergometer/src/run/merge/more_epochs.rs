@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cover::plus;
 use super::domains::Physical;
-use super::{Merge, steps};
+use super::{Merge, names, steps};
 use crate::run::assemble;
 use crate::run::record::{Energy, MoreEpochs, Steps, Usage};
 use crate::units::Joules;
@@ -50,6 +50,11 @@ fn sums(merge: &Merge<'_>, split: &str) -> MoreEpochs {
             by_domain,
         },
         steps: steps::join(&all_steps, &in_steps, merge.shares()),
+        steps_by_name: names::join(
+            merge,
+            |part| of(part).map_or(&[][..], |more| &more.steps_by_name),
+            &in_steps,
+        ),
         between_steps: between.into_iter().map(Joules::new).collect(),
     }
 }

@@ -134,6 +134,7 @@ impl Script {
                 start_s: begin,
                 usage: self.usage(seconds),
                 steps: Some(inside),
+                steps_by_name: Vec::new(),
                 between_steps: self.joules(seconds * 0.2),
             });
         }
@@ -183,6 +184,8 @@ impl Script {
             spans: splits.collect(),
             epochs,
             more_epochs: BTreeMap::new(),
+            steps_by_name: BTreeMap::new(),
+            method_shares: BTreeMap::new(),
             outside_epochs: self.joules(self.seconds - in_epochs),
             footprint: Site::current().footprint(
                 total.energy.as_ref(),
