@@ -8,6 +8,7 @@ mod boards;
 mod bounded;
 mod cases;
 mod child;
+mod clocks;
 mod export;
 mod failures;
 mod footprint;

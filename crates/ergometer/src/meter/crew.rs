@@ -6,12 +6,12 @@
 //! for a source.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use crate::clock::{self, Timestamp};
 use crate::deadline::Deadline;
-use crate::source::{Domain, Due, Reading, Request};
+use crate::source::{Domain, Due, Reading, Request, Value};
 
 mod guarded;
 
@@ -72,7 +72,7 @@ struct Post {
     /// When the last read began.
     last: Timestamp,
     /// When the read in progress did.
-    busy: Option<Timestamp>,
+    busy: Option<Instant>,
     reads: u64,
     slow: u32,
     jitter: Jitter,
@@ -127,7 +127,7 @@ impl Crew {
 
     /// Asks for a read of every source now.
     pub(super) fn edge(&self) {
-        let now = clock::now();
+        let now = clock::checked_now();
         self.ask(|post| {
             if post.asked == Asked::Nothing
                 && (post.busy.is_some() || now.since(post.last) >= SHORTEST)
@@ -161,8 +161,7 @@ impl Crew {
             }
         });
         self.wait(patience, |post| post.asked != Asked::Ended);
-        let now = clock::now();
-        self.shared.lock().posts.iter().map(|post| post.answer(now)).collect()
+        self.shared.lock().posts.iter().map(Post::answer).collect()
     }
 
     fn ask(&self, ask: impl Fn(&mut Post)) {
@@ -209,10 +208,9 @@ impl Shared {
     }
 
     fn mind(self: &Arc<Self>, roster: &mut Roster) {
-        let now = clock::now();
         for post in 0..roster.posts.len() {
             let Post { busy, worker, .. } = roster.posts[post];
-            if busy.is_none_or(|since| now.since(since) < HANGING) {
+            if busy.is_none_or(|since| since.elapsed() < HANGING) {
                 continue;
             }
             let beside = |(index, other): (usize, &Post)| {
@@ -238,10 +236,10 @@ impl Shared {
         let mut long_rounds = 0;
         let mut roster = self.lock();
         while !roster.closed {
-            let begin = clock::now();
-            let Some(next) = roster.plan(worker, begin, &mut round) else { return };
-            if begin < next {
-                let asked = self.asked.wait_timeout(roster, next.since(begin));
+            let (now, begin) = (clock::check(), Instant::now());
+            let Some(next) = roster.plan(worker, now, &mut round) else { return };
+            if now < next {
+                let asked = self.asked.wait_timeout(roster, next.since(now));
                 roster = asked.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
@@ -250,7 +248,7 @@ impl Shared {
             }
             // What another thread was given meanwhile is not this one's to give.
             round.retain(|&post| roster.posts[post].worker == worker);
-            let long = round.len() > 1 && clock::now().since(begin) > LONG_ROUND;
+            let long = round.len() > 1 && begin.elapsed() > LONG_ROUND;
             long_rounds = if long { long_rounds + 1 } else { 0 };
             if long_rounds == LONG_ROUNDS {
                 long_rounds = 0;
@@ -267,12 +265,12 @@ impl Shared {
         (worker, index): (usize, usize),
         readings: &mut Vec<Reading>,
     ) -> MutexGuard<'a, Roster> {
-        let begin = clock::now();
+        let (at, begin) = (clock::checked_now(), Instant::now());
         let post = &mut roster.posts[index];
         // Another thread's by now, if the source before it took long.
         let source = if post.worker == worker { post.source.take() } else { None };
         let Some(mut source) = source else { return roster };
-        (post.last, post.busy) = (begin, Some(begin));
+        (post.last, post.busy) = (at, Some(begin));
         let asked = post.asked;
         let request = match asked {
             Asked::Nothing | Asked::Ended => Request::Routine,
@@ -284,8 +282,14 @@ impl Shared {
             post.asked = Asked::Nothing;
         }
         drop(roster);
+        let jumps = clock::jumps();
         let read = source.read(request, readings);
-        let took = clock::now().since(begin);
+        let took = begin.elapsed();
+        if clock::jumps_by_now() != jumps {
+            // A source of the program's own may have asked the clock before that was known. Its next values
+            // cover this time too.
+            readings.retain(|reading| !matches!(reading.value, Value::Energy(_) | Value::Power(_)));
+        }
         let ended = matches!(request, Request::Last) || read.is_err();
         let learnt = (ended && read.is_ok()).then(|| source.domains().to_vec());
         let (again, over) = if ended { (None, Some(source)) } else { (Some(source), None) };
@@ -299,7 +303,7 @@ impl Shared {
         }
         if over.is_some() {
             // To drop a source is a call into it as well, which may hang.
-            post.busy = Some(clock::now());
+            post.busy = Some(Instant::now());
             drop(roster);
             drop(over);
             roster = self.lock();
@@ -315,7 +319,11 @@ impl Roster {
         round.clear();
         let mut next: Option<Timestamp> = None;
         for (index, post) in self.posts.iter().enumerate() {
-            let (true, Some(due)) = (post.worker == worker, post.due()) else { continue };
+            let (true, Some(mut due)) = (post.worker == worker, post.due()) else { continue };
+            if due.by > now.after(LONGEST) {
+                // It was planned by a clock that had jumped.
+                due = Due::at(now);
+            }
             next = Some(next.map_or(due.by, |next| next.min(due.by)));
             if due.from <= now {
                 round.push(index);
@@ -327,7 +335,7 @@ impl Roster {
 
 impl Post {
     fn new(source: Guarded, first: usize) -> Self {
-        let now = clock::now();
+        let now = clock::checked_now();
         Self {
             name: name(source.domains()),
             first,
@@ -387,12 +395,12 @@ impl Post {
         self.source = Some(source);
     }
 
-    fn answer(&self, now: Timestamp) -> Answer {
+    fn answer(&self) -> Answer {
         match (&self.learnt, self.asked) {
             (Some(learnt), Asked::Ended) => Answer::Domains(self.first, learnt.clone()),
             (None, Asked::Ended) => Answer::Gone,
             _ => {
-                let since = self.busy.map_or(0.0, |since| now.since(since).as_secs_f64());
+                let since = self.busy.map_or(0.0, |since| since.elapsed().as_secs_f64());
                 Answer::Lost(format!(
                     "source '{}' has hung for {since:.1} s and was not waited for; its energy up to \
                      then is kept",

@@ -43,6 +43,11 @@ impl OpenSpans {
         }
     }
 
+    /// When this span began, if it is open.
+    pub(super) fn start_of(&self, span: u64) -> Option<Timestamp> {
+        self.open.get(&span).map(|mark| mark.start)
+    }
+
     /// When they began.
     pub(super) fn starts(&self) -> impl Iterator<Item = Timestamp> {
         self.open.values().map(|mark| mark.start)
@@ -101,7 +106,8 @@ impl Keeper {
 
     /// Writes where the run stands at `now`, if it is time to.
     pub(super) fn keep(&mut self, now: Timestamp, standing: Standing<'_>) {
-        if now < self.due || now < self.head.start {
+        let early = now < self.due && self.due.since(now) <= PERIOD;
+        if early || now < self.head.start {
             return;
         }
         self.due = now.after(PERIOD);

@@ -16,6 +16,7 @@ mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod stamps;
 mod standstill;
 mod start;
 pub(crate) mod timeline;
@@ -289,7 +290,7 @@ impl Inner {
     ///
     /// Whoever comes second waits for the first, so that a signal finds the record written.
     fn end(&self, signal: Option<&str>, patience: Duration) -> Result<Record> {
-        let end = clock::now();
+        let end = clock::checked_now();
         if self.is_foreign() {
             let message = "the meter is that of the process this one was forked from";
             return Err(Error::new(ErrorKind::Sampler, message).with_remedy(
@@ -389,7 +390,7 @@ impl Drop for Inner {
         let stage = self.stage.get_mut().unwrap_or_else(PoisonError::into_inner);
         if matches!(stage, Stage::Running) && self.leaves_something() {
             let (reply, done) = mpsc::channel();
-            let ending = self.ending(clock::now(), None);
+            let ending = self.ending(clock::checked_now(), None);
             let _ = self.commands.send(Command::GiveUp(ending, reply));
             // The program may end at once, and with it the thread that writes.
             let _ = self.progress.wait(&done, DROP_PATIENCE);

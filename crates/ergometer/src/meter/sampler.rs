@@ -13,6 +13,7 @@ use super::crew::{Answer, Crew, Guarded};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
 use super::progress::{Doing, Progress};
+use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
@@ -23,7 +24,7 @@ use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::earlier::Earlier;
 use crate::run::ledger::Ledger;
 use crate::run::record::Record;
-use crate::source::Domain;
+use crate::source::{Domain, Reading};
 use crate::span::ring::{Command, Mark, Rings};
 use crate::units::{Joules, Watts};
 
@@ -40,9 +41,8 @@ const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same where the meter was dropped, which the program waits for.
 const GIVEN_UP_READ_TIMEOUT: Duration = Duration::from_secs(1);
-/// Share by which the clock may stray from the system's before the record says so: calibration leaves a
-/// thirtieth of it.
-const STRAY: f64 = 1e-3;
+/// Two rounds further apart than this: the process could not run.
+const STOPPED: Duration = Duration::from_secs(3);
 /// Share of a run after which the record has another forecast.
 const FORECASTS_APART: f64 = 0.05;
 /// A reading stamped further than this ahead of the present moment is not a reading. The clock itself may be
@@ -84,7 +84,13 @@ pub(super) struct Sampler {
     screen: Arc<Screen>,
     notes: Arc<Mutex<Notes>>,
     warnings: Vec<String>,
-    strayed: bool,
+    stamps: Stamps,
+    /// When the clock was looked at last.
+    looked: Timestamp,
+    /// When marks and readings were booked last.
+    booked: Timestamp,
+    /// What was read since, with the index of its domain; empty between two rounds.
+    taken: Vec<(usize, Reading)>,
     open: OpenSpans,
     keeper: Option<Keeper>,
     /// When reading began.
@@ -122,7 +128,7 @@ impl Sampler {
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
-        let start = clock::now();
+        let start = clock::check();
         let timelines = domains.iter().map(|domain| {
             Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
         });
@@ -141,7 +147,10 @@ impl Sampler {
             screen,
             notes,
             warnings: Vec::new(),
-            strayed: false,
+            stamps: Stamps::new(),
+            looked: start,
+            booked: start,
+            taken: Vec::new(),
             open: OpenSpans::default(),
             keeper: None,
             start,
@@ -167,6 +176,7 @@ impl Sampler {
             match command {
                 Some(Command::Start(run)) => {
                     self.pins.push(run.start);
+                    self.stamps.begin(run.start);
                     self.limits.resume(Earlier::of(&run.earlier).energy);
                     self.run = Some(run);
                     continue;
@@ -189,7 +199,6 @@ impl Sampler {
                 Some(Command::Stop) => return,
                 _ => {}
             }
-            self.watch_the_clock();
             self.crew.mind();
             self.collect();
             self.progress.begin(Doing::Booking);
@@ -208,10 +217,10 @@ impl Sampler {
 
     /// Gives the moment at which the next budget will be spent, as power is.
     fn look_at_budgets(&mut self) -> Option<Timestamp> {
-        let spans = self.look_at_limits(clock::now());
+        let spans = self.look_at_limits(clock::checked_now());
         let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
         let live = self.screen.change(|live| live.clone());
-        let now = clock::now();
+        let now = clock::checked_now();
         let seconds = now.since(run.start).as_secs_f64();
         let runs = {
             let Self { watches, callbacks, warnings, .. } = self;
@@ -237,15 +246,12 @@ impl Sampler {
     /// Waits until `next` or for something to do; returns what cannot be done here, and a moment before which
     /// nothing was begun that is not known.
     fn listen(&mut self, next: Timestamp) -> (Option<Command>, Timestamp) {
-        let mut edge = false;
-        if self.pending.is_empty()
-            && let Some(command) = self.wait(next)
-        {
-            edge = self.note(command);
-        }
+        let first = if self.pending.is_empty() { self.wait(next) } else { None };
         // Before anything else is taken: every mark that ended by then has been left, and the message of every
         // epoch that began by then is heard.
-        let now = clock::now();
+        // What was stamped before it was known that the clock had jumped is put right from here on.
+        let now = self.watch_the_clock();
+        let edge = first.is_some_and(|command| self.note(command));
         self.hear(edge);
         self.limits.heard_all();
         (self.pending.pop_front(), now)
@@ -275,10 +281,12 @@ impl Sampler {
     /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
     fn wait(&mut self, mut next: Timestamp) -> Option<Command> {
         loop {
-            let command = self.inbox.recv_timeout(next.since(clock::now()));
+            let now = clock::checked_now();
+            // On the system's clock, and never for longer than between two looks at this one.
+            let command = self.inbox.recv_timeout(next.since(now).min(ROUND));
             let soonest = self.drained.after(DRAINS_APART);
             match command {
-                Ok(Command::Drain) if clock::now() < soonest => next = next.min(soonest),
+                Ok(Command::Drain) if clock::checked_now() < soonest => next = next.min(soonest),
                 Ok(command) => return Some(command),
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
@@ -292,18 +300,21 @@ impl Sampler {
         self.progress.step();
         match command {
             Command::Nudge => return true,
-            Command::Begun(mark) => {
+            Command::Begun(mut mark) => {
+                self.stamps.put_start_right(&mut mark.start, self.looked);
                 self.open.begin(mark);
                 return true;
             }
             Command::Pin(moment) => self.pins.push(moment),
             Command::Number(span, index) => self.ledger.numbers.give(span, index),
             Command::Report(span) => self.ledger.said.ask(span),
-            Command::Limit(began, budget) => {
+            Command::Limit(mut began, budget) => {
+                self.stamps.put_start_right(&mut began.start, self.looked);
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                 let site = site.map(|run| &run.site);
                 self.limits.begin(began, budget, site, &mut self.warnings);
             }
+            Command::Future => self.stamps.count_future(),
             #[cfg(feature = "tracing")]
             Command::Warn(line) => {
                 if !self.warnings.contains(&line) {
@@ -317,32 +328,37 @@ impl Sampler {
         false
     }
 
-    fn watch_the_clock(&mut self) {
-        let stray = clock::stray();
-        if stray.abs() > STRAY && !self.strayed {
-            self.strayed = true;
-            self.warnings.push(format!(
-                "the processor's time-stamp counter and the system's clock came to differ by {:.1} %: \
-                 times, and energies that are a power over time, may be off by as much",
-                stray.abs() * 100.0
-            ));
+    /// Compares the clock with the system's, and tells the timelines what became of it.
+    fn watch_the_clock(&mut self) -> Timestamp {
+        self.looked = clock::check();
+        for event in self.stamps.look(&mut self.warnings) {
+            self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
         }
+        self.looked
     }
 
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
-        let timelines = &mut self.timelines;
-        self.crew.take(&mut self.warnings, |domain, reading| {
+        let mut taken = std::mem::take(&mut self.taken);
+        self.crew.take(&mut self.warnings, |domain, reading| taken.push((domain, reading.clone())));
+        // Before they read, the readers look at the clock: what they found comes first.
+        self.watch_the_clock();
+        for (domain, reading) in taken.drain(..) {
             // Taken as it is, it would make every later reading one that comes too late.
-            if reading.at.since(clock::now()) > FUTURE {
-                timelines[domain].reject("a reading stamped in the future was rejected");
+            if reading.at.since(self.looked) > FUTURE {
+                self.timelines[domain].reject("a reading stamped in the future was rejected");
             } else {
-                timelines[domain].push(reading);
+                self.timelines[domain].push(&reading);
             }
-        });
+        }
+        self.taken = taken;
     }
 
     fn book(&mut self, now: Timestamp) {
+        let before = std::mem::replace(&mut self.booked, now);
+        if now.since(before) > STOPPED {
+            self.timelines.iter_mut().for_each(|line| line.resumed(now));
+        }
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
@@ -372,14 +388,18 @@ impl Sampler {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
         let folded = self.rings.drain(inbox);
-        self.drained = clock::now();
+        // Looked at afterwards: none of them was stamped after that.
+        self.drained = self.watch_the_clock();
         // A span may have begun, been numbered and ended in the past, all since the inbox was found empty.
         // What was said of it was sent before its mark was left, so it is there now.
         self.hear(false);
         let inbox = self.ledger.inbox();
         inbox.append(&mut self.late);
-        self.open.end(&inbox[known..]);
-        self.limits.end(&inbox[known..]);
+        let marks = &mut inbox[known..];
+        let open = &self.open;
+        self.stamps.put_right(marks, self.drained, |mark| open.start_of(mark.id));
+        self.open.end(marks);
+        self.limits.end(marks);
         self.ledger.folded += folded;
     }
 
@@ -419,7 +439,6 @@ impl Sampler {
         self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
-        self.warnings.extend(self.callbacks.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {

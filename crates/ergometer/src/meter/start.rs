@@ -1,6 +1,6 @@
 //! From settings to a running meter.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::run::rank::{self, Rank};
 use crate::run::record::Machine;
 use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
-use crate::source::probe;
+use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
 use crate::source::{Availability, Domain, PowerSource, SourceReport};
@@ -97,7 +97,7 @@ impl MeterBuilder {
             earlier: Earlier::of(&earlier),
             ..Live::default()
         }));
-        let (machine, git_commit) = provenance(&self.settings.proc_root);
+        let (machine, git_commit) = provenance(&self.settings);
         let notes: Arc<Mutex<Notes>> = Arc::default();
         let progress: Arc<Progress> = Arc::default();
         let desk = Desk {
@@ -111,7 +111,7 @@ impl MeterBuilder {
             Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
                 .with_source(error)
         })?;
-        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
@@ -123,8 +123,10 @@ impl MeterBuilder {
             machine,
             command: command_line::of_this_process(self.command_line),
             git_commit,
-            start: clock::now(),
-            started: jiff::Timestamp::now(),
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
             idle_from,
             site,
             accelerators: self.accelerators,
@@ -314,10 +316,11 @@ fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
 }
 
 /// Where the run takes place. Its files may lie on a file system that hangs: what does not answer is left out.
-fn provenance(proc_root: &Path) -> (Machine, Option<String>) {
-    let proc_root: PathBuf = proc_root.to_owned();
+fn provenance(settings: &Settings) -> (Machine, Option<String>) {
+    let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
     let machine = bounded::call(FILE_LIMIT, move || {
-        provenance::machine(provenance::machine_id(&proc_root, Path::new("/etc")))
+        let machine_id = provenance::machine_id(&proc_root, Path::new("/etc"));
+        provenance::machine(machine_id, &proc_root, &sysfs_root)
     });
     let git_commit = bounded::call(FILE_LIMIT, provenance::git_commit);
     (machine.unwrap_or_default(), git_commit.ok().flatten())

@@ -21,6 +21,7 @@ impl Record {
         let domains = self.domains.len();
         usage("total", &self.total, domains)?;
         seconds("run", self.run.seconds)?;
+        self.run.asleep_seconds.iter().try_for_each(|asleep| seconds("run", *asleep))?;
         for row in &self.domains {
             row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
             count(&row.domain.id, row.readings)?;

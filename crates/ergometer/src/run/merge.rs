@@ -261,6 +261,11 @@ impl<'a> Merge<'a> {
             id: format!("{}-merged", first.group.as_ref().unwrap_or(&first.id)),
             started: earliest.map_or(&first.started, |part| &part.record.run.started).clone(),
             seconds: self.seconds,
+            asleep_seconds: self
+                .parts
+                .iter()
+                .filter_map(|part| part.record.run.asleep_seconds)
+                .reduce(f64::max),
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),

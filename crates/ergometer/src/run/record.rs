@@ -122,8 +122,12 @@ pub struct RunInfo {
     pub label: String,
     /// Wall-clock start, RFC 3339, UTC.
     pub started: String,
-    /// Duration on the monotonic clock, seconds.
+    /// Duration on the monotonic clock, seconds: the time in which the machine slept is not in it.
     pub seconds: f64,
+    /// For how long the machine slept meanwhile, seconds; `None` where that cannot be told (only Linux tells).
+    /// Of ranks, the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
     /// How long the baseline was measured before the run, seconds; `None` where it was not.
     pub idle_seconds: Option<f64>,
     /// The program's command line, with `***` for what is recognised as a secret; the program's name alone

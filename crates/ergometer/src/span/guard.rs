@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Began, Mark, NO_SPAN};
+use super::ring::{self, Began, Command, Mark, NO_SPAN};
 use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
@@ -42,7 +42,7 @@ impl Span {
     /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
-        let start = start.unwrap_or_else(clock::now);
+        let start = start.map_or_else(clock::now, |start| not_later(start, meter));
         let Opened { label, id, parent, place } = thread::open(meter, &label);
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
@@ -123,7 +123,8 @@ impl Span {
 impl Open {
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) {
-        let end = end.unwrap_or_else(clock::now).max(self.start);
+        // The meter's thread sees to it that this is not before the start.
+        let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
         let Tally { items, invalid } = self.items.get();
         thread::close(self.meter, self.id, self.place, |outlived| Mark {
             label: self.label,
@@ -141,6 +142,16 @@ impl Open {
             thread::nudge(self.meter);
         }
     }
+}
+
+/// A moment that the caller took, and the present one where it lies in the future.
+#[inline(never)]
+fn not_later(moment: Timestamp, meter: u64) -> Timestamp {
+    let now = clock::now();
+    if moment > now {
+        thread::tell(meter, Command::Future);
+    }
+    moment.min(now)
 }
 
 /// Whether the meter is to read at both ends of such a span.

@@ -110,6 +110,8 @@ pub(crate) enum Command {
     Warn(String),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
+    /// A span was given a start or an end in the future.
+    Future,
     /// Take the marks now: a ring is full, or many threads are new.
     Drain,
     /// A mark of a thread that has no ring any more, because it is being torn down.

@@ -54,7 +54,9 @@ impl Guarded {
         self.call(|source| source.read(request, readings))?;
         match request {
             Request::Routine => {}
-            Request::Edge => self.last = Some(self.call(|source| source.last_read(clock::now()))?),
+            Request::Edge => {
+                self.last = Some(self.call(|source| source.last_read(clock::checked_now()))?)
+            }
             Request::Last => {
                 let domains = self.call(|source| source.domains().to_vec())?;
                 // Their number is fixed; of a source that breaks that rule the first ones count.

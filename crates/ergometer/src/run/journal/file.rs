@@ -131,7 +131,7 @@ impl Journal {
 
     /// Ends the journal with the run's whole record, to which it adds what was lost.
     pub(crate) fn end(mut self, record: &mut Record) {
-        let now = clock::now();
+        let now = clock::checked_now();
         record.warnings.extend(self.loss.say(&self.path, now));
         let whole = Row::End(End { record: Box::new(record.finite().into_owned()) });
         let mut text = self.prefix();

@@ -171,6 +171,10 @@ impl Found {
         record.results = self.notes.results;
         record.facts = self.notes.facts;
         record.warnings = self.notes.warnings;
+        if let Some(started) = self.notes.started {
+            record.run.started = started;
+        }
+        record.run.asleep_seconds = self.notes.asleep_seconds.or(record.run.asleep_seconds);
         record.steps = self.steps;
         record.steps_by_name = self.steps_by_name;
         record.spans = self.spans;

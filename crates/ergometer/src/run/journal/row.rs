@@ -77,6 +77,11 @@ pub(super) struct Notes {
     pub warnings: Vec<String>,
     pub domain_warnings: Vec<Vec<String>>,
     pub idle_power: Vec<Option<Watts>>,
+    /// The start by the wall clock, which may be set during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
 }
 
 impl Notes {
@@ -88,6 +93,8 @@ impl Notes {
             warnings: record.warnings.clone(),
             domain_warnings: record.domains.iter().map(|row| row.warnings.clone()).collect(),
             idle_power: record.domains.iter().map(|row| row.idle_power).collect(),
+            started: Some(record.run.started.clone()),
+            asleep_seconds: record.run.asleep_seconds,
         }
     }
 }

@@ -161,6 +161,7 @@ impl Script {
                 label: "run".to_owned(),
                 started: started.to_string(),
                 seconds: self.seconds,
+                asleep_seconds: None,
                 idle_seconds: None,
                 command: vec!["train".to_owned()],
                 ergometer: "0.1.0".to_owned(),
