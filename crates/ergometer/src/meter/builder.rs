@@ -7,6 +7,7 @@ use crate::Devices;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
+use crate::run::resume;
 use crate::source::probe::Settings;
 use crate::source::share::Scope;
 use crate::source::{DomainKind, PowerSource};
@@ -33,7 +34,7 @@ pub struct MeterBuilder {
     pub(super) replay: Option<PathBuf>,
     pub(super) journal: Option<PathBuf>,
     pub(super) journal_steps: u64,
-    pub(super) resume: Option<PathBuf>,
+    pub(super) resume: Option<resume::From>,
     pub(super) command_line: bool,
     /// Warnings of the record that are known before it begins.
     pub(super) remarks: Vec<String>,
@@ -213,9 +214,30 @@ impl MeterBuilder {
     /// cost.
     ///
     /// Starting fails where there is no such journal or record ([`ErrorKind::Io`], [`ErrorKind::Format`]):
-    /// a total without its first part would be wrong.
+    /// a total without its first part would be wrong. It fails as well where it is that of another run
+    /// ([`ErrorKind::Mismatch`]): of another [rank](Self::rank) or [label](Self::label), or of another
+    /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(path.into());
+        self.resume = Some(resume::From::File(path.into()));
+        self
+    }
+
+    /// Goes on with the newest journal in `folder` of this rank, label and group, and begins anew where there
+    /// is none: a job that is preempted and requeued starts with the same command line every time.
+    ///
+    /// ```no_run
+    /// # use ergometer::Meter;
+    /// let meter =
+    ///     Meter::builder().label("my-run").journal("journals").resume_latest("journals").install()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// Two runs that keep their journals in one folder are told apart by their label and group: give each a
+    /// label of its own, or a folder. A launcher's job is a group; a chain of jobs that is one run has to
+    /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
+    /// about to be preempted may finish it.
+    pub fn resume_latest(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.resume = Some(resume::From::Latest(folder.into()));
         self
     }
 

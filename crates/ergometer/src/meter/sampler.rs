@@ -25,6 +25,7 @@ use crate::run::earlier::Earlier;
 use crate::run::ledger::Ledger;
 use crate::run::record::Record;
 use crate::source::{Domain, Reading};
+use crate::span::Kind;
 use crate::span::ring::{Command, Mark, Rings};
 use crate::units::{Joules, Watts};
 
@@ -35,6 +36,8 @@ const BRISK: Duration = Duration::from_millis(250);
 /// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
 /// loop take neither memory nor a processor.
 const DRAINS_APART: Duration = Duration::from_millis(100);
+/// The same while somebody waits for what has ended already.
+const SOON: Duration = Duration::from_millis(5);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -129,10 +132,7 @@ impl Sampler {
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::check();
-        let timelines = domains.iter().map(|domain| {
-            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
-        });
-        let timelines: Vec<_> = timelines.collect();
+        let timelines: Vec<_> = domains.iter().map(|domain| Timeline::of(domain, start)).collect();
         let mut ledger = Ledger::new(timelines.len());
         ledger.progress = Arc::clone(&progress);
         Ok(Self {
@@ -204,7 +204,13 @@ impl Sampler {
             self.progress.begin(Doing::Booking);
             self.book(now);
             let spent = self.look_at_budgets();
-            let round = now.after(if self.is_asked() { BRISK } else { ROUND });
+            let round = now.after(if self.screen.is_awaited() {
+                SOON
+            } else if self.is_asked() {
+                BRISK
+            } else {
+                ROUND
+            });
             next = spent.map_or(round, |spent| spent.min(round));
         }
     }
@@ -302,6 +308,9 @@ impl Sampler {
             Command::Nudge => return true,
             Command::Begun(mut mark) => {
                 self.stamps.put_start_right(&mut mark.start, self.looked);
+                if mark.label.kind == Kind::Epoch {
+                    self.ledger.recent.begin(&mark);
+                }
                 self.open.begin(mark);
                 return true;
             }
@@ -362,11 +371,15 @@ impl Sampler {
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
-        if self.ledger.has_room() {
+        let drained = self.ledger.has_room();
+        if drained {
             self.drain();
         }
         self.ledger.book(settled, &self.timelines);
         self.show(settled, now);
+        if drained {
+            self.screen.reach(settled, false);
+        }
         if let Some(mut keeper) = self.keeper.take() {
             self.progress.begin(Doing::Journaling);
             keeper.keep(now, self.standing());
@@ -426,6 +439,7 @@ impl Sampler {
             ending.exporters.finish(LAST_EXPORT);
         }
         self.rings.close();
+        self.screen.reach(self.settled, true);
     }
 
     /// Books everything up to `end`, the end of the run.
@@ -439,8 +453,11 @@ impl Sampler {
         self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
+        self.warnings.extend(self.callbacks.warnings());
+        self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
+        self.screen.reach(end, true);
         if let Some(mut keeper) = self.keeper.take() {
             self.progress.begin(Doing::Journaling);
             keeper.last(end, self.standing());
@@ -470,6 +487,7 @@ impl Sampler {
         let Self { ledger, forecaster, forecasts, .. } = self;
         self.screen.change(|live| {
             live.steps.clone_from(&ledger.live_steps);
+            live.epochs = ledger.live_epochs();
             live.seconds = settled.since(start).as_secs_f64();
             live.total = lines().next().is_some().then(|| {
                 lines().map(|line| Joules::new(line.between(start, settled).joules)).sum()
@@ -487,7 +505,9 @@ impl Sampler {
                 let apart =
                     forecast.progress - last.map_or(f64::NEG_INFINITY, |last| last.progress);
                 let came_true = forecast.is_final() && !last.is_some_and(Forecast::is_final);
-                if came_true || apart >= FORECASTS_APART && forecast.progress < 1.0 {
+                let due = came_true || apart >= FORECASTS_APART && forecast.progress < 1.0;
+                // A plan may have more steps than numbers: the reader of the record is asked.
+                if due && forecast.check().is_ok() {
                     forecasts.push(forecast);
                 }
             }

@@ -19,18 +19,19 @@ use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::command_line;
-use crate::run::earlier::{self, Earlier};
+use crate::run::earlier::{Earlier, Part};
 use crate::run::journal::{Draft, Journal};
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
 use crate::run::rank::{self, Rank};
 use crate::run::record::Machine;
+use crate::run::resume;
 use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
-use crate::source::{Availability, Domain, PowerSource, SourceReport};
+use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
 use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
 
@@ -82,14 +83,15 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let standing = self.standing()?;
-        let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
+        let mut standing = self.standing()?;
+        let earlier = self.earlier(&mut standing)?;
         let draft = self.journal.take().map(Draft::open).transpose()?;
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
             super::signals::listen()?;
         }
         let (sources, reports) = self.gather()?;
+        check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let shown = domains.iter().map(LiveDomain::new).collect();
         let screen = Arc::new(Screen::new(Live {
@@ -208,6 +210,16 @@ impl MeterBuilder {
         Ok(standing)
     }
 
+    /// The parts of the run before this one.
+    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+        let Some(from) = &self.resume else { return Ok(Vec::new()) };
+        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
+        let run = resume::Identity { label: &self.label, rank, group };
+        let (parts, remarks) = resume::parts(from, &run)?;
+        standing.remarks.extend(remarks);
+        Ok(parts)
+    }
+
     /// The sources that are read, and what was found of each that was looked for.
     fn gather(&mut self) -> Result<(Vec<Guarded>, Vec<SourceReport>)> {
         let replay =
@@ -291,6 +303,21 @@ impl Drop for Launch {
     }
 }
 
+/// Errors of sensors are figures of the record, and of every uncertainty in it.
+fn check_sensors(sources: &[Guarded]) -> Result<()> {
+    for domain in sources.iter().flat_map(Guarded::domains) {
+        let Sensor { relative_error, absolute_error, .. } = domain.sensor;
+        let errors = [relative_error, absolute_error.get()];
+        let wrong = errors.into_iter().find(|error| !error.is_finite() || *error < 0.0);
+        if let Some(error) = wrong {
+            let message = format!("the sensor of {} has an error of {error}", domain.id);
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a standard uncertainty that is finite and not negative"));
+        }
+    }
+    Ok(())
+}
+
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
     if let Some(region) = region {
         if site.carbon_series.is_some() {
@@ -301,10 +328,12 @@ fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site>
         }
         site = site.region(region)?;
     }
-    match pue {
-        Some(pue) => site.with_pue(pue),
-        None => Ok(site),
+    if let Some(pue) = pue {
+        site = site.with_pue(pue)?;
     }
+    // Its fields are the caller's to set.
+    site.check()?;
+    Ok(site)
 }
 
 /// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be

@@ -24,7 +24,8 @@ use super::shape::{Basis, Shaper};
 use super::standstill::{Standstill, Stretch};
 use super::{Method, Uncertainty};
 use crate::clock::{Event, Timestamp, What};
-use crate::source::{Reading, Sensor, Value};
+use crate::source::share::is_share;
+use crate::source::{Domain, Reading, Sensor, Value, cpu_model};
 use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
@@ -113,6 +114,8 @@ pub(crate) struct Timeline {
     /// From when on it has been possible to read it.
     ran: Timestamp,
     standstill: Standstill,
+    /// Whether what never moves has no energy.
+    watched: bool,
     /// The power limit in force when the run began, watts.
     limit: Option<f64>,
     /// Up to here, seconds, nothing is known of the last stretch of the curve.
@@ -137,6 +140,7 @@ impl Timeline {
             sleeps: Vec::new(),
             ran: born,
             standstill: Standstill::default(),
+            watched: method.is_measured(),
             limit: None,
             silent_to: f64::NEG_INFINITY,
             born,
@@ -144,10 +148,16 @@ impl Timeline {
         }
     }
 
-    /// The same for a domain with a power limit.
-    pub(crate) fn with_limit(mut self, limit: Option<Watts>) -> Self {
-        self.limit = limit.map(Watts::get).filter(|limit| limit.is_finite() && *limit > 0.0);
-        self
+    /// The timeline of `domain`, whose sensor has to show that it works, and whose limit bounds its power.
+    pub(crate) fn of(domain: &Domain, born: Timestamp) -> Self {
+        let limit = domain.power_limit.map(Watts::get);
+        // A share of what the machine draws may well be 0, and so may what the user states.
+        let modelled = domain.source == cpu_model::NAME && !is_share(&domain.id);
+        Self {
+            limit: limit.filter(|limit| limit.is_finite() && *limit > 0.0),
+            watched: domain.method.is_measured() || modelled,
+            ..Self::new(domain.sensor, domain.method, born)
+        }
     }
 
     /// Takes a reading in; those of one kind come in the order of their time.
@@ -283,7 +293,7 @@ impl Timeline {
 
     /// Looks whether the sensor still moves.
     fn watch(&mut self, t: f64, moved: bool, joules: f64) {
-        if !self.method.is_measured() {
+        if !self.watched {
             return;
         }
         if let Some(stretch) = self.standstill.take(t, moved, joules) {

@@ -16,6 +16,7 @@ use super::said::Said;
 use super::stats::Step;
 use super::step_table::StepTable;
 use crate::clock::Timestamp;
+use crate::meter::recent::{LiveEpoch, RecentEpochs};
 use crate::meter::timeline::{Drawn, Timeline};
 use crate::meter::{LiveSteps, Progress};
 use crate::span::ring::{Mark, NO_SPAN};
@@ -239,6 +240,8 @@ pub(crate) struct Ledger {
     pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
+    /// The latest epochs, for live display.
+    pub recent: RecentEpochs,
     /// What is to be said of single spans, as soon as it is known.
     pub said: Said,
     /// Single steps for the journal, where there is one.
@@ -297,6 +300,7 @@ impl Ledger {
             numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
+            recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
             progress: Arc::default(),
@@ -319,6 +323,7 @@ impl Ledger {
             numbers: self.numbers.clone(),
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
+            recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
             folded: self.folded,
@@ -443,6 +448,7 @@ impl Ledger {
         if let Some(steps) = &steps {
             self.count_steps(mark.label.name, steps);
         }
+        self.recent.end(mark, steps.as_ref().map_or_else(LiveSteps::default, StepTable::live));
         let epoch = EpochRow {
             label: *mark.label,
             index,
@@ -454,6 +460,11 @@ impl Ledger {
             steps,
         };
         self.epochs.add(epoch, timelines);
+    }
+
+    /// The latest epochs as far as they are booked.
+    pub(crate) fn live_epochs(&self) -> Vec<LiveEpoch> {
+        self.recent.live(|span| Some(self.open.get(&span)?.steps.live()))
     }
 
     /// The steps of an open span, its tiling extended by `tile`.

@@ -13,6 +13,7 @@ mod outlived;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
+pub(crate) mod resume;
 mod said;
 mod stats;
 mod step_table;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::boards;
 use super::cpu_model::{self, CpuModel, Wanted};
 use super::fixed::{self, Fixed};
+use super::host;
 use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
@@ -129,9 +130,12 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
     found.push(look(cpu_model::NAME, FILE_LIMIT, {
-        let root = settings.proc_root.clone();
+        let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
         move || {
-            let (model, report) = CpuModel::open(&root, wanted);
+            // A job's control group on a machine of its own is no container: there all of the machine is metered.
+            let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
+            let quota = quota.filter(|_| host::in_container(&proc_root));
+            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota);
             Found::new(model, report)
         }
     }));
