@@ -11,6 +11,7 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod month;
+mod phases;
 mod progress;
 pub(crate) mod recent;
 mod sampler;

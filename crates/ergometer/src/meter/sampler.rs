@@ -12,6 +12,7 @@ use super::callbacks::Callbacks;
 use super::crew::{Answer, Crew, Guarded};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::phases::Phases;
 use super::progress::{Doing, Progress};
 use super::stamps::Stamps;
 use super::timeline::Timeline;
@@ -78,6 +79,7 @@ pub(super) struct Sampler {
     timelines: Vec<Timeline>,
     domains: Vec<Domain>,
     ledger: Ledger,
+    phases: Phases,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
     /// Taken from the inbox, and not done yet.
@@ -138,6 +140,7 @@ impl Sampler {
         Ok(Self {
             crew,
             ledger,
+            phases: Phases::new(timelines.len()),
             timelines,
             domains,
             rings,
@@ -312,6 +315,7 @@ impl Sampler {
                     self.ledger.recent.begin(&mark);
                 }
                 self.open.begin(mark);
+                self.phases.begun(&mark);
                 return true;
             }
             Command::Pin(moment) => self.pins.push(moment),
@@ -368,14 +372,22 @@ impl Sampler {
         if now.since(before) > STOPPED {
             self.timelines.iter_mut().for_each(|line| line.resumed(now));
         }
-        let settled =
-            self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
-        self.settled = settled;
+        // Marks first: they say how power ran in the cells that settle.
+        let known = self.ledger.inbox().len();
         let drained = self.ledger.has_room();
         if drained {
             self.drain();
         }
+        let marks = drained.then(|| &self.ledger.inbox()[known..]);
+        self.phases.advance(marks, &mut self.timelines, now);
+        let settled =
+            self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
+        self.settled = settled;
         self.ledger.book(settled, &self.timelines);
+        self.phases.look_back(&self.timelines);
+        if let Some(sums) = self.phases.news(&self.timelines) {
+            self.ledger.phases = sums;
+        }
         self.show(settled, now);
         if drained {
             self.screen.reach(settled, false);
@@ -444,13 +456,17 @@ impl Sampler {
 
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
+        self.progress.begin(Doing::Booking);
+        let known = self.ledger.inbox().len();
+        self.drain();
+        self.rings.close();
+        let marks = &self.ledger.inbox()[known..];
+        self.phases.advance(Some(marks), &mut self.timelines, end);
         for line in &mut self.timelines {
             line.close(end);
         }
+        self.ledger.phases = self.phases.sums(&self.timelines);
         self.settled = end;
-        self.progress.begin(Doing::Booking);
-        self.drain();
-        self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
         self.warnings.extend(self.callbacks.warnings());

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
+use super::phase_sums::PhaseSums;
 use super::said::Said;
 use super::stats::Step;
 use super::step_table::StepTable;
@@ -115,6 +116,7 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
         drawn.joules *= share;
         drawn.unobserved *= share;
         drawn.parts = drawn.parts.scaled(share);
+        drawn.edges_linear *= share;
         drawn.parts.gaps += Joules::new(unlike);
     }
 }
@@ -166,6 +168,7 @@ impl Node {
         if let Some(drawn) = self.amount.get_mut(domain) {
             drawn.joules *= share;
             drawn.parts = drawn.parts.scaled(share);
+            drawn.edges_linear *= share;
         }
         self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
@@ -212,6 +215,7 @@ pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
         sum.joules += drawn.joules;
         sum.parts = sum.parts.plus(&drawn.parts);
         sum.unobserved += drawn.unobserved;
+        sum.edges_linear += drawn.edges_linear;
     }
 }
 
@@ -248,6 +252,8 @@ pub(crate) struct Ledger {
     pub log: Option<StepLog>,
     /// Counts the marks that are booked.
     pub progress: Arc<Progress>,
+    /// What the sums over spans are to be corrected by.
+    pub phases: PhaseSums,
     /// Spans that share a mark because they came too fast.
     pub folded: u64,
     /// Counts of items that were not valid, by the label of their span.
@@ -304,6 +310,7 @@ impl Ledger {
             said: Said::default(),
             log: None,
             progress: Arc::default(),
+            phases: PhaseSums::default(),
             folded: 0,
             invalid_items: BTreeMap::new(),
         }
@@ -326,6 +333,7 @@ impl Ledger {
             recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            phases: self.phases.clone(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
         };
@@ -507,6 +515,7 @@ impl Ledger {
                 self.count_steps("run", &orphan.steps);
             }
         }
+        self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
 }

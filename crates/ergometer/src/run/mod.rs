@@ -10,6 +10,7 @@ pub(crate) mod ledger;
 pub mod merge;
 mod numbers;
 mod outlived;
+pub(crate) mod phase_sums;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
