@@ -177,19 +177,7 @@ impl Sampler {
             self.progress.begin(Doing::Listening);
             let (command, now) = self.listen(next);
             match command {
-                Some(Command::Start(run)) => {
-                    self.pins.push(run.start);
-                    self.stamps.begin(run.start);
-                    self.limits.resume(Earlier::of(&run.earlier).energy);
-                    self.run = Some(run);
-                    continue;
-                }
                 Some(Command::Watch(watch)) => self.watches.push(watch),
-                Some(Command::Keep(keeper)) => {
-                    self.ledger.log = keeper.log();
-                    self.keeper = Some(*keeper);
-                    continue;
-                }
                 Some(Command::Finish(ending, reply)) => {
                     self.finish(ending, &reply);
                     return;
@@ -333,6 +321,17 @@ impl Sampler {
                 if !self.warnings.contains(&line) {
                     self.warnings.push(line);
                 }
+            }
+            // Before what was sent after it is taken in.
+            Command::Start(run) => {
+                self.pins.push(run.start);
+                self.stamps.begin(run.start);
+                self.limits.resume(Earlier::of(&run.earlier).energy);
+                self.run = Some(run);
+            }
+            Command::Keep(keeper) => {
+                self.ledger.log = keeper.log();
+                self.keeper = Some(*keeper);
             }
             Command::Late(mark) => self.late.push(mark),
             Command::Drain | Command::Round(_) => {}
