@@ -154,6 +154,15 @@ impl MeterBuilder {
         self
     }
 
+    /// How large a share of one core reading the NVIDIA boards may take, all together: 0.01 is 1 %. By default 0.2 %.
+    ///
+    /// Where a call to the driver takes long, boards are read less often for it, and energies of short spans are
+    /// less certain; each is read every few seconds in any case. The record says how often and why.
+    pub fn overhead(mut self, share: f64) -> Self {
+        self.settings.nvml_share = share;
+        self
+    }
+
     /// Whose energy is metered; by default the whole machine's.
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
@@ -271,6 +280,12 @@ impl MeterBuilder {
             let message = "a run that a signal ends has nowhere to leave its record";
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("name a folder with `MeterBuilder::journal`"));
+        }
+        let share = self.settings.nvml_share;
+        if !share.is_finite() || share <= 0.0 {
+            let message = format!("a share of {share} of a core to read boards");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a share above 0, as 0.002 for 0.2 %"));
         }
         for (kind, watts) in &self.settings.fixed {
             if !watts.get().is_finite() || watts.get() < 0.0 {

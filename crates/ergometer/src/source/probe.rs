@@ -24,6 +24,8 @@ pub struct Settings {
     pub nvml_library: Option<PathBuf>,
     /// Which NVIDIA boards are metered.
     pub devices: Devices,
+    /// Share of one core that reading them may take.
+    pub nvml_share: f64,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -38,6 +40,7 @@ impl Default for Settings {
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             devices: Devices::default(),
+            nvml_share: nvml::DEFAULT_SHARE,
             fixed: Vec::new(),
             platform: false,
         }
@@ -69,10 +72,11 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         .collect();
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let (nvml, report) = nvml::open(
+    let (nvml, report) = nvml::open_within(
         settings.nvml_library.as_deref(),
         &settings.devices,
         &nvml::Environment::current(),
+        settings.nvml_share,
     );
     let mut found = vec![outside(Found { sources: nvml, report })];
     found.extend(processor(settings).map(outside));
