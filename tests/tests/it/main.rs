@@ -7,6 +7,7 @@ mod accounting;
 mod boards;
 mod cases;
 mod child;
+mod drivers;
 mod export;
 mod failures;
 mod footprint;

@@ -167,6 +167,11 @@ impl Timeline {
         }
     }
 
+    /// The domain gave a value for `t`. One from before it failed may come late.
+    fn answered(&mut self, t: f64) {
+        self.failing = self.failing.filter(|&(first, _)| t <= first);
+    }
+
     /// Whether the domain is gone: read after read failed since the last one that did not.
     fn is_lost(&self) -> bool {
         self.failing.is_some_and(|(first, last)| last - first >= LOST)
@@ -185,7 +190,7 @@ impl Timeline {
             return;
         }
         self.health.readings += 1;
-        self.failing = None;
+        self.answered(t);
         let since = self.anchor.map_or(0.0, |anchor| value - anchor.counter);
         self.watch(t, since > 0.0, since);
         if let Some(anchor) = self.anchor.filter(|anchor| t - anchor.t > LIMIT_WINDOW) {
@@ -225,7 +230,7 @@ impl Timeline {
             return;
         }
         self.health.readings += 1;
-        self.failing = None;
+        self.answered(t);
         self.compare_with_limit(watts);
         let pause = self.samples.last().map_or(0.0, |&(last, _)| t - last);
         if self.anchor.is_some() && pause > self.longest_pause() {
@@ -478,8 +483,8 @@ impl Timeline {
             None => self.shaper.curve().watts_at(last),
         };
         // Of what is gone, or has been silent since, nothing is known.
-        let hold = if self.is_lost() || last <= self.silent_to { 0.0 } else { HOLD };
-        let held = last + (end - last).min(hold);
+        let longest = if self.is_lost() || last <= self.silent_to { 0.0 } else { HOLD };
+        let held = last + (end - last).min(longest);
         let e = e + level * (held - last);
         if held > last {
             self.shaper.push(held, e, 0.0, Basis::Sample);

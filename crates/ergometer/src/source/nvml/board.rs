@@ -212,7 +212,7 @@ impl Board {
         self.date_waiting(words);
         if period.is_some() && shown.new {
             // Without a moment it is known all the same that it changed since the read before.
-            let since = shown.since.or_else(|| between(after, ended));
+            let since = shown.since.unwrap_or_else(|| between(after, ended));
             self.count(since, raw, words);
         }
     }
@@ -233,7 +233,7 @@ impl Board {
                 Some(period) => self
                     .counter_ticks
                     .shown(began, ended)
-                    .or_else(|| between(after.max(began - period), ended)),
+                    .unwrap_or_else(|| between(after.max(began - period), ended)),
                 // It may be as old as a value can be that is new.
                 None => between(after.max(began - longest), ended),
             };
@@ -241,9 +241,8 @@ impl Board {
         }
     }
 
-    /// Takes in that the counter has shown `raw` since `moment`, if that is known.
-    fn count(&mut self, moment: Option<Moment>, raw: u64, words: &mut Vec<Word>) {
-        let Some(moment) = moment else { return };
+    /// Takes in that the counter has shown `raw` since `moment`.
+    fn count(&mut self, moment: Moment, raw: u64, words: &mut Vec<Word>) {
         // A counter that has not moved has not been updated, whatever the beat says.
         if self.dated.is_some_and(|(at, dated)| dated == raw || moment.at <= at) {
             return;
@@ -420,9 +419,9 @@ fn uneven(t: f64) -> f64 {
 }
 
 /// Some moment between two, if the first one is not too long ago for any value.
-fn between(after: f64, by: f64) -> Option<Moment> {
+fn between(after: f64, by: f64) -> Moment {
     let after = after.max(by - LONGEST);
-    Some(Moment { at: f64::midpoint(after, by), within: (by - after) / 2.0 })
+    Moment { at: f64::midpoint(after, by), within: (by - after) / 2.0 }
 }
 
 impl PowerSource for Board {

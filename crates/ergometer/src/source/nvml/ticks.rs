@@ -333,7 +333,9 @@ impl Ticks {
         let moment = match sure {
             Some(moment) => moment,
             // It came while the update was due. That it has changed tells, if the one before was seen.
-            None if self.restless && new && self.seen == about - 1.0 => beat.at(about),
+            None if self.restless && new && (0.5..1.5).contains(&(about - self.seen)) => {
+                beat.at(about)
+            }
             None => return None,
         };
         self.seen = self.seen.max(beat.number(moment.at));
