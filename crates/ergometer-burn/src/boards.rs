@@ -7,9 +7,9 @@ use ergometer::{DeviceId, Devices};
 /// [`MeterBuilder::devices`](ergometer::MeterBuilder::devices): those are metered, the machine's
 /// others are named in the record and left alone.
 ///
-/// A CPU has no board, so that a run on `flex` meters none. A device that does not say which card it
+/// A CPU has no board, so that a run on `flex` meters none, of any maker, and is charged no rent for them. A device that does not say which card it
 /// is (`LibTorch`, a software rasteriser) makes the answer [`Devices::Visible`]: what
-/// `CUDA_VISIBLE_DEVICES` shows.
+/// the environment shows.
 ///
 /// ```
 /// use burn::tensor::Device;

@@ -10,15 +10,17 @@ use quote::quote_spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Arm, Attribute, Block, Error, Expr, ExprAssign, ExprBinary, ExprBlock, ExprCast, ImplItemFn,
-    Item, ItemFn, Local, Stmt, TraitItemFn,
+    Arm, Attribute, Block, Error, Expr, ExprAssign, ExprBinary, ExprBlock, ExprCast, ExprIf,
+    ImplItemFn, Item, ItemFn, Local, Macro, Stmt, TraitItemFn,
 };
 
-use crate::args::EVERY_OF_A_LOOP;
+use crate::args::{EVERY_OF_A_LOOP, Kind};
 use crate::attribute::{self, Mark};
 use crate::expand::declares_items;
+use crate::misuse;
 use crate::opening::{Around, Guard, Lasts, What};
 use crate::outline::Aside;
+use crate::strip;
 
 /// Rewrites a body; what is wrong with the attributes in it is in [`Rewriter::finish`].
 pub(crate) struct Rewriter {
@@ -48,6 +50,10 @@ impl Rewriter {
             Some(first) => first.combine(error),
             None => self.error = Some(error),
         }
+    }
+
+    fn report_all(&mut self, errors: impl IntoIterator<Item = Error>) {
+        errors.into_iter().for_each(|error| self.report(error));
     }
 
     fn take(&mut self, attributes: &mut Vec<Attribute>) -> Vec<Mark> {
@@ -89,6 +95,9 @@ impl Rewriter {
             Stmt::Local(local) => {
                 let marks = self.take(&mut local.attrs);
                 self.visit_local_mut(local);
+                if let Some(init) = &local.init {
+                    self.report_all(misuse::hidden_loop(&init.expr, &marks));
+                }
                 if let Some(error) = uninitialised(local, &marks) {
                     self.report(error);
                     out.push(statement);
@@ -98,6 +107,7 @@ impl Rewriter {
             }
             Stmt::Macro(call) => {
                 let marks = self.take(&mut call.attrs);
+                self.visit_macro_mut(&mut call.mac);
                 self.enclose(&marks, statement, is_last, out);
             }
             // Its making costs nothing: it is measured when it runs, wherever it stands.
@@ -106,12 +116,14 @@ impl Rewriter {
                 out.push(statement);
             }
             Stmt::Expr(expr, semi) => {
+                ungroup(expr);
                 let mut marks = match statement_attributes(expr) {
                     Some(attributes) => self.take(attributes),
                     None => Vec::new(),
                 };
+                self.report_all(misuse::hidden_loop(expr, &marks));
                 self.visit_expr_mut(expr);
-                let before = self.iterations(expr, &mut marks);
+                let before = self.bodies(expr, &mut marks);
                 if is_last {
                     out.extend(marks.iter().map(|mark| self.open(mark)));
                     out.extend(before);
@@ -168,25 +180,53 @@ impl Rewriter {
         })
     }
 
-    /// Gives the marks that ask for a span an iteration to the loop's body, if it is a loop; gives back
-    /// what has to stand before it.
-    fn iterations(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) -> Vec<Stmt> {
+    /// Gives marks to the blocks of the expression that they are about; gives back what has to stand before
+    /// it.
+    ///
+    /// * Of a loop, the marks that ask for a span an iteration go to its body.
+    /// * Of an `if` without `else`, all go to its branches: to find that there is nothing to do is no span.
+    /// * Of a plain block, all go to its beginning: in braces of its own it would be linted.
+    fn bodies(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) -> Vec<Stmt> {
         let mut before = Vec::new();
         let body = match expr {
             Expr::ForLoop(each) => &mut each.body,
             Expr::While(each) => &mut each.body,
             Expr::Loop(each) => &mut each.body,
+            Expr::If(choice) if !has_else(choice) => {
+                let marks = mem::take(marks);
+                if !marks.is_empty() {
+                    self.branches(&marks, choice);
+                }
+                return before;
+            }
+            Expr::Block(block) => {
+                let marks = mem::take(marks);
+                if !marks.is_empty() {
+                    prepend(marks.iter().map(|mark| self.open(mark)).collect(), &mut block.block);
+                }
+                return before;
+            }
             _ => return before,
         };
         let (each, whole): (Vec<Mark>, Vec<Mark>) = mem::take(marks)
             .into_iter()
-            .partition(|mark| mark.args.kind.is_some_and(crate::args::Kind::is_iteration));
+            .partition(|mark| mark.args.kind.is_some_and(Kind::is_iteration));
         *marks = whole;
+        self.report_all(misuse::iteration_twice(&each));
         if !each.is_empty() {
             let opens = each.iter().map(|mark| self.iteration(mark, &mut before)).collect();
             prepend(opens, body);
         }
         before
+    }
+
+    fn branches(&mut self, marks: &[Mark], choice: &mut ExprIf) {
+        prepend(marks.iter().map(|mark| self.open(mark)).collect(), &mut choice.then_branch);
+        if let Some((_, otherwise)) = &mut choice.else_branch
+            && let Expr::If(choice) = &mut **otherwise
+        {
+            self.branches(marks, choice);
+        }
     }
 
     /// Opens the spans within an `async` block, so that they begin when it first runs.
@@ -212,12 +252,13 @@ impl VisitMut for Rewriter {
 
     /// Meets the attribute in the middle of an expression; on statements it is gone by now.
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
+        ungroup(expr);
         let mut marks = match own_attributes(expr) {
             Some(attributes) => self.take(attributes),
             None => Vec::new(),
         };
         visit_mut::visit_expr_mut(self, expr);
-        let before = self.iterations(expr, &mut marks);
+        let before = self.bodies(expr, &mut marks);
         match expr {
             _ if marks.is_empty() && before.is_empty() => {}
             Expr::Async(_) => self.future(&marks, expr),
@@ -251,8 +292,21 @@ impl VisitMut for Rewriter {
         visit_mut::visit_arm_mut(self, arm);
     }
 
+    fn visit_macro_mut(&mut self, call: &mut Macro) {
+        let errors = misuse::inside_a_macro(call);
+        if !errors.is_empty() {
+            // The message is to be the only one.
+            call.tokens = strip::strip(mem::take(&mut call.tokens));
+            self.report_all(errors);
+        }
+    }
+
     /// Items inside cannot see the variables of the function around them.
     fn visit_item_mut(&mut self, item: &mut Item) {
+        // What a `macro_rules!` makes is seen where it stands.
+        if matches!(item, Item::Macro(item) if item.ident.is_some()) {
+            return;
+        }
         let meter = self.around.meter.take();
         visit_mut::visit_item_mut(self, item);
         self.around.meter = meter;
@@ -310,6 +364,30 @@ fn uninitialised(local: &Local, marks: &[Mark]) -> Option<Error> {
     ))
 }
 
+fn has_else(choice: &ExprIf) -> bool {
+    match &choice.else_branch {
+        None => false,
+        Some((_, otherwise)) => match &**otherwise {
+            Expr::If(choice) => has_else(choice),
+            _ => true,
+        },
+    }
+}
+
+/// Takes an annotated expression that a `macro_rules!` passed on (`$body:block`) out of its invisible group.
+fn ungroup(expr: &mut Expr) {
+    while let Expr::Group(group) = expr
+        && attribute::is_on(&group.attrs)
+        && own_attributes(&mut group.expr).is_some()
+    {
+        let attributes = mem::take(&mut group.attrs);
+        *expr = mem::replace(&mut *group.expr, Expr::PLACEHOLDER);
+        if let Some(inner) = own_attributes(expr) {
+            inner.splice(0..0, attributes);
+        }
+    }
+}
+
 fn is_outer(attribute: &Attribute) -> bool {
     matches!(attribute.style, syn::AttrStyle::Outer)
 }
@@ -335,7 +413,7 @@ macro_rules! attributes_of {
 
 fn own_attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
     attributes_of!(expr;
-        Array Async Await Block Break Call Closure Const Continue Field ForLoop If Index Lit Loop
+        Array Async Await Block Break Call Closure Const Continue Field ForLoop Group If Index Lit Loop
         Macro Match MethodCall Paren Path Range RawAddr Reference Repeat Return Struct Try Tuple
         Unary Unsafe While
     )

@@ -13,8 +13,9 @@ use crate::body::Rewriter;
 use crate::future::Returns;
 use crate::item::{Form, Function, is_expression};
 use crate::opening::{Around, Lasts, Opening, What};
-use crate::outline::Aside;
+use crate::outline::{self, Aside};
 use crate::strip;
+use crate::suspend;
 
 /// The annotated item, measured; or the item as it was, and what is wrong.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -59,18 +60,28 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
             let statements = after_statements(&body);
             quote_spanned!(span=> #inner_attributes #guard #statements)
         }
-        Form::Async => {
-            let edge = return_edge(function.output(&form).as_ref());
-            let arguments = arguments::captured(&function.signature, [options, body.stream()]);
+        Form::Async if !suspend::may(options.clone()) && !suspend::may(body.stream()) => {
             let guard = around.guard(&args, what, &TokenStream::new(), Lasts::Block).open;
             let statements = after_statements(&body);
-            let mut block =
-                Group::new(Delimiter::Brace, quote!(#edge #arguments #guard #statements));
-            block.set_span(body.span());
-            quote_spanned! {span=>
-                #inner_attributes
-                #library::private::scoped(async move #block).await
+            quote_spanned!(span=> #inner_attributes #guard #statements)
+        }
+        Form::Async => {
+            let edge = return_edge(function.output(&form).as_ref());
+            let guard = around.guard(&args, what, &TokenStream::new(), Lasts::Block).open;
+            let statements = after_statements(&body);
+            let block = |arguments: TokenStream| {
+                regroup(&body, quote!(#edge #arguments #guard #statements))
+            };
+            if let Some(item) = suspend::desugared(&function, &library, block, &inner_attributes) {
+                return Ok(quote!(#item #error));
             }
+            let arguments = arguments::captured(&function.signature, [options, body.stream()]);
+            let block = block(arguments);
+            let run = quote_spanned!(span=> #library::private::scoped(async move #block).await);
+            // After what never returns a `return` would be unreachable.
+            let run =
+                if function.never_returns() { run } else { quote_spanned!(span=> return #run;) };
+            quote_spanned!(span=> #inner_attributes #run)
         }
         Form::Future | Form::BoxedFuture => {
             let opening = Opening::new(&around, &args, what);
@@ -103,6 +114,7 @@ fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Err
     if !strip::is_in(body.stream()) {
         return Ok((None, None));
     }
+    let body = &regroup(body, outline::ungrouped(body.stream()));
     let mut aside = Aside::default();
     let Some(outline) = aside.outline(body.stream()) else { return Ok((None, None)) };
     if let Ok(mut block) = parse(&regroup(body, outline)) {

@@ -14,8 +14,18 @@ pub(crate) struct Function {
     /// Everything before the body, as written.
     pub(crate) head: TokenStream,
     pub(crate) signature: Signature,
+    /// What stands before the signature.
+    pub(crate) before: Before,
     /// The body, braces and all.
     pub(crate) body: Group,
+}
+
+/// What stands before a signature.
+pub(crate) struct Before {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    /// `default`, `safe`.
+    pub(crate) word: Option<syn::Ident>,
 }
 
 /// How a call of the function runs, which decides what its span covers.
@@ -50,8 +60,8 @@ impl Function {
         }
         let head: TokenStream = head.into_iter().collect();
         let start = function_start.parse2(head.clone())?;
-        let signature = match start {
-            Start::Function(signature) => signature,
+        let (before, signature) = match start {
+            Start::Function(before, signature) => (before, signature),
             Start::Other(word, span) => return Err(Error::new(span, misplaced(&word))),
         };
         if let Some(constness) = &signature.constness {
@@ -62,7 +72,7 @@ impl Function {
             ));
         }
         match body {
-            Some(body) => Ok(Self { head, signature: *signature, body }),
+            Some(body) => Ok(Self { head, signature: *signature, before, body }),
             None => Err(Error::new(
                 signature.ident.span(),
                 "`#[track_energy]` needs a function with a body; annotate the implementation",
@@ -83,6 +93,11 @@ impl Function {
         } else {
             Form::Sync
         }
+    }
+
+    /// Whether its type is `!`.
+    pub(crate) fn never_returns(&self) -> bool {
+        matches!(&self.signature.output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)))
     }
 
     /// The type that the body, or the future that the body makes, comes to; where it can be
@@ -111,16 +126,16 @@ fn braces(token: TokenTree) -> Option<Group> {
 }
 
 enum Start {
-    Function(Box<Signature>),
+    Function(Before, Box<Signature>),
     Other(String, Span),
 }
 
 fn function_start(input: ParseStream) -> Result<Start> {
-    input.call(Attribute::parse_outer)?;
-    input.parse::<Visibility>()?;
-    if input.peek(syn::Ident) && input.peek2(Token![fn]) {
-        input.parse::<syn::Ident>()?; // `default`, `safe`
-    }
+    let attributes = input.call(Attribute::parse_outer)?;
+    let visibility = input.parse::<Visibility>()?;
+    let follows = |input: ParseStream| input.peek2(Token![fn]) || input.peek2(Token![async]);
+    let has_word = input.peek(syn::Ident) && follows(input);
+    let word = if has_word { Some(input.parse::<syn::Ident>()?) } else { None };
     if !is_function(input) {
         let span = input.span();
         let word = match input.parse::<Option<TokenTree>>()? {
@@ -132,7 +147,7 @@ fn function_start(input: ParseStream) -> Result<Start> {
     }
     let signature = Signature::parse(input)?;
     input.parse::<TokenStream>()?;
-    Ok(Start::Function(Box::new(signature)))
+    Ok(Start::Function(Before { attributes, visibility, word }, Box::new(signature)))
 }
 
 /// Whether `fn` comes after nothing but a function's qualifiers.
@@ -187,7 +202,8 @@ fn misplaced(word: &str) -> String {
     };
     format!(
         "`#[track_energy]` on {what} works only inside a function that carries \
-         `#[track_energy]` itself; annotate the function as well"
+         `#[track_energy]` itself, and is not seen in what a macro expands to; annotate the function, or \
+         put it where the macro is called"
     )
 }
 

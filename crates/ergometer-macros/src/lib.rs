@@ -23,10 +23,14 @@ mod future;
 #[cfg(feature = "expand")]
 mod item;
 #[cfg(feature = "expand")]
+mod misuse;
+#[cfg(feature = "expand")]
 mod opening;
 #[cfg(feature = "expand")]
 mod outline;
 mod strip;
+#[cfg(feature = "expand")]
+mod suspend;
 #[cfg(feature = "expand")]
 mod value;
 
@@ -90,6 +94,8 @@ mod value;
 /// | `report` | prints the span's energy to the standard error output once it is known |
 /// | `crate = path` | where `ergometer` is, if not at `::ergometer`: a renamed dependency, a re-export |
 ///
+/// `ergometer::items` counts items that are known only inside the span.
+///
 /// A span that is not named is called by its kind (`run`, `epoch`, `step`); a function that is
 /// neither an epoch nor a step is called by its own name. The name of an epoch is its split, such
 /// as `epoch, name = "train"` and `epoch, name = "valid"`.
@@ -114,7 +120,9 @@ mod value;
 ///   children. `sync` waits at each step all the same. Any integer is taken; what is below 1 counts as 1.
 /// * **`sync`** is for devices that are asked and answer later, such as GPUs: without it their work of a
 ///   step is found in the time in which they do it, which may be that of the next one. A reference is
-///   written with a star, `sync = *device`. While a panic unwinds nothing is waited for.
+///   written with a star, `sync = *device`. While a panic unwinds nothing is waited for. It is borrowed until
+///   the span ends. Where the code inside takes `&mut self`, give it a clone:
+///   `sync = { let device = self.device.clone(); move || device.wait() }`.
 /// * The **`meter`** of a function is also that of the statements inside it, except in functions that
 ///   are declared inside, which have their own. A closure that outlives the function then has to be
 ///   `move`.
@@ -201,8 +209,9 @@ mod value;
 ///
 /// On `for`, `while`, `while let` and `loop`, `epoch` and `step` make each iteration a span. It
 /// begins with the loop's body: fetching the next item from the iterator, and the condition of a
-/// `while`, lie between two steps. `run`, `phase` and `name` make the whole loop one span; both may
-/// be written, one above the other.
+/// `while`, lie between two steps. `run`, `phase` and `name` make the whole loop one span; one of those and
+/// one of these may be written, one above the other. `epoch` and `step` on one loop are an error, as is
+/// either on a call of `for_each`, which would be one step: there they go on a block in the closure.
 ///
 /// ```
 /// use ergometer::track_energy;
@@ -225,7 +234,8 @@ mod value;
 /// ```
 ///
 /// On a `let` the span ends with the statement; what it binds, temporaries included, lives on as it
-/// would without. As the last statement of a block, a span ends with the block. The attribute also
+/// would without. On an `if` without `else` the span lies in the branches: a condition that does not hold is
+/// none. As the last statement of a block, a span ends with the block. The attribute also
 /// works in closures, `async` blocks and functions within the annotated function, and inside
 /// `cfg_attr`. In the middle of an expression it goes on loops, blocks, `match`, `if` and `async`
 /// blocks; an `async` block is measured when it runs, wherever it stands.
@@ -234,8 +244,8 @@ mod value;
 /// what is left compiles as if they had never been there.
 ///
 /// The outer attribute rewrites those inside, so it has to see them by their name: as
-/// `track_energy`, with or without a path before it. Inside the arguments of a macro, such as
-/// `tokio::select!`, it sees nothing. In a function that is not annotated itself, rustc reports
+/// `track_energy`, with or without a path before it. Inside the arguments of a macro, such as `println!` or
+/// `tokio::select!`, they are an error: put them on the whole statement, or on a block outside. In a function that is not annotated itself, rustc reports
 /// `custom attributes cannot be applied to expressions` or `.. to statements`:
 ///
 /// ```compile_fail,E0658

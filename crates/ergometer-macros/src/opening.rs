@@ -12,6 +12,12 @@ use crate::value::Name;
 /// The variable of a loop with some of its steps recorded alone.
 const EVERY: &str = "energy_every";
 
+/// The variable that waits for the device when it is dropped, and so holds what `sync` borrows. The compiler
+/// names it where that is in the way: it says what to do.
+const WAITING: &str = "sync_borrows_until_the_span_ends_so_give_it_a_clone";
+/// The same where it is not used again.
+const WAITING_UNUSED: &str = "_sync_borrows_until_the_span_ends_so_give_it_a_clone";
+
 /// What the code around a span says about it.
 #[derive(Clone)]
 pub(crate) struct Around {
@@ -107,12 +113,15 @@ impl Around {
             (None, Some(meter)) => {
                 quote_spanned!(site=> #library::private::enter_under(#meter, #label))
             }
+            (None, None) if args.kind == Some(Kind::Run) => {
+                quote_spanned!(site=> #library::private::enter_run(#label))
+            }
             (None, None) => quote_spanned!(site=> #library::private::enter(#label)),
         };
         open.extend(quote_spanned!(site=> #conditions let #name = #enter;));
         if let Some(waits) = waits {
             // Declared after the span, so that it waits before the span closes.
-            let last = what.variable(if by_hand { "energy_last" } else { "_energy_last" });
+            let last = what.variable(if by_hand { WAITING } else { WAITING_UNUSED });
             open.extend(quote_spanned!(site=> #conditions let #last = #waits;));
             close = quote_spanned!(site=> #conditions { let _closed = #last; } #close);
         }

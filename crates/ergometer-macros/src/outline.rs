@@ -136,6 +136,39 @@ impl Aside {
     }
 }
 
+/// The tokens with each annotated block or `let` that a `macro_rules!` passed on (`$body:block`) out of its
+/// invisible group, in which it would not be read as a statement.
+pub(crate) fn ungrouped(tokens: TokenStream) -> TokenStream {
+    let mut out: Vec<TokenTree> = Vec::new();
+    for token in tokens {
+        let TokenTree::Group(group) = &token else {
+            out.push(token);
+            continue;
+        };
+        let stream = ungrouped(group.stream());
+        let annotated = matches!(out.as_slice(), [.., sign, TokenTree::Group(brackets)]
+            if is(Some(sign), '#') && brackets.delimiter() == Delimiter::Bracket);
+        if annotated && group.delimiter() == Delimiter::None && is_statement(&stream) {
+            out.extend(stream);
+        } else {
+            let mut same = Group::new(group.delimiter(), stream);
+            same.set_span(group.span());
+            out.push(same.into());
+        }
+    }
+    out.into_iter().collect()
+}
+
+/// Whether the tokens are a block alone, or a `let`.
+fn is_statement(tokens: &TokenStream) -> bool {
+    let mut tokens = tokens.clone().into_iter();
+    match (tokens.next(), tokens.next()) {
+        (Some(TokenTree::Group(group)), None) => group.delimiter() == Delimiter::Brace,
+        (Some(TokenTree::Ident(word)), Some(_)) => word == "let",
+        _ => false,
+    }
+}
+
 fn is(token: Option<&TokenTree>, sign: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign)
 }

@@ -68,6 +68,7 @@ pub mod export;
 pub mod footprint;
 pub mod forecast;
 pub mod meter;
+mod printable;
 #[doc(hidden)]
 pub mod private;
 pub mod report;
@@ -85,4 +86,4 @@ pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
 #[cfg(feature = "tracing")]
 pub use span::layer::EnergyLayer;
-pub use span::{Kind, Span, Synchronize, span};
+pub use span::{Kind, Span, Synchronize, items, span};

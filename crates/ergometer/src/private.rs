@@ -4,17 +4,24 @@ use crate::budget::{ToBudget, text};
 pub use crate::deadline::Deadline;
 pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
 
+pub use std::future::Future;
 pub use std::option::Option::{None, Some};
 
 pub use crate::span::{
-    Each, EpochNumber, Every, ItemCount, Kind, Label, Opening, Span, Stride, Synchronize, Under,
-    Waits,
+    Each, EpochNumber, Every, ItemCount, Kind, Label, Opening, RunSpan, Span, Stride, Synchronize,
+    Under, Waits,
 };
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
 #[inline]
 pub fn enter(label: Label) -> Span {
     Span::enter(label)
+}
+
+/// Opens the span of a run under the installed meter; without one, a span that does nothing.
+#[inline]
+pub fn enter_run(label: Label) -> RunSpan {
+    RunSpan::enter(label)
 }
 
 /// Whether the span is measured, and what is to be said of it worth working out.

@@ -56,7 +56,7 @@ fn a_virtual_board_without_sensors_is_unavailable_and_not_zero() {
 fn a_mig_instance_is_metered_as_its_whole_board_and_labelled_shared() {
     let machine = Simulated::new("boards=2;curve=constant:300;1.mig=yes;1.mig-instances=3");
     let visible = Some("MIG-00000000-0000-4000-8002-000000000001".to_owned());
-    let environment = nvml::Environment { visible, order: None };
+    let environment = nvml::Environment { visible, ..nvml::Environment::default() };
     let (mut boards, report) =
         nvml::open(Some(&machine.library()), &Devices::Visible, &environment);
     assert_eq!(report.domains, [BOARD_1]);

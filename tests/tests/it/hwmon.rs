@@ -276,7 +276,102 @@ fn devices_come_by_address_and_other_sensors_are_passed_over() {
         .device(12, "virtual/nvme", &[("name", "nvme"), ("power1_input", "5000000")]);
     let (_, report) = tree.open();
     assert_eq!(report.domains, ["hwmon:0000:03:00.0", "hwmon:0000:31:00.0"]);
-    assert_eq!(report.remarks, Vec::<String>::new());
+    // What shows a power is named, what shows none is not.
+    let [drive] = &report.remarks[..] else { panic!("{report:?}") };
+    assert!(drive.contains("nvme") && drive.contains("power1_input, which is not used"), "{drive}");
+}
+
+/// The ACPI power meters of a Grace; some drivers have their files at the device behind.
+pub fn grace() -> Tree {
+    let meters = [
+        ("Module Power Socket 0", 610, "ACPI000D:00"),
+        ("Grace Power Socket 0", 144, "ACPI000D:01"),
+        ("CPU Power Socket 0", 90, "ACPI000D:02"),
+        ("SysIO Power Socket 0", 20, "ACPI000D:03"),
+    ];
+    let mut tree = Tree::new();
+    for (number, (what, watts, name)) in (0..).zip(meters) {
+        let place = format!("LNXSYSTM:00/{name}");
+        tree = tree.device(number, &place, &[("name", "power_meter")]);
+        let folder = tree.sys().join("devices").join(place);
+        write(&folder.join("power1_oem_info"), what);
+        write(&folder.join("power1_average"), &format!("{watts}000000"));
+        write(&folder.join("power1_average_interval"), "50");
+    }
+    tree
+}
+
+#[test]
+fn a_grace_gives_its_socket_and_nothing_in_it_or_around_it() {
+    let tree = grace();
+    let (hwmon, report) = tree.open();
+    let mut hwmon = hwmon.unwrap();
+    assert_eq!(report.domains, ["hwmon:ACPI000D:01"]);
+    let domain = &hwmon.domains()[0];
+    assert_eq!((domain.kind, domain.method), (DomainKind::CpuPackage, Method::Integrated));
+    assert_eq!(domain.sensor.power_period_s, Some(0.05));
+    assert_eq!(read(&mut hwmon), [power(144.0)]);
+    for part in ["Module Power", "CPU Power", "SysIO Power"] {
+        assert!(report.remarks.iter().any(|remark| remark.contains(part)), "{part}: {report:?}");
+    }
+}
+
+#[test]
+fn sockets_of_an_amd_driver_are_packages_unless_rapl_gives_them() {
+    let tree = Tree::new().device(
+        0,
+        "platform/zenergy.0",
+        &[
+            ("name", "zenergy"),
+            ("energy1_label", "Ecore000"),
+            ("energy1_input", "77000000"),
+            ("energy2_label", "Esocket0"),
+            ("energy2_input", "5000000"),
+            ("energy3_label", "Esocket1"),
+            ("energy3_input", "9000000"),
+        ],
+    );
+    let (hwmon, report) = tree.open();
+    let mut hwmon = hwmon.unwrap();
+    assert_eq!(report.domains, ["hwmon:zenergy.0:Esocket0", "hwmon:zenergy.0:Esocket1"]);
+    read(&mut hwmon);
+    tree.set(0, "energy2_input", "8000000");
+    assert_eq!(read(&mut hwmon), [energy(3.0), energy(0.0)]);
+    let (hwmon, report) = Hwmon::open(&tree.sys(), Some("rapl"));
+    assert!(hwmon.is_none() && report.remarks[0].contains("rapl reads"), "{report:?}");
+}
+
+#[test]
+fn the_inputs_of_a_thor_and_of_a_nano_are_their_modules() {
+    let thor = Tree::new().device(
+        0,
+        "platform/bus@0/810c600000.i2c/i2c-2/2-0044",
+        &[("name", "ina238"), ("in1_label", "VIN"), ("power1_input", "41500000")],
+    );
+    let (hwmon, report) = thor.open();
+    assert_eq!(report.domains, ["hwmon:2-0044"]);
+    let mut hwmon = hwmon.unwrap();
+    assert_eq!(hwmon.domains()[0].kind, DomainKind::Module);
+    assert_eq!(read(&mut hwmon), [power(41.5)]);
+
+    let nano = Tree::new();
+    let device = nano.sys().join("devices/i2c-6/6-0040/iio:device0");
+    fs::create_dir_all(&device).unwrap();
+    for (name, text) in [
+        ("name", "ina3221x"),
+        ("rail_name_0", "POM_5V_IN"),
+        ("in_power0_input", "4200"),
+        ("rail_name_1", "POM_5V_GPU"),
+        ("in_power1_input", "900"),
+    ] {
+        write(&device.join(name), text);
+    }
+    let class = nano.sys().join("bus/iio/devices");
+    fs::create_dir_all(&class).unwrap();
+    symlink(&device, class.join("iio:device0")).unwrap();
+    let (hwmon, report) = nano.open();
+    assert_eq!(report.domains, ["hwmon:6-0040"], "{report:?}");
+    assert_eq!(read(&mut hwmon.unwrap()), [power(4.2)]);
 }
 
 #[test]

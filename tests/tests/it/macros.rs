@@ -4,9 +4,11 @@ mod budgets;
 mod control_flow;
 mod forms;
 mod futures;
+mod layers;
 mod measured;
 mod options;
 mod recording;
+mod statements;
 
 /// One call for both folders: cargo is started once, and cases share what it built.
 #[test]

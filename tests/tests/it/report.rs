@@ -8,6 +8,7 @@ use ergometer::units::{Joules, Watts};
 use ergometer::{ErrorKind, Kind, Meter};
 
 use crate::accounting::Steady;
+use crate::child;
 
 /// A short run with two domains, two epochs and a phase.
 fn run() -> Record {
@@ -66,7 +67,7 @@ fn the_table_shows_value_method_and_uncertainty_and_where_constants_come_from() 
 fn markdown_has_the_same_tables() {
     let record = run();
     let markdown = record.to_markdown();
-    assert!(markdown.starts_with("# a | b: "), "{markdown}");
+    assert!(markdown.starts_with("# a \\| b: "), "{markdown}");
     assert!(markdown.contains("## Epochs"));
     assert!(markdown.contains("| train 1 "), "{markdown}");
     let rules = markdown.lines().filter(|line| line.starts_with("|--") || line.starts_with("|:-"));
@@ -186,4 +187,76 @@ fn every_number_is_read_back_to_its_last_bit() {
         record.run.seconds = f64::from(number).sqrt() * 1e-3;
         assert_eq!(Record::from_json(&record.to_json().unwrap()).unwrap(), record);
     }
+}
+
+/// A name that is Markdown, HTML, a formula and a terminal command.
+const HOSTILE: &str = "=1+1|<b>`x`</b>\n# y \u{1b}[2J";
+
+#[test]
+fn text_from_outside_is_text_in_every_form() {
+    let meter = Meter::builder()
+        .label(HOSTILE)
+        .without_probe()
+        .source(Steady::boxed(HOSTILE, DomainKind::Gpu, 300.0))
+        .start()
+        .unwrap();
+    {
+        let _epoch = meter.enter(Label::new(Kind::Epoch, HOSTILE));
+        let _step = meter.span(Kind::Step);
+    }
+    meter.result(HOSTILE, 1.0);
+    let record = meter.finish().unwrap();
+
+    let markdown = record.to_markdown();
+    assert!(markdown.starts_with(r"# =1+1\|&lt;b>\`x\`&lt;/b> # y "), "{markdown}");
+    assert!(!markdown.contains("<b>") && !markdown.contains('\u{1b}'), "{markdown}");
+    assert_eq!(markdown.lines().filter(|line| line.starts_with("# ")).count(), 1, "{markdown}");
+    // Each row of a table has as many cells as its header.
+    let mut header = 0;
+    for line in markdown.lines() {
+        let cells = line.replace(r"\|", "").matches('|').count();
+        header = if cells == 0 || header == 0 { cells } else { header };
+        assert_eq!(cells, header, "{line}");
+    }
+
+    let table = record.to_string();
+    assert!(table.contains("=1+1|<b>`x`</b> # y \u{fffd}[2J"), "{table}");
+    assert!(table.chars().all(|sign| sign == '\n' || !sign.is_control()), "{table:?}");
+
+    let csv = record.to_csv().unwrap();
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    for row in rows.records() {
+        let row = row.unwrap();
+        assert!(!row.iter().any(|cell| cell.starts_with(['=', '+', '@'])), "{row:?}");
+    }
+    assert!(csv.contains(&format!("'{HOSTILE}")), "{csv}");
+    assert_eq!(Record::from_json(&record.to_json().unwrap()).unwrap(), record);
+}
+
+#[test]
+fn secrets_on_the_command_line_are_not_in_the_record_nor_readable_in_the_journal() {
+    let name =
+        "report::secrets_on_the_command_line_are_not_in_the_record_nor_readable_in_the_journal";
+    if !child::is_one() {
+        // To the test's own runner the arguments are names of other tests.
+        child::passes(child::of(name, &[]).args(["HF_TOKEN=s3cret", "https://me:s3cret@host/"]));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let node = || Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0));
+    let meter = node().journal(folder.path()).start().unwrap();
+    let journal = meter.journal().unwrap().to_owned();
+    let record = meter.finish().unwrap();
+    let shown = &record.run.command;
+    assert_eq!(shown[shown.len() - 2..], ["HF_TOKEN=***", "https://me:***@host/"]);
+    let text = std::fs::read_to_string(&journal).unwrap();
+    assert!(text.contains("HF_TOKEN=***") && !text.contains("s3cret"), "{text}");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(&journal).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let record = node().without_command_line().start().unwrap().finish().unwrap();
+    assert_eq!(record.run.command.len(), 1, "the program's name alone");
 }

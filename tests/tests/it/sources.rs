@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use ergometer::source::nvml::Environment;
 use ergometer::source::probe::{Settings, fixed_only, probe};
 use ergometer::source::{Availability, DomainKind, SourceReport};
 use ergometer::units::Watts;
+use ergometer::{Devices, ErrorKind, Meter};
 
 use crate::{hwmon, sensors};
 
@@ -33,6 +35,7 @@ fn settings(tree: &hwmon::Tree, fixed: &[(DomainKind, f64)]) -> Settings {
     fs::write(proc.join("meminfo"), "MemTotal:        8388608 kB\n").unwrap();
     Settings {
         devices: ergometer::Devices::All,
+        environment: Environment::default(),
         sysfs_root: tree.sys(),
         proc_root: proc,
         nvml_library: Some("/nowhere/libnvidia-ml.so.1".into()),
@@ -194,4 +197,117 @@ fn where_nothing_was_stated_nothing_is_said_of_it() {
     let (_, reports) = domains(&settings(&hwmon::Tree::new(), &[]));
     let names: Vec<_> = reports.iter().map(|report| report.source.as_str()).collect();
     assert_eq!(names, ["nvml", "rapl", "perf", "hwmon", "cpu-model"]);
+}
+
+#[test]
+fn a_grace_socket_is_the_processor_with_its_memory_and_no_model_stands_beside_it() {
+    let tree = hwmon::grace();
+    assert_eq!(domains(&settings(&tree, &[])).0, ["hwmon:ACPI000D:01"]);
+}
+
+/// Eight AMD boards of 120 W, numbered by their bus.
+fn eight_boards() -> hwmon::Tree {
+    let board = |tree: hwmon::Tree, number: u32| {
+        let place = format!("pci0000:00/0000:0{number}:00.0");
+        tree.device(number, &place, &[("name", "amdgpu"), ("power1_average", "120000000")])
+    };
+    (0..8).fold(hwmon::Tree::new(), board)
+}
+
+fn boards(given: &[String]) -> Vec<&str> {
+    let boards = given.iter().filter_map(|id| id.strip_prefix("hwmon:0000:0"));
+    boards.map(|address| address.strip_suffix(":00.0").unwrap()).collect()
+}
+
+#[test]
+fn boards_of_amd_are_those_that_its_variables_show() {
+    let tree = eight_boards();
+    let visible = Settings { devices: Devices::Visible, ..settings(&tree, &[]) };
+    assert_eq!(boards(&domains(&visible).0).len(), 8);
+    let only = |value: &str| Some(value.to_owned());
+    let none = Environment::default;
+    for (environment, shown) in [
+        (Environment { rocr: only("2"), ..none() }, vec!["2"]),
+        (Environment { hip: only("0,7"), ..none() }, vec!["0", "7"]),
+        (Environment { opencl: only("3"), ..none() }, vec!["3"]),
+        (Environment { rocr: only("4,5"), hip: only("1"), ..none() }, vec!["5"]),
+        (Environment { visible: only("-1"), ..none() }, vec![]),
+    ] {
+        let (given, reports) = domains(&Settings { environment, ..visible.clone() });
+        assert_eq!(boards(&given), shown);
+        let said = remarks(&reports, "hwmon").iter().filter(|line| line.contains("not among"));
+        assert_eq!(said.count(), 8 - shown.len(), "each that is left out is named");
+    }
+}
+
+#[test]
+fn a_list_chooses_boards_of_every_maker_and_an_empty_one_none() {
+    let tree = eight_boards().device(
+        9,
+        "pci0000:00/0000:09:00.0",
+        &[("name", "i915"), ("energy1_input", "5")],
+    );
+    let card = tree.file(9, "energy1_input");
+    let chosen = |ids: &[&str]| {
+        let ids = ids.iter().map(|id| id.parse().unwrap()).collect();
+        let settings = Settings { devices: Devices::List(ids), ..settings(&tree, &[]) };
+        sensors::counting(&[(card.clone(), 50.0)], || domains(&settings).0)
+    };
+    let model = ["cpu-model:package", "cpu-model:dram"];
+    assert_eq!(chosen(&[]), model);
+    assert_eq!(boards(&chosen(&["0000:03:00.0"])), ["3"]);
+    assert_eq!(boards(&chosen(&["09:00.0", "00000000:05:00.0"])), ["5", "9"]);
+}
+
+#[test]
+fn a_list_of_amd_boards_needs_no_nvml_and_one_of_unknown_boards_is_an_error() {
+    let tree = eight_boards();
+    let start = |ids: &[&str]| {
+        let ids = ids.iter().map(|id| id.parse().unwrap()).collect();
+        let meter = Meter::builder().nvml_library("/nowhere/libnvidia-ml.so.1");
+        meter.sysfs_root(tree.sys()).devices(Devices::List(ids)).start()
+    };
+    let record = start(&["0000:03:00.0"]).unwrap().finish().unwrap();
+    assert_eq!(record.footprint.accelerators, 1);
+    assert_eq!(start(&["0000:0c:00.0"]).unwrap_err().kind(), ErrorKind::UnknownDevice);
+    let none = start(&[]).unwrap().finish().unwrap();
+    assert_eq!(none.footprint.accelerators, 0, "no rent for boards that are not used");
+    assert!(none.domains.iter().all(|row| row.domain.kind != DomainKind::Gpu), "{none}");
+}
+
+#[test]
+fn two_zones_of_one_name_with_counters_of_their_own_are_two_packages() {
+    let tree = hwmon::Tree::new();
+    zone(&tree.sys(), "intel-rapl:0", "package-0");
+    zone(&tree.sys(), "intel-rapl:0:0", "dram");
+    zone(&tree.sys(), "intel-rapl:1", "package-0");
+    zone(&tree.sys(), "intel-rapl:1:0", "dram");
+    let file = |zone: &str| tree.sys().join("class/powercap").join(zone).join("energy_uj");
+    let files = [
+        (file("intel-rapl:0"), 200.0),
+        (file("intel-rapl:0:0"), 21.0),
+        (file("intel-rapl:1"), 180.0),
+        (file("intel-rapl:1:0"), 12.0),
+    ];
+    let settings = settings(&tree, &[]);
+    let (record, seconds) = sensors::counting(&files, || {
+        let meter = Meter::builder().nvml_library("/nowhere/libnvidia-ml.so.1");
+        let meter = meter.sysfs_root(tree.sys()).proc_root(&settings.proc_root).start().unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let record = meter.finish().unwrap();
+        let seconds = record.run.seconds;
+        (record, seconds)
+    });
+    let ids: Vec<_> = record.domains.iter().map(|row| row.domain.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "rapl:package-0",
+            "rapl:package-0:dram",
+            "rapl:package-0-zone-1",
+            "rapl:package-0-zone-1:dram"
+        ]
+    );
+    let total = record.total.energy.unwrap().joules.get();
+    assert!((total / (413.0 * seconds) - 1.0).abs() < 0.05, "{total} J in {seconds} s");
 }

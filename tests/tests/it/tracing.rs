@@ -260,3 +260,48 @@ fn without_a_meter_spans_are_tracings_alone() {
     });
     tracing::dispatcher::with_default(&dispatch, || model::train(1));
 }
+
+#[test]
+fn a_kind_that_is_not_one_is_a_function_and_a_warning() {
+    let record = record(EnergyLayer::new(), |_| {
+        for _ in 0..2 {
+            info_span!("misspelt", energy.kind = "stpe").in_scope(|| {});
+        }
+        info_span!("empty", energy.kind = "").in_scope(|| {});
+        info_span!("function", energy.kind = "function").in_scope(|| {});
+    });
+    assert_eq!(
+        tree(&record.spans),
+        "function:empty x1, function:function x1, function:misspelt x2"
+    );
+    let told: Vec<_> = record.warnings.iter().filter(|line| line.contains("energy.kind")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("\"stpe\" of the span 'misspelt'"), "{told:?}");
+}
+
+#[test]
+fn several_layers_of_one_registry_measure_each_span_once_a_meter() {
+    let (one, other) = (two_domains(), two_domains());
+    let layer = EnergyLayer::new().with_meter(&one);
+    let registry = tracing_subscriber::registry()
+        .with(layer.clone())
+        .with(layer)
+        .with(EnergyLayer::new().with_meter(&other))
+        .with(EnergyLayer::new());
+    tracing::dispatcher::with_default(&Dispatch::new(registry), || {
+        let step =
+            info_span!("step", energy.kind = "step", energy.items = 3, energy.unit = "tokens");
+        step.in_scope(|| {
+            step.record("energy.items", 4);
+            info_span!("inner", energy.kind = "phase").in_scope(|| {});
+        });
+        step.in_scope(|| {});
+    });
+    for meter in [one, other] {
+        let record = meter.finish().unwrap();
+        assert_eq!(tree(&record.spans), "step:step x1 [phase:inner x1]");
+        assert_eq!(record.steps["run"].items.as_ref().unwrap().count, 7.0);
+        let open = record.warnings.iter().find(|line| line.contains("open"));
+        assert_eq!(open, None);
+    }
+}

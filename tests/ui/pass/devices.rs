@@ -55,6 +55,14 @@ impl Trainer {
     }
 }
 
+impl Trainer {
+    // What a closure borrows is borrowed to the end of the span: under `&mut self` it owns a clone.
+    #[track_energy(step, sync = { let device = self.device.clone(); move || device.wait() })]
+    fn owned(&mut self) {
+        self.advance();
+    }
+}
+
 fn everything() {}
 
 #[track_energy(step, sync = everything)]
@@ -69,5 +77,6 @@ fn main() {
     let mut trainer = Trainer { device: Device::default(), step: 0 };
     assert_eq!(trainer.train(&Device::default(), Arc::default()), 5);
     assert_eq!(trainer.read_only(), 0);
+    trainer.owned();
     send(later());
 }

@@ -85,7 +85,7 @@ pub fn of(report: &Report) -> String {
 
 /// The site's constants, each with its source and year.
 fn constants(report: &Report) -> Vec<String> {
-    let Site { name: _, pue, carbon, electricity_price: electricity, accelerator } = &report.site;
+    let Site { pue, carbon, electricity_price: electricity, accelerator, .. } = &report.site;
     let assumed = if carbon.assumed { ", assumed: state yours with --region" } else { "" };
     let mut lines = vec![
         format!("PUE {} ({}, {})", pue.value, pue.source, pue.year),

@@ -292,13 +292,25 @@ impl Run {
     }
 }
 
-/// What the run computed on: its accelerators, or the CPU where it used none.
+/// What the run computed on: its accelerators, or the CPU where it used none. Boards that were metered and not
+/// used are named, as their energy is in the run's.
 fn hardware(record: &Record) -> String {
     let fact = |name: &str| record.facts.get(name).map(String::as_str);
-    if on_cpu(&record.facts) || record.machine.accelerators.is_empty() {
+    let boards = boards(record);
+    if on_cpu(&record.facts) || boards.is_empty() {
         let cpu = record.machine.cpu.clone();
-        return cpu.or_else(|| fact("device").map(str::to_owned)).unwrap_or("unknown".to_owned());
+        let cpu = cpu.or_else(|| fact("device").map(str::to_owned)).unwrap_or("unknown".to_owned());
+        return if boards.is_empty() {
+            cpu
+        } else {
+            format!("{cpu} (metered, not used: {boards})")
+        };
     }
+    boards
+}
+
+/// The metered accelerators.
+fn boards(record: &Record) -> String {
     let mut boards: Vec<(&str, usize)> = Vec::new();
     for board in &record.machine.accelerators {
         match boards.iter_mut().find(|(known, _)| *known == board.as_str()) {

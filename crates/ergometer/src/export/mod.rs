@@ -32,8 +32,10 @@
 //!
 //! Labels of each series: `run` is the label of the run, `rank` its rank where it has one, `machine` the
 //! machine's identity; of those of a domain, `domain` is its identity, `kind`, `method` and `source` what
-//! they are in the record. Ranks of one machine meter the same domains: take the greatest of them by
-//! `machine` and `domain` before adding up.
+//! they are in the record, and `program` is the run's identity where the domain is a program's share
+//! ([`Scope::Process`](crate::Scope::Process)). Ranks of one machine meter the same domains, and their shares
+//! are their own: take the greatest by `machine`, `domain` and `program` before adding up, which is the rule of
+//! [`Record::merge`](crate::Record::merge).
 //!
 //! OpenTelemetry's names are those of its
 //! [conventions for hardware](https://opentelemetry.io/docs/specs/semconv/hardware/common/) (1.42, in

@@ -1,5 +1,6 @@
 //! Figures in Prometheus' text format, at an address of this machine.
 
+mod host;
 mod http;
 mod text;
 

@@ -1,11 +1,15 @@
 //! Carbon intensity of electricity by place.
 
+mod cloud;
 mod countries;
 mod google;
+mod hint;
+mod places;
 
 use super::site::{CarbonIntensity, IntensityKind};
+use crate::error::Result;
 use crate::units::GramsCo2e;
-use crate::{Error, ErrorKind, Result};
+use cloud::{REGIONS, Region};
 use countries::COUNTRIES;
 use google::GOOGLE;
 
@@ -19,12 +23,9 @@ const EGRID_2023: [(&str, &str, f64); 5] = [
     ("US-MROW", "eGRID subregion MROW (Upper Midwest)", 926.443),
     ("US-PRMS", "eGRID subregion PRMS (Puerto Rico)", 1548.53),
 ];
-/// How near a name has to be to be offered, as a Jaro–Winkler similarity.
-const NEAR: f64 = 0.84;
-const OFFERED: usize = 4;
-
 /// A country's grid.
 struct Country {
+    /// Empty where there is none.
     alpha2: &'static str,
     alpha3: &'static str,
     name: &'static str,
@@ -57,29 +58,55 @@ pub fn world() -> CarbonIntensity {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UnknownRegion`] with the near matches.
+/// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids that the place lies in, or
+/// with near matches.
 pub fn find(code: &str) -> Result<CarbonIntensity> {
     let wanted = code.trim();
+    known(wanted).or_else(|| cloud_region(wanted)).ok_or_else(|| hint::unknown(wanted))
+}
+
+/// The figure that is published for `wanted` itself.
+fn known(wanted: &str) -> Option<CarbonIntensity> {
     let is = |name: &str| name.eq_ignore_ascii_case(wanted);
     if is("world") {
-        return Ok(CarbonIntensity { assumed: false, ..world() });
+        return Some(CarbonIntensity { assumed: false, ..world() });
     }
     if let Some(&(code, place, pounds)) = EGRID_2023.iter().find(|(code, ..)| is(code)) {
-        return Ok(egrid(code, place, pounds));
+        return Some(egrid(code, place, pounds));
     }
     if let Some(row) = COUNTRIES.iter().find(|row| {
         // "UK" is reserved for the United Kingdom, whose code is GB.
         is(row.alpha2) || is(row.alpha3) || is(row.name) || (row.alpha2 == "GB" && is("UK"))
     }) {
-        return Ok(country(row));
+        return Some(country(row));
     }
-    let region = wanted.get(..4).filter(|start| start.eq_ignore_ascii_case("gcp:"));
-    let region = region.map_or(wanted, |_| &wanted[4..]);
-    GOOGLE
-        .iter()
-        .find(|row| row.name.eq_ignore_ascii_case(region))
-        .map(google)
-        .ok_or_else(|| unknown(wanted))
+    let region = after_prefix(wanted, "gcp").unwrap_or(wanted);
+    GOOGLE.iter().find(|row| row.name.eq_ignore_ascii_case(region)).map(google)
+}
+
+/// `europe-west3` of `gcp:europe-west3`.
+fn after_prefix<'a>(wanted: &'a str, provider: &str) -> Option<&'a str> {
+    let (prefix, region) = wanted.split_once(':')?;
+    prefix.trim().eq_ignore_ascii_case(provider).then_some(region.trim())
+}
+
+/// The grid around a region of a provider that publishes no figure for it.
+fn cloud_region(wanted: &str) -> Option<CarbonIntensity> {
+    let row = REGIONS.iter().find(|row| {
+        let name = after_prefix(wanted, row.provider.prefix()).unwrap_or(wanted);
+        // Azure's names are shown with spaces: `West Europe`.
+        let letters =
+            name.chars().filter(|letter| *letter != ' ').map(|letter| letter.to_ascii_lowercase());
+        letters.eq(row.name.chars())
+    })?;
+    let Region { provider, name, place, grid } = row;
+    let grid = known(grid)?;
+    Some(CarbonIntensity {
+        code: format!("{}:{name}", provider.prefix()),
+        place: format!("{place}, on the grid of {} ({})", grid.place, grid.code),
+        source: format!("{}; {} publishes no figure for its regions", grid.source, provider.name()),
+        ..grid
+    })
 }
 
 fn egrid(code: &str, place: &str, pounds_per_mwh: f64) -> CarbonIntensity {
@@ -119,33 +146,6 @@ fn google(row: &CloudRegion) -> CarbonIntensity {
     }
 }
 
-fn unknown(code: &str) -> Error {
-    let wanted = code.to_lowercase();
-    let country = |row: &Country| {
-        let code = if row.alpha2.is_empty() { row.alpha3 } else { row.alpha2 };
-        (format!("{code} ({})", row.name), vec![row.name, row.alpha3, row.alpha2])
-    };
-    let mut near: Vec<(f64, String)> = COUNTRIES
-        .iter()
-        .map(country)
-        .chain(GOOGLE.iter().map(|row| (format!("gcp:{}", row.name), vec![row.name])))
-        .chain(EGRID_2023.iter().map(|&(code, ..)| (code.to_owned(), vec![code])))
-        .map(|(shown, names)| {
-            let similar = |name: &&str| strsim::jaro_winkler(&wanted, &name.to_lowercase());
-            (names.iter().map(similar).fold(0.0, f64::max), shown)
-        })
-        .filter(|(similarity, _)| *similarity >= NEAR)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let near: Vec<String> = near.into_iter().take(OFFERED).map(|(_, shown)| shown).collect();
-    let remedy = if near.is_empty() {
-        "give an ISO country code (DE), US-eGRID, or a Google region (gcp:europe-west3)".to_owned()
-    } else {
-        format!("did you mean {}?", near.join(", "))
-    };
-    Error::new(ErrorKind::UnknownRegion, format!("unknown region '{code}'")).with_remedy(remedy)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,12 +174,39 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_place_is_answered_with_its_neighbours() {
-        let error = find("Germny").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::UnknownRegion);
-        assert!(error.remedy().unwrap().contains("DE (Germany)"), "{error}");
-        let error = find("europe-west33").unwrap_err();
-        assert!(error.remedy().unwrap().contains("gcp:europe-west3"), "{error}");
-        assert!(find("§").unwrap_err().remedy().unwrap().contains("ISO country code"));
+    fn regions_of_other_providers_are_on_the_grid_that_they_lie_in() {
+        for (region, code, like) in [
+            ("us-east-1", "aws:us-east-1", "US"),
+            ("AWS:eu-central-1", "aws:eu-central-1", "DE"),
+            ("us-west-1", "aws:us-west-1", "US-CAMX"),
+            ("eastus", "azure:eastus", "US"),
+            ("West Europe", "azure:westeurope", "NL"),
+            ("azure:UK South", "azure:uksouth", "GB"),
+            ("westus", "azure:westus", "US-CAMX"),
+        ] {
+            let (found, grid) = (find(region).unwrap(), find(like).unwrap());
+            assert_eq!(found.code, code);
+            let figure =
+                |one: &CarbonIntensity| (one.grams_per_kwh, one.kind, one.year, one.assumed);
+            assert_eq!(figure(&found), figure(&grid), "{region}");
+            assert!(found.source.starts_with(&grid.source), "{}", found.source);
+            assert!(
+                found.source.ends_with("publishes no figure for its regions"),
+                "{}",
+                found.source
+            );
+            assert!(
+                found.place.contains(&format!("the grid of {}", grid.place)),
+                "{}",
+                found.place
+            );
+        }
+        // Google's own figures are not hidden by names of others.
+        assert_eq!(find("us-east1").unwrap().code, "gcp:us-east1");
+        assert_eq!(find("europe-west3").unwrap().code, "gcp:europe-west3");
+        for region in REGIONS {
+            assert!(known(region.grid).is_some(), "{} of {}", region.grid, region.name);
+            assert!(known(region.name).is_none(), "{} has a figure of its own", region.name);
+        }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! facility energy (kWh) = PUE · t · ΣP / 1000        t in hours, P in watts
-//! CO2e            (g)   = facility energy · carbon intensity
+//! CO2e            (g)   = facility energy · carbon intensity, or PUE · Σ ΔE · intensity(t)
 //! electricity     ($)   = facility energy · price
 //! cloud           ($)   = accelerators · t · price of one for an hour
 //! ```
@@ -15,6 +15,7 @@
 pub mod equivalents;
 pub mod grid;
 pub mod price;
+mod series;
 mod site;
 pub mod strubell;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use price::{AcceleratorPrice, PerUnit};
+pub use series::CarbonSeries;
 pub use site::{CarbonIntensity, Cited, IntensityKind, Site};
 
 use crate::run::record::Energy;
@@ -98,8 +100,27 @@ pub struct Footprint {
     pub cloud_cost: Option<CostRange>,
     /// Accelerators counted for the cloud cost.
     pub accelerators: u32,
+    /// Where the site has a [series](CarbonSeries) of intensities: their mean over the run, each weighted with
+    /// what was drawn while it held, g/kWh. `co2e` is the facility energy at this intensity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_intensity: Option<f64>,
     /// The constants used, each with source and year.
     pub site: Site,
+}
+
+impl Footprint {
+    /// The same energy with a mean intensity of the site's series in place of its one value.
+    #[must_use]
+    pub(crate) fn at_mean_intensity(mut self, grams_per_kwh: Option<f64>) -> Self {
+        self.mean_intensity = grams_per_kwh;
+        if let Some((mean, facility)) = grams_per_kwh.zip(self.facility_energy) {
+            self.co2e = Some(Estimate {
+                value: co2e(facility.value, mean),
+                standard_uncertainty: co2e(facility.standard_uncertainty, mean),
+            });
+        }
+        self
+    }
 }
 
 impl Site {
@@ -126,6 +147,7 @@ impl Site {
                 high: rent(self.accelerator.high),
             }),
             accelerators,
+            mean_intensity: None,
             site: self.clone(),
         }
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grid;
 use super::price::AcceleratorPrice;
+use super::series::CarbonSeries;
 use crate::units::{GramsCo2e, UsDollars};
 use crate::{Error, ErrorKind, Result};
 
@@ -84,8 +85,11 @@ pub struct Site {
     pub name: String,
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
     pub pue: Cited<f64>,
-    /// Carbon intensity of the grid.
+    /// Carbon intensity of the grid; of a series its mean over time.
     pub carbon: CarbonIntensity,
+    /// Carbon intensity as it changes with time; of a record's site the values that held during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carbon_series: Option<CarbonSeries>,
     /// Price of a kilowatt-hour.
     pub electricity_price: Cited<UsDollars>,
     /// Rent of an accelerator.
@@ -106,6 +110,7 @@ impl Site {
             name: PRESETS[0].to_owned(),
             pue: Cited::new(1.54, "Uptime Institute, Global Data Center Survey, mean", 2025),
             carbon: grid::world(),
+            carbon_series: None,
             electricity_price: strubell_electricity(),
             accelerator: AcceleratorPrice::p100(),
         }
@@ -129,6 +134,7 @@ impl Site {
                 source: "Strubell et al. 2019: EPA 2018, 0.954 lb/kWh".to_owned(),
                 year: 2018,
             },
+            carbon_series: None,
             electricity_price: strubell_electricity(),
             accelerator: AcceleratorPrice::p100(),
         }
@@ -151,13 +157,15 @@ impl Site {
     /// The same site on the grid of a region.
     ///
     /// `code` is an ISO country code or name (`DE`, `DEU`, `Germany`), `US-eGRID` or a subregion of it
-    /// (`US-CAMX`), or a Google region (`gcp:europe-west3`, `europe-west3`); case does not matter.
+    /// (`US-CAMX`), or a Google region (`gcp:europe-west3`, `europe-west3`); case does not matter. AWS and
+    /// Azure publish no figure for their regions: `aws:us-east-1` and `azure:westeurope` stand for the grid
+    /// of the country or eGRID subregion that they lie in, and the source says so.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::UnknownRegion`] with the near matches.
     pub fn region(self, code: &str) -> Result<Self> {
-        Ok(Self { carbon: grid::find(code)?, ..self })
+        Ok(Self { carbon: grid::find(code)?, carbon_series: None, ..self })
     }
 
     /// The same site with another power usage effectiveness, as the user states it.
@@ -186,7 +194,25 @@ impl Site {
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("give a finite value that is not negative"));
         }
-        Ok(Self { carbon, ..self })
+        Ok(Self { carbon, carbon_series: None, ..self })
+    }
+
+    /// The same site with a carbon intensity that changes with time: what a run draws counts at the intensity
+    /// of the moment. Budgets, forecasts and live figures take its mean over time.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] if a value is negative or not finite, which no series has that was made
+    /// by [`CarbonSeries::new`].
+    pub fn with_carbon_series(self, series: CarbonSeries) -> Result<Self> {
+        series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
+        Ok(Self { carbon: series.mean(), carbon_series: Some(series), ..self })
+    }
+
+    /// The site of a run that began at `start` and took `length` seconds: of a series, what held then.
+    pub(crate) fn during(&self, start: jiff::Timestamp, length: f64) -> Self {
+        let series = self.carbon_series.as_ref().map(|series| series.during(start, length));
+        Self { carbon_series: series, ..self.clone() }
     }
 
     /// The same site with another price of a kilowatt-hour.

@@ -9,20 +9,23 @@ use std::{env, thread};
 use super::sampler::Sampler;
 use super::timeline::Timeline;
 use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
+use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::command_line;
 use crate::run::earlier::{self, Earlier};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
-use crate::run::rank::{self, Rank};
+use crate::run::rank::{self, Rank, Standing};
 use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
 use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
+use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
 use crate::{Devices, Error, ErrorKind, Result, clock};
@@ -52,6 +55,9 @@ pub struct MeterBuilder {
     journal: Option<PathBuf>,
     journal_steps: u64,
     resume: Option<PathBuf>,
+    command_line: bool,
+    /// Warnings of the record that are known before it begins.
+    remarks: Vec<String>,
     #[cfg(all(unix, feature = "signals"))]
     on_signal: bool,
     #[cfg(feature = "_export")]
@@ -77,6 +83,8 @@ impl MeterBuilder {
             journal: None,
             journal_steps: 1,
             resume: None,
+            command_line: true,
+            remarks: Vec::new(),
             #[cfg(all(unix, feature = "signals"))]
             on_signal: false,
             #[cfg(feature = "_export")]
@@ -111,8 +119,8 @@ impl MeterBuilder {
         self
     }
 
-    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or Google region
-    /// (`gcp:europe-west3`). Without one the world average is used, and called an assumption.
+    /// The grid the run draws from, by ISO country code (`DE`), eGRID (`US-eGRID`) or cloud region
+    /// (`gcp:europe-west3`, `aws:us-east-1`, `azure:westeurope`), see [`Site::region`]. Without one the world average is used, and called an assumption.
     pub fn region(mut self, code: impl Into<String>) -> Self {
         self.region = Some(code.into());
         self
@@ -148,7 +156,9 @@ impl MeterBuilder {
         self
     }
 
-    /// Which NVIDIA boards are metered; by default those that `CUDA_VISIBLE_DEVICES` shows.
+    /// Which boards are metered, of any maker; by default those that the environment shows this program.
+    ///
+    /// An empty list meters no board, as fits a training on the processor; no rent is charged for those of the machine.
     pub fn devices(mut self, devices: Devices) -> Self {
         self.settings.devices = devices;
         self
@@ -246,6 +256,14 @@ impl MeterBuilder {
         self
     }
 
+    /// Keeps the program's command line out of the record and the journal, but for the program's name. By
+    /// default they have it, with `***` for what is recognised as a secret: the values of `--token`,
+    /// `--password`, `--api-key`, `HF_TOKEN=` and the like, and passwords in URLs.
+    pub fn without_command_line(mut self) -> Self {
+        self.command_line = false;
+        self
+    }
+
     /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
     /// and then lets the signal end the program as it would have.
     ///
@@ -264,7 +282,8 @@ impl MeterBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::AlreadyInstalled`] if there is one; otherwise as [`MeterBuilder::start`].
-    pub fn install(self) -> Result<Meter> {
+    pub fn install(mut self) -> Result<Meter> {
+        self.remarks.extend(RunSpan::missed());
         let meter = self.start()?;
         if meter.inner.rings.install() {
             return Ok(meter);
@@ -297,6 +316,18 @@ impl MeterBuilder {
         Ok(())
     }
 
+    /// Which process of a run of several this one is, and what is to be said of that.
+    fn standing(&mut self) -> Result<Standing> {
+        let mut standing = rank::standing(|name| env::var(name).ok());
+        if let Some((rank, world_size)) = self.rank {
+            standing.rank = Some(Rank::set(rank, world_size)?);
+            standing.remarks.clear();
+        }
+        standing.group = self.group.take().or(standing.group);
+        standing.remarks.append(&mut self.remarks);
+        Ok(standing)
+    }
+
     /// The sources that are read, and what each found.
     fn gather(&mut self) -> Result<Gathered> {
         let replay =
@@ -306,7 +337,7 @@ impl MeterBuilder {
         } else {
             probe::fixed_only(&self.settings)
         };
-        if let Devices::List(asked) = &self.settings.devices
+        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
             && !asked.is_empty()
             && let Some(SourceReport {
                 availability: Availability::Unavailable { reason, remedy },
@@ -348,12 +379,7 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = rank::standing(|name| env::var(name).ok());
-        if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
-        }
-        standing.group = self.group.take().or(standing.group);
+        let standing = self.standing()?;
 
         let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
         let (sources, reports) = self.gather()?;
@@ -373,7 +399,7 @@ impl MeterBuilder {
                     .with_source(error)
             },
         )?;
-        let idle_from = (!self.idle.is_zero()).then(clock::now);
+        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
@@ -383,9 +409,12 @@ impl MeterBuilder {
             label: self.label,
             standing,
             machine,
+            command: command_line::of_this_process(self.command_line),
             git_commit,
-            start: clock::now(),
-            started: jiff::Timestamp::now(),
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
             idle_from,
             site,
             accelerators: self.accelerators,
@@ -394,6 +423,9 @@ impl MeterBuilder {
         });
         if let Some(idle_from) = head.idle_from {
             let _ = commands.send(Command::Pin(idle_from));
+        }
+        for change in intensity_changes(&head) {
+            let _ = commands.send(Command::Pin(change));
         }
         let _ = commands.send(Command::Start(Arc::clone(&head)));
         let notes = Arc::default();
@@ -445,8 +477,22 @@ impl MeterBuilder {
     }
 }
 
+/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
+/// asked for.
+fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+    let series = head.site.carbon_series.iter();
+    let changes = series.flat_map(|series| series.changes(head.started));
+    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
+}
+
 fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
     if let Some(region) = region {
+        if site.carbon_series.is_some() {
+            let message =
+                format!("a region, '{region}', and a site with a carbon series of its own");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("leave the region out, or the series"));
+        }
         site = site.region(region)?;
     }
     match pue {
@@ -461,7 +507,6 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let timelines: Vec<_> = domains.iter().map(unread).collect();
     let books = Books {
         timelines: &timelines,
-        earlier: &[],
         ledger: Ledger::new(domains.len()),
         domains,
         warnings: Vec::new(),
@@ -470,6 +515,8 @@ fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journ
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;
     record.warnings.clear();
+    // What is recovered takes from it what held up to then.
+    record.footprint.site = head.site.clone();
     Journal::create(folder, &record, head.start)
 }
 

@@ -43,6 +43,11 @@ impl OpenSpans {
         }
     }
 
+    /// When this span began, if it is open.
+    pub(super) fn start_of(&self, span: u64) -> Option<Timestamp> {
+        self.open.iter().find(|mark| mark.id == span).map(|mark| mark.start)
+    }
+
     /// When they began.
     pub(super) fn starts(&self) -> impl Iterator<Item = Timestamp> {
         self.open.iter().map(|mark| mark.start)
@@ -95,7 +100,8 @@ impl Keeper {
 
     /// Writes where the run stands at `now`, if it is time to.
     pub(super) fn keep(&mut self, now: Timestamp, standing: Standing<'_>) {
-        if now < self.due || now < self.head.start {
+        let early = now < self.due && self.due.since(now) <= PERIOD;
+        if early || now < self.head.start {
             return;
         }
         self.due = now.after(PERIOD);
@@ -104,14 +110,13 @@ impl Keeper {
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (head, journal) = (&self.head, &mut self.journal);
         let record = Timeline::preview(timelines, now, |timelines| {
-            for epoch in &ledger.epochs[journal.closed()..] {
+            for epoch in &ledger.epochs.rows[journal.closed()..] {
                 journal.epoch(assemble::epoch(domains, timelines, epoch, head.start));
             }
             let mut fork = ledger.fork(open.cut(now), now);
             fork.book(now, timelines);
             let books = Books {
                 timelines,
-                earlier: &ledger.epochs,
                 ledger: fork,
                 domains,
                 warnings: warnings.to_vec(),

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use crate::budget::Budget;
 use crate::clock::Timestamp;
 use crate::footprint::Site;
+use crate::printable;
 use crate::span::Kind;
 use crate::span::ring::{Began, Mark};
 use crate::units::Joules;
@@ -157,7 +158,7 @@ impl Limits {
                     "the budget of {budget} of '{name}' is spent: {joules} in {seconds:.3} s{before}"
                 );
                 // An output that is closed is no error of the program's.
-                let _ = writeln!(io::stderr(), "ergometer: {line}");
+                let _ = writeln!(io::stderr(), "ergometer: {}", printable::line(&line));
                 warnings.push(line);
             }
             false

@@ -14,6 +14,7 @@ mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
+mod stamps;
 mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
@@ -256,7 +257,7 @@ impl Meter {
 
     /// Ends the run, at the program's wish or before a signal ends the program.
     fn end(&self, signal: Option<&str>) -> Result<Record> {
-        let end = clock::now();
+        let end = clock::checked_now();
         if self.inner.process != std::process::id() {
             let message = "the meter is that of the process this one was forked from";
             return Err(Error::new(ErrorKind::Sampler, message).with_remedy(
@@ -280,7 +281,6 @@ impl Meter {
         let notes = std::mem::take(&mut *self.notes());
         let books = Books {
             timelines: &ended.timelines,
-            earlier: &[],
             ledger: ended.ledger,
             domains: &ended.domains,
             warnings: ended.warnings,
@@ -314,7 +314,7 @@ impl Inner {
         let given_up = !self.finished.load(Ordering::Acquire);
         if given_up && self.exporters.sends() && self.process == std::process::id() {
             let (reply, books) = mpsc::channel();
-            let _ = self.commands.send(Command::Finish(clock::now(), reply));
+            let _ = self.commands.send(Command::Finish(clock::checked_now(), reply));
             // Half of the time for the last readings, the other half for the collector.
             let _ = Deadline::after(LAST_EXPORT / 2).recv(&books);
             self.exporters.finish(LAST_EXPORT / 2);

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::timeline::{Drawn, Timeline};
 use super::{Method, Uncertainty};
 use crate::clock::Timestamp;
-use crate::run::ledger::{Ledger, outside_epochs};
+use crate::run::ledger::Ledger;
 use crate::source::{Reading, Sensor, Value};
 use crate::span::ring::Mark;
 use crate::span::{Kind, Label};
@@ -142,17 +142,17 @@ impl Month {
     fn check(&self, script: &Script) {
         let truth =
             |from: Timestamp, to: Timestamp| energy(to.as_secs_f64()) - energy(from.as_secs_f64());
-        assert_eq!(self.ledger.epochs.len() as u64, script.epochs);
-        let (outside, overlapping) =
-            outside_epochs(self.ledger.epochs.iter(), self.begin, self.end, &self.timelines);
-        assert!(!overlapping);
+        assert_eq!(self.ledger.epochs.rows.len() as u64, script.epochs);
+        let outside = self.ledger.epochs.outside(self.begin, self.end, &self.timelines);
+        assert!(!self.ledger.epochs.overlap());
         for (domain, line) in self.timelines.iter().enumerate() {
             let mut epochs = 0.0;
-            for epoch in &self.ledger.epochs {
+            for epoch in &self.ledger.epochs.rows {
                 let steps = epoch.steps.as_ref().expect("every epoch has steps");
-                assert_eq!(steps.count, script.steps_an_epoch);
+                let (count, steps) = steps.totals();
+                assert_eq!(count, script.steps_an_epoch);
                 let joules = epoch.amount[domain].joules;
-                let sum = steps.by_domain[domain] + epoch.between_steps[domain];
+                let sum = steps[domain] + epoch.between_steps[domain];
                 assert!((sum / joules - 1.0).abs() < 1e-9, "steps {sum} J of {joules} J");
                 close(&epoch.amount[domain], truth(epoch.start, epoch.end));
                 epochs += joules;

@@ -11,6 +11,7 @@ use super::Screen;
 use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
 use crate::clock::{self, Timestamp};
@@ -19,7 +20,7 @@ use crate::run::assemble::Head;
 use crate::run::earlier::Earlier;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
-use crate::source::{Domain, PowerSource};
+use crate::source::{Domain, PowerSource, Reading};
 use crate::span::ring::{Command, Rings};
 use crate::units::{Joules, Watts};
 
@@ -34,9 +35,8 @@ const DRAINS_APART: Duration = Duration::from_millis(100);
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
 const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// Share by which the clock may stray from the system's before the record says so: calibration leaves a
-/// thirtieth of it.
-const STRAY: f64 = 1e-3;
+/// Two rounds further apart than this: the process could not run.
+const STOPPED: Duration = Duration::from_secs(3);
 /// Share of a run after which the record has another forecast.
 const FORECASTS_APART: f64 = 0.05;
 /// Over which power is averaged for live display.
@@ -76,7 +76,13 @@ pub(super) struct Sampler {
     pending: VecDeque<Command>,
     screen: Arc<Screen>,
     warnings: Vec<String>,
-    strayed: bool,
+    stamps: Stamps,
+    /// When the clock was looked at last.
+    looked: Timestamp,
+    /// When marks and readings were booked last.
+    booked: Timestamp,
+    /// What was read since, with the index of its domain; empty between two rounds.
+    taken: Vec<(usize, Reading)>,
     open: OpenSpans,
     keeper: Option<Keeper>,
     /// When reading began.
@@ -119,7 +125,7 @@ impl Sampler {
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
-        let start = clock::now();
+        let start = clock::check();
         let timelines = domains.iter().map(|domain| {
             Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
         });
@@ -134,7 +140,10 @@ impl Sampler {
             pending: VecDeque::new(),
             screen,
             warnings: Vec::new(),
-            strayed: false,
+            stamps: Stamps::new(),
+            looked: start,
+            booked: start,
+            taken: Vec::new(),
             open: OpenSpans::default(),
             keeper: None,
             start,
@@ -156,6 +165,7 @@ impl Sampler {
             match command {
                 Ok(Command::Start(run)) => {
                     self.pins.push(run.start);
+                    self.stamps.begin(run.start);
                     self.limits.resume(Earlier::of(&run.earlier).energy);
                     self.run = Some(run);
                     continue;
@@ -176,7 +186,6 @@ impl Sampler {
                 }
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             }
-            self.watch_the_clock();
             self.crew.mind();
             self.collect();
             self.book(now);
@@ -194,10 +203,10 @@ impl Sampler {
 
     /// Gives the moment at which the next budget will be spent, as power is.
     fn look_at_budgets(&mut self) -> Option<Timestamp> {
-        let spans = self.look_at_limits(clock::now());
+        let spans = self.look_at_limits(clock::checked_now());
         let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
         let live = self.screen.change(|live| live.clone());
-        let now = clock::now();
+        let now = clock::checked_now();
         let seconds = now.since(run.start).as_secs_f64();
         let runs = watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings);
         runs.into_iter().chain(spans).min()
@@ -224,6 +233,8 @@ impl Sampler {
             Some(command) => Ok(command),
             None => self.wait(next),
         };
+        // What was stamped before it was known that the clock had jumped is put right below.
+        self.watch_the_clock();
         let mut now = None;
         let mut asked = false;
         loop {
@@ -242,12 +253,12 @@ impl Sampler {
                         Noted::ToDo(command) => command,
                         Noted::Edge | Noted::Done => Command::Drain,
                     });
-                    return (command, now.unwrap_or_else(clock::now));
+                    return (command, now.unwrap_or(self.looked));
                 }
             }
             // Asked before the inbox is found empty, and before anything is taken: every mark that
             // ended by then has been left, and the word of every epoch that began by then.
-            now = Some(clock::now());
+            now = Some(self.watch_the_clock());
             command = match self.pending.pop_front() {
                 Some(command) => Ok(command),
                 None => self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout),
@@ -258,9 +269,11 @@ impl Sampler {
     /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
     fn wait(&mut self, mut next: Timestamp) -> Result<Command, RecvTimeoutError> {
         loop {
-            let command = self.inbox.recv_timeout(next.since(clock::now()));
+            let now = clock::checked_now();
+            // On the system's clock, and never for longer than between two looks at this one.
+            let command = self.inbox.recv_timeout(next.since(now).min(ROUND));
             let soonest = self.drained.after(DRAINS_APART);
-            if !matches!(command, Ok(Command::Drain)) || clock::now() >= soonest {
+            if !matches!(command, Ok(Command::Drain)) || clock::checked_now() >= soonest {
                 return command;
             }
             next = next.min(soonest);
@@ -271,17 +284,26 @@ impl Sampler {
     fn note(&mut self, command: Command) -> Noted {
         match command {
             Command::Nudge => return Noted::Edge,
-            Command::Begun(mark) => {
+            Command::Begun(mut mark) => {
+                self.stamps.put_start_right(&mut mark.start, self.looked);
                 self.open.begin(mark);
                 return Noted::Edge;
             }
             Command::Pin(moment) => self.pins.push(moment),
             Command::Number(span, index) => self.ledger.numbers.give(span, index),
             Command::Report(span) => self.ledger.said.ask(span),
-            Command::Limit(began, budget) => {
+            Command::Limit(mut began, budget) => {
+                self.stamps.put_start_right(&mut began.start, self.looked);
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                 let site = site.map(|run| &run.site);
                 self.limits.begin(began, budget, site, &mut self.warnings);
+            }
+            Command::Future => self.stamps.count_future(),
+            #[cfg(feature = "tracing")]
+            Command::Warn(line) => {
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
             }
             Command::Drain => {}
             command => return Noted::ToDo(command),
@@ -289,25 +311,32 @@ impl Sampler {
         Noted::Done
     }
 
-    fn watch_the_clock(&mut self) {
-        let stray = clock::stray();
-        if stray.abs() > STRAY && !self.strayed {
-            self.strayed = true;
-            self.warnings.push(format!(
-                "the processor's time-stamp counter and the system's clock came to differ by {:.1} %: \
-                 times, and energies that are a power over time, may be off by as much",
-                stray.abs() * 100.0
-            ));
+    /// Compares the clock with the system's, and tells the timelines what became of it.
+    fn watch_the_clock(&mut self) -> Timestamp {
+        self.looked = clock::check();
+        for event in self.stamps.look(&mut self.warnings) {
+            self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
         }
+        self.looked
     }
 
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
-        let timelines = &mut self.timelines;
-        self.crew.take(&mut self.warnings, |domain, reading| timelines[domain].push(reading));
+        let mut taken = std::mem::take(&mut self.taken);
+        self.crew.take(&mut self.warnings, |domain, reading| taken.push((domain, reading.clone())));
+        // Before they read, the readers look at the clock: what they found comes first.
+        self.watch_the_clock();
+        for (domain, reading) in taken.drain(..) {
+            self.timelines[domain].push(&reading);
+        }
+        self.taken = taken;
     }
 
     fn book(&mut self, now: Timestamp) {
+        let before = std::mem::replace(&mut self.booked, now);
+        if now.since(before) > STOPPED {
+            self.timelines.iter_mut().for_each(|line| line.resumed(now));
+        }
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
@@ -336,7 +365,8 @@ impl Sampler {
         let inbox = self.ledger.inbox();
         let known = inbox.len();
         let folded = self.rings.drain(inbox);
-        self.drained = clock::now();
+        // Looked at afterwards: none of them was stamped after that.
+        self.drained = self.watch_the_clock();
         // A span may have begun, been numbered and ended in the past, all since the inbox was found empty.
         // What was said of it was sent before its mark was left, so it is there now.
         let mut edge = false;
@@ -350,9 +380,11 @@ impl Sampler {
         if edge {
             self.pending.push_back(Command::Nudge);
         }
-        let inbox = self.ledger.inbox();
-        self.open.end(&inbox[known..]);
-        self.limits.end(&inbox[known..]);
+        let marks = &mut self.ledger.inbox()[known..];
+        let open = &self.open;
+        self.stamps.put_right(marks, self.drained, |mark| open.start_of(mark.id));
+        self.open.end(marks);
+        self.limits.end(marks);
         self.ledger.folded += folded;
     }
 
@@ -370,9 +402,8 @@ impl Sampler {
     /// The meter was dropped: what is known up to now goes into the journal.
     fn give_up(mut self) {
         if self.keeper.is_some() {
-            let now = clock::now();
             self.collect();
-            self.close(now);
+            self.close(clock::checked_now());
         }
         self.rings.close();
     }
@@ -387,6 +418,7 @@ impl Sampler {
         self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
+        self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {
@@ -478,7 +510,8 @@ mod tests {
             span.close_at(start);
         }
         sampler.book(now);
-        let mut numbers: Vec<_> = sampler.ledger.epochs.iter().map(|epoch| epoch.index).collect();
+        let mut numbers: Vec<_> =
+            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 7]);
         assert_eq!(sampler.open.starts().count(), 0, "both have ended");

@@ -18,12 +18,12 @@ use std::time::Duration;
 #[cfg(test)]
 use super::curve::Curve;
 use super::curve::foldable;
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Unseen};
 pub(crate) use super::health::Health;
 use super::shape::{Basis, Shaper};
 use super::standstill::{Standstill, Stretch};
 use super::{Method, Uncertainty};
-use crate::clock::Timestamp;
+use crate::clock::{Event, Timestamp, What};
 use crate::source::{Reading, Sensor, Value};
 use crate::units::{Joules, Watts};
 
@@ -48,6 +48,10 @@ const HOLD: f64 = 1.5;
 const LOST: f64 = 0.1;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// Jumps of the clock that are remembered.
+const REMEMBERED: usize = 64;
+/// Seconds after which a sleep of the machine is of no more interest.
+const FORGOTTEN: f64 = 60.0;
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
 /// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.
@@ -104,6 +108,12 @@ pub(crate) struct Timeline {
     /// When the counter last gave something, or the wait for it began.
     counter_since: f64,
     gaps: Gaps,
+    /// Stretches in which the clock jumped: what was drawn is known, but not when.
+    jumps: Vec<(f64, f64)>,
+    /// When the machine slept lately, and for how long: seconds.
+    sleeps: Vec<(f64, f64)>,
+    /// From when on it has been possible to read it.
+    ran: Timestamp,
     standstill: Standstill,
     /// The power limit in force when the run began, watts.
     limit: Option<f64>,
@@ -128,6 +138,9 @@ impl Timeline {
             anchor: None,
             counter_since: born.as_secs_f64(),
             gaps: Gaps::default(),
+            jumps: Vec::new(),
+            sleeps: Vec::new(),
+            ran: born,
             standstill: Standstill::default(),
             limit: None,
             silent_from: f64::INFINITY,
@@ -177,11 +190,43 @@ impl Timeline {
         self.failing.is_some_and(|(first, last)| last - first >= LOST)
     }
 
+    /// The clock jumped between two moments, or the machine slept.
+    pub(crate) fn interrupted(&mut self, event: &Event) {
+        let (from, to) = (event.from.as_secs_f64(), event.to.as_secs_f64());
+        match event.what {
+            What::Jumped { .. } => {
+                if self.jumps.len() == REMEMBERED {
+                    self.jumps.remove(0);
+                }
+                self.jumps.push((from, to));
+            }
+            What::Slept { time } => {
+                let since = self.anchor.map_or(from, |anchor| anchor.t);
+                self.sleeps.retain(|(at, _)| since - at < FORGOTTEN);
+                self.sleeps.push((to, time.as_secs_f64()));
+            }
+            What::Left { .. } => {}
+        }
+    }
+
+    /// This process could not run up to `now`, and so read nothing.
+    pub(crate) fn resumed(&mut self, now: Timestamp) {
+        self.ran = now;
+    }
+
+    /// For how long the machine slept between two moments, seconds.
+    fn asleep(&self, from: f64, to: f64) -> f64 {
+        self.sleeps.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, time)| time).sum()
+    }
+
     fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
         let value = joules.get();
         let most = self.most();
         let plausible = match self.anchor {
-            Some(a) => value >= a.counter && value - a.counter <= most * (t - a.t).max(1.0),
+            Some(a) => {
+                let length = (t - a.t).max(1.0) + self.asleep(a.t, t);
+                value >= a.counter && value - a.counter <= most * length
+            }
             None => true,
         };
         if !value.is_finite() || !plausible {
@@ -310,9 +355,16 @@ impl Timeline {
         // What integrated power has already put into the curve since the last anchor counts too.
         let joules = (counter - anchor.counter - (e0 - anchor.e)).max(0.0);
         let within = within.max(anchor.within);
+        let asleep = self.asleep(anchor.t, to);
+        if asleep > 0.0 {
+            self.health.remark(&format!(
+                "the machine slept {asleep:.0} s between two readings of the counter; the {joules:.0} J between \
+                 them are in the total"
+            ));
+        }
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
-        if integral > 0.0 {
+        if integral > 0.0 && asleep <= 0.0 {
             // Where samples are missing, power is a guess.
             let seen = self.seen_throughout(from, to);
             if seen {
@@ -415,7 +467,7 @@ impl Timeline {
     /// comes back, it is added after `now`.
     pub(crate) fn settled(&mut self, now: Timestamp) -> Timestamp {
         let front = self.shaper.front().map_or(self.born, |(t, _)| Timestamp::from_secs_f64(t));
-        if now.since(front) > PATIENCE {
+        if now.since(front.max(self.ran)) > PATIENCE {
             self.settle_by_power(now.as_secs_f64());
             self.hold_until(now.as_secs_f64());
             self.shaper.flush();
@@ -502,6 +554,20 @@ impl Timeline {
         }
     }
 
+    /// What of an interval lies where the clock jumped: its energy is known, and when it was drawn is not.
+    fn in_jumps(&self, t0: f64, t1: f64) -> Unseen {
+        let mut sum = Unseen::default();
+        for &(from, to) in &self.jumps {
+            let (from, to) = (from.max(t0), to.min(t1));
+            if from < to {
+                let curve = self.shaper.curve();
+                sum.seconds += to - from;
+                sum.joules += RECTANGULAR * (curve.energy_at(to) - curve.energy_at(from));
+            }
+        }
+        sum
+    }
+
     /// Whether anything was read at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.shaper.curve().end().is_none()
@@ -520,7 +586,7 @@ impl Timeline {
             .sensor
             .counter_quantum
             .map_or(0.0, |quantum| quantum.get() * RECTANGULAR * std::f64::consts::SQRT_2);
-        let unseen = self.gaps.between(t0, t1);
+        let (unseen, jumped) = (self.gaps.between(t0, t1), self.in_jumps(t0, t1));
         let measured = self.method.is_measured();
         let (gain, model) = if measured { (systematic, 0.0) } else { (0.0, systematic) };
         Drawn {
@@ -528,11 +594,11 @@ impl Timeline {
             parts: Uncertainty {
                 gain: Joules::new(gain),
                 model: Joules::new(model),
-                gaps: Joules::new(unseen.joules),
+                gaps: Joules::new(unseen.joules + jumped.joules),
                 edges: Joules::new(edges),
                 quantum: Joules::new(quantum),
             },
-            unobserved: unseen.seconds,
+            unobserved: (unseen.seconds + jumped.seconds).min(length),
         }
     }
 
@@ -564,7 +630,9 @@ impl Timeline {
     /// Mean power over the last `window` of the settled curve; `None` if nothing is known of part of it.
     pub(crate) fn recent_power(&self, window: Duration) -> Option<Watts> {
         let curve = self.shaper.curve();
-        let known = curve.end()? - window.as_secs_f64() >= self.silent_to;
+        let (end, window_s) = (curve.end()?, window.as_secs_f64());
+        // What a counter counted while the machine slept is no power of the moment it woke up.
+        let known = end - window_s >= self.silent_to && self.asleep(end - window_s, end) <= 0.0;
         if known { curve.recent_power(window) } else { None }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! | column | what |
 //! |---|---|
-//! | `scope` | `run`, `epoch`, `between_steps`, `outside_epochs`, `steps` or `span` |
-//! | `name` | the run's label, the split, or the path of span labels joined by `/` |
+//! | `scope` | `run`, `epoch`, `more_epochs`, `between_steps`, `outside_epochs`, `steps`, `steps_by_name`, `steps_inside_steps` or `span` |
+//! | | steps of several names, or inside other steps, have rows of `steps` for all and a row for each name |
+//! | `name` | the run's label, the split, the split and the steps' name, or the path of span labels joined by `/` |
 //! | `index` | number of the epoch within its split; empty elsewhere |
 //! | `domain` | the domain's id |
 //! | `method` | `counter`, `integrated`, `modelled` or `assumed` |
@@ -11,11 +12,14 @@
 //! | `count` | intervals in the row |
 //! | `joules` | energy; empty when nothing was read |
 //! | `standard_uncertainty_j` | one standard deviation; empty where it is not kept per domain |
+//!
+//! A name that a spreadsheet would take for a formula (`=..`, `+..`, `-..`, `@..`) begins with `'`.
 
 use serde::Serialize;
 
+use super::escape::csv as cell;
 use crate::run::Record;
-use crate::run::record::{SpanNode, Usage};
+use crate::run::record::{NamedSteps, SpanNode, Usage};
 use crate::units::Joules;
 use crate::{Error, ErrorKind, Result};
 
@@ -35,8 +39,8 @@ struct Row<'a> {
 impl Record {
     /// Every energy of the record as CSV with a header, one row a scope and domain.
     ///
-    /// Columns: `scope` (`run`, `epoch`, `steps`, `between_steps`, `outside_epochs`, `span`), `name`,
-    /// `index`, `domain`, `method`, `seconds`, `count`, `joules`, `standard_uncertainty_j`. A cell is
+    /// Columns: `scope` (`run`, `epoch`, `more_epochs`, `steps`, `between_steps`, `outside_epochs`,
+    /// `span`), `name`, `index`, `domain`, `method`, `seconds`, `count`, `joules`, `standard_uncertainty_j`. A cell is
     /// empty where there is no such value.
     ///
     /// # Errors
@@ -65,16 +69,26 @@ type Written = std::result::Result<(), csv::Error>;
 impl Rows<'_> {
     fn all(&mut self) -> Written {
         let record = self.record;
-        self.usage("run", &record.run.label, None, &record.total)?;
+        self.usage("run", &record.run.label, None, 1, &record.total)?;
         for epoch in &record.epochs {
-            self.usage("epoch", &epoch.split, Some(epoch.index), &epoch.usage)?;
+            self.usage("epoch", &epoch.split, Some(epoch.index), 1, &epoch.usage)?;
             if let Some(steps) = &epoch.steps {
                 let (seconds, count) = (Some(steps.seconds), steps.count);
                 let name = &epoch.split;
                 self.joules("steps", name, Some(epoch.index), seconds, count, &steps.by_domain)?;
             }
+            self.named(&epoch.split, Some(epoch.index), &epoch.steps_by_name)?;
             let (name, index) = (&epoch.split, Some(epoch.index));
             self.joules("between_steps", name, index, None, 1, &epoch.between_steps)?;
+        }
+        for (split, more) in &record.more_epochs {
+            self.usage("more_epochs", split, None, more.count, &more.usage)?;
+            if let Some(steps) = &more.steps {
+                let (seconds, count) = (Some(steps.seconds), steps.count);
+                self.joules("steps", split, None, seconds, count, &steps.by_domain)?;
+            }
+            self.named(split, None, &more.steps_by_name)?;
+            self.joules("between_steps", split, None, None, more.count, &more.between_steps)?;
         }
         let label = &record.run.label;
         self.joules("outside_epochs", label, None, None, 1, &record.outside_epochs)?;
@@ -84,16 +98,33 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn usage(&mut self, scope: &str, name: &str, index: Option<u64>, usage: &Usage) -> Written {
+    fn named(&mut self, split: &str, index: Option<u64>, rows: &[NamedSteps]) -> Written {
+        for row in rows {
+            let scope = if row.inside_steps { "steps_inside_steps" } else { "steps_by_name" };
+            let name = format!("{split}/{}", row.name);
+            let (seconds, count) = (Some(row.steps.seconds), row.steps.count);
+            self.joules(scope, &name, index, seconds, count, &row.steps.by_domain)?;
+        }
+        Ok(())
+    }
+
+    fn usage(
+        &mut self,
+        scope: &str,
+        name: &str,
+        index: Option<u64>,
+        count: u64,
+        usage: &Usage,
+    ) -> Written {
         for (row, energy) in self.record.domains.iter().zip(&usage.by_domain) {
             self.writer.serialize(Row {
                 scope,
-                name,
+                name: &cell(name),
                 index,
-                domain: &row.domain.id,
+                domain: &cell(&row.domain.id),
                 method: row.domain.method.as_str(),
                 seconds: Some(usage.seconds),
-                count: 1,
+                count,
                 joules: energy.map(|energy| energy.joules.get()),
                 standard_uncertainty_j: energy.map(|energy| energy.standard_uncertainty.get()),
             })?;
@@ -113,9 +144,9 @@ impl Rows<'_> {
         for (row, joules) in self.record.domains.iter().zip(by_domain) {
             self.writer.serialize(Row {
                 scope,
-                name,
+                name: &cell(name),
                 index,
-                domain: &row.domain.id,
+                domain: &cell(&row.domain.id),
                 method: row.domain.method.as_str(),
                 seconds,
                 count,

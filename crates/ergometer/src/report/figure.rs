@@ -74,8 +74,15 @@ pub(super) fn joules(joules: Joules) -> String {
     joules.to_string()
 }
 
-/// Seconds below two minutes, hours and minutes above.
+/// Milliseconds and less below 10 ms, seconds below two minutes, hours and minutes above.
 pub(super) fn duration(seconds: f64) -> String {
+    if seconds > 0.0 && seconds < 0.01 {
+        let units = [(1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
+        let (scale, unit) =
+            units.into_iter().find(|(scale, _)| seconds >= *scale).unwrap_or(units[2]);
+        let value = seconds / scale;
+        return format!("{value:.*} {unit}", decimals(value, 3));
+    }
     if seconds < 120.0 {
         return format!("{seconds:.2} s");
     }

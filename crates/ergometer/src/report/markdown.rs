@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
 
+use super::escape::markdown as escaped;
 use super::sections::{headline, notes, sections};
 use crate::run::Record;
 
@@ -12,24 +13,19 @@ impl Record {
     /// The same sections as the terminal's, as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let mut text = format!("# {}\n", headline(self));
+        let mut text = format!("# {}\n", escaped(&headline(self)));
         for section in sections(self) {
             let mut table = Table::new();
             table
                 .load_style(ASCII_MARKDOWN)
                 .set_header(section.columns)
                 .add_rows(section.rows.iter().map(|row| row.iter().map(|cell| escaped(cell))));
-            let _ = writeln!(text, "\n## {}\n\n{table}", section.title);
+            let _ = writeln!(text, "\n## {}\n\n{table}", escaped(&section.title));
         }
         text.push('\n');
         for note in notes(self) {
-            let _ = writeln!(text, "- {note}");
+            let _ = writeln!(text, "- {}", escaped(&note));
         }
         text
     }
-}
-
-/// A cell in which nothing ends the cell.
-fn escaped(cell: &str) -> String {
-    cell.replace('|', "\\|").replace('\n', " ")
 }

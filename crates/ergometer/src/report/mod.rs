@@ -4,6 +4,7 @@
 //! sections; JSON holds everything; CSV holds every energy, a row each.
 
 mod csv;
+mod escape;
 mod figure;
 mod json;
 mod markdown;

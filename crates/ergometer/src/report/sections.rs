@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::figure::{self, ABSENT, or_absent};
-use crate::footprint::PerUnit;
+use crate::footprint::{Footprint, PerUnit};
 use crate::meter::Method;
 use crate::run::Record;
 use crate::run::earlier::PartSteps;
-use crate::run::record::{Distribution, Energy, Epoch, RankRecord, SpanNode, Steps};
+use crate::run::record::{
+    Distribution, Energy, Epoch, NamedSteps, RankRecord, SpanNode, Steps, Usage, method_shares,
+};
 use crate::source::Availability;
 use crate::units::{Joules, Watts};
 
@@ -55,7 +57,11 @@ pub(super) fn headline(record: &Record) -> String {
         (ranks, 1) => format!(" of {ranks} ranks"),
         (ranks, many) => format!(" of {ranks} ranks on {many} machines"),
     };
-    format!("{}: {duration}{ranks} on {place}", record.run.label)
+    let asleep = record.run.asleep_seconds.filter(|asleep| *asleep > 0.0);
+    let asleep = asleep.map_or_else(String::new, |asleep| {
+        format!(" (asleep for {} beside)", figure::duration(asleep))
+    });
+    format!("{}: {duration}{asleep}{ranks} on {place}", record.run.label)
 }
 
 /// All sections that have rows.
@@ -125,11 +131,10 @@ fn domains(record: &Record) -> Section {
         })
         .collect();
     if let Some(total) = &record.total.energy {
-        let methods: Vec<&str> = methods(record).iter().map(|method| method.as_str()).collect();
         let mut cells = vec![
             "total".to_owned(),
             String::new(),
-            methods.join(" + "),
+            shares(record),
             figure::energy(total),
             figure::power(total, seconds),
         ];
@@ -152,6 +157,16 @@ fn domains(record: &Record) -> Section {
     Section { title: "Energy".to_owned(), columns, rows }
 }
 
+/// The methods of the domains that gave an energy, with their shares where there are several.
+fn shares(record: &Record) -> String {
+    let shares = method_shares(&record.domains);
+    let one = |(method, share): (&Method, &f64)| match shares.len() {
+        1 => method.as_str().to_owned(),
+        _ => format!("{} {:.0} %", method.as_str(), share * 100.0),
+    };
+    shares.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// The methods of the domains that gave an energy, each once.
 fn methods(record: &Record) -> Vec<Method> {
     let mut methods: Vec<Method> =
@@ -162,23 +177,62 @@ fn methods(record: &Record) -> Vec<Method> {
 }
 
 fn epochs(record: &Record) -> Section {
-    let row = |epoch: &Epoch| {
-        let items = epoch.steps.as_ref().and_then(|steps| steps.items.as_ref());
+    let cells = |first: String, usage: &Usage, steps: Option<&Steps>| {
+        let items = steps.and_then(|steps| steps.items.as_ref());
         // Sums over no domain at all are 0 for want of terms, not because 0 was read.
-        let read = epoch.usage.energy.is_some();
+        let read = usage.energy.is_some();
         vec![
-            format!("{} {}", epoch.split, epoch.index),
-            figure::duration(epoch.usage.seconds),
-            or_absent(epoch.usage.energy.as_ref(), figure::energy),
-            or_absent(epoch.steps.as_ref(), |steps| figure::count(steps.count as f64)),
-            or_absent(epoch.steps.as_ref().filter(|_| read), |steps| joules_of(&steps.joules)),
+            first,
+            figure::duration(usage.seconds),
+            or_absent(usage.energy.as_ref(), figure::energy),
+            or_absent(steps, |steps| figure::count(steps.count as f64)),
+            or_absent(steps.filter(|_| read), |steps| joules_of(&steps.joules)),
             or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
             or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
         ]
     };
+    let by_name = |rows: &[NamedSteps], read: bool| -> Vec<Vec<String>> {
+        rows.iter().map(|row| named_cells(row, read)).collect()
+    };
+    let with_names = |mut first: Vec<String>, rows: &[NamedSteps], read: bool| {
+        // A mean over steps of several names is that of none of them.
+        if rows.iter().filter(|row| !row.inside_steps).count() > 1 {
+            first[4] = String::new();
+        }
+        let mut all = vec![first];
+        all.extend(by_name(rows, read));
+        all
+    };
+    let row = |epoch: &Epoch| {
+        let name = format!("{} {}", epoch.split, epoch.index);
+        let first = cells(name, &epoch.usage, epoch.steps.as_ref());
+        with_names(first, &epoch.steps_by_name, epoch.usage.energy.is_some())
+    };
     let columns = vec!["epoch", "time", "energy", "steps", "a step", "a second", "an item"];
-    let rows = ends(record.epochs.iter().map(row).collect());
+    let mut rows = ends(record.epochs.iter().flat_map(row).collect());
+    rows.extend(record.more_epochs.iter().flat_map(|(split, more)| {
+        let name = format!("{split}: {} more", figure::count(more.count as f64));
+        let first = cells(name, &more.usage, more.steps.as_ref());
+        with_names(first, &more.steps_by_name, more.usage.energy.is_some())
+    }));
     Section { title: "Epochs".to_owned(), columns, rows }
+}
+
+/// The steps of one name in an epoch.
+fn named_cells(row: &NamedSteps, read: bool) -> Vec<String> {
+    let steps = &row.steps;
+    let items = steps.items.as_ref();
+    let joules: Joules = steps.by_domain.iter().copied().sum();
+    let place = if row.inside_steps { " (inside steps)" } else { "" };
+    vec![
+        format!("· {}{place}", row.name),
+        figure::duration(steps.seconds),
+        or_absent(read.then_some(joules), figure::joules),
+        figure::count(steps.count as f64),
+        or_absent(read.then_some(&steps.joules), joules_of),
+        or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
+        or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
+    ]
 }
 
 /// The first and the last rows of a long table.
@@ -216,38 +270,52 @@ fn joules_of(distribution: &Distribution) -> String {
 
 fn steps(record: &Record) -> Section {
     let read = record.total.energy.is_some();
-    let row = |(split, steps): (&String, &Steps)| {
+    let row = |name: String, steps: &Steps| {
         let joules =
             |value: Option<f64>| or_absent(value.filter(|_| read).map(Joules::new), figure::joules);
         let d = &steps.joules;
+        let items = steps.items.as_ref();
         vec![
-            split.clone(),
+            name,
             figure::count(steps.count as f64),
             joules(Some(d.mean)),
             joules(d.min),
             joules(d.p50),
             joules(d.p95),
             joules(d.max),
+            or_absent(items, |items| format!("{} {}", figure::count(items.per_second), items.unit)),
+            or_absent(items.filter(|_| read), |items| figure::joules(items.joules_per_item)),
         ]
     };
+    let rows =
+        record.steps.iter().flat_map(|(split, steps)| match record.steps_by_name.get(split) {
+            None => vec![row(split.clone(), steps)],
+            Some(names) => names
+                .iter()
+                .map(|named| {
+                    let place = if named.inside_steps { " (inside steps)" } else { "" };
+                    row(format!("{split}: {}{place}", named.name), &named.steps)
+                })
+                .collect(),
+        });
     let title = if record.steps.values().any(|steps| steps.folded > 0) {
         "Joules a step; extremes and quantiles of the steps recorded alone"
     } else {
         "Joules a step"
     };
-    Section {
-        title: title.to_owned(),
-        columns: vec!["steps of", "count", "mean", "min", "median", "p95", "max"],
-        rows: ends(record.steps.iter().map(row).collect()),
-    }
+    let columns =
+        vec!["steps of", "count", "mean", "min", "median", "p95", "max", "a second", "an item"];
+    Section { title: title.to_owned(), columns, rows: ends(rows.collect()) }
 }
+
+/// Rows of spans that a report shows.
+const SPANS: usize = 60;
 
 fn spans(record: &Record) -> Section {
     let mut rows = Vec::new();
     let total = record.total.energy.map(|energy| energy.joules.get());
-    for node in &record.spans {
-        add_span(node, 0, total, &mut rows);
-    }
+    let least = least_shown(&record.spans);
+    add_spans(&record.spans, 0, (total, least), &mut rows);
     // A single kind of span without children says no more than the epochs and steps above.
     if rows.len() < 2 {
         rows.clear();
@@ -259,7 +327,50 @@ fn spans(record: &Record) -> Section {
     }
 }
 
-fn add_span(node: &SpanNode, depth: usize, total: Option<f64>, rows: &mut Vec<Vec<String>>) {
+/// What orders spans by their cost: energy, and where nothing was read time.
+fn cost(node: &SpanNode) -> (f64, f64) {
+    (node.by_domain.iter().map(|joules| joules.get()).sum(), node.seconds)
+}
+
+/// The least cost of a node that is shown; `None` where all are.
+fn least_shown(nodes: &[SpanNode]) -> Option<(f64, f64)> {
+    fn collect(nodes: &[SpanNode], costs: &mut Vec<(f64, f64)>) {
+        for node in nodes {
+            costs.push(cost(node));
+            collect(&node.children, costs);
+        }
+    }
+    let mut costs = Vec::new();
+    collect(nodes, &mut costs);
+    costs.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
+    (costs.len() > SPANS).then(|| costs[SPANS - 1])
+}
+
+/// The costliest of `nodes` with what is inside them, in their order, and how many others there are.
+fn add_spans(
+    nodes: &[SpanNode],
+    depth: usize,
+    (total, least): (Option<f64>, Option<(f64, f64)>),
+    rows: &mut Vec<Vec<String>>,
+) {
+    let is_shown = |node: &&SpanNode| least.is_none_or(|least| cost(node) >= least);
+    for node in nodes.iter().filter(is_shown).take(SPANS) {
+        add_span(node, depth, (total, least), rows);
+    }
+    let shown = nodes.iter().filter(is_shown).count().min(SPANS);
+    if shown < nodes.len() {
+        let mut row = vec![String::new(); 6];
+        row[0] = format!("{}… {} more", "· ".repeat(depth), nodes.len() - shown);
+        rows.push(row);
+    }
+}
+
+fn add_span(
+    node: &SpanNode,
+    depth: usize,
+    (total, least): (Option<f64>, Option<(f64, f64)>),
+    rows: &mut Vec<Vec<String>>,
+) {
     let joules: Joules = node.by_domain.iter().copied().sum();
     let name = if node.name == node.kind.as_str() {
         node.name.clone()
@@ -281,8 +392,22 @@ fn add_span(node: &SpanNode, depth: usize, total: Option<f64>, rows: &mut Vec<Ve
             or_absent(total.map(|_| node.exclusive), figure::joules)
         },
     ]);
-    for child in &node.children {
-        add_span(child, depth + 1, total, rows);
+    add_spans(&node.children, depth + 1, (total, least), rows);
+}
+
+/// The intensity that the CO2e was worked out with.
+fn intensity(footprint: &Footprint) -> String {
+    let site = &footprint.site;
+    match (footprint.mean_intensity, &site.carbon_series) {
+        (Some(mean), Some(series)) => {
+            let (count, least, most) = series.range();
+            let values = if count == 1 { "value" } else { "values" };
+            format!(
+                "{mean:.1} g/kWh by energy, {count} {values} of {least:.1} to {most:.1} over time"
+            )
+        }
+        (Some(mean), None) => format!("{mean:.1} g/kWh by energy"),
+        (None, _) => format!("{:.1} g/kWh", site.carbon.grams_per_kwh),
     }
 }
 
@@ -314,9 +439,9 @@ fn footprint(record: &Record) -> Section {
             "CO2e".to_owned(),
             gases,
             format!(
-                "{}{:.1} g/kWh, {}, {} ({}, {})",
+                "{}{}, {}, {} ({}, {})",
                 if carbon.assumed { "ASSUMED, no region was given: " } else { "" },
-                carbon.grams_per_kwh,
+                intensity(footprint),
                 carbon.place,
                 carbon.kind.as_str(),
                 carbon.source,

@@ -6,6 +6,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, Table};
 
 use super::sections::{headline, notes, sections};
+use crate::printable::line;
 use crate::run::Record;
 
 /// Columns a table may take: what a terminal of the usual width, or a log, holds.
@@ -13,7 +14,7 @@ const WIDTH: u16 = 120;
 
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", headline(self))?;
+        writeln!(f, "{}", line(&headline(self)))?;
         for section in sections(self) {
             let mut table = Table::new();
             table
@@ -21,12 +22,12 @@ impl fmt::Display for Record {
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(WIDTH)
                 .set_header(section.columns)
-                .add_rows(section.rows);
-            writeln!(f, "\n{}\n{table}", section.title)?;
+                .add_rows(section.rows.iter().map(|row| row.iter().map(|cell| line(cell))));
+            writeln!(f, "\n{}\n{table}", line(&section.title))?;
         }
         writeln!(f)?;
         for note in notes(self) {
-            writeln!(f, "{note}")?;
+            writeln!(f, "{}", line(&note))?;
         }
         Ok(())
     }

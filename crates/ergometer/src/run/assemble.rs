@@ -1,14 +1,20 @@
 //! The books of a run → its record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::SignedDuration;
 
 use super::earlier::Part;
-use super::ledger::{self, EpochRow, Ledger, Node};
+use super::epochs::{EpochRow, EpochSums};
+use super::ledger::{Ledger, Node};
 use super::rank::Standing;
 use super::record::{
-    DomainRecord, Energy, Epoch, Machine, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
+    method_shares,
 };
-use crate::clock::Timestamp;
+use super::step_table::StepTable;
+use crate::clock::{self, Timestamp};
 use crate::footprint::Site;
 use crate::forecast::Forecast;
 use crate::meter::timeline::{Drawn, Health, Timeline};
@@ -25,11 +31,17 @@ pub(crate) struct Head {
     pub label: String,
     pub standing: Standing,
     pub machine: Machine,
+    /// The program's command line, without secrets.
+    pub command: Vec<String>,
     pub git_commit: Option<String>,
     /// The run's start.
     pub start: Timestamp,
     /// The same by the wall clock.
     pub started: jiff::Timestamp,
+    /// By how many nanoseconds the wall clock had been set forward by then, and for how long the machine had
+    /// slept, since the process began to look.
+    pub wall_was_set: i64,
+    pub asleep: Duration,
     /// From when on, up to the run's start, the baseline was measured.
     pub idle_from: Option<Timestamp>,
     pub site: Site,
@@ -44,6 +56,44 @@ impl Head {
     pub(crate) fn id(&self) -> String {
         format!("{}-{}", self.started.as_nanosecond(), std::process::id())
     }
+
+    /// By how much the wall clock was set forward since the run began; a step of less than a second changes
+    /// no date.
+    fn set(&self) -> Option<SignedDuration> {
+        let set = clock::wall_was_set().wrapping_sub(self.wall_was_set);
+        let set = SignedDuration::from_nanos(set);
+        (set.unsigned_abs() >= Duration::from_secs(1)).then_some(set)
+    }
+
+    /// The run's start by the wall clock as it is now.
+    pub(crate) fn date(&self) -> jiff::Timestamp {
+        let set = self.set().unwrap_or_default();
+        self.started.checked_add(set).unwrap_or(self.started)
+    }
+
+    /// For how long the machine slept since the run began, seconds; `None` where that cannot be told.
+    fn asleep_seconds(&self) -> Option<f64> {
+        let asleep = clock::asleep().saturating_sub(self.asleep).as_secs_f64();
+        clock::KNOWS_SLEEP.then_some(asleep)
+    }
+
+    /// What has to be known of the machine's clocks.
+    fn clock_warnings(&self) -> impl Iterator<Item = String> {
+        let asleep = self.asleep_seconds().filter(|asleep| *asleep > 0.0).map(|asleep| {
+            format!(
+                "the machine slept for {asleep:.1} s, which are no time of the run; of their energy it has what \
+                 counters counted, and nothing of domains that are modelled, assumed or integrated"
+            )
+        });
+        let set = self.set().map(|set| {
+            let (seconds, as_it_was) = (set.as_secs_f64(), self.started);
+            format!(
+                "the wall clock was set by {seconds:+.1} s during the run: its start, which was {as_it_was}, is \
+                 given by the clock as it is now"
+            )
+        });
+        asleep.into_iter().chain(set)
+    }
 }
 
 /// What the user adds to the record.
@@ -56,8 +106,6 @@ pub(crate) struct Notes {
 /// The books of a run, as they stand at a moment to which the timelines reach.
 pub(crate) struct Books<'a> {
     pub timelines: &'a [Timeline],
-    /// Epochs that are in no row of this record, but in the run: those a journal already has.
-    pub earlier: &'a [EpochRow],
     pub ledger: Ledger,
     /// The domains with what was learnt of their sensors.
     pub domains: &'a [Domain],
@@ -67,7 +115,7 @@ pub(crate) struct Books<'a> {
 
 /// The record of the run up to `end`.
 pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, earlier, mut ledger, domains, mut warnings, forecasts } = books;
+    let Books { timelines, mut ledger, domains, mut warnings, forecasts } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -76,6 +124,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let total = scale.usage(&whole, seconds);
 
     warnings.extend_from_slice(&head.standing.remarks);
+    warnings.extend(head.clock_warnings());
     let (tree, left_open) = ledger.finish();
     if left_open > 0 {
         warnings.push(format!(
@@ -83,14 +132,13 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
              their children are"
         ));
     }
-    let (outside, overlapping) =
-        ledger::outside_epochs(earlier.iter().chain(&ledger.epochs), start, end, timelines);
-    if overlapping {
+    let outside = ledger.epochs.outside(start, end, timelines);
+    if ledger.epochs.overlap() {
         warnings.push(
             "epochs overlap in time: their sum counts what they share more than once".to_owned(),
         );
     }
-    if earlier.iter().chain(&ledger.epochs).any(|epoch| epoch.overlapping) {
+    if ledger.epochs.steps_overlap {
         warnings.push(
             "steps overlap in time: their sum counts what they share more than once".to_owned(),
         );
@@ -103,6 +151,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     warnings.extend(ledger.numbers.warning());
     warnings.extend(folded(ledger.folded));
+    warnings.extend(ledger.steps.iter().filter_map(|(split, steps)| several_units(split, steps)));
     warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
@@ -114,16 +163,21 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
-    let footprint = head.site.footprint(total.energy.as_ref(), seconds, accelerators);
+    let site = head.site.during(head.started, seconds);
+    let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
+    let footprint =
+        site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
+    let domain_records = scale.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
             id: head.id(),
             label: head.label.clone(),
-            started: head.started.to_string(),
+            started: head.date().to_string(),
             seconds,
+            asleep_seconds: head.asleep_seconds(),
             idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
-            command: std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+            command: head.command.clone(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: head.git_commit.clone(),
             rank: head.standing.rank.clone(),
@@ -132,14 +186,27 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         },
         machine: Machine { accelerators: boards, ..head.machine.clone() },
         sources: head.sources.clone(),
-        domains: scale.domain_records(&whole, seconds, idle.as_ref()),
+        method_shares: method_shares(&domain_records),
+        domains: domain_records,
         total,
-        epochs: ledger.epochs.iter().map(|row| scale.epoch(row, start)).collect(),
+        epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
+        more_epochs: ledger
+            .epochs
+            .more
+            .iter()
+            .map(|(split, sums)| ((*split).to_owned(), scale.more_epochs(sums)))
+            .collect(),
         outside_epochs: outside.into_iter().map(Joules::new).collect(),
         steps: ledger
             .steps
             .iter()
-            .filter_map(|(split, stats)| Some(((*split).to_owned(), stats.finish()?)))
+            .filter_map(|(split, steps)| Some(((*split).to_owned(), steps.all()?)))
+            .collect(),
+        steps_by_name: ledger
+            .steps
+            .iter()
+            .map(|(split, steps)| ((*split).to_owned(), steps.by_name()))
+            .filter(|(_, rows)| !rows.is_empty())
             .collect(),
         spans: tree.iter().map(|(label, node)| span_node(label, node, DEEPEST - 1)).collect(),
         footprint,
@@ -150,6 +217,37 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         earlier: head.earlier.clone(),
         warnings,
     }
+}
+
+/// The mean of the site's series over the run, each value weighted with what was drawn while it held; over
+/// time where nothing was drawn.
+fn mean_intensity(
+    head: &Head,
+    timelines: &[Timeline],
+    seconds: f64,
+    warnings: &mut Vec<String>,
+) -> Option<f64> {
+    let series = head.site.carbon_series.as_ref()?;
+    let after = |seconds: f64| head.start.after(Duration::from_secs_f64(seconds));
+    let (mut drawn, mut passed) = ((0.0, 0.0), (0.0, 0.0));
+    for piece in series.pieces(head.started, seconds) {
+        let (from, to) = (after(piece.from), after(piece.to));
+        let lines = timelines.iter().filter(|line| !line.is_empty());
+        let joules: f64 = lines.map(|line| line.between(from, to).joules).sum();
+        let length = piece.to - piece.from;
+        drawn = (drawn.0 + joules, drawn.1 + joules * piece.grams_per_kwh);
+        passed = (passed.0 + length, passed.1 + length * piece.grams_per_kwh);
+    }
+    let uncovered = series.uncovered(head.started, seconds);
+    if uncovered > 0.0 {
+        warnings.push(format!(
+            "the series of carbon intensities does not reach over {:.0} % of the run's time, in which its nearest \
+             value is taken",
+            (100.0 * uncovered).max(1.0)
+        ));
+    }
+    let mean = |(weight, weighted): (f64, f64)| (weight > 0.0).then(|| weighted / weight);
+    mean(drawn).or_else(|| mean(passed)).or(Some(head.site.carbon.grams_per_kwh))
 }
 
 /// The row of one epoch.
@@ -169,6 +267,18 @@ fn folded(count: u64) -> Option<String> {
             "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
              label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
              their energy is their share, by time, of what the mark's time took"
+        )
+    })
+}
+
+/// Steps of one split whose items cannot be added up.
+fn several_units(split: &str, steps: &StepTable) -> Option<String> {
+    let units = steps.units();
+    (!units.is_empty()).then(|| {
+        format!(
+            "steps of '{split}' have items of several units, which are not added up: {}; those of steps of \
+             one name and unit are in its row",
+            listed(units.into_iter().map(str::to_owned))
         )
     })
 }
@@ -287,8 +397,19 @@ impl Scale<'_> {
             index: row.index,
             start_s: row.start.since(start).as_secs_f64(),
             usage: self.usage(&row.amount, row.end.since(row.start).as_secs_f64()),
-            steps: row.steps.as_ref().and_then(super::stats::StepStats::finish),
+            steps: row.steps.as_ref().and_then(StepTable::all),
+            steps_by_name: row.steps.as_ref().map_or(Vec::new(), StepTable::by_name),
             between_steps: row.between_steps.iter().copied().map(Joules::new).collect(),
+        }
+    }
+
+    fn more_epochs(&self, sums: &EpochSums) -> MoreEpochs {
+        MoreEpochs {
+            count: sums.count,
+            usage: self.usage(&sums.amount, sums.seconds),
+            steps: sums.steps.as_ref().and_then(StepTable::all),
+            steps_by_name: sums.steps.as_ref().map_or(Vec::new(), StepTable::by_name),
+            between_steps: sums.between_steps.iter().copied().map(Joules::new).collect(),
         }
     }
 

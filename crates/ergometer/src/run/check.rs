@@ -1,7 +1,8 @@
 //! Whether a record that was read can be one: what is worked out from it relies on that.
 
 use super::earlier::Part;
-use super::record::{Energy, Epoch, Record, SpanNode, Steps, Usage};
+use super::record::{Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage};
+use crate::footprint::CarbonSeries;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
 
@@ -20,19 +21,30 @@ impl Record {
         let domains = self.domains.len();
         usage("total", &self.total, domains)?;
         seconds("run", self.run.seconds)?;
+        self.run.asleep_seconds.iter().try_for_each(|asleep| seconds("run", *asleep))?;
         for row in &self.domains {
             row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
             count(&row.domain.id, row.readings)?;
             count(&row.domain.id, row.failed_readings)?;
         }
+        if self.method_shares.values().any(|share| !(-ROUNDING..=1.0 + ROUNDING).contains(share)) {
+            return Err("a method's share of the total is not between 0 and 1".to_owned());
+        }
         list("outside_epochs", &self.outside_epochs, domains)?;
         for epoch in &self.epochs {
             epoch.check(domains)?;
         }
+        for (split, more) in &self.more_epochs {
+            more.check(split, domains)?;
+        }
         for (split, one) in &self.steps {
             steps(split, one, domains)?;
         }
+        self.steps_by_name.values().try_for_each(|rows| named(rows, domains))?;
         self.spans.iter().try_for_each(|node| node.check(domains))?;
+        let footprint = &self.footprint;
+        intensity(footprint.mean_intensity)?;
+        footprint.site.carbon_series.iter().try_for_each(CarbonSeries::check)?;
         self.earlier.iter().try_for_each(Part::check)?;
         self.forecasts.iter().try_for_each(Forecast::check)
     }
@@ -42,6 +54,7 @@ impl Part {
     fn check(&self) -> Checked {
         let name = &self.run_id;
         seconds(name, self.seconds)?;
+        intensity(self.mean_intensity)?;
         self.energy.iter().try_for_each(|one| energy(name, one))?;
         for (split, steps) in &self.steps {
             count(split, steps.count)?;
@@ -69,7 +82,18 @@ impl Epoch {
         seconds(name, self.start_s)?;
         count(name, self.index)?;
         list(name, &self.between_steps, domains)?;
+        named(&self.steps_by_name, domains)?;
         self.steps.iter().try_for_each(|one| steps(name, one, domains))
+    }
+}
+
+impl MoreEpochs {
+    pub(crate) fn check(&self, split: &str, domains: usize) -> Checked {
+        count(split, self.count)?;
+        usage(split, &self.usage, domains)?;
+        list(split, &self.between_steps, domains)?;
+        named(&self.steps_by_name, domains)?;
+        self.steps.iter().try_for_each(|one| steps(split, one, domains))
     }
 }
 
@@ -107,6 +131,10 @@ pub(crate) fn steps(name: &str, steps: &Steps, domains: usize) -> Checked {
     list(name, &steps.by_domain, domains)
 }
 
+pub(crate) fn named(rows: &[NamedSteps], domains: usize) -> Checked {
+    rows.iter().try_for_each(|row| steps(&row.name, &row.steps, domains))
+}
+
 fn energy(name: &str, energy: &Energy) -> Checked {
     let positive = |joules: Joules| joules.get() >= -ROUNDING;
     if !positive(energy.joules) || !positive(energy.standard_uncertainty) {
@@ -122,6 +150,15 @@ fn energy(name: &str, energy: &Energy) -> Checked {
 
 fn seconds(name: &str, seconds: f64) -> Checked {
     if seconds >= 0.0 { Ok(()) } else { Err(format!("{name} has a time of {seconds} s")) }
+}
+
+fn intensity(grams: Option<f64>) -> Checked {
+    match grams {
+        Some(grams) if !(grams >= 0.0 && grams.is_finite()) => {
+            Err(format!("the mean carbon intensity is {grams} g/kWh"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn count(name: &str, count: u64) -> Checked {

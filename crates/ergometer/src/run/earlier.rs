@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::record::{Energy, Record};
-use crate::footprint::Footprint;
+use crate::footprint::{Footprint, Site};
 use crate::units::Joules;
 use crate::{Error, ErrorKind, Result};
 
@@ -25,6 +25,9 @@ pub struct Part {
     pub steps: BTreeMap<String, PartSteps>,
     /// Whether its program ended it; `false` of one that was recovered from a journal.
     pub finished: bool,
+    /// [`Footprint::mean_intensity`] of its own record, g/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_intensity: Option<f64>,
 }
 
 /// The steps of a part.
@@ -111,6 +114,7 @@ impl Record {
             energy: self.total.energy,
             steps: steps.collect(),
             finished: self.run.finished,
+            mean_intensity: self.footprint.mean_intensity,
         }
     }
 
@@ -131,9 +135,27 @@ impl Record {
         }
         let site = &self.footprint.site;
         let Part { seconds, energy, steps, .. } = whole;
-        let footprint = site.footprint(energy.as_ref(), seconds, self.footprint.accelerators);
+        let intensities = self.earlier.iter().map(|part| (part.energy, part.mean_intensity));
+        let own = (self.total.energy, self.footprint.mean_intensity);
+        let footprint = site
+            .footprint(energy.as_ref(), seconds, self.footprint.accelerators)
+            .at_mean_intensity(mean_intensity(site, intensities.chain([own])));
         Whole { seconds, energy, footprint, steps }
     }
+}
+
+/// The mean intensity of several records, each with its energy; `None` if none of them has one. A record
+/// without one counts at the site's own value.
+pub(super) fn mean_intensity(
+    site: &Site,
+    records: impl Iterator<Item = (Option<Energy>, Option<f64>)> + Clone,
+) -> Option<f64> {
+    records.clone().find_map(|(_, grams)| grams)?;
+    let (joules, weighted) = records.fold((0.0, 0.0), |(sum, weighted), (energy, grams)| {
+        let joules = energy.map_or(0.0, |energy| energy.joules.get().max(0.0));
+        (sum + joules, weighted + joules * grams.unwrap_or(site.carbon.grams_per_kwh))
+    });
+    Some(if joules > 0.0 { weighted / joules } else { site.carbon.grams_per_kwh })
 }
 
 /// The sum of energies of the same domains, one after the other, each with its seconds.

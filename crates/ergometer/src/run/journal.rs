@@ -29,7 +29,8 @@
 //! * `state`: the run as if it had ended then. `total` has for each domain joules, then gain, model,
 //!   gaps, edges, quantum and coverage; `closed` is the number of `epoch` rows that come first;
 //!   `open` the epochs that were open or not settled; `outside` the joules outside all of them;
-//!   `steps` the statistics that changed.
+//!   `steps` the statistics that changed, and `by_name` theirs by the names of the steps; `more` the sums of
+//!   epochs beyond those that have rows.
 //! * `spans`: the tree of spans. It is written as often as a kilobyte a second allows, and at least once a
 //!   minute.
 //! * `end`: the whole record, as `finish` gave it.

@@ -8,10 +8,12 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
+use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::said::Said;
-use super::stats::{self, StepStats};
+use super::stats::Step;
+use super::step_table::StepTable;
 use crate::clock::Timestamp;
 use crate::meter::LiveSteps;
 use crate::meter::timeline::{Drawn, Timeline};
@@ -119,6 +121,22 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
 /// thread with a stack of 2 MiB, and a program may recurse through its spans as deep as it likes.
 const DEEPEST: usize = 64;
 
+/// Labels inside one node that have nodes of their own. The others of a kind share one,
+/// [`Label::OTHER_NAMES`].
+const MOST_LABELS: usize = 1024;
+
+/// The node of `label`, or the one that it shares.
+fn node_of<'a>(nodes: &'a mut BTreeMap<Label, Node>, label: &Label) -> &'a mut Node {
+    let shares = nodes.len() >= MOST_LABELS && !nodes.contains_key(label);
+    nodes.entry(if shares { *Label::others(label.kind) } else { *label }).or_default()
+}
+
+/// The same of steps, which are told by name.
+pub(super) fn name_of<T>(known: &BTreeMap<&'static str, T>, name: &'static str) -> &'static str {
+    let shares = known.len() >= MOST_LABELS && !known.contains_key(name);
+    if shares { Label::OTHER_NAMES } else { name }
+}
+
 /// All spans of one path of labels.
 #[derive(Clone, Default)]
 pub(crate) struct Node {
@@ -156,7 +174,7 @@ impl Node {
             return;
         }
         for (label, node) in children {
-            let mine = self.children.entry(label).or_default();
+            let mine = node_of(&mut self.children, &label);
             mine.count += node.count;
             mine.folded += node.folded;
             mine.shared |= node.shared;
@@ -183,7 +201,7 @@ fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
     }
 }
 
-fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
+pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
     if sum.is_empty() {
         sum.extend_from_slice(amount);
         return;
@@ -199,20 +217,8 @@ fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
 #[derive(Clone, Default)]
 struct Inside {
     children: BTreeMap<Label, Node>,
-    steps: Option<StepStats>,
+    steps: StepTable,
     tiling: Option<Tiling>,
-}
-
-/// A closed epoch.
-pub(crate) struct EpochRow {
-    pub label: Label,
-    pub index: u64,
-    pub start: Timestamp,
-    pub end: Timestamp,
-    pub amount: Amount,
-    pub steps: Option<StepStats>,
-    pub between_steps: Vec<f64>,
-    pub overlapping: bool,
 }
 
 /// Marks that wait for energies before no more are taken, 64 bytes each.
@@ -225,11 +231,11 @@ pub(crate) struct Ledger {
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
     outlived: Outlived,
-    pub epochs: Vec<EpochRow>,
+    pub epochs: Epochs,
     /// Numbers of the epochs.
     pub numbers: Numbers,
     /// Steps per split; a step outside every epoch counts under `run`.
-    pub steps: BTreeMap<&'static str, StepStats>,
+    pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
     /// What is to be said of single spans, as soon as it is known.
@@ -284,7 +290,7 @@ impl Ledger {
             pending: Vec::new(),
             open: HashMap::new(),
             outlived: Outlived::default(),
-            epochs: Vec::new(),
+            epochs: Epochs::default(),
             numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
@@ -314,7 +320,7 @@ impl Ledger {
             pending,
             open: self.open.clone(),
             outlived: self.outlived.clone(),
-            epochs: Vec::new(),
+            epochs: self.epochs.fork(),
             numbers: self.numbers.clone(),
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
@@ -360,7 +366,9 @@ impl Ledger {
         let seconds = mark.seconds();
         self.said.close(mark, seconds, &amount, timelines);
         if mark.invalid_items > 0 {
-            let invalid = self.invalid_items.entry(*mark.label).or_default();
+            let others = self.invalid_items.len() >= MOST_LABELS;
+            let label = if others { Label::others(mark.label.kind) } else { mark.label };
+            let invalid = self.invalid_items.entry(*label).or_default();
             *invalid += u64::from(mark.invalid_items);
         }
         let mut inside = self.open.remove(&mark.id).unwrap_or_default();
@@ -370,7 +378,7 @@ impl Ledger {
             self.outlived.add(mark.id, parent);
         }
 
-        let node = self.open.entry(parent).or_default().children.entry(*mark.label).or_default();
+        let node = node_of(&mut self.open.entry(parent).or_default().children, mark.label);
         node.add(mark, &amount);
         node.merge_children(inside.children, DEEPEST);
 
@@ -378,7 +386,8 @@ impl Ledger {
             Kind::Epoch => self.close_epoch(mark, amount, inside.steps, inside.tiling, timelines),
             Kind::Step => {
                 let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
-                let live = self.live_steps.entry(mark.label.name).or_default();
+                let name = name_of(&self.live_steps, mark.label.name);
+                let live = self.live_steps.entry(name).or_default();
                 live.count += mark.count();
                 live.joules += Joules::new(joules.iter().sum());
                 live.seconds += seconds;
@@ -389,17 +398,18 @@ impl Ledger {
                 }
                 let tile = Tiling::of(mark, &joules);
                 let sum = self.steps_inside(parent, &tile, timelines);
-                let step = stats::Step {
+                let step = Step {
                     folded: mark.folded.into(),
                     seconds,
                     items: mark.items,
                     unit: mark.label.unit,
                 };
-                sum.add(&joules, step);
+                sum.add(mark.label.name, &joules, step);
+                sum.nest(&inside.steps);
             }
             Kind::Run | Kind::Phase | Kind::Function => {
-                if let (Some(stats), Some(tile)) = (inside.steps, inside.tiling) {
-                    self.steps_inside(parent, &tile, timelines).merge(&stats);
+                if let Some(tile) = inside.tiling {
+                    self.steps_inside(parent, &tile, timelines).merge(&inside.steps);
                 }
             }
         }
@@ -409,20 +419,19 @@ impl Ledger {
         &mut self,
         mark: &Mark,
         amount: Amount,
-        mut steps: Option<StepStats>,
+        mut steps: StepTable,
         tiling: Option<Tiling>,
         timelines: &[Timeline],
     ) {
         let index = self.numbers.next(mark.id, mark.label.name);
-        if let Some(stats) = &mut steps
-            && tiling.as_ref().is_some_and(|tiling| tiling.shared)
-        {
-            stats.fit(&amount);
+        if tiling.as_ref().is_some_and(|tiling| tiling.shared) {
+            steps.fit(&amount);
         }
-        if let Some(stats) = &steps {
-            self.count_steps(mark.label.name, stats);
+        let steps = tiling.is_some().then_some(steps);
+        if let Some(steps) = &steps {
+            self.count_steps(mark.label.name, steps);
         }
-        self.epochs.push(EpochRow {
+        let epoch = EpochRow {
             label: *mark.label,
             index,
             start: mark.start,
@@ -431,23 +440,23 @@ impl Ledger {
             between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
             overlapping: tiling.is_some_and(|tiling| tiling.is_overlapping()),
             steps,
-        });
+        };
+        self.epochs.add(epoch, timelines);
     }
 
-    /// The step statistics of an open span, its tiling extended by `tile`.
-    fn steps_inside(&mut self, span: u64, tile: &Tiling, lines: &[Timeline]) -> &mut StepStats {
-        let domains = self.domains;
+    /// The steps of an open span, its tiling extended by `tile`.
+    fn steps_inside(&mut self, span: u64, tile: &Tiling, lines: &[Timeline]) -> &mut StepTable {
         let inside = self.open.entry(span).or_default();
         match &mut inside.tiling {
             Some(tiling) => tiling.extend(tile, lines),
             none => *none = Some(tile.clone()),
         }
-        inside.steps.get_or_insert_with(|| StepStats::new(domains))
+        &mut inside.steps
     }
 
-    fn count_steps(&mut self, split: &'static str, stats: &StepStats) {
-        let domains = self.domains;
-        self.steps.entry(split).or_insert_with(|| StepStats::new(domains)).merge(stats);
+    fn count_steps(&mut self, split: &'static str, steps: &StepTable) {
+        let split = name_of(&self.steps, split);
+        self.steps.entry(split).or_default().merge(steps);
     }
 
     /// Moments at which energies are to be worked out that lie in the past: there the timelines have to
@@ -456,47 +465,25 @@ impl Ledger {
         let tilings = self.open.values().filter_map(|inside| inside.tiling.as_ref());
         tilings
             .flat_map(|tiling| [tiling.first, tiling.last])
-            .chain(self.epochs.iter().flat_map(|epoch| [epoch.start, epoch.end]))
+            .chain(self.epochs.pins())
             .chain(self.pending.iter().map(|mark| mark.start))
     }
 
     /// Closes the books: the tree of spans, and how many spans were never closed.
     pub(crate) fn finish(&mut self) -> (BTreeMap<Label, Node>, usize) {
-        let mut root = self.open.remove(&NO_SPAN).unwrap_or_default();
-        if let Some(stats) = root.steps.take() {
-            self.count_steps("run", &stats);
+        let root = self.open.remove(&NO_SPAN).unwrap_or_default();
+        if root.tiling.is_some() {
+            self.count_steps("run", &root.steps);
         }
         let orphans: Vec<Inside> = self.open.drain().map(|(_, inside)| inside).collect();
         let left_open = orphans.len();
         let mut tree = Node { children: root.children, ..Node::default() };
         for orphan in orphans {
             tree.merge_children(orphan.children, DEEPEST + 1);
-            if let Some(stats) = orphan.steps {
-                self.count_steps("run", &stats);
+            if orphan.tiling.is_some() {
+                self.count_steps("run", &orphan.steps);
             }
         }
         (tree.children, left_open)
     }
-}
-
-/// Joules per domain of `[start, end]` outside every epoch, and whether epochs overlap.
-pub(crate) fn outside_epochs<'a>(
-    epochs: impl Iterator<Item = &'a EpochRow>,
-    start: Timestamp,
-    end: Timestamp,
-    timelines: &[Timeline],
-) -> (Vec<f64>, bool) {
-    let mut intervals: Vec<_> = epochs.map(|epoch| (epoch.start, epoch.end)).collect();
-    intervals.sort();
-    let mut tiling: Option<Tiling> = None;
-    for (first, last) in intervals {
-        let none = vec![0.0; timelines.len()];
-        let tile = Tiling::of(&Mark::new(Label::others(Kind::Epoch), (first, last)), &none);
-        match &mut tiling {
-            Some(tiling) => tiling.extend(&tile, timelines),
-            none => *none = Some(tile),
-        }
-    }
-    let overlapping = tiling.as_ref().is_some_and(|tiling| tiling.overlapping);
-    (Tiling::outside(tiling.as_ref(), start, end, timelines), overlapping)
 }

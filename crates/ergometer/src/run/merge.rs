@@ -28,6 +28,8 @@ mod admit;
 mod cover;
 mod domains;
 mod epochs;
+mod more_epochs;
+mod names;
 mod said;
 mod spans;
 mod steps;
@@ -37,8 +39,13 @@ mod tests;
 use std::collections::BTreeMap;
 
 use super::assemble;
+use super::earlier::mean_intensity;
 use super::rank::Rank;
-use super::record::{DomainRecord, Energy, Machine, RankRecord, Record, RunInfo, SCHEMA, Usage};
+use super::record::{
+    DomainRecord, Energy, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, Usage,
+    method_shares,
+};
+use crate::footprint::Footprint;
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -159,24 +166,32 @@ impl<'a> Merge<'a> {
         self.say_estimated(&total);
         let joined = epochs::join(&self);
         self.warnings.extend(joined.warnings);
-        let steps = steps::of_run(&self, &joined.step_joules);
+        let more_epochs = more_epochs::join(&self);
+        let mut step_joules = joined.step_joules;
+        for (split, more) in &more_epochs {
+            let joules = more.steps.iter().flat_map(|steps| &steps.by_domain);
+            let sums = step_joules.entry(split.clone()).or_default();
+            sums.resize(self.domains.len(), 0.0);
+            sums.iter_mut().zip(joules).for_each(|(sum, joules)| *sum += joules.get());
+        }
+        let steps = steps::of_run(&self, &step_joules);
         let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
-        let footprint = self.first().footprint.site.footprint(
-            total.energy.as_ref(),
-            self.seconds,
-            accelerators,
-        );
+        let footprint = self.footprint(total.energy.as_ref(), accelerators);
+        let domains = self.domain_records();
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),
-            domains: self.domain_records(),
+            method_shares: method_shares(&domains),
+            domains,
             total,
             epochs: joined.epochs,
+            more_epochs,
             outside_epochs: joined.outside,
+            steps_by_name: self.steps_by_name(&steps),
             steps,
             spans: spans::join(&self),
             footprint,
@@ -187,6 +202,36 @@ impl<'a> Merge<'a> {
             earlier: Vec::new(),
             warnings: self.warnings,
         }
+    }
+
+    fn steps_by_name(&self, steps: &BTreeMap<String, Steps>) -> BTreeMap<String, Vec<NamedSteps>> {
+        let mut all = BTreeMap::new();
+        for (split, steps) in steps {
+            let of = |part: usize| {
+                self.parts[part].record.steps_by_name.get(split).map_or(&[][..], |rows| rows)
+            };
+            let whole: Vec<f64> = steps.by_domain.iter().map(|joules| joules.get()).collect();
+            let rows = names::join(self, of, &whole);
+            if !rows.is_empty() {
+                all.insert(split.clone(), rows);
+            }
+        }
+        all
+    }
+
+    /// Of the joined energy on the ranks' site. Intensities that change with time are those of each rank's
+    /// own time, weighted with what it metered.
+    fn footprint(&self, energy: Option<&Energy>, accelerators: u32) -> Footprint {
+        let mut site = self.first().footprint.site.clone();
+        let records = self.parts.iter().map(|part| &part.record);
+        site.carbon_series = records
+            .clone()
+            .filter_map(|record| record.footprint.site.carbon_series.clone())
+            .reduce(|joined, other| joined.joined(&other));
+        let intensities =
+            records.map(|record| (record.total.energy, record.footprint.mean_intensity));
+        let mean = mean_intensity(&site, intensities);
+        site.footprint(energy, self.seconds, accelerators).at_mean_intensity(mean)
     }
 
     fn say_estimated(&mut self, total: &Usage) {
@@ -216,6 +261,11 @@ impl<'a> Merge<'a> {
             id: format!("{}-merged", first.group.as_ref().unwrap_or(&first.id)),
             started: earliest.map_or(&first.started, |part| &part.record.run.started).clone(),
             seconds: self.seconds,
+            asleep_seconds: self
+                .parts
+                .iter()
+                .filter_map(|part| part.record.run.asleep_seconds)
+                .reduce(f64::max),
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),

@@ -2,7 +2,9 @@
 
 pub(crate) mod assemble;
 mod check;
+pub(crate) mod command_line;
 pub mod earlier;
+pub(crate) mod epochs;
 pub mod journal;
 pub(crate) mod ledger;
 pub mod merge;
@@ -13,6 +15,7 @@ pub mod rank;
 pub mod record;
 mod said;
 mod stats;
+mod step_table;
 
 pub use rank::Rank;
 pub use record::Record;

@@ -1,6 +1,8 @@
 //! The numbers of epochs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
+
+use super::ledger::name_of;
 
 /// Which number each epoch has within its split: the one that the program gave it, or one more than
 /// the largest so far.
@@ -8,32 +10,96 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(crate) struct Numbers {
     /// Numbers of epochs that have not ended, by the identity of their span.
     given: HashMap<u64, u64>,
-    taken: BTreeMap<&'static str, BTreeSet<u64>>,
+    taken: BTreeMap<&'static str, Taken>,
     /// Numbers that the program gave to a second epoch of a split.
     repeated: u64,
+}
+
+/// Epochs that never end, whose number is remembered.
+const MOST_GIVEN: usize = 1 << 16;
+
+/// The numbers of a split's epochs: ranges without a gap, from their first to their last.
+#[derive(Clone, Default)]
+struct Taken(BTreeMap<u64, u64>);
+
+/// Ranges that are told apart. Where a program numbers its epochs with more gaps than that, the narrowest ones
+/// count as taken.
+const MOST_RANGES: usize = 4096;
+
+impl Taken {
+    fn last(&self) -> Option<u64> {
+        self.0.last_key_value().map(|(_, last)| *last)
+    }
+
+    fn has(&self, number: u64) -> bool {
+        self.0.range(..=number).next_back().is_some_and(|(_, last)| number <= *last)
+    }
+
+    /// Takes a number that is free.
+    fn take(&mut self, number: u64) {
+        let (mut first, mut last) = (number, number);
+        if let Some((&before, &end)) = self.0.range(..number).next_back()
+            && end.checked_add(1) == Some(number)
+        {
+            first = before;
+        }
+        if let Some(next) = number.checked_add(1)
+            && let Some(end) = self.0.remove(&next)
+        {
+            last = end;
+        }
+        self.0.insert(first, last);
+        if self.0.len() > MOST_RANGES {
+            self.close_gaps();
+        }
+    }
+
+    /// Closes the narrower half of the gaps.
+    fn close_gaps(&mut self) {
+        let ranges: Vec<(u64, u64)> = std::mem::take(&mut self.0).into_iter().collect();
+        let mut gaps: Vec<u64> = ranges.windows(2).map(|pair| pair[1].0 - pair[0].1).collect();
+        let middle = gaps.len() / 2;
+        let (_, &mut median, _) = gaps.select_nth_unstable(middle);
+        let mut closed = 0;
+        let mut joined: Vec<(u64, u64)> = Vec::new();
+        for (first, last) in ranges {
+            match joined.last_mut() {
+                Some(before) if first - before.1 <= median && closed <= middle => {
+                    closed += 1;
+                    before.1 = last;
+                }
+                _ => joined.push((first, last)),
+            }
+        }
+        self.0 = joined.into_iter().collect();
+    }
 }
 
 impl Numbers {
     /// The program numbers an epoch.
     pub(crate) fn give(&mut self, span: u64, number: u64) {
-        self.given.insert(span, number);
+        if self.given.len() < MOST_GIVEN {
+            self.given.insert(span, number);
+        }
     }
 
     /// The number of the epoch `span` of `split`, which ended.
     ///
     /// No two epochs of a split share one: records are merged by it.
     pub(crate) fn next(&mut self, span: u64, split: &'static str) -> u64 {
-        let taken = self.taken.entry(split).or_default();
+        let taken = self.taken.entry(name_of(&self.taken, split)).or_default();
         let after = taken.last().map_or(1, |last| last.saturating_add(1));
         let number = match self.given.remove(&span) {
-            Some(given) if !taken.contains(&given) => given,
+            Some(given) if !taken.has(given) => given,
             Some(_) => {
                 self.repeated += 1;
                 after
             }
             None => after,
         };
-        taken.insert(number);
+        if !taken.has(number) {
+            taken.take(number);
+        }
         number
     }
 
@@ -63,5 +129,23 @@ mod tests {
         assert_eq!(got, [1, 7, 0, 8, 9, 10]);
         assert_eq!(numbers.next(15, "valid"), 1, "splits are numbered apart");
         assert!(numbers.warning().unwrap().starts_with("1 epochs"), "{:?}", numbers.warning());
+    }
+
+    #[test]
+    fn a_million_numbers_take_the_room_of_their_gaps() {
+        let mut numbers = Numbers::default();
+        for span in 0..1_000_000 {
+            assert_eq!(numbers.next(span, "train"), span + 1);
+        }
+        assert_eq!(numbers.taken["train"].0.len(), 1);
+        let mut given = std::collections::BTreeSet::new();
+        for span in 0..100_000 {
+            // With gaps of all widths, in no order.
+            let number = (span * span * 7919) % 15_485_863;
+            numbers.give(span, number);
+            let got = numbers.next(span, "valid");
+            assert!(given.insert(got), "{got} twice");
+            assert!(numbers.taken["valid"].0.len() <= MOST_RANGES);
+        }
     }
 }

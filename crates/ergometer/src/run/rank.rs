@@ -6,17 +6,27 @@
 //! | launcher | rank | local rank | number of ranks | group |
 //! |---|---|---|---|---|
 //! | torchrun | `RANK` | `LOCAL_RANK` | `WORLD_SIZE` | `TORCHELASTIC_RUN_ID`, unless it is `none` |
+//! | Horovod | `HOROVOD_RANK` | `HOROVOD_LOCAL_RANK` | `HOROVOD_SIZE` | |
 //! | Open MPI | `OMPI_COMM_WORLD_RANK` | `OMPI_COMM_WORLD_LOCAL_RANK` | `OMPI_COMM_WORLD_SIZE` | `PMIX_NAMESPACE` |
-//! | PMI (MPICH, Intel MPI) | `PMI_RANK` | `MPI_LOCALRANKID` | `PMI_SIZE` | |
+//! | MVAPICH2 | `MV2_COMM_WORLD_RANK` | `MV2_COMM_WORLD_LOCAL_RANK` | `MV2_COMM_WORLD_SIZE` | |
+//! | MVAPICH 3 and later | `MVP_COMM_WORLD_RANK` | `MVP_COMM_WORLD_LOCAL_RANK` | `MVP_COMM_WORLD_SIZE` | |
+//! | PALS (HPE Cray) | `PALS_RANKID` | `PALS_LOCAL_RANKID` | `PALS_SIZE`, else `PMI_SIZE` | `PALS_APID` |
+//! | JSM (IBM `jsrun`) | `JSM_NAMESPACE_RANK` | `JSM_NAMESPACE_LOCAL_RANK` | `JSM_NAMESPACE_SIZE` | |
+//! | PMI (MPICH, Intel MPI) | `PMI_RANK` | `MPI_LOCALRANKID`, else `PMI_LOCAL_RANK` | `PMI_SIZE` | |
+//! | `PMIx` alone | `PMIX_RANK` | | none | |
+//! | ALPS (`aprun`) | `ALPS_APP_PE` | | none | |
+//! | Flux | `FLUX_TASK_RANK` | `FLUX_TASK_LOCAL_ID` | `FLUX_JOB_SIZE` | `FLUX_JOB_ID` |
 //! | Slurm | `SLURM_PROCID` | `SLURM_LOCALID` | `SLURM_STEP_NUM_TASKS`, else `SLURM_NTASKS` | `SLURM_JOB_ID.SLURM_STEP_ID` |
 //!
-//! The inner launcher comes before the outer one: torchrun and `mpirun` are started inside a Slurm
+//! The inner launcher comes before the outer one: torchrun, `mpirun` and Flux are started inside a Slurm
 //! allocation, and what runs under them still sees the Slurm variables of their own helper process,
 //! whose number is that of the machine, not of the rank. Where a launcher gives no group, the Slurm
 //! job's is taken.
 //!
-//! A launcher that names a rank without the number of ranks, or a rank that does not lie below it, is
-//! passed over with a remark.
+//! A launcher that is recognised but not understood (a rank without the number of ranks, or one that does
+//! not lie below it) is reported. Those further out are then believed only where they give the same rank:
+//! the number of another process would be worse than none. [`MeterBuilder::rank`](crate::MeterBuilder::rank)
+//! states it.
 //!
 //! Not told apart: a program in a Slurm batch script that is not started by `srun` sees itself as rank
 //! 0 of the whole allocation.
@@ -46,12 +56,29 @@ pub enum Origin {
     Set,
     /// torchrun, or who sets the same variables.
     Torchrun,
+    /// Horovod's `horovodrun`.
+    Horovod,
     /// Open MPI's `mpirun`.
     OpenMpi,
+    /// MVAPICH's `mpirun_rsh`.
+    Mvapich,
+    /// PALS, the launcher of HPE Cray machines.
+    Pals,
+    /// JSM, IBM's `jsrun`.
+    Jsm,
     /// A launcher that speaks PMI: MPICH's and Intel MPI's.
     Pmi,
+    /// A launcher that speaks `PMIx` and nothing else.
+    Pmix,
+    /// ALPS, the launcher of older Cray machines.
+    Alps,
+    /// Flux.
+    Flux,
     /// Slurm's `srun`.
     Slurm,
+    /// A launcher that a later version of this library knows.
+    #[serde(other)]
+    Other,
 }
 
 impl Origin {
@@ -61,9 +88,17 @@ impl Origin {
         match self {
             Self::Set => "set",
             Self::Torchrun => "torchrun",
+            Self::Horovod => "horovod",
             Self::OpenMpi => "open-mpi",
+            Self::Mvapich => "mvapich",
+            Self::Pals => "pals",
+            Self::Jsm => "jsm",
             Self::Pmi => "pmi",
+            Self::Pmix => "pmix",
+            Self::Alps => "alps",
+            Self::Flux => "flux",
             Self::Slurm => "slurm",
+            Self::Other => "other",
         }
     }
 }
@@ -93,41 +128,71 @@ pub(crate) struct Standing {
 struct Launcher {
     origin: Origin,
     rank: &'static str,
-    local_rank: &'static str,
-    /// The first that is there counts.
+    /// The first that is there counts, here and below.
+    local_rank: &'static [&'static str],
+    /// Empty where the launcher gives no number of ranks.
     world_size: &'static [&'static str],
     group: Option<&'static str>,
 }
 
-const LAUNCHERS: [Launcher; 4] = [
-    Launcher {
-        origin: Origin::Torchrun,
-        rank: "RANK",
-        local_rank: "LOCAL_RANK",
-        world_size: &["WORLD_SIZE"],
-        group: Some("TORCHELASTIC_RUN_ID"),
-    },
-    Launcher {
-        origin: Origin::OpenMpi,
-        rank: "OMPI_COMM_WORLD_RANK",
-        local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
-        world_size: &["OMPI_COMM_WORLD_SIZE"],
-        group: Some("PMIX_NAMESPACE"),
-    },
-    Launcher {
-        origin: Origin::Pmi,
-        rank: "PMI_RANK",
-        local_rank: "MPI_LOCALRANKID",
-        world_size: &["PMI_SIZE"],
-        group: None,
-    },
-    Launcher {
-        origin: Origin::Slurm,
-        rank: "SLURM_PROCID",
-        local_rank: "SLURM_LOCALID",
-        world_size: &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
-        group: None,
-    },
+impl Launcher {
+    const fn new(
+        origin: Origin,
+        rank: &'static str,
+        local_rank: &'static [&'static str],
+        world_size: &'static [&'static str],
+    ) -> Self {
+        Self { origin, rank, local_rank, world_size, group: None }
+    }
+
+    const fn grouped_by(self, group: &'static str) -> Self {
+        Self { group: Some(group), ..self }
+    }
+}
+
+/// The inner ones first.
+const LAUNCHERS: [Launcher; 12] = [
+    Launcher::new(Origin::Torchrun, "RANK", &["LOCAL_RANK"], &["WORLD_SIZE"])
+        .grouped_by("TORCHELASTIC_RUN_ID"),
+    Launcher::new(Origin::Horovod, "HOROVOD_RANK", &["HOROVOD_LOCAL_RANK"], &["HOROVOD_SIZE"]),
+    Launcher::new(
+        Origin::OpenMpi,
+        "OMPI_COMM_WORLD_RANK",
+        &["OMPI_COMM_WORLD_LOCAL_RANK"],
+        &["OMPI_COMM_WORLD_SIZE"],
+    )
+    .grouped_by("PMIX_NAMESPACE"),
+    Launcher::new(
+        Origin::Mvapich,
+        "MV2_COMM_WORLD_RANK",
+        &["MV2_COMM_WORLD_LOCAL_RANK"],
+        &["MV2_COMM_WORLD_SIZE"],
+    ),
+    Launcher::new(
+        Origin::Mvapich,
+        "MVP_COMM_WORLD_RANK",
+        &["MVP_COMM_WORLD_LOCAL_RANK"],
+        &["MVP_COMM_WORLD_SIZE"],
+    ),
+    Launcher::new(Origin::Pals, "PALS_RANKID", &["PALS_LOCAL_RANKID"], &["PALS_SIZE", "PMI_SIZE"])
+        .grouped_by("PALS_APID"),
+    Launcher::new(
+        Origin::Jsm,
+        "JSM_NAMESPACE_RANK",
+        &["JSM_NAMESPACE_LOCAL_RANK"],
+        &["JSM_NAMESPACE_SIZE"],
+    ),
+    Launcher::new(Origin::Pmi, "PMI_RANK", &["MPI_LOCALRANKID", "PMI_LOCAL_RANK"], &["PMI_SIZE"]),
+    Launcher::new(Origin::Pmix, "PMIX_RANK", &[], &[]),
+    Launcher::new(Origin::Alps, "ALPS_APP_PE", &[], &[]),
+    Launcher::new(Origin::Flux, "FLUX_TASK_RANK", &["FLUX_TASK_LOCAL_ID"], &["FLUX_JOB_SIZE"])
+        .grouped_by("FLUX_JOB_ID"),
+    Launcher::new(
+        Origin::Slurm,
+        "SLURM_PROCID",
+        &["SLURM_LOCALID"],
+        &["SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"],
+    ),
 ];
 
 /// What the environment says, as `lookup` gives its variables.
@@ -136,19 +201,37 @@ pub(crate) fn standing(lookup: impl Fn(&str) -> Option<String>) -> Standing {
         lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     };
     let mut found = Standing::default();
+    // What launchers say that were not understood.
+    let mut doubtful: Vec<(&str, String)> = Vec::new();
     for launcher in &LAUNCHERS {
-        let Some(rank) = lookup(launcher.rank) else { continue };
-        match launcher.read(&rank, &lookup, &mut found.remarks) {
+        let Some(text) = lookup(launcher.rank) else { continue };
+        match launcher.read(&text, &lookup, &mut found.remarks) {
             Ok(rank) => {
+                if let Some((name, inner)) = doubtful.iter().find(|(_, inner)| *inner != text) {
+                    found.remarks.push(format!(
+                        "{}={text} is not taken for the rank either, as {name}={inner} is another; state it \
+                         with `MeterBuilder::rank`",
+                        launcher.rank
+                    ));
+                    continue;
+                }
                 found.rank = Some(rank);
                 found.group = launcher.group(&lookup).or_else(|| slurm_step(&lookup));
+                // What an outer launcher says in full, an inner one need not.
+                found.remarks.retain(|remark| !remark.ends_with(NO_SIZE));
                 break;
             }
-            Err(why) => found.remarks.push(format!("{}={rank} is no rank: {why}", launcher.rank)),
+            Err(why) => {
+                found.remarks.push(format!("{}={text} is not a rank: {why}", launcher.rank));
+                doubtful.push((launcher.rank, text));
+            }
         }
     }
     found
 }
+
+/// The end of a remark about a launcher that gives ranks without their number.
+const NO_SIZE: &str = "this launcher does not give the number of ranks";
 
 impl Launcher {
     fn read(
@@ -157,24 +240,28 @@ impl Launcher {
         lookup: &impl Fn(&str) -> Option<String>,
         remarks: &mut Vec<String>,
     ) -> Result<Rank, String> {
-        let rank: u32 = rank.parse().map_err(|_| "it is no number".to_owned())?;
-        let size = self.world_size.iter().find_map(|name| Some((name, lookup(name)?)));
-        let (name, size) = size.ok_or_else(|| format!("{} is not set", self.world_size[0]))?;
-        let world_size: u32 = size.parse().map_err(|_| format!("{name}={size} is no number"))?;
+        let first = |names: &'static [&'static str]| {
+            names.iter().find_map(|name| Some((*name, lookup(name)?)))
+        };
+        let rank: u32 = rank.parse().map_err(|_| "it is not a number".to_owned())?;
+        let Some(expected) = self.world_size.first() else { return Err(NO_SIZE.to_owned()) };
+        let size = first(self.world_size);
+        let (name, size) = size.ok_or_else(|| format!("{expected} is not set"))?;
+        let world_size: u32 = size.parse().map_err(|_| format!("{name}={size} is not a number"))?;
         if rank >= world_size {
             return Err(format!("{name} is {world_size}"));
         }
-        let local_rank = lookup(self.local_rank).and_then(|text| match text.parse() {
+        let local_rank = first(self.local_rank).and_then(|(name, text)| match text.parse() {
             Ok(local) if local < world_size => Some(local),
             _ => {
-                remarks.push(format!("{}={text} is no local rank", self.local_rank));
+                remarks.push(format!("{name}={text} is not a local rank"));
                 None
             }
         });
         Ok(Rank { rank, local_rank, world_size, origin: self.origin })
     }
 
-    /// torchrun calls a run `none` unless its user calls it something.
+    /// torchrun calls a run `none` unless its user gives it a name.
     fn group(&self, lookup: &impl Fn(&str) -> Option<String>) -> Option<String> {
         let id = lookup(self.group?).filter(|id| id != "none")?;
         Some(format!("{}:{id}", self.origin.as_str()))
@@ -209,10 +296,11 @@ mod tests {
 
     #[test]
     fn each_launcher_in_its_order() {
-        use Origin::{OpenMpi, Pmi, Slurm, Torchrun};
+        use Origin::{Flux, Horovod, Jsm, Mvapich, OpenMpi, Pals, Pmi, Slurm, Torchrun};
         let slurm = "SLURM_PROCID=1 SLURM_LOCALID=0 SLURM_NTASKS=2 SLURM_JOB_ID=77";
         let mpi = "OMPI_COMM_WORLD_RANK=5 OMPI_COMM_WORLD_LOCAL_RANK=1 OMPI_COMM_WORLD_SIZE=8";
         let torch = "RANK=3 LOCAL_RANK=3 WORLD_SIZE=4";
+        let hydra = "PMI_RANK=2 PMI_SIZE=3";
         let table = [
             (torch.to_owned(), (3, Some(3), 4, Torchrun), None),
             (format!("{torch} TORCHELASTIC_RUN_ID=none"), (3, Some(3), 4, Torchrun), None),
@@ -226,6 +314,42 @@ mod tests {
             (format!("{mpi} PMIX_NAMESPACE=x@1"), (5, Some(1), 8, OpenMpi), Some("open-mpi:x@1")),
             ("PMI_RANK=0 PMI_SIZE=1".to_owned(), (0, None, 1, Pmi), None),
             ("PMI_RANK=2 PMI_SIZE=3 MPI_LOCALRANKID=2".to_owned(), (2, Some(2), 3, Pmi), None),
+            (format!("{hydra} PMI_LOCAL_RANK=0"), (2, Some(0), 3, Pmi), None),
+            (
+                format!("HOROVOD_RANK=2 HOROVOD_LOCAL_RANK=0 HOROVOD_SIZE=4 {mpi} {slurm}"),
+                (2, Some(0), 4, Horovod),
+                Some("slurm:77"),
+            ),
+            (
+                format!(
+                    "MV2_COMM_WORLD_RANK=6 MV2_COMM_WORLD_LOCAL_RANK=2 MV2_COMM_WORLD_SIZE=8 {hydra} {slurm}"
+                ),
+                (6, Some(2), 8, Mvapich),
+                Some("slurm:77"),
+            ),
+            (
+                "MVP_COMM_WORLD_RANK=6 MVP_COMM_WORLD_SIZE=8".to_owned(),
+                (6, None, 8, Mvapich),
+                None,
+            ),
+            (
+                "PALS_RANKID=5 PALS_LOCAL_RANKID=1 PALS_APID=e5f PMI_RANK=5 PMI_SIZE=8".to_owned(),
+                (5, Some(1), 8, Pals),
+                Some("pals:e5f"),
+            ),
+            (
+                "JSM_NAMESPACE_RANK=11 JSM_NAMESPACE_LOCAL_RANK=5 JSM_NAMESPACE_SIZE=12 PMIX_RANK=11"
+                    .to_owned(),
+                (11, Some(5), 12, Jsm),
+                None,
+            ),
+            (
+                format!("FLUX_TASK_RANK=3 FLUX_TASK_LOCAL_ID=1 FLUX_JOB_SIZE=4 FLUX_JOB_ID=f2 {slurm}"),
+                (3, Some(1), 4, Flux),
+                Some("flux:f2"),
+            ),
+            // `srun --mpi=pmix`.
+            (format!("PMIX_RANK=1 {slurm}"), (1, Some(0), 2, Slurm), Some("slurm:77")),
             (slurm.to_owned(), (1, Some(0), 2, Slurm), Some("slurm:77")),
             (
                 format!("{slurm} SLURM_STEP_ID=4 SLURM_STEP_NUM_TASKS=16"),
@@ -243,17 +367,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rank_is_a_remark() {
+    fn what_is_not_understood_is_reported_and_not_guessed() {
         let slurm = "SLURM_PROCID=1 SLURM_NTASKS=2";
         let table = [
-            ("RANK=one WORLD_SIZE=4", None, "RANK=one is no rank: it is no number"),
-            ("RANK=-1 WORLD_SIZE=4", None, "it is no number"),
+            ("RANK=one WORLD_SIZE=4", None, "RANK=one is not a rank: it is not a number"),
+            ("RANK=-1 WORLD_SIZE=4", None, "it is not a number"),
             ("RANK=0", None, "WORLD_SIZE is not set"),
-            ("RANK=0 WORLD_SIZE=many", None, "WORLD_SIZE=many is no number"),
+            ("RANK=0 WORLD_SIZE=many", None, "WORLD_SIZE=many is not a number"),
             ("RANK=4 WORLD_SIZE=4", None, "WORLD_SIZE is 4"),
             ("RANK=0 WORLD_SIZE=0", None, "WORLD_SIZE is 0"),
-            ("RANK=0 WORLD_SIZE=1 LOCAL_RANK=x", Some(0), "LOCAL_RANK=x is no local rank"),
-            (&format!("RANK=9 WORLD_SIZE=4 {slurm}"), Some(1), "RANK=9 is no rank"),
+            ("RANK=0 WORLD_SIZE=1 LOCAL_RANK=x", Some(0), "LOCAL_RANK=x is not a local rank"),
+            (&format!("RANK=9 WORLD_SIZE=4 {slurm}"), None, "RANK=9 is not a rank"),
+            (&format!("RANK=1 {slurm}"), Some(1), "WORLD_SIZE is not set"),
+            ("PMIX_RANK=3", None, "does not give the number of ranks"),
+            ("ALPS_APP_PE=3", None, "does not give the number of ranks"),
+            // Under `mpirun` of a launcher that speaks PMIx alone, Slurm's is the number of the machine.
+            (&format!("PMIX_RANK=3 {slurm}"), None, "PMIX_RANK=3 is not a rank"),
+            (&format!("FLUX_TASK_RANK=3 {slurm}"), None, "FLUX_JOB_SIZE is not set"),
         ];
         for (environment, rank, remark) in table {
             let found = of(environment);

@@ -35,14 +35,24 @@ pub struct Record {
     pub domains: Vec<DomainRecord>,
     /// The whole run, from the start of the meter to its end.
     pub total: Usage,
-    /// One row an epoch, in the order in which they ended.
+    /// The share of each method in the energy of `total`, 0 to 1; empty where nothing was read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub method_shares: BTreeMap<Method, f64>,
+    /// One row an epoch, in the order in which they ended: the first 4096.
     pub epochs: Vec<Epoch>,
-    /// The part of the run outside every epoch: `total` = Σ `epochs` + `outside_epochs`.
+    /// The epochs after those, summed by split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more_epochs: BTreeMap<String, MoreEpochs>,
+    /// The part of the run outside every epoch: `total` = Σ `epochs` + Σ `more_epochs` + `outside_epochs`.
     pub outside_epochs: Vec<Joules>,
     /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch
     /// stand under `run`. A merged record has those of each rank as well, as its own record has
     /// them, under `train@0`, `train@1`.
     pub steps: BTreeMap<String, Steps>,
+    /// The same by the names of the steps, for the splits whose steps have several names, or lie inside each
+    /// other.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     /// All spans, folded by their path of labels.
     pub spans: Vec<SpanNode>,
     /// What the energy means outside: facility energy, CO2e, money.
@@ -66,6 +76,19 @@ pub struct Record {
     pub earlier: Vec<Part>,
     /// What went wrong or has to be known, one line each.
     pub warnings: Vec<String>,
+}
+
+/// The share of each method in the energy of all `domains`.
+pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
+    let mut joules: BTreeMap<Method, f64> = BTreeMap::new();
+    for energy in domains.iter().filter_map(|row| row.energy) {
+        *joules.entry(energy.method).or_default() += energy.joules.get();
+    }
+    let total: f64 = joules.values().sum();
+    let is_alone = joules.len() == 1;
+    let share = |joules: f64| if is_alone { 1.0 } else { joules / total };
+    joules.retain(|_, joules| share(*joules).is_finite());
+    joules.into_iter().map(|(method, joules)| (method, share(joules))).collect()
 }
 
 /// What one rank of a merged record metered.
@@ -99,11 +122,16 @@ pub struct RunInfo {
     pub label: String,
     /// Wall-clock start, RFC 3339, UTC.
     pub started: String,
-    /// Duration on the monotonic clock, seconds.
+    /// Duration on the monotonic clock, seconds: the time in which the machine slept is not in it.
     pub seconds: f64,
+    /// For how long the machine slept meanwhile, seconds; `None` where that cannot be told (only Linux tells).
+    /// Of ranks, the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
     /// How long the baseline was measured before the run, seconds; `None` where it was not.
     pub idle_seconds: Option<f64>,
-    /// The program's command line.
+    /// The program's command line, with `***` for what is recognised as a secret; the program's name alone
+    /// where [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
     pub command: Vec<String>,
     /// Version of this library.
     pub ergometer: String,
@@ -221,10 +249,30 @@ pub struct Epoch {
     pub start_s: f64,
     /// What it took.
     pub usage: Usage,
-    /// Its steps; absent when there was none.
+    /// All its steps that are inside no other step; absent when there was none. The rates of items are over the
+    /// steps of the names that have some.
     pub steps: Option<Steps>,
+    /// The same by name, where they have several names, or lie inside each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_by_name: Vec<NamedSteps>,
     /// Joules per domain inside the epoch but outside its steps:
     /// `usage` = `steps` + `between_steps`.
+    pub between_steps: Vec<Joules>,
+}
+
+/// Epochs of one split that have no rows of their own, summed up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoreEpochs {
+    /// How many.
+    pub count: u64,
+    /// What they took; `seconds` is the sum of their durations.
+    pub usage: Usage,
+    /// Their steps; absent when there was none.
+    pub steps: Option<Steps>,
+    /// Their steps by name, as in [`Epoch::steps_by_name`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_by_name: Vec<NamedSteps>,
+    /// Joules per domain inside them but outside their steps: `usage` = `steps` + `between_steps`.
     pub between_steps: Vec<Joules>,
 }
 
@@ -248,6 +296,18 @@ pub struct Steps {
     /// quantiles.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub folded: u64,
+}
+
+/// Steps of one name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedSteps {
+    /// The name of their spans.
+    pub name: String,
+    /// They lie inside other steps: what they took is part of those steps' figures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside_steps: bool,
+    /// Their statistics.
+    pub steps: Steps,
 }
 
 /// What a program processed.

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use crate::meter::Uncertainty;
 use crate::meter::timeline::{Drawn, Timeline};
+use crate::printable;
 use crate::span::ring::Mark;
 use crate::units::{Joules, Watts};
 
@@ -56,7 +57,7 @@ impl Said {
     /// Prints what has become known. An output that is closed is no error of the program's.
     pub(crate) fn print(&mut self) {
         for line in self.lines.drain(..) {
-            let _ = writeln!(io::stderr(), "{line}");
+            let _ = writeln!(io::stderr(), "{}", printable::line(&line));
         }
     }
 }

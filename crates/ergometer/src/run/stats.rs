@@ -3,7 +3,6 @@
 use sketches_ddsketch::{Config, DDSketch};
 
 use super::record::{Distribution, Items, Steps};
-use crate::meter::timeline::Drawn;
 use crate::units::Joules;
 
 /// Relative error of the quantiles.
@@ -79,7 +78,8 @@ pub(crate) struct StepStats {
     duration: Running,
     items: f64,
     unit: Option<&'static str>,
-    mixed_units: bool,
+    /// Another unit that some have: their items are not added up.
+    other_unit: Option<&'static str>,
 }
 
 impl StepStats {
@@ -93,7 +93,7 @@ impl StepStats {
             duration: Running::new(),
             items: 0.0,
             unit: None,
-            mixed_units: false,
+            other_unit: None,
         }
     }
 
@@ -110,8 +110,7 @@ impl StepStats {
             self.duration.add(seconds);
         }
         if items > 0.0 && items.is_finite() {
-            self.mixed_units |= self.unit.is_some_and(|known| known != unit);
-            self.unit.get_or_insert(unit);
+            self.add_unit(unit);
             self.items += items;
         }
     }
@@ -125,17 +124,24 @@ impl StepStats {
         }
         self.joules.merge(&other.joules);
         self.duration.merge(&other.duration);
-        self.mixed_units |= other.mixed_units
-            || matches!((self.unit, other.unit), (Some(mine), Some(theirs)) if mine != theirs);
-        self.unit = self.unit.or(other.unit);
+        other.unit.into_iter().chain(other.other_unit).for_each(|unit| self.add_unit(unit));
         self.items += other.items;
     }
 
-    /// Scales the sums down to what is around the steps, where they come to more.
-    pub(crate) fn fit(&mut self, around: &[Drawn]) {
-        for (sum, around) in self.by_domain.iter_mut().zip(around) {
-            *sum = sum.min(around.joules.max(0.0));
+    fn add_unit(&mut self, unit: &'static str) {
+        if *self.unit.get_or_insert(unit) != unit {
+            self.other_unit.get_or_insert(unit);
         }
+    }
+
+    pub(crate) fn has_items(&self) -> bool {
+        self.items > 0.0
+    }
+
+    /// The units of its items.
+    pub(crate) fn units(&self) -> impl Iterator<Item = &'static str> {
+        let unit = |unit: &'static str| if unit.is_empty() { "items" } else { unit };
+        self.unit.into_iter().chain(self.other_unit).map(unit)
     }
 
     pub(crate) fn total_joules(&self) -> f64 {
@@ -144,11 +150,16 @@ impl StepStats {
 
     /// The statistics as data; `None` when there was no step.
     pub(crate) fn finish(&self) -> Option<Steps> {
-        let items = (self.items > 0.0 && !self.mixed_units).then(|| Items {
+        self.finish_over(self.total_joules(), self.seconds)
+    }
+
+    /// The same, where the items were processed with so many of the joules in so many of the seconds.
+    pub(crate) fn finish_over(&self, joules: f64, seconds: f64) -> Option<Steps> {
+        let items = (self.items > 0.0 && self.other_unit.is_none()).then(|| Items {
             count: self.items,
             unit: self.unit.filter(|unit| !unit.is_empty()).unwrap_or("items").to_owned(),
-            joules_per_item: Joules::new(self.total_joules() / self.items),
-            per_second: if self.seconds > 0.0 { self.items / self.seconds } else { 0.0 },
+            joules_per_item: Joules::new(joules / self.items),
+            per_second: if seconds > 0.0 { self.items / seconds } else { 0.0 },
         });
         // Counts that no number can hold have no form in a record.
         let finite = |items: &Items| items.count.is_finite() && items.per_second.is_finite();

@@ -235,9 +235,9 @@ impl PowerSource for CpuModel {
     /// has not ticked (10 ms) since the last reading.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         if let Some(package) = &mut self.package {
-            let before = clock::now();
+            let before = clock::checked_now();
             let jiffies = stat::read(&package.stat);
-            let at = before.after(clock::now().since(before) / 2);
+            let at = before.after(clock::checked_now().since(before) / 2);
             let value = match jiffies {
                 Ok(jiffies) => package.advance(jiffies, at),
                 Err(error) => Some(Value::Missing(format!(
@@ -249,7 +249,7 @@ impl PowerSource for CpuModel {
             readings.extend(value.map(|value| Reading::new(domain, at, value)));
         }
         if let Some(dram) = &mut self.dram {
-            let at = clock::now();
+            let at = clock::checked_now();
             let start = *dram.start.get_or_insert(at);
             let value = Value::Energy(dram.watts * at.since(start));
             readings.push(Reading::new(dram.domain, at, value));

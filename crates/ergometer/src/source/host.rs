@@ -60,14 +60,38 @@ pub(crate) fn powercap_is_masked(proc_root: &Path) -> bool {
     })
 }
 
-/// Whether this process runs in a container, as far as its own files show it.
+/// Whether this process runs in a container, as far as its own files show it: the name of a runtime in the path of its
+/// control group; under cgroup v2, whose namespace hides that path, its being `/`, which outside containers is the
+/// kernel's own; or the file that a runtime leaves.
 pub(crate) fn in_container(proc_root: &Path) -> bool {
     const RUNTIMES: [&str; 6] = ["docker", "kubepods", "containerd", "libpod", "lxc", "podman"];
+    const MARKS: [&str; 3] = [".dockerenv", "run/.containerenv", "run/systemd/container"];
     let names_a_runtime = |file: &str| {
         text(&proc_root.join(file))
             .is_ok_and(|text| RUNTIMES.iter().any(|runtime| text.contains(runtime)))
     };
-    names_a_runtime("1/cgroup") || names_a_runtime("self/cgroup")
+    let in_namespace = || {
+        text(&proc_root.join("self/cgroup"))
+            .is_ok_and(|text| text.lines().any(|line| line.trim_end() == "0::/"))
+    };
+    names_a_runtime("1/cgroup")
+        || names_a_runtime("self/cgroup")
+        || in_namespace()
+        || MARKS.iter().any(|mark| proc_root.join("self/root").join(mark).exists())
+}
+
+/// Whether a seccomp filter decides which system calls this process may make.
+pub(crate) fn has_seccomp_filter(proc_root: &Path) -> bool {
+    text(&proc_root.join("self/status")).is_ok_and(|text| {
+        let mode = text.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+        mode.is_some_and(|mode| mode.trim() == "2")
+    })
+}
+
+/// Whether this is an NVIDIA Jetson.
+#[cfg(feature = "nvml")]
+pub(crate) fn is_jetson(proc_root: &Path) -> bool {
+    text(&proc_root.join("device-tree/model")).is_ok_and(|model| model.contains("Jetson"))
 }
 
 #[cfg(test)]
@@ -90,6 +114,26 @@ mod tests {
             hypervisor: Some(true),
         };
         assert_eq!(parse(&text), expected);
+    }
+
+    #[test]
+    fn containers_are_known_by_their_control_group_or_by_a_file() {
+        let place = |files: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let file = folder.path().join(name);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
+            in_container(folder.path())
+        };
+        assert!(place(&[("self/cgroup", "0::/\n")]), "cgroup v2 with a namespace");
+        assert!(place(&[("self/cgroup", "12:cpu:/docker/1\n0::/docker/1\n")]));
+        assert!(place(&[("self/cgroup", "0::/user.slice\n"), ("self/root/.dockerenv", "")]));
+        assert!(place(&[("self/root/run/systemd/container", "systemd-nspawn")]));
+        assert!(!place(&[("self/cgroup", "0::/user.slice/user-1000.slice/session-1.scope\n")]));
+        assert!(!place(&[("1/cgroup", "0::/init.scope\n")]));
+        assert!(!place(&[]));
     }
 
     #[test]

@@ -4,9 +4,14 @@
 //! |---|---|---|
 //! | `amdgpu` | `power1_input`, or `power1_average` where the board has only that | `gpu`; an APU: `cpu-package` |
 //! | `i915`, `xe` | `energy1_input`, the card's energy counter | `gpu` |
-//! | `ina3221` | volts × amperes of a Jetson module's input rail | `module` |
+//! | `ina3221`, `ina238` | volts × amperes, or the power, of a Jetson module's input rail | `module` |
+//! | `ina3221x` (IIO) | the power of that rail on older Jetsons | `module` |
+//! | `power_meter` | `power1_average` of an NVIDIA Grace socket | `cpu-package`, with its memory |
+//! | `zenergy`, `amd_energy` | `energyN_input` of each socket | `cpu-package` |
 //!
-//! Nothing is counted twice: tiles (`i915_gt0`) and the chip (`energy2_input`) lie inside the card,
+//! Whatever else shows a power or an energy here is named in the remarks, and not used: what it covers is not known.
+//!
+//! Nothing is counted twice: a processor is metered only where no RAPL is; tiles (`i915_gt0`) and the chip (`energy2_input`) lie inside the card,
 //! a Jetson's other rails behind its input rail, and neither is added. The power of an AMD APU (a
 //! processor with a GPU in it) is its whole package's: it is metered, as a `cpu-package`, only where
 //! no RAPL is. NVIDIA's boards are no hwmon devices.
@@ -21,10 +26,12 @@ mod amdgpu;
 mod device;
 mod intel;
 mod jetson;
+mod socket;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::boards::{Board, Choice, Maker};
 use super::follow::Followed;
 use super::sysfs::{self, permit};
 use super::{
@@ -51,6 +58,32 @@ pub const RELATIVE_ERROR: f64 = 0.05;
 pub struct Hwmon {
     domains: Vec<Domain>,
     probes: Vec<Probe>,
+    /// A processor's sensor contains its memory.
+    memory_inside: bool,
+}
+
+/// The boards of AMD and Intel that the kernel shows, in the order of their addresses.
+pub(super) fn boards(sysfs_root: &Path) -> Vec<Board> {
+    let devices = device::find(&sysfs_root.join("class/hwmon"));
+    let board = |device: &Device| {
+        let maker = match device.driver.as_str() {
+            "amdgpu" => Maker::Amd,
+            driver if is_intel(driver) => Maker::Intel,
+            _ => return None,
+        };
+        let uuid = sysfs::word(&device.parent("unique_id")).map(|id| format!("GPU-{id}"));
+        Some(Board { maker, address: device.address.clone(), uuid })
+    };
+    devices.iter().filter_map(board).collect()
+}
+
+fn is_intel(driver: &str) -> bool {
+    driver == "i915" || driver == "xe"
+}
+
+fn not_among(what: Option<&str>, address: &str) -> Offer {
+    let what = what.unwrap_or("the boards asked for");
+    Offer::Left(format!("board {address} is not among {what} and is not metered"))
 }
 
 /// How a device is read.
@@ -60,6 +93,8 @@ enum Probe {
     Power(PathBuf),
     /// Energy in µJ.
     Energy(PathBuf, Followed),
+    /// Power in mW.
+    Milliwatts(PathBuf),
     /// A rail's mV and mA.
     Rail { millivolts: PathBuf, milliamperes: PathBuf },
 }
@@ -68,6 +103,8 @@ enum Probe {
 enum Offer {
     /// A domain and how to read it.
     Metered(Box<Domain>, Probe),
+    /// Several of them.
+    Several(Vec<(Domain, Probe)>),
     /// It is left out, for this reason.
     Left(String),
     /// It has nothing of interest.
@@ -79,22 +116,56 @@ impl Hwmon {
     /// source that already gives the processor's package, if one does.
     #[must_use]
     pub fn open(sysfs_root: &Path, package_source: Option<&str>) -> (Option<Self>, SourceReport) {
+        Self::open_chosen(sysfs_root, package_source, &Choice::default())
+    }
+
+    /// The same without the boards that `choice` hides.
+    pub(super) fn open_chosen(
+        sysfs_root: &Path,
+        package_source: Option<&str>,
+        choice: &Choice,
+    ) -> (Option<Self>, SourceReport) {
         let class = sysfs_root.join("class/hwmon");
-        let mut hwmon = Self { domains: Vec::new(), probes: Vec::new() };
-        let mut remarks = Vec::new();
+        let mut hwmon = Self { domains: Vec::new(), probes: Vec::new(), memory_inside: false };
+        let mut remarks = choice.remarks.clone();
         let mut denied = Vec::new();
-        for device in device::find(&class) {
+        let mut hidden = None;
+        let devices = device::find(&class);
+        let iio = device::find(&sysfs_root.join("bus/iio/devices"));
+        for device in devices.iter().chain(&iio) {
             let offer = match device.driver.as_str() {
-                "amdgpu" => amdgpu::offer(&device, package_source),
-                "ina3221" => jetson::offer(&device),
-                driver => intel::offer(driver, &device),
+                "amdgpu" => amdgpu::offer(device, package_source),
+                "ina3221" => jetson::offer(device),
+                "ina3221x" => jetson::offer_iio(device),
+                "ina238" => jetson::offer_input(device),
+                "power_meter" => socket::offer_grace(device, package_source),
+                "zenergy" | "amd_energy" => socket::offer_amd(device, package_source),
+                driver if is_intel(driver) && choice.hides(&device.address).is_some() => {
+                    hidden = choice.hides(&device.address);
+                    not_among(hidden, &device.address)
+                }
+                driver => intel::offer(driver, device),
             };
             match offer {
                 Offer::Metered(domain, probe) => {
+                    let what = choice.hides(&device.address);
+                    if domain.kind == DomainKind::Gpu && what.is_some() {
+                        hidden = what;
+                        if let Offer::Left(why) = not_among(what, &device.address) {
+                            remarks.push(why);
+                        }
+                        continue;
+                    }
+                    hwmon.memory_inside |= device.driver == "power_meter";
                     hwmon.add(*domain, probe, &mut denied, &mut remarks);
                 }
+                Offer::Several(offers) => {
+                    for (domain, probe) in offers {
+                        hwmon.add(domain, probe, &mut denied, &mut remarks);
+                    }
+                }
                 Offer::Left(why) => remarks.push(why),
-                Offer::Nothing => {}
+                Offer::Nothing => remarks.extend(device.unused()),
             }
         }
         if !denied.is_empty() && !hwmon.probes.is_empty() {
@@ -107,13 +178,19 @@ impl Hwmon {
                 reason: format!("permission denied reading {}", denied[0].display()),
                 remedy: permit(&denied),
             }
+        } else if let Some(what) = hidden {
+            Availability::Unavailable {
+                reason: format!("no AMD or Intel board is among {what}"),
+                remedy: "name the boards it trains on, or meter all with `MeterBuilder::devices`"
+                    .to_owned(),
+            }
         } else {
             Availability::Unavailable {
                 reason: format!(
                     "no AMD or Intel GPU and no Jetson module that shows its power under {}",
                     class.display()
                 ),
-                remedy: "where there is one, load its driver (amdgpu, i915 or xe, ina3221); in a \
+                remedy: "where there is one, load its driver (amdgpu, i915 or xe, ina3221 or ina238); in a \
                          container, mount the host's /sys"
                     .to_owned(),
             }
@@ -121,6 +198,11 @@ impl Hwmon {
         let domains = hwmon.domains.iter().map(|domain| domain.id.clone()).collect();
         let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
         ((!hwmon.probes.is_empty()).then_some(hwmon), report)
+    }
+
+    /// Whether what it gives of the processor contains the memory.
+    pub(super) const fn has_memory_inside(&self) -> bool {
+        self.memory_inside
     }
 
     fn add(
@@ -132,6 +214,14 @@ impl Hwmon {
     ) {
         if self.domains.iter().any(|other| other.id == domain.id) {
             remarks.push(format!("{} shows itself a second time and is not added", domain.id));
+            return;
+        }
+        let module = |other: &&Domain| other.kind == DomainKind::Module;
+        if domain.kind == DomainKind::Module
+            && let Some(other) = self.domains.iter().find(module)
+        {
+            let (id, other) = (&domain.id, &other.id);
+            remarks.push(format!("{id} feeds the module that {other} gives, and is not added"));
             return;
         }
         for file in probe.files() {
@@ -188,7 +278,7 @@ impl Trial {
 impl Probe {
     fn files(&self) -> impl Iterator<Item = &Path> {
         let (first, second) = match self {
-            Self::Power(file) | Self::Energy(file, _) => (file, None),
+            Self::Power(file) | Self::Milliwatts(file) | Self::Energy(file, _) => (file, None),
             Self::Rail { millivolts, milliamperes } => (millivolts, Some(milliamperes)),
         };
         [Some(first), second].into_iter().flatten().map(PathBuf::as_path)
@@ -203,9 +293,9 @@ impl PowerSource for Hwmon {
     /// Reads every device on any request.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, probe) in self.probes.iter_mut().enumerate() {
-            let before = clock::now();
+            let before = clock::checked_now();
             let raw = probe.files().map(sysfs::number::<i64>).collect::<io::Result<Values>>();
-            let half = clock::now().since(before) / 2;
+            let half = clock::checked_now().since(before) / 2;
             let at = before.after(half);
             let most = impossible(self.domains[domain].power_limit);
             let mut push =
@@ -216,6 +306,7 @@ impl PowerSource for Hwmon {
                     Err(_) => push(Value::Missing(format!("{} is negative", file.display()))),
                 },
                 (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6, most)),
+                (Ok(raw), Probe::Milliwatts(_)) => push(power(raw.0[0] as f64 * 1e-3, most)),
                 (Ok(raw), Probe::Rail { .. }) => {
                     // Two signs that are wrong make a power that looks right.
                     let watts = raw.0[0] as f64 * raw.0[1] as f64 * 1e-6;

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::meter::Method;
 use crate::units::{Joules, Watts};
 
+mod boards;
 mod counter;
 pub mod cpu_model;
 pub mod fixed;

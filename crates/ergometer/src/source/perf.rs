@@ -137,9 +137,9 @@ impl PowerSource for Perf {
     /// Reads every counter on any request: a read takes microseconds and disturbs nothing.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, counter) in self.counters.iter_mut().enumerate() {
-            let before = clock::now();
+            let before = clock::checked_now();
             let raw = (counter.count)();
-            let at = before.after(clock::now().since(before) / 2);
+            let at = before.after(clock::checked_now().since(before) / 2);
             let mut push = |value| readings.push(Reading::new(domain, at, value));
             match raw {
                 Ok(raw) => counter.followed.take(raw, at, push),
@@ -158,11 +158,28 @@ impl fmt::Debug for Perf {
 }
 
 fn refused(event: &str, error: &io::Error, proc_root: &Path) -> Availability {
+    let level = sysfs::number::<i64>(&proc_root.join("sys/kernel/perf_event_paranoid")).ok();
     let (reason, remedy) = match error.kind() {
+        // The kernel refuses nobody at this level: something before it does.
+        io::ErrorKind::PermissionDenied if level.is_some_and(|level| level <= 0) => {
+            let level = level.unwrap_or_default();
+            let who = if host::has_seccomp_filter(proc_root) {
+                "a seccomp filter, as container runtimes set one,"
+            } else {
+                "a security module"
+            };
+            (
+                format!(
+                    "permission denied opening {event}: {who} forbids perf_event_open (the kernel itself allows \
+                     it: kernel.perf_event_paranoid is {level})"
+                ),
+                "start the container with `--cap-add PERFMON` and a seccomp profile that allows perf_event_open, \
+                 or with `--security-opt seccomp=unconfined`"
+                    .to_owned(),
+            )
+        }
         io::ErrorKind::PermissionDenied => {
-            let setting = proc_root.join("sys/kernel/perf_event_paranoid");
-            let is = sysfs::number::<i64>(&setting)
-                .map_or_else(|_| String::new(), |level| format!("is {level} and "));
+            let is = level.map_or_else(String::new, |level| format!("is {level} and "));
             let contained = if host::in_container(proc_root) {
                 "; in a container, start it with `--cap-add PERFMON`"
             } else {

@@ -3,9 +3,10 @@
 use std::env;
 use std::path::PathBuf;
 
+use super::boards;
 use super::cpu_model::{CpuModel, Wanted};
 use super::fixed::{self, Fixed};
-use super::hwmon::Hwmon;
+use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
 use super::proof::{self, Subset};
@@ -22,10 +23,12 @@ pub struct Settings {
     pub proc_root: PathBuf,
     /// The NVML library: the system's own, or `ERGOMETER_NVML_LIBRARY`.
     pub nvml_library: Option<PathBuf>,
-    /// Which NVIDIA boards are metered.
+    /// Which boards are metered, of any maker.
     pub devices: Devices,
     /// Share of one core that reading them may take.
     pub nvml_share: f64,
+    /// The variables by which boards are chosen: those of this process.
+    pub environment: nvml::Environment,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -41,6 +44,7 @@ impl Default for Settings {
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             devices: Devices::default(),
             nvml_share: nvml::DEFAULT_SHARE,
+            environment: nvml::Environment::current(),
             fixed: Vec::new(),
             platform: false,
         }
@@ -74,8 +78,8 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
 
     let (nvml, report) = nvml::open_within(
         settings.nvml_library.as_deref(),
-        &settings.devices,
-        &nvml::Environment::current(),
+        &left_to_nvml(settings),
+        &settings.environment,
         settings.nvml_share,
     );
     let mut found = vec![outside(Found { sources: nvml, report })];
@@ -84,8 +88,17 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let (hwmon, report) = Hwmon::open(&settings.sysfs_root, package.as_deref());
-    found.push(outside(Found::new(hwmon, report).proven()));
+    let choice = boards::Choice::of(
+        &settings.devices,
+        &settings.environment,
+        &settings.sysfs_root,
+        &hwmon::boards(&settings.sysfs_root),
+    );
+    let (hwmon, report) = Hwmon::open_chosen(&settings.sysfs_root, package.as_deref(), &choice);
+    let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
+    let hwmon = Found::new(hwmon, report).proven();
+    let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
+    found.push(outside(hwmon));
 
     let (stated, fixed_report) = stated(&settings.fixed, |kind| {
         // A machine may have GPUs with a sensor and others without: those are stated beside them.
@@ -102,7 +115,10 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
                 stated == kind || contains(stated, kind)
             })
     };
-    let wanted = Wanted { package: !given(DomainKind::CpuPackage), dram: !given(DomainKind::Dram) };
+    let wanted = Wanted {
+        package: !given(DomainKind::CpuPackage),
+        dram: !given(DomainKind::Dram) && !memory_inside,
+    };
     let (model, report) = CpuModel::open(&settings.proc_root, wanted);
     found.push(Found::new(model, report));
 
@@ -114,6 +130,17 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
     reports.extend(fixed_report);
     (sources, reports)
+}
+
+/// The devices that are asked for, without the boards of other makers that a list names.
+#[must_use]
+pub(crate) fn left_to_nvml(settings: &Settings) -> Devices {
+    match &settings.devices {
+        Devices::List(ids) => {
+            Devices::List(boards::of_others(ids, &hwmon::boards(&settings.sysfs_root)))
+        }
+        devices => devices.clone(),
+    }
 }
 
 /// Only the powers that the user states: no hardware is looked for.

@@ -132,6 +132,9 @@ impl Carried {
         let exchanged = Exchanged::new(&mut self.open);
         let poll = poll();
         drop(exchanged);
+        if let Some(around) = self.around {
+            thread::take_over(around, &mut self.open);
+        }
         if poll.is_pending() && !self.lent && self.around.is_some() {
             self.lent = true;
             thread::lend();

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Began, Mark, NO_SPAN};
+use super::ring::{self, Began, Command, Mark, NO_SPAN};
 use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
@@ -42,7 +42,7 @@ impl Span {
     /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
-        let start = start.unwrap_or_else(clock::now);
+        let start = start.map_or_else(clock::now, |start| not_later(start, meter));
         let Some(Opened { label, id, parent, place }) = thread::open(meter, &label) else {
             return Self(None);
         };
@@ -125,7 +125,8 @@ impl Span {
 impl Open {
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) {
-        let end = end.unwrap_or_else(clock::now).max(self.start);
+        // The meter's thread sees to it that this is not before the start.
+        let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
         let Tally { items, invalid } = self.items.get();
         thread::close(self.meter, self.id, self.place, |outlived| Mark {
             label: self.label,
@@ -143,6 +144,16 @@ impl Open {
             thread::nudge(self.meter);
         }
     }
+}
+
+/// A moment that the caller took, and the present one where it lies in the future.
+#[inline(never)]
+fn not_later(moment: Timestamp, meter: u64) -> Timestamp {
+    let now = clock::now();
+    if moment > now {
+        thread::tell(meter, Command::Future);
+    }
+    moment.min(now)
 }
 
 /// Whether the meter is to read at both ends of such a span.
@@ -169,4 +180,32 @@ impl Drop for Span {
 #[inline]
 pub fn span(name: &'static str) -> Span {
     Span::enter(Label::new(Kind::Phase, name))
+}
+
+/// Counts items (tokens, sentences) that are known only inside the code that processes them: for the innermost
+/// open step of this thread or future; where there is none, for the innermost span with a unit of items, or
+/// for the innermost span. Without an open span it does nothing.
+///
+/// The unit is that of the span; further calls add up, with each other and with the option `items`.
+///
+/// ```
+/// use ergometer::track_energy;
+///
+/// #[track_energy(step, items = 0, unit = "tokens")]
+/// fn step(text: &str) -> usize {
+///     let tokens = text.split_whitespace().count();
+///     ergometer::items(tokens);
+///     tokens
+/// }
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).install()?;
+/// assert_eq!(step("one two three"), 3);
+/// # let record = meter.finish()?;
+/// # assert_eq!(record.steps["run"].items.as_ref().map(|items| items.count), Some(3.0));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
+pub fn items(count: impl ItemCount) {
+    let mut items = Tally::NONE;
+    items.add(count);
+    thread::count(items);
 }

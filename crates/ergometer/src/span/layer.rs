@@ -27,7 +27,7 @@
 //!
 //! | field | |
 //! |---|---|
-//! | `energy.kind` | `run`, `epoch`, `step`, `phase`, `function`; without it, or with any other text, `function` |
+//! | `energy.kind` | `run`, `epoch`, `step`, `phase`, `function`; without it `function`, as with any other text, which is a warning in the record |
 //! | `energy.name` | its name; without it, the span's |
 //! | `energy.items` | how many items it processes; what is recorded later is added |
 //! | `energy.unit` | what the items are |
@@ -42,10 +42,14 @@
 //! the one around it is not entered there, as where a `parent:` is given, the nearest measured one around.
 //! While it is entered, spans of this library open inside it. One that is never entered is not there.
 //!
+//! Of several layers in one registry each measures for its own meter; of those with the same meter the first
+//! that a span meets.
+//!
 //! Kinds, names and units are fixed at the first enter. To save the cost of spans that nobody wants, give
 //! the layer a [filter](tracing_subscriber::layer::Layer::with_filter).
 
 use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing_core::field::{Field, Visit};
@@ -65,6 +69,7 @@ const PREFIX: &str = "energy.";
 /// Measures spans of `tracing`; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub struct EnergyLayer {
+    id: LayerId,
     targets: Vec<(String, Kind)>,
     /// `None` for the meter that is installed when a span opens.
     under: Option<Under>,
@@ -110,10 +115,33 @@ impl EnergyLayer {
     }
 }
 
+/// Which layer this is: a clone is another, as both may stand in one registry.
+#[derive(Debug, PartialEq, Eq)]
+struct LayerId(u64);
+
+impl Default for LayerId {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl Clone for LayerId {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 /// What is known of a measured span of `tracing`.
 #[derive(Debug)]
 struct Energy {
+    /// The layer that measures it.
+    layer: u64,
+    /// That layer's meter.
+    under: Option<Under>,
     kind: Kind,
+    /// What `energy.kind` was, if it is not a kind.
+    unknown: Option<String>,
     name: &'static str,
     unit: &'static str,
     items: Tally,
@@ -122,8 +150,8 @@ struct Energy {
     open: Option<(Span, Scope)>,
 }
 
-/// Behind a lock, as spans are entered on several threads; nobody holds two of them.
-type Shared = Mutex<Energy>;
+/// One for each meter. Behind a lock, as spans are entered on several threads; nobody holds two of them.
+type Shared = Mutex<Vec<Energy>>;
 
 impl Energy {
     fn open(&mut self, under: Under, around: Option<Scope>) {
@@ -131,6 +159,13 @@ impl Energy {
         let Some((span, scope)) = thread::open_inside(around, || under.enter(label)) else {
             return;
         };
+        if let Some(word) = self.unknown.take() {
+            span.warn(format!(
+                "energy.kind = \"{word}\" of the span '{}' is not a kind of span: it is measured as a function; \
+                 the kinds are run, epoch, step, phase and function",
+                self.name
+            ));
+        }
         if self.items != Tally::NONE {
             span.add_items(self.items);
         }
@@ -170,7 +205,13 @@ impl Visit for Energy {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
-            "energy.kind" => self.kind = kind(value),
+            "energy.kind" => {
+                let known = kind(value);
+                self.kind = known.unwrap_or(Kind::Function);
+                // An empty field is there to have the span measured.
+                self.unknown =
+                    known.is_none().then(|| value.to_owned()).filter(|word| !word.is_empty());
+            }
             "energy.name" if !value.is_empty() => self.name = Label::remembered(value),
             "energy.unit" => self.unit = Label::remembered(value),
             _ => {}
@@ -186,13 +227,20 @@ impl Visit for Energy {
     }
 }
 
-fn kind(word: &str) -> Kind {
-    let kinds = [Kind::Run, Kind::Epoch, Kind::Step, Kind::Phase];
-    kinds.into_iter().find(|kind| kind.as_str() == word).unwrap_or(Kind::Function)
+fn kind(word: &str) -> Option<Kind> {
+    let kinds = [Kind::Run, Kind::Epoch, Kind::Step, Kind::Phase, Kind::Function];
+    kinds.into_iter().find(|kind| kind.as_str() == word)
 }
 
-fn lock(energy: &Shared) -> MutexGuard<'_, Energy> {
-    energy.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(energies: &Shared) -> MutexGuard<'_, Vec<Energy>> {
+    energies.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl EnergyLayer {
+    /// What this layer knows of a span.
+    fn own<'a>(&self, energies: &'a mut [Energy]) -> Option<&'a mut Energy> {
+        energies.iter_mut().find(|energy| energy.layer == self.id.0)
+    }
 }
 
 impl<S> Layer<S> for EnergyLayer
@@ -206,20 +254,37 @@ where
         else {
             return;
         };
-        let name = metadata.name();
-        let mut energy =
-            Energy { kind, name, unit: "", items: Tally::NONE, index: None, open: None };
+        let mut energy = Energy {
+            layer: self.id.0,
+            under: self.under,
+            kind,
+            unknown: None,
+            name: metadata.name(),
+            unit: "",
+            items: Tally::NONE,
+            index: None,
+            open: None,
+        };
         attributes.record(&mut energy);
-        if let Some(span) = context.span(id) {
-            span.extensions_mut().insert(Mutex::new(energy));
+        let Some(span) = context.span(id) else { return };
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Shared>() {
+            None => extensions.insert(Mutex::new(vec![energy])),
+            Some(energies) => {
+                let energies = energies.get_mut().unwrap_or_else(PoisonError::into_inner);
+                if energies.iter().all(|other| other.under != self.under) {
+                    energies.push(energy);
+                }
+            }
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(energy) = span.extensions().get::<Shared>()
+            && let Some(energies) = span.extensions().get::<Shared>()
+            && let Some(energy) = self.own(&mut lock(energies))
         {
-            values.record(&mut *lock(energy));
+            values.record(energy);
         }
     }
 
@@ -227,12 +292,13 @@ where
         let Some(span) = context.span(id) else { return };
         let around = span.scope().skip(1).find_map(|around| {
             let extensions = around.extensions();
-            let energy = lock(extensions.get::<Shared>()?);
-            energy.open.as_ref().map(|(_, scope)| *scope)
+            let mut energies = lock(extensions.get::<Shared>()?);
+            self.own(&mut energies)?.open.as_ref().map(|(_, scope)| *scope)
         });
         let extensions = span.extensions();
-        let Some(energy) = extensions.get::<Shared>() else { return };
-        let mut energy = lock(energy);
+        let Some(energies) = extensions.get::<Shared>() else { return };
+        let mut energies = lock(energies);
+        let Some(energy) = self.own(&mut energies) else { return };
         if energy.open.is_none() {
             let under = self.under.unwrap_or_else(Under::installed);
             energy.open(under, around);
@@ -244,17 +310,26 @@ where
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(energy) = span.extensions().get::<Shared>()
-            && let Some((_, scope)) = &mut lock(energy).open
+            && let Some(energies) = span.extensions().get::<Shared>()
+            && let Some(energy) = self.own(&mut lock(energies))
+            && let Some((span, scope)) = &mut energy.open
+            && let Some(items) = thread::exit(scope)
         {
-            thread::exit(scope);
+            span.add_items(items);
         }
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
         let Some(span) = context.span(&id) else { return };
-        let Some(energy) = span.extensions_mut().remove::<Shared>() else { return };
-        let energy = energy.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut extensions = span.extensions_mut();
+        let Some(energies) = extensions.get_mut::<Shared>() else { return };
+        let energies = energies.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(own) = energies.iter().position(|energy| energy.layer == self.id.0) else {
+            return;
+        };
+        let energy = energies.swap_remove(own);
+        // What it says when it closes is for others to hear.
+        drop(extensions);
         if let Some((span, scope)) = energy.open {
             // So that it closes as the innermost: all that was entered has been left.
             thread::enter(scope);

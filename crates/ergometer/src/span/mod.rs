@@ -19,6 +19,7 @@ mod sync;
 mod synchronize;
 mod tally;
 mod thread;
+mod unmetered;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -26,9 +27,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use every::{Each, Every, Stride};
-pub use guard::{Span, span};
+pub use guard::{Span, items, span};
 pub use opening::{EpochNumber, Opening, Under};
 pub use synchronize::{Synchronize, Waits};
+pub use unmetered::RunSpan;
 
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

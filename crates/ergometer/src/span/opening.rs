@@ -200,6 +200,14 @@ impl Span {
         }
     }
 
+    /// Has a warning in the record.
+    #[cfg(feature = "tracing")]
+    pub(super) fn warn(&self, line: String) {
+        if let Some((meter, _)) = self.identity() {
+            thread::tell(meter, Command::Warn(line));
+        }
+    }
+
     fn limit(&self, budget: Result<Budget, &'static str>) {
         if let Some((meter, began)) = self.opened() {
             thread::tell(meter, Command::Limit(began, budget));

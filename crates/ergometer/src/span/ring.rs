@@ -13,6 +13,7 @@ use super::sync::{
     AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer,
     Sender, statics,
 };
+use super::tally::Tally;
 use crate::clock::Timestamp;
 
 /// Identity of no span and of no meter.
@@ -45,6 +46,14 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Counts items beside those that its span counted.
+    #[cold]
+    pub(super) fn count_items(&mut self, more: Tally) {
+        let mut sum = Tally { items: self.items, invalid: self.invalid_items };
+        sum.add_all(more);
+        (self.items, self.invalid_items) = (sum.items, sum.invalid);
+    }
+
     /// Of a span that stands for itself.
     pub(crate) fn new(label: &'static Label, (start, end): (Timestamp, Timestamp)) -> Self {
         let (id, parent, items, idle) = (NO_SPAN, NO_SPAN, 0.0, 0);
@@ -96,8 +105,13 @@ pub(crate) enum Command {
     Report(u64),
     /// Wait until this span has used up its budget; or why there is none.
     Limit(Began, Result<crate::Budget, &'static str>),
+    /// Have this in the record, once.
+    #[cfg(feature = "tracing")]
+    Warn(String),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
+    /// A span was given a start or an end in the future.
+    Future,
     /// Take the marks now: a ring is full, or many threads are new.
     Drain,
     /// Close the books at this moment and send them back.

@@ -5,6 +5,8 @@
 //! search; places are closed up when more are empty than taken. Any order is thus linear in total.
 
 use super::ring::NO_SPAN;
+use super::tally::Tally;
+use super::{Kind, Label};
 
 /// An open span, and the meter it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +15,38 @@ pub(super) struct Scope {
     meter: u64,
     /// [`NO_SPAN`] of one that has ended.
     pub(super) span: u64,
-    /// Grows from each scope of a list to the next.
+    /// Grows from each scope of a list to the next. In the bits of [`Scope::COUNTS`], what it counts.
     place: u64,
+}
+
+/// What a span has to do with items: a step comes before a span with a unit, and that before any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Counts {
+    Nothing,
+    Unit,
+    Steps,
+}
+
+impl Counts {
+    #[inline]
+    fn of(label: &Label) -> Self {
+        match label.kind {
+            Kind::Step => Self::Steps,
+            _ if label.unit.is_empty() => Self::Nothing,
+            _ => Self::Unit,
+        }
+    }
 }
 
 impl Scope {
     const LENT: u64 = 1 << 48;
+    const COUNTS: u64 = 3;
+
+    /// The place of a span that counts so, inside the one at the place `around`.
+    #[inline]
+    fn place_inside(around: Option<u64>, counts: u64) -> u64 {
+        around.map_or(0, |place| (place | Self::COUNTS) + 1) | counts
+    }
 
     #[inline]
     pub(super) fn meter(self) -> u64 {
@@ -56,6 +84,8 @@ pub(super) struct Scopes {
     ended: usize,
     /// It is a thread's own list, not that of a future.
     is_threads: bool,
+    /// Items that were counted without the span at hand, by the span that they are of.
+    noted: Vec<(u64, Tally)>,
 }
 
 /// How a span was found when it ended.
@@ -72,12 +102,12 @@ const FEW: usize = 32;
 impl Scopes {
     /// Those of a thread.
     pub(super) const fn of_thread() -> Self {
-        Self { list: Vec::new(), ended: 0, is_threads: true }
+        Self { list: Vec::new(), ended: 0, is_threads: true, noted: Vec::new() }
     }
 
     /// Those of a future, or of anything else that goes from thread to thread.
     pub(super) const fn of_future() -> Self {
-        Self { list: Vec::new(), ended: 0, is_threads: false }
+        Self { list: Vec::new(), ended: 0, is_threads: false, noted: Vec::new() }
     }
 
     #[inline]
@@ -114,15 +144,17 @@ impl Scopes {
 
     /// A span begins; gives its place.
     #[inline]
-    pub(super) fn open(&mut self, meter: u64, span: u64) -> u64 {
-        let place = self.list.last().map_or(0, |scope| scope.place + 1);
+    pub(super) fn open(&mut self, meter: u64, span: u64, label: &Label) -> u64 {
+        let around = self.list.last().map(|scope| scope.place);
+        let place = Scope::place_inside(around, Counts::of(label) as u64);
         self.list.push(Scope { meter, span, place });
         place
     }
 
     /// Goes on inside a span that was open elsewhere.
     pub(super) fn enter(&mut self, scope: Scope) {
-        let place = self.list.last().map_or(0, |scope| scope.place + 1);
+        let around = self.list.last().map(|scope| scope.place);
+        let place = Scope::place_inside(around, scope.place & Scope::COUNTS);
         self.list.push(Scope { place, ..scope });
     }
 
@@ -182,6 +214,48 @@ impl Scopes {
         self.list.shrink_to(2 * self.list.len() + FEW);
     }
 
+    /// Counts items for the innermost step; without one, for the innermost span with a unit of items, or for
+    /// the innermost of all.
+    pub(super) fn count(&mut self, items: Tally) {
+        let open = self.list.iter().rev().filter(|scope| scope.span != NO_SPAN);
+        // Of equals the first one counts, which is the innermost.
+        let innermost = open.reduce(|best, scope| {
+            let counts = |scope: &Scope| scope.place & Scope::COUNTS;
+            if counts(scope) > counts(best) { scope } else { best }
+        });
+        if let Some(scope) = innermost {
+            self.note(scope.span, items);
+        }
+    }
+
+    fn note(&mut self, span: u64, items: Tally) {
+        match self.noted.iter_mut().find(|(known, _)| *known == span) {
+            Some((_, noted)) => noted.add_all(items),
+            None => self.noted.push((span, items)),
+        }
+    }
+
+    /// The items that were counted for `span`, which ends.
+    #[inline]
+    pub(super) fn take_noted(&mut self, span: u64) -> Option<Tally> {
+        if self.noted.is_empty() { None } else { self.search_noted(span) }
+    }
+
+    #[cold]
+    fn search_noted(&mut self, span: u64) -> Option<Tally> {
+        let index = self.noted.iter().position(|(known, _)| *known == span)?;
+        Some(self.noted.swap_remove(index).1)
+    }
+
+    /// Takes over items that a future counted for `span`, if that is open here.
+    pub(super) fn take_over(&mut self, span: u64, future: &mut Self) {
+        if let Some(items) = future.take_noted(span)
+            && self.list.iter().any(|scope| scope.span == span)
+        {
+            self.note(span, items);
+        }
+    }
+
     #[cfg(any(test, feature = "tracing"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.list.iter().filter(|scope| scope.span != NO_SPAN)
@@ -213,7 +287,7 @@ mod tests {
 
     /// Opens so many spans and gives identity and place of each.
     fn opened(scopes: &mut Scopes, count: u64) -> Vec<(u64, u64)> {
-        (1..=count).map(|span| (span, scopes.open(METER, span))).collect()
+        (1..=count).map(|span| (span, scopes.open(METER, span, &Kind::Phase.into()))).collect()
     }
 
     fn is_outlived(found: &Found) -> bool {
@@ -245,10 +319,10 @@ mod tests {
     #[test]
     fn a_window_of_open_spans_that_moves_on_takes_no_more_places() {
         let mut scopes = Scopes::of_thread();
-        let bottom = scopes.open(METER, 1);
-        let mut before = (2, scopes.open(METER, 2));
+        let bottom = scopes.open(METER, 1, &Kind::Phase.into());
+        let mut before = (2, scopes.open(METER, 2, &Kind::Phase.into()));
         for span in 3..100_000 {
-            let next = (span, scopes.open(METER, span));
+            let next = (span, scopes.open(METER, span, &Kind::Phase.into()));
             assert!(is_outlived(&scopes.close(before.0, before.1)));
             before = next;
             assert!(scopes.places() < 100);
@@ -263,10 +337,40 @@ mod tests {
     fn a_span_of_another_list_is_not_found_and_harms_none() {
         let (mut here, mut there) = (Scopes::of_thread(), Scopes::of_future());
         let spans = opened(&mut here, 10);
-        there.open(METER, 11);
+        there.open(METER, 11, &Kind::Phase.into());
         assert!(matches!(there.close(spans[0].0, spans[0].1), Found::Elsewhere));
         assert_eq!(there.innermost_of(METER), 11);
         here.forget(|span| span < 10);
         assert_eq!((here.places(), here.innermost_of(METER)), (1, 10));
+    }
+
+    #[test]
+    fn items_are_of_the_innermost_step_else_of_a_span_with_a_unit_else_of_the_innermost() {
+        let phase: Label = Kind::Phase.into();
+        let (run, step) = (Label::from(Kind::Run), Label::from(Kind::Step));
+        let table: [(&[Label], u64); 6] = [
+            (&[run, step, phase], 2),
+            (&[run, step, step, phase.with_unit("tokens")], 3),
+            (&[run, phase.with_unit("tokens"), phase], 2),
+            (&[run.with_unit("tokens"), phase.with_unit("tokens"), phase, phase], 2),
+            (&[run, phase], 2),
+            (&[run], 1),
+        ];
+        let seven = Tally { items: 7.0, invalid: 0 };
+        for (labels, expected) in table {
+            let mut scopes = Scopes::of_thread();
+            for (label, span) in labels.iter().zip(1..) {
+                scopes.open(METER, span, label);
+            }
+            scopes.count(seven);
+            scopes.count(seven);
+            for span in 1..=labels.len() as u64 {
+                let counted = scopes.take_noted(span).map(|tally| tally.items);
+                assert_eq!(counted, (span == expected).then_some(14.0), "{labels:?}");
+            }
+        }
+        let mut none = Scopes::of_thread();
+        none.count(seven);
+        assert!(none.noted.is_empty());
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::ended_elsewhere::EndedElsewhere;
 use super::ring::{Command, Mark, Writer};
 use super::scopes::{Found, Scope, Scopes};
+use super::tally::Tally;
 use super::{Kind, Label};
 
 /// A span as it is opened: its identity, the span around it, and its label as one word.
@@ -72,8 +73,12 @@ pub(super) fn open(meter: u64, label: &Label) -> Option<Opened> {
 pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl FnOnce(bool) -> Mark) {
     with(|thread| {
         let outlived = thread.close(span, place);
+        let mut mark = mark(outlived);
+        if let Some(more) = thread.scopes.take_noted(span) {
+            mark.count_items(more);
+        }
         if let Some(writer) = thread.writer(meter) {
-            let pressed = writer.push(mark(outlived));
+            let pressed = writer.push(mark);
             thread.pressed = pressed;
         }
     });
@@ -112,6 +117,16 @@ pub(super) fn tell(meter: u64, command: Command) {
 /// Exchanges this thread's open spans for others: a future takes its own along.
 pub(super) fn swap_scopes(other: &mut Scopes) {
     with(|thread| std::mem::swap(&mut thread.scopes, other));
+}
+
+/// Counts items for an open span of this thread; see [`items`](super::items).
+pub(super) fn count(items: Tally) {
+    with(|thread| thread.scopes.count(items));
+}
+
+/// Takes over what a future counted for the span that it began in.
+pub(super) fn take_over(around: Scope, future: &mut Scopes) {
+    with(|thread| thread.scopes.take_over(around.span, future));
 }
 
 /// The innermost open span of this thread, for a future that is about to begin.
@@ -171,16 +186,18 @@ pub(super) fn enter(scope: Scope) {
     with(|thread| thread.scopes.enter(scope));
 }
 
-/// Leaves an open span without ending it; takes note of what goes on inside it.
+/// Leaves an open span without ending it; takes note of what goes on inside it. Gives the items that were
+/// counted for it, as it may end on another thread.
 #[cfg(feature = "tracing")]
-pub(super) fn exit(left: &mut Scope) {
+pub(super) fn exit(left: &mut Scope) -> Option<Tally> {
     with(|thread| {
         let (scope, inside) = thread.scopes.leave(left.span)?;
         if !left.is_lent() && (scope.is_lent() || inside) {
             left.lend();
         }
-        Some(())
-    });
+        thread.scopes.take_noted(left.span)
+    })
+    .flatten()
 }
 
 /// How many open spans are kept of this thread.
@@ -215,7 +232,7 @@ impl Thread {
             self.next += 1;
             id
         });
-        let place = self.scopes.open(meter, id);
+        let place = self.scopes.open(meter, id, label);
         Opened { label, id, parent, place }
     }
 

@@ -1,6 +1,6 @@
 //! The address that Prometheus reads.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 
@@ -170,6 +170,39 @@ fn only_this_machine_is_served_unless_told_otherwise() {
     assert_eq!(node().start().unwrap().prometheus(), None);
     let (head, _) = get(address, "/elsewhere").unwrap();
     assert!(head.contains(" 404 "), "{head}");
+}
+
+/// The status of the answer to a request with these headers.
+fn status(address: SocketAddr, headers: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET /metrics HTTP/1.1\r\n{headers}\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let figures = answer.contains("ergometer_run_info");
+    let status = answer.split(' ').nth(1).unwrap().to_owned();
+    assert_eq!(figures, status == "200", "{answer}");
+    status
+}
+
+#[test]
+fn a_name_that_a_stranger_may_give_this_machine_is_not_answered() {
+    let meter = node().prometheus(0).start().unwrap();
+    let address = meter.prometheus().unwrap();
+    for host in ["localhost", "localhost:9184", "127.0.0.1", "[::1]:80", "train.localhost"] {
+        assert_eq!(status(address, &format!("Host: {host}\r\n")), "200", "{host}");
+    }
+    for host in ["evil.example", "localhost.evil.example:9184", "192.0.2.1", "evil.example."] {
+        assert_eq!(status(address, &format!("Host: {host}\r\n")), "421", "{host}");
+    }
+    assert_eq!(status(address, "Host: localhost\r\nhost: evil.example\r\n"), "400");
+    assert_eq!(status(address, ""), "200", "no page in a browser can leave the host out");
+
+    let open = node().prometheus(([0, 0, 0, 0], 0)).start().unwrap();
+    let port = open.prometheus().unwrap().port();
+    // From this machine it is reached through loopback all the same.
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    assert_eq!(status(address, "Host: localhost\r\n"), "200");
+    assert_eq!(status(address, "Host: evil.example\r\n"), "421");
 }
 
 #[test]

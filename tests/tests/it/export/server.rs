@@ -3,10 +3,14 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use ergometer::source::DomainKind;
+use ergometer::{Meter, Record};
 use serde_json::Value;
 
 use super::{assert_same, eventually, get, joules, rig, step};
+use crate::accounting::{Steady, work};
 use crate::cases;
 
 /// A server that is killed at the end of the test.
@@ -16,12 +20,14 @@ struct Server {
 }
 
 impl Server {
-    /// Starts one that reads `target` five times a second, in `folder`.
-    fn start(folder: &std::path::Path, target: SocketAddr) -> Option<Self> {
+    /// Starts one that reads the `targets` five times a second, in `folder`.
+    fn start(folder: &std::path::Path, targets: &[SocketAddr]) -> Option<Self> {
         let config = folder.join("prometheus.yml");
+        let targets: Vec<_> = targets.iter().map(|target| format!("'{target}'")).collect();
+        let targets = targets.join(", ");
         let text = format!(
             "global: {{scrape_interval: 200ms}}\n\
-             scrape_configs: [{{job_name: training, static_configs: [{{targets: ['{target}']}}]}}]\n"
+             scrape_configs: [{{job_name: training, static_configs: [{{targets: [{targets}]}}]}}]\n"
         );
         fs::write(&config, text).unwrap();
         // A port that was free a moment ago: the server takes no other's.
@@ -72,7 +78,7 @@ impl Drop for Server {
 fn a_prometheus_server_has_the_energy_of_the_record() {
     let folder = tempfile::tempdir().unwrap();
     let meter = rig().prometheus(0).start().unwrap();
-    let Some(server) = Server::start(folder.path(), meter.prometheus().unwrap()) else {
+    let Some(server) = Server::start(folder.path(), &[meter.prometheus().unwrap()]) else {
         eprintln!("not checked: there is no Prometheus server here");
         return;
     };
@@ -100,15 +106,51 @@ fn a_prometheus_server_has_the_energy_of_the_record() {
     assert_same(shown, total);
     assert!(server.query("ergometer_energy_joules_total{domain=\"mute\"}").is_empty());
     // The queries of the README are well-formed, and give something.
-    let readme = fs::read_to_string(cases::root().join("README.md")).unwrap();
-    let queries: Vec<_> = readme
-        .lines()
-        .filter(|line| line.starts_with("sum") || line.starts_with("ergometer_"))
-        .filter_map(|line| Some(line.split_once(" #")?.0))
-        .collect();
+    let queries = readme_queries(&record.run.label);
     assert_eq!(queries.len(), 4, "{queries:#?}");
     for query in queries {
-        let query = query.replace("\"my-run\"", &format!("{:?}", record.run.label));
         eventually(|| server.query(&query).pop());
     }
+}
+
+/// The queries of the README, for a run of this label.
+fn readme_queries(label: &str) -> Vec<String> {
+    let readme = fs::read_to_string(cases::root().join("README.md")).unwrap();
+    let queries =
+        readme.lines().filter(|line| line.starts_with("sum") || line.starts_with("ergometer_"));
+    queries
+        .filter_map(|line| {
+            Some(line.split_once(" #")?.0.replace("\"my-run\"", &format!("{label:?}")))
+        })
+        .collect()
+}
+
+#[test]
+fn programs_that_have_shares_of_a_machine_add_up_as_their_merged_record_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |rank| {
+        let board = Steady::boxed("gpu-0", DomainKind::Gpu, 300.0);
+        let share = Steady::boxed("cpu-0/process", DomainKind::CpuPackage, 16.0);
+        let meter = Meter::builder().label("shares").without_probe().source(board).source(share);
+        meter.rank(rank, 3).prometheus(0).start().unwrap()
+    };
+    let meters: Vec<Meter> = (0..3).map(start).collect();
+    let addresses: Vec<_> = meters.iter().map(|meter| meter.prometheus().unwrap()).collect();
+    let Some(server) = Server::start(folder.path(), &addresses) else {
+        eprintln!("not checked: there is no Prometheus server here");
+        return;
+    };
+    work(Duration::from_secs(2));
+    let records: Vec<_> = meters.iter().map(|meter| meter.finish().unwrap()).collect();
+    let shares: f64 = records.iter().map(|record| joules(record, "cpu-0/process")).sum();
+    let merged = Record::merge(records).unwrap();
+    let total = merged.total.energy.unwrap().joules.get();
+    assert!((joules(&merged, "cpu-0/process") - shares).abs() < 1e-6 * shares);
+
+    let query = readme_queries("shares").into_iter().find(|query| query.contains("run=")).unwrap();
+    let of_kind = |kind: &str| query.replace("run=", &format!("kind=\"{kind}\",run="));
+    let joules = |query: &str| server.query(query).pop().map_or(0.0, |(_, kwh)| kwh * 3.6e6);
+    eventually(|| ((joules(&of_kind("cpu-package")) - shares).abs() < 1e-3 * shares).then_some(()));
+    // The board counts once, from the rank that saw most of it.
+    eventually(|| ((joules(&query) - total).abs() < 0.02 * total).then_some(()));
 }

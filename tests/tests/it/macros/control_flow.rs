@@ -84,7 +84,7 @@ fn every_way_out_of_a_loop_closes_what_it_leaves() {
         (
             &[[7, 9]],
             Ok(Some(0)),
-            "1 rows phase:scan{epoch:row{step:step{7 items phase:compare{}} \
+            "1 rows phase:scan{epoch:row{step:step{7 items} \
              step:step{9 items phase:compare{}}}} after",
         ),
         (

@@ -10,7 +10,7 @@ use ergometer::track_energy;
 use super::recording::{self, note, written};
 
 /// Polls a future to its end, and tells in how many polls.
-fn finish<F: Future>(future: F) -> (F::Output, u32) {
+pub(super) fn finish<F: Future>(future: F) -> (F::Output, u32) {
     let mut future = pin!(future);
     let mut polls = 0;
     loop {
@@ -26,7 +26,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 /// Is pending once.
-async fn yields() {
+pub(super) async fn yields() {
     let mut polled = false;
     poll_fn(|_| if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending })
         .await;
@@ -199,4 +199,116 @@ fn blocks() -> u32 {
 fn an_async_block_is_measured_when_it_runs() {
     assert_eq!(blocks(), 2);
     assert_eq!(written(), "function:blocks{made phase:task{}}");
+}
+
+/// Tells when it is dropped, and can be taken apart.
+struct Loud(&'static str);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        note(self.0);
+    }
+}
+
+struct Pair {
+    left: Loud,
+    right: Loud,
+}
+
+#[expect(clippy::used_underscore_binding, reason = "what is dropped is looked at")]
+async fn plain_arguments(
+    a: Loud,
+    _: Loud,
+    _unused: Loud,
+    Pair { left, right: _ }: Pair,
+    mut last: Loud,
+) -> u32 {
+    yields().await;
+    note("body");
+    last.0 = if last.0 == a.0 { left.0 } else { "changed" };
+    1
+}
+
+#[allow(clippy::used_underscore_binding, reason = "as above")]
+#[track_energy(crate = recording)]
+async fn annotated_arguments(
+    a: Loud,
+    _: Loud,
+    _unused: Loud,
+    Pair { left, right: _ }: Pair,
+    mut last: Loud,
+) -> u32 {
+    yields().await;
+    note("body");
+    last.0 = if last.0 == a.0 { left.0 } else { "changed" };
+    1
+}
+
+struct Owner(Loud);
+
+impl Owner {
+    #[track_energy(crate = recording)]
+    async fn consumed(self, other: Loud) {
+        yields().await;
+        note("body");
+        drop(other);
+    }
+}
+
+#[test]
+fn arguments_live_as_long_as_the_future_and_are_dropped_in_the_same_order() {
+    let arguments = || {
+        let pair = Pair { left: Loud("left"), right: Loud("right") };
+        (Loud("a"), Loud("wild"), Loud("unused"), pair, Loud("last"))
+    };
+    let (a, b, c, d, e) = arguments();
+    assert_eq!(finish(plain_arguments(a, b, c, d, e)).0, 1);
+    let plain = written();
+    let (a, b, c, d, e) = arguments();
+    assert_eq!(finish(annotated_arguments(a, b, c, d, e)).0, 1);
+    let annotated = written();
+    assert_eq!(
+        annotated,
+        format!("function:annotated_arguments{{{}}}{}", "body", &plain["body".len()..])
+    );
+    // Of a future that is never polled, too.
+    let (a, b, c, d, e) = arguments();
+    drop(plain_arguments(a, b, c, d, e));
+    let plain = written();
+    let (a, b, c, d, e) = arguments();
+    drop(annotated_arguments(a, b, c, d, e));
+    assert_eq!(written(), plain);
+
+    assert!(Pair { left: Loud(""), right: Loud("") }.right.0.is_empty());
+    drop(written());
+    let owner = Owner(Loud("self"));
+    assert_eq!(owner.0.0, "self");
+    finish(owner.consumed(Loud("other")));
+    assert_eq!(written(), "function:consumed{body other} self");
+}
+
+/// `async` is there for attributes that stand below and look for it.
+mod below {
+    use super::{note, recording, yields};
+
+    #[ergometer::track_energy(crate = recording)]
+    #[allow(clippy::unused_async, reason = "not seen")]
+    pub async fn inert() {
+        yields().await;
+        note("inert");
+    }
+
+    #[ergometer::track_energy(crate = recording)]
+    #[tracing::instrument]
+    pub async fn instrumented() {
+        yields().await;
+        note("instrumented");
+    }
+}
+
+#[test]
+fn other_attributes_below_find_an_async_function() {
+    finish(below::inert());
+    finish(below::instrumented());
+    assert_eq!(written(), "function:inert{inert} function:instrumented{instrumented}");
 }

@@ -83,6 +83,7 @@ pub mod private {
         }
     }
 
+    pub use std::future::Future;
     pub use std::option::Option::{None, Some};
 
     /// `None` without a meter.
@@ -91,6 +92,10 @@ pub mod private {
 
     pub fn enter(label: Label) -> Span {
         installed().enter("", label)
+    }
+
+    pub fn enter_run(label: Label) -> Span {
+        enter(label)
     }
 
     /// A meter by its name.

@@ -80,6 +80,7 @@ fn record(seed: u64, joules: f64) -> Record {
         usage: usage(seconds, joules),
         between_steps: vec![Joules::new(joules) - steps.by_domain[0]],
         steps: Some(steps),
+        steps_by_name: Vec::new(),
     };
     let domain = Domain {
         id: "cpu-model:package-0".to_owned(),
@@ -107,6 +108,7 @@ fn record(seed: u64, joules: f64) -> Record {
             label: "transformer-tiny".to_owned(),
             started: "2026-01-01T00:00:00Z".to_owned(),
             seconds: 100.0,
+            asleep_seconds: None,
             idle_seconds: None,
             command: vec!["transformer".to_owned()],
             ergometer: "0.1.0".to_owned(),
@@ -136,6 +138,9 @@ fn record(seed: u64, joules: f64) -> Record {
             epoch("train", 80.0, joules * 0.8, steps(100, 70.0, joules * 0.7, 7000.0)),
             epoch("valid", 10.0, joules * 0.1, steps(10, 9.0, joules * 0.05, 1000.0)),
         ],
+        more_epochs: BTreeMap::new(),
+        steps_by_name: BTreeMap::new(),
+        method_shares: BTreeMap::new(),
         outside_epochs: vec![Joules::new(joules * 0.1)],
         steps: [
             ("train".to_owned(), steps(100, 70.0, joules * 0.7, 7000.0)),
@@ -325,7 +330,8 @@ fn repeats_make_one_row_with_the_spread_below() {
 fn accelerators_are_the_hardware_only_of_a_run_that_used_them() {
     let mut record = record(1, 4000.0);
     record.machine.accelerators = vec!["Board".to_owned(), "Board".to_owned()];
-    assert_eq!(hardware(&record), "A CPU with 2 threads @ 3.00 GHz Turbo");
+    let metered = "A CPU with 2 threads @ 3.00 GHz Turbo (metered, not used: 2 × Board)";
+    assert_eq!(hardware(&record), metered);
     record.facts.insert("backend".to_owned(), "cuda".to_owned());
     record.facts.insert("accelerators".to_owned(), "2".to_owned());
     assert_eq!(hardware(&record), "2 × Board");

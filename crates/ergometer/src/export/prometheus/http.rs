@@ -1,7 +1,8 @@
 //! One request, one answer.
 //!
 //! As much of HTTP/1.1 as a reader of figures needs: `GET` and `HEAD`, no body, and the connection is
-//! closed after the answer (RFC 9112, 9.6). `httparse` reads the request.
+//! closed after the answer (RFC 9112, 9.6). `httparse` reads the request. One that names a host which is not
+//! this machine is refused, see [`host`](super::host).
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -10,6 +11,7 @@ use std::time::Duration;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
+use super::host;
 use crate::deadline::Deadline;
 
 /// How long one may take to ask, and how long to take the answer.
@@ -38,10 +40,23 @@ impl Answer {
 
 /// Reads a request and answers it.
 pub(super) fn answer(mut stream: TcpStream, registry: &Registry) -> io::Result<()> {
-    let asked = read(&mut stream)?;
-    let Answer { status, content_type, body, head } = match asked {
-        Some((method, target)) => find(&method, &target, registry),
-        None => Answer::plain("400 Bad Request", "no request\n"),
+    let request = read(&mut stream)?;
+    let local = stream.local_addr()?;
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let machine = machine.as_deref().map(str::trim);
+    let Answer { status, content_type, body, head } = match request {
+        Some(request) if request.hosts.len() > 1 => {
+            Answer::plain("400 Bad Request", "more than one host\n")
+        }
+        Some(request) if !request.hosts.iter().all(|name| host::is_own(name, local, machine)) => {
+            Answer::plain(
+                "421 Misdirected Request",
+                "this is not the host that was asked for: use localhost, this machine's name or its \
+                 address\n",
+            )
+        }
+        Some(request) => find(&request.method, &request.target, registry),
+        None => Answer::plain("400 Bad Request", "not a request\n"),
     };
     let length = body.len();
     let mut text = format!(
@@ -56,8 +71,27 @@ pub(super) fn answer(mut stream: TcpStream, registry: &Registry) -> io::Result<(
     stream.shutdown(Shutdown::Write)
 }
 
-/// The method and the target of the request; `None` if it is none.
-fn read(stream: &mut TcpStream) -> io::Result<Option<(String, String)>> {
+struct Request {
+    method: String,
+    target: String,
+    /// The values of its `Host` headers; HTTP/1.0 needs none.
+    hosts: Vec<String>,
+}
+
+impl Request {
+    fn of(parsed: &httparse::Request<'_, '_>) -> Option<Self> {
+        let named = parsed.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("host"));
+        let hosts = named.map(|header| String::from_utf8_lossy(header.value).trim().to_owned());
+        Some(Self {
+            method: parsed.method?.to_owned(),
+            target: parsed.path?.to_owned(),
+            hosts: hosts.collect(),
+        })
+    }
+}
+
+/// The request; `None` of what is not one.
+fn read(stream: &mut TcpStream) -> io::Result<Option<Request>> {
     let mut deadline = Deadline::after(LIMIT);
     let mut read = Vec::new();
     loop {
@@ -79,8 +113,7 @@ fn read(stream: &mut TcpStream) -> io::Result<Option<(String, String)>> {
         let mut request = httparse::Request::new(&mut headers);
         match request.parse(&read) {
             Ok(httparse::Status::Complete(_)) => {
-                let parts = request.method.zip(request.path);
-                return Ok(parts.map(|(method, target)| (method.to_owned(), target.to_owned())));
+                return Ok(Request::of(&request));
             }
             Ok(httparse::Status::Partial) if read.len() < LONGEST => {}
             Ok(httparse::Status::Partial) | Err(_) => return Ok(None),

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::export::Subject;
 use crate::meter::{Live, LiveDomain};
 use crate::source::Domain;
+use crate::source::share::is_share;
 use crate::units::Joules;
 
 /// One series: its labels beside those of all, and its value.
@@ -50,9 +51,10 @@ impl Collector for Figures {
 
 impl Figures {
     fn domains(&self, live: &Live, families: &mut Families<'_>) -> fmt::Result {
+        let run = self.0.head.id();
         let of = |value: fn(&LiveDomain) -> Option<f64>| {
-            let domains = self.0.domains(live);
-            domains.filter_map(move |(domain, live)| Some((labels(domain), value(live)?))).collect()
+            let domains = self.0.domains(live).map(|(domain, live)| (labels(domain, &run), live));
+            domains.filter_map(move |(labels, live)| Some((labels, value(live)?))).collect()
         };
         families.counter(
             "energy_joules_total",
@@ -122,14 +124,20 @@ impl Figures {
     }
 }
 
-fn labels(domain: &Domain) -> Vec<(&str, &str)> {
-    vec![
-        ("domain", &domain.id),
+/// The labels of a domain of the run with the identity `run`.
+fn labels<'a>(domain: &'a Domain, run: &'a str) -> Vec<(&'a str, &'a str)> {
+    let mut labels = vec![
+        ("domain", domain.id.as_str()),
         ("kind", domain.kind.as_str()),
         ("method", domain.method.as_str()),
         ("source", &domain.source),
         ("name", &domain.label),
-    ]
+    ];
+    // A share is its program's alone: the same domain of another program is another energy.
+    if is_share(&domain.id) {
+        labels.push(("program", run));
+    }
+    labels
 }
 
 fn steps(live: &Live, families: &mut Families<'_>) -> fmt::Result {

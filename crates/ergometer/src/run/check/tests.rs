@@ -41,6 +41,7 @@ static RECORD: LazyLock<Record> = LazyLock::new(|| {
         energy: record.total.energy,
         steps: [("train".to_owned(), steps)].into(),
         finished: false,
+        mean_intensity: Some(450.0),
     });
     let expected = Interval { value: 900.0, low: 800.0, high: 1000.0 };
     record.forecasts.push(Forecast {

@@ -118,6 +118,9 @@ impl Journal {
         let changed = |split: &str, steps: &Steps| self.steps.get(split) != Some(&steps.count);
         let changed = record.steps.iter().filter(|(split, steps)| changed(split, steps));
         state.steps = changed.map(|(split, steps)| (split.clone(), steps.clone())).collect();
+        let named =
+            record.steps_by_name.iter().filter(|(split, _)| state.steps.contains_key(*split));
+        state.by_name = named.map(|(split, rows)| (split.clone(), rows.clone())).collect();
         let counts: Vec<_> =
             state.steps.iter().map(|(split, steps)| (split.clone(), steps.count)).collect();
         line::append(&mut text, &Row::State(Box::new(state)));
@@ -136,7 +139,7 @@ impl Journal {
 
     /// Ends the journal with the run's whole record, to which it adds what was lost.
     pub(crate) fn end(mut self, record: &mut Record) {
-        let now = clock::now();
+        let now = clock::checked_now();
         record.warnings.extend(self.loss.say(&self.path, now));
         let whole = Row::End(End { record: Box::new(record.finite().into_owned()) });
         let mut text = self.prefix();
@@ -203,7 +206,7 @@ fn begin(folder: &Path, path: &Path, record: &Record) -> io::Result<File> {
     line::append(&mut text, &Row::Head(head));
     // Under its name it has its first line, at whatever moment the program is killed.
     let beside = path.with_extension("journal.part");
-    let mut file = File::options().append(true).create_new(true).open(&beside)?;
+    let mut file = private().append(true).create_new(true).open(&beside)?;
     let named = file
         .write_all(&text)
         .and_then(|()| file.sync_all())
@@ -215,6 +218,15 @@ fn begin(folder: &Path, path: &Path, record: &Record) -> io::Result<File> {
     // The name is durable with its folder; where a folder cannot be opened nothing can be done.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(file)
+}
+
+/// Options for a file that its user alone may read: it has the program's command line, and what is not
+/// recognised as a secret in it is there as it was.
+fn private() -> fs::OpenOptions {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// An error for a file that was removed: writing to it succeeds, and nobody will read it.

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use super::SCHEMA;
 use super::line;
 use super::row::{Head, Notes, Row, State, usage};
-use crate::run::check::steps;
-use crate::run::record::{Epoch, Record, SpanNode, Steps};
+use crate::run::check::{named, steps};
+use crate::run::record::{Epoch, NamedSteps, Record, SpanNode, Steps, method_shares};
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
 
@@ -72,6 +72,7 @@ struct Found {
     notes: Notes,
     spans: Vec<SpanNode>,
     steps: BTreeMap<String, Steps>,
+    steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     state: Option<State>,
     end: Option<Record>,
     /// Lines that were not what was written.
@@ -104,6 +105,7 @@ impl Found {
             notes: Notes::default(),
             spans: Vec::new(),
             steps: BTreeMap::new(),
+            steps_by_name: BTreeMap::new(),
             state: None,
             end: None,
             damaged: 0,
@@ -129,6 +131,7 @@ impl Found {
             Row::Spans(spans) => self.spans = spans.spans,
             Row::State(mut state) => {
                 self.steps.append(&mut state.steps);
+                self.steps_by_name.append(&mut state.by_name);
                 self.state = Some(*state);
             }
             Row::End(end) => self.end = Some(*end.record),
@@ -147,8 +150,11 @@ impl Found {
                 state.total.len() == domains
                     && state.outside.len() == domains
                     && state.s >= 0.0
+                    && state.intensity.is_none_or(|grams| grams >= 0.0)
                     && state.steps.iter().all(|(split, one)| steps(split, one, domains).is_ok())
+                    && state.by_name.values().all(|rows| named(rows, domains).is_ok())
                     && state.open.iter().all(|epoch| epoch.fits(domains))
+                    && state.more.iter().all(|(split, more)| more.check(split, domains).is_ok())
             }
             _ => true,
         }
@@ -165,7 +171,12 @@ impl Found {
         record.results = self.notes.results;
         record.facts = self.notes.facts;
         record.warnings = self.notes.warnings;
+        if let Some(started) = self.notes.started {
+            record.run.started = started;
+        }
+        record.run.asleep_seconds = self.notes.asleep_seconds.or(record.run.asleep_seconds);
         record.steps = self.steps;
+        record.steps_by_name = self.steps_by_name;
         record.spans = self.spans;
         for (row, warnings) in record.domains.iter_mut().zip(self.notes.domain_warnings) {
             row.warnings = warnings;
@@ -222,7 +233,9 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             .zip(row.idle_power)
             .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds));
     }
+    record.method_shares = method_shares(&record.domains);
     record.outside_epochs = state.outside;
+    record.more_epochs = state.more;
     // Rows after the last state are of epochs that are among its open ones.
     record.epochs = std::mem::take(epochs)
         .into_iter()
@@ -250,14 +263,21 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
             let joules = |energy: Option<crate::run::record::Energy>| {
                 energy.map_or(Joules::ZERO, |energy| energy.joules)
             };
-            let inside = record.epochs.iter().map(|epoch| joules(epoch.usage.by_domain[index]));
-            let inside: Joules = inside.sum();
+            let rows = record.epochs.iter().map(|epoch| &epoch.usage);
+            let usages = rows.chain(record.more_epochs.values().map(|more| &more.usage));
+            let inside: Joules = usages.map(|usage| joules(usage.by_domain[index])).sum();
             *outside = joules(record.total.by_domain[index]) - inside;
         }
     }
     let site = &record.footprint.site;
-    record.footprint =
-        site.footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators);
+    // Without its start nothing of the site can be left out.
+    let site = match record.run.started.parse() {
+        Ok(started) => site.during(started, seconds),
+        Err(_) => site.clone(),
+    };
+    record.footprint = site
+        .footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators)
+        .at_mean_intensity(state.intensity);
 }
 
 #[cfg(test)]

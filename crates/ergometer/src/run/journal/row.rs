@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 use crate::meter::{Method, Uncertainty};
+use crate::run::check::named;
 use crate::run::ledger::StepEntry;
-use crate::run::record::{DomainRecord, Energy, Epoch, Record, SpanNode, Steps, Usage};
+use crate::run::record::{
+    DomainRecord, Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage,
+};
 use crate::units::{Joules, Watts};
 
 /// One line of the journal.
@@ -74,6 +77,11 @@ pub(super) struct Notes {
     pub warnings: Vec<String>,
     pub domain_warnings: Vec<Vec<String>>,
     pub idle_power: Vec<Option<Watts>>,
+    /// The start by the wall clock, which may be set during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
 }
 
 impl Notes {
@@ -85,6 +93,8 @@ impl Notes {
             warnings: record.warnings.clone(),
             domain_warnings: record.domains.iter().map(|row| row.warnings.clone()).collect(),
             idle_power: record.domains.iter().map(|row| row.idle_power).collect(),
+            started: Some(record.run.started.clone()),
+            asleep_seconds: record.run.asleep_seconds,
         }
     }
 }
@@ -110,9 +120,18 @@ pub(super) struct State {
     pub outside: Vec<Joules>,
     /// Epochs that are open, or closed but not settled.
     pub open: Vec<OpenEpoch>,
+    /// Epochs beyond those that have rows, as far as they are over or open.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, MoreEpochs>,
     /// Statistics that changed, by split.
     pub steps: BTreeMap<String, Steps>,
+    /// The same by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_name: BTreeMap<String, Vec<NamedSteps>>,
     pub sensors: Vec<Sensor>,
+    /// The mean of the site's series of carbon intensities so far, g/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intensity: Option<f64>,
 }
 
 /// An epoch with its energies in short.
@@ -124,6 +143,8 @@ pub(super) struct OpenEpoch {
     seconds: f64,
     energy: Vec<Option<Compact>>,
     steps: Option<Steps>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    by_name: Vec<NamedSteps>,
     between: Vec<Joules>,
     /// It was not over.
     pub unfinished: bool,
@@ -143,6 +164,7 @@ impl State {
             seconds: epoch.usage.seconds,
             energy: compact(&epoch.usage.by_domain),
             steps: epoch.steps.clone(),
+            by_name: epoch.steps_by_name.clone(),
             between: epoch.between_steps.clone(),
             unfinished: unfinished.contains(&(epoch.start_s, epoch.split.as_str())),
         });
@@ -155,8 +177,11 @@ impl State {
             total: compact(&record.total.by_domain),
             outside: record.outside_epochs.clone(),
             open: open.collect(),
+            more: record.more_epochs.clone(),
             steps: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             sensors: record.domains.iter().map(sensor).collect(),
+            intensity: record.footprint.mean_intensity,
         }
     }
 }
@@ -170,6 +195,7 @@ impl OpenEpoch {
             start_s: self.start_s,
             usage: usage(&self.energy, self.seconds, domains),
             steps: self.steps,
+            steps_by_name: self.by_name,
             between_steps: self.between,
         }
     }
@@ -177,7 +203,8 @@ impl OpenEpoch {
     /// Whether every list has an entry for each of so many domains.
     pub(super) fn fits(&self, domains: usize) -> bool {
         let steps = self.steps.as_ref().is_none_or(|steps| steps.by_domain.len() == domains);
-        steps && self.energy.len() == domains && self.between.len() == domains
+        let named = named(&self.by_name, domains).is_ok();
+        steps && named && self.energy.len() == domains && self.between.len() == domains
     }
 }
 

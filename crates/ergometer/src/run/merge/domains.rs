@@ -7,7 +7,7 @@ use super::{Part, Said, numbers};
 use crate::meter::Method;
 use crate::run::record::{DomainRecord, Energy};
 use crate::source::probe::contains;
-use crate::source::share::SUFFIX;
+use crate::source::share::is_share;
 use crate::source::{Availability, Domain, DomainKind, SourceReport};
 use crate::units::Joules;
 
@@ -57,7 +57,7 @@ pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physic
             if let Some((_, known)) = known {
                 known.members.push((index, at));
             } else {
-                let adds = row.domain.id.ends_with(SUFFIX);
+                let adds = is_share(&row.domain.id);
                 let (domain, members) = (row.domain.clone(), vec![(index, at)]);
                 let found = Physical { domain, machine, members, givers: Vec::new(), adds };
                 all.push((identity, found));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cover::{Cover, part_of, plus};
 use super::domains::{self, Physical};
-use super::{Merge, Part, numbers, steps};
+use super::{Merge, Part, names, numbers, steps};
 use crate::run::assemble;
 use crate::run::record::{Energy, Epoch, Usage};
 use crate::units::Joules;
@@ -196,6 +196,14 @@ impl Row<'_> {
                 by_domain: self.by_domain,
             },
             steps: steps::join(&steps, &self.steps, merge.shares()),
+            steps_by_name: names::join(
+                merge,
+                |part| {
+                    let epoch = self.members.iter().find(|(member, _)| *member == part);
+                    epoch.map_or(&[][..], |(_, epoch)| &epoch.steps_by_name)
+                },
+                &self.steps,
+            ),
             between_steps: self.between.into_iter().map(Joules::new).collect(),
         }
     }

@@ -103,8 +103,9 @@ fn loose(merge: &Merge<'_>, part: usize, domain: usize, split: &str) -> Option<f
     let record = &merge.parts[part].record;
     let steps = record.steps.get(split)?;
     let epochs = record.epochs.iter().filter(|epoch| epoch.split == split);
+    let more = record.more_epochs.get(split).and_then(|more| more.steps.as_ref());
     let (mut count, mut joules) = (0, 0.0);
-    for inside in epochs.filter_map(|epoch| epoch.steps.as_ref()) {
+    for inside in epochs.filter_map(|epoch| epoch.steps.as_ref()).chain(more) {
         count += inside.count;
         joules += inside.by_domain.get(domain).map_or(0.0, |joules| joules.get());
     }

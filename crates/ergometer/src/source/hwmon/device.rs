@@ -27,6 +27,28 @@ impl Device {
         self.folder.join("device").join(name)
     }
 
+    /// A file of the entry, or where older drivers have it, of the device behind it.
+    pub(super) fn either(&self, name: &str) -> PathBuf {
+        let own = self.file(name);
+        if own.exists() { own } else { self.parent(name) }
+    }
+
+    /// What to say of a device that shows a power or an energy and is not used.
+    pub(super) fn unused(&self) -> Option<String> {
+        let shows = |folder: &Path| {
+            let names = fs::read_dir(folder).into_iter().flatten().flatten();
+            let mut names: Vec<String> =
+                names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+            names.sort();
+            names.into_iter().find(|name| is_reading(name))
+        };
+        let file = shows(&self.folder).or_else(|| shows(&self.folder.join("device")))?;
+        let Self { driver, address, .. } = self;
+        Some(format!(
+            "{driver} {address} shows {file}, which is not used: what that sensor covers is not known"
+        ))
+    }
+
     pub(super) fn pci_address(&self) -> Option<String> {
         is_pci(&self.address).then(|| self.address.clone())
     }
@@ -40,15 +62,34 @@ pub(super) fn find(class: &Path) -> Vec<Device> {
             let folder = entry.path();
             let driver = sysfs::word(&folder.join("name"))?;
             let behind = fs::canonicalize(folder.join("device")).ok();
-            let address =
-                behind.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
+            let last = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+            // An IIO device is the device itself: what it hangs on is the folder around it.
+            let around = || fs::canonicalize(&folder).ok()?.parent().and_then(last);
+            let address = behind.as_deref().and_then(last);
+            let address = address.or_else(|| around().filter(|name| is_i2c(name)));
             let own = entry.file_name();
-            let address = address.or(own.to_str())?.to_owned();
+            let address = address.or_else(|| own.to_str().map(ToOwned::to_owned))?;
             Some(Device { folder, driver, address })
         })
         .collect();
     devices.sort_by(|a, b| (&a.address, &a.folder).cmp(&(&b.address, &b.folder)));
     devices
+}
+
+/// Whether `text` is an address on an I²C bus, `6-0040`.
+fn is_i2c(text: &str) -> bool {
+    text.split_once('-').is_some_and(|(bus, address)| {
+        let number = !bus.is_empty() && bus.bytes().all(|byte| byte.is_ascii_digit());
+        number && address.len() == 4 && address.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+/// Whether a file of this name is a power or an energy: `power1_input`, `in_power0_input`.
+fn is_reading(name: &str) -> bool {
+    let name = name.strip_prefix("in_").unwrap_or(name);
+    let number = name.strip_prefix("power").or_else(|| name.strip_prefix("energy"));
+    let rest = number.map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    matches!(rest, Some("_input" | "_average"))
 }
 
 /// Whether `text` is a PCI address, `0000:03:00.0`.
@@ -66,6 +107,17 @@ fn is_pci(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn readings_are_known_by_their_names() {
+        for name in ["power1_input", "power12_average", "energy3_input", "in_power0_input"] {
+            assert!(is_reading(name), "{name}");
+        }
+        for name in ["power1_cap", "temp1_input", "in1_input", "energy1_label", "power"] {
+            assert!(!is_reading(name), "{name}");
+        }
+        assert!(is_i2c("6-0040") && !is_i2c("devices") && !is_i2c("0000:03:00.0"));
+    }
 
     #[test]
     fn pci_addresses() {

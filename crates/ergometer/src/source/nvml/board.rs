@@ -98,7 +98,7 @@ impl Board {
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32, cost: Cost) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let Portrait { domain, ways, window, consumer } = Portrait::of(&device)?;
-        let now = clock::now().as_secs_f64();
+        let now = clock::checked_now().as_secs_f64();
         let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
         let learnt = now + if slow { LEARNING_ONCE } else { LEARNING };
@@ -132,9 +132,9 @@ impl Board {
 
     /// Reads the counter, power or both, and says what they mean.
     fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
-        let (before, used) = (clock::now(), thread_seconds());
+        let (before, used) = (clock::checked_now(), thread_seconds());
         let sample = self.ways.read(&self.nvml, self.index, energy, self.ways.power != Way::None);
-        let (took, used) = (clock::now().since(before), thread_seconds() - used);
+        let (took, used) = (clock::checked_now().since(before), thread_seconds() - used);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
@@ -433,7 +433,7 @@ impl PowerSource for Board {
         let mut say = |at, within, value| {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
-        let now = clock::now().as_secs_f64();
+        let now = clock::checked_now().as_secs_f64();
         let energy = self.counts()
             && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
         self.look(energy, &mut say);
@@ -449,7 +449,7 @@ impl PowerSource for Board {
             self.date_waiting(&mut words);
             self.judge.last(&mut words);
             for word in words {
-                tell(word, clock::now(), &mut say);
+                tell(word, clock::checked_now(), &mut say);
             }
             self.sum_up();
         }

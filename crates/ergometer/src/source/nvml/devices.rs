@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::visible;
 use crate::{Error, ErrorKind, Result};
 
-/// Which GPU boards a meter reads.
+/// Which GPU boards a meter reads, of any maker.
 ///
 /// Boards that are there but not chosen are named in the remarks of the
 /// [`SourceReport`](crate::source::SourceReport), and are in no total.
@@ -15,10 +15,12 @@ use crate::{Error, ErrorKind, Result};
 pub enum Devices {
     /// Every board of the machine.
     All,
-    /// The boards that `CUDA_VISIBLE_DEVICES` shows this program; all of them where it is not set.
+    /// The boards that the environment shows this program: NVIDIA's by `CUDA_VISIBLE_DEVICES`; AMD's by
+    /// `ROCR_VISIBLE_DEVICES`, and then `HIP_VISIBLE_DEVICES`, `CUDA_VISIBLE_DEVICES` or `GPU_DEVICE_ORDINAL`; Intel's by
+    /// `ZE_AFFINITY_MASK` and then `ONEAPI_DEVICE_SELECTOR`. All of a maker's where none of its variables is set.
     #[default]
     Visible,
-    /// These boards, whatever the environment says.
+    /// These boards, whatever the environment says; none, of any maker, where the list is empty.
     List(Vec<DeviceId>),
 }
 
@@ -63,6 +65,19 @@ impl FromStr for DeviceId {
                 "give a UUID (GPU-…) or a PCI address (0000:3b:00.0), as `nvidia-smi -q` shows them",
             )
         })
+    }
+}
+
+impl DeviceId {
+    /// Whether it is the board of this UUID and PCI address.
+    pub(crate) fn names(&self, uuid: Option<&str>, address: Option<&str>) -> bool {
+        match &self.0 {
+            Id::Uuid(id) => uuid.is_some_and(|uuid| {
+                // ROCm writes its UUIDs in hexadecimal of either case.
+                uuid.get(..id.len()).is_some_and(|start| start.eq_ignore_ascii_case(id))
+            }),
+            Id::Address(id) => address.and_then(PciAddress::parse).as_ref() == Some(id),
+        }
     }
 }
 
@@ -126,13 +141,23 @@ pub struct BoardIdentity {
     pub mig: Vec<String>,
 }
 
-/// The variables that CUDA chooses by.
+/// The variables by which the makers' software chooses boards; `None` where one is not set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
-    /// `CUDA_VISIBLE_DEVICES`; `None` where it is not set.
+    /// `CUDA_VISIBLE_DEVICES`, which AMD's HIP reads too.
     pub visible: Option<String>,
     /// `CUDA_DEVICE_ORDER`.
     pub order: Option<String>,
+    /// `ROCR_VISIBLE_DEVICES`.
+    pub rocr: Option<String>,
+    /// `HIP_VISIBLE_DEVICES`.
+    pub hip: Option<String>,
+    /// `GPU_DEVICE_ORDINAL`.
+    pub opencl: Option<String>,
+    /// `ZE_AFFINITY_MASK`.
+    pub level_zero: Option<String>,
+    /// `ONEAPI_DEVICE_SELECTOR`.
+    pub oneapi: Option<String>,
 }
 
 impl Environment {
@@ -140,7 +165,15 @@ impl Environment {
     #[must_use]
     pub fn current() -> Self {
         let text = |name| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        Self { visible: text("CUDA_VISIBLE_DEVICES"), order: text("CUDA_DEVICE_ORDER") }
+        Self {
+            visible: text("CUDA_VISIBLE_DEVICES"),
+            order: text("CUDA_DEVICE_ORDER"),
+            rocr: text("ROCR_VISIBLE_DEVICES"),
+            hip: text("HIP_VISIBLE_DEVICES"),
+            opencl: text("GPU_DEVICE_ORDINAL"),
+            level_zero: text("ZE_AFFINITY_MASK"),
+            oneapi: text("ONEAPI_DEVICE_SELECTOR"),
+        }
     }
 }
 
@@ -181,7 +214,7 @@ pub fn choose(
     let (shown, not_among) = match devices {
         Devices::All => (visible::shown(None, None, boards)?, ""),
         Devices::Visible => {
-            let Environment { visible, order } = environment;
+            let Environment { visible, order, .. } = environment;
             let shown = visible::shown(visible.as_deref(), order.as_deref(), boards)?;
             (shown, "CUDA_VISIBLE_DEVICES")
         }

@@ -13,7 +13,7 @@ use super::cost::Cost;
 use super::devices::{BoardIdentity, Choice, Devices, Environment, choose};
 use super::{NAME, report};
 use crate::deadline::Deadline;
-use crate::source::{Availability, PowerSource as _, SourceReport};
+use crate::source::{Availability, PowerSource as _, SourceReport, host};
 
 /// How long the driver may take to start; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -112,6 +112,13 @@ fn find(
                          `nvidia-smi -L`"
                 .to_owned(),
         }
+    } else if is_jetson(&identities) {
+        Availability::Unavailable {
+            reason: format!("the GPU of a Jetson has no power sensor in NVML; {}", remarks.join("; ")),
+            remedy: "none is needed where `hwmon` gives the module's input rail, which contains the GPU: load the \
+                     driver ina3221 or ina238; in a container, mount the host's /sys"
+                .to_owned(),
+        }
     } else {
         Availability::Unavailable {
             reason: format!("no board can be read; {}", remarks.join("; ")),
@@ -123,6 +130,13 @@ fn find(
     let domains = boards.iter().map(|board: &Board| board.domains()[0].id.clone()).collect();
     let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
     (boards, report)
+}
+
+/// Whether these are the GPUs of a Jetson, which are part of its chip.
+fn is_jetson(boards: &[BoardIdentity]) -> bool {
+    const CHIPS: [&str; 4] = ["nvgpu", "Tegra", "Orin", "Thor"];
+    let named = |board: &BoardIdentity| CHIPS.iter().any(|chip| board.name.contains(chip));
+    boards.iter().any(named) || host::is_jetson(Path::new("/proc"))
 }
 
 /// Who board `index` is.

@@ -219,6 +219,25 @@ fn permission_denied_says_what_would_help() {
 }
 
 #[test]
+fn a_filter_that_forbids_what_the_kernel_allows_is_named() {
+    let tree = Tree::xeon();
+    let kernel = tree.proc().join("sys/kernel");
+    fs::create_dir_all(&kernel).unwrap();
+    fs::create_dir_all(tree.proc().join("self")).unwrap();
+    fs::write(kernel.join("perf_event_paranoid"), "-1\n").unwrap();
+    fs::write(tree.proc().join("self/status"), "Name:\ttrain\nSeccomp:\t2\n").unwrap();
+    // EPERM, as Docker's profile answers.
+    let denied = |_: &Event, _: &Socket| Err(io::Error::from_raw_os_error(1));
+    let (_, report) = tree.open(Scope::Components, denied);
+    let (reason, remedy) = unavailable(&report);
+    assert!(reason.contains("seccomp filter") && !reason.contains("must be"), "{reason}");
+    assert!(remedy.contains("seccomp=unconfined") && !remedy.contains("sysctl"), "{remedy}");
+    fs::remove_file(tree.proc().join("self/status")).unwrap();
+    let (_, report) = tree.open(Scope::Components, denied);
+    assert!(unavailable(&report).0.contains("a security module"), "{report:?}");
+}
+
+#[test]
 fn one_socket_that_cannot_be_opened_does_not_stop_the_other() {
     let (_, report) = Tree::xeon().open(Scope::Components, |_, socket| match socket.cpu {
         0 => Ok(running()),

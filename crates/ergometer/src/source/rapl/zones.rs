@@ -96,11 +96,23 @@ fn address(numbers: &str) -> Option<Address> {
 }
 
 fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Scope, zones: &mut Zones) {
+    let mut packages: BTreeMap<&Address, String> = BTreeMap::new();
     for (address, (name, folder)) in names {
-        let parent = address.split_last().and_then(|(_, parent)| names.get(parent));
+        let above: Option<Address> = address.split_last().map(|(_, parent)| parent.to_vec());
+        let parent = above.as_ref().and_then(|above| names.get(above));
         let (id, part) = match (name.as_str(), parent) {
-            (name, None) if name.starts_with("package-") => (name.to_owned(), Part::Package),
-            ("dram", Some((parent, _))) => (format!("{parent}:dram"), Part::Dram),
+            (name, None) if name.starts_with("package-") => {
+                // Two of one name are two, unless they show one counter, which is looked at later.
+                let taken = packages.values().any(|known| known == name);
+                let number = address.first().copied().unwrap_or_default();
+                let id = if taken { format!("{name}-zone-{number}") } else { name.to_owned() };
+                packages.insert(address, id.clone());
+                (id, Part::Package)
+            }
+            ("dram", Some((parent, _))) => {
+                let parent = above.as_ref().and_then(|above| packages.get(above)).unwrap_or(parent);
+                (format!("{parent}:dram"), Part::Dram)
+            }
             ("psys", _) => ("psys".to_owned(), Part::Platform),
             // Both lie inside the package and are counted with it.
             ("core" | "uncore", _) => continue,

@@ -1,5 +1,7 @@
 //! A rank's record, made by hand: its domains draw a constant power.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::meter::Uncertainty;
 use crate::run::rank::Origin;
@@ -132,6 +134,7 @@ impl Script {
                 start_s: begin,
                 usage: self.usage(seconds),
                 steps: Some(inside),
+                steps_by_name: Vec::new(),
                 between_steps: self.joules(seconds * 0.2),
             });
         }
@@ -158,6 +161,7 @@ impl Script {
                 label: "run".to_owned(),
                 started: started.to_string(),
                 seconds: self.seconds,
+                asleep_seconds: None,
                 idle_seconds: None,
                 command: vec!["train".to_owned()],
                 ergometer: "0.1.0".to_owned(),
@@ -180,6 +184,9 @@ impl Script {
             domains: (0..self.domains.len()).map(|index| self.domain_record(index)).collect(),
             spans: splits.collect(),
             epochs,
+            more_epochs: BTreeMap::new(),
+            steps_by_name: BTreeMap::new(),
+            method_shares: BTreeMap::new(),
             outside_epochs: self.joules(self.seconds - in_epochs),
             footprint: Site::current().footprint(
                 total.energy.as_ref(),

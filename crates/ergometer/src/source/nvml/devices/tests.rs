@@ -22,7 +22,8 @@ fn boards() -> Vec<BoardIdentity> {
 }
 
 fn visible(value: Option<&str>) -> Result<Choice> {
-    let environment = Environment { visible: value.map(ToOwned::to_owned), order: None };
+    let environment =
+        Environment { visible: value.map(ToOwned::to_owned), ..Environment::default() };
     choose(&Devices::Visible, &environment, &boards())
 }
 
@@ -136,7 +137,8 @@ fn a_board_with_instances_is_shared_however_it_was_named() {
     // NVML may not list the instances; the name says it.
     let mut plain = boards();
     plain[2].mig.clear();
-    let environment = Environment { visible: Some(format!("MIG-{C}/1/0")), order: None };
+    let environment =
+        Environment { visible: Some(format!("MIG-{C}/1/0")), ..Environment::default() };
     let choice = choose(&Devices::Visible, &environment, &plain).unwrap();
     assert!(choice.boards[0].shared);
 }
@@ -146,8 +148,11 @@ fn an_order_that_only_cuda_knows_is_remarked() {
     let mut mixed = boards();
     mixed[0].name = "NVIDIA Other".to_owned();
     let remarked = |value: &str, order: Option<&str>, boards: &[BoardIdentity]| {
-        let environment =
-            Environment { visible: Some(value.to_owned()), order: order.map(ToOwned::to_owned) };
+        let environment = Environment {
+            visible: Some(value.to_owned()),
+            order: order.map(ToOwned::to_owned),
+            ..Environment::default()
+        };
         let choice = choose(&Devices::Visible, &environment, boards).unwrap();
         choice.remarks.iter().any(|remark| remark.contains("CUDA_DEVICE_ORDER"))
     };
@@ -167,7 +172,7 @@ fn an_order_that_only_cuda_knows_is_remarked() {
 
 #[test]
 fn a_list_is_taken_whatever_the_environment_says() {
-    let environment = Environment { visible: Some("-1".to_owned()), order: None };
+    let environment = Environment { visible: Some("-1".to_owned()), ..Environment::default() };
     let list = |ids: &[&str]| {
         let ids = ids.iter().map(|id| id.parse().unwrap()).collect();
         choose(&Devices::List(ids), &environment, &boards())
@@ -186,7 +191,7 @@ fn a_list_is_taken_whatever_the_environment_says() {
 
 #[test]
 fn without_boards_nothing_is_missed_unless_it_was_asked_for() {
-    let environment = Environment { visible: Some("0,1".to_owned()), order: None };
+    let environment = Environment { visible: Some("0,1".to_owned()), ..Environment::default() };
     assert_eq!(choose(&Devices::Visible, &environment, &[]).unwrap(), Choice::default());
     let list = Devices::List(vec![A.parse().unwrap()]);
     assert_eq!(choose(&list, &environment, &[]).unwrap_err().kind(), ErrorKind::UnknownDevice);
@@ -217,7 +222,7 @@ proptest! {
         ],
         order in proptest::option::of(any::<String>()),
     ) {
-        let environment = Environment { visible: Some(value.clone()), order };
+        let environment = Environment { visible: Some(value.clone()), order, ..Environment::default() };
         let boards = boards();
         match choose(&Devices::Visible, &environment, &boards) {
             Ok(choice) => {

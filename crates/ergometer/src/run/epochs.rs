@@ -1,0 +1,171 @@
+//! The epochs of a run: rows of the first thousands, sums of the others, and what was drawn outside them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::ledger::{Amount, add_amount};
+use super::step_table::StepTable;
+use crate::clock::Timestamp;
+use crate::meter::timeline::Timeline;
+use crate::span::Label;
+
+/// Epochs that have rows of their own.
+pub(crate) const MOST_ROWS: usize = 4096;
+/// Splits that have sums of their own; the others share them, under [`Label::OTHER_NAMES`].
+const MOST_SPLITS: usize = 256;
+/// Intervals of epochs that a later one may still overlap.
+const MOST_INTERVALS: usize = 64;
+
+/// A closed epoch.
+pub(crate) struct EpochRow {
+    pub label: Label,
+    pub index: u64,
+    pub start: Timestamp,
+    pub end: Timestamp,
+    pub amount: Amount,
+    pub steps: Option<StepTable>,
+    pub between_steps: Vec<f64>,
+    pub overlapping: bool,
+}
+
+/// Epochs of a split that have no rows.
+#[derive(Clone, Default)]
+pub(crate) struct EpochSums {
+    pub count: u64,
+    pub seconds: f64,
+    pub amount: Amount,
+    pub steps: Option<StepTable>,
+    pub between_steps: Vec<f64>,
+}
+
+/// All epochs that are over.
+#[derive(Default)]
+pub(crate) struct Epochs {
+    pub rows: Vec<EpochRow>,
+    /// Rows that other books have.
+    elsewhere: usize,
+    pub more: BTreeMap<&'static str, EpochSums>,
+    outside: Outside,
+    /// Steps of some epoch overlap.
+    pub steps_overlap: bool,
+}
+
+impl Epochs {
+    /// The same, without the rows.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            rows: Vec::new(),
+            elsewhere: self.elsewhere + self.rows.len(),
+            more: self.more.clone(),
+            outside: self.outside.clone(),
+            steps_overlap: self.steps_overlap,
+        }
+    }
+
+    /// An epoch ended, after all that were added before.
+    pub(super) fn add(&mut self, epoch: EpochRow, timelines: &[Timeline]) {
+        self.outside.add(epoch.start, epoch.end, timelines);
+        self.steps_overlap |= epoch.overlapping;
+        if self.elsewhere + self.rows.len() < MOST_ROWS {
+            self.rows.push(epoch);
+            return;
+        }
+        let split = epoch.label.name;
+        let is_new = !self.more.contains_key(split) && self.more.len() >= MOST_SPLITS;
+        let split = if is_new { Label::OTHER_NAMES } else { split };
+        let sums = self.more.entry(split).or_default();
+        sums.count += 1;
+        sums.seconds += epoch.end.since(epoch.start).as_secs_f64();
+        add_amount(&mut sums.amount, &epoch.amount);
+        match (&mut sums.steps, epoch.steps) {
+            (Some(sum), Some(steps)) => sum.merge(&steps),
+            (sum, steps) => *sum = sum.take().or(steps),
+        }
+        sums.between_steps.resize(epoch.between_steps.len(), 0.0);
+        for (sum, joules) in sums.between_steps.iter_mut().zip(&epoch.between_steps) {
+            *sum += joules;
+        }
+    }
+
+    /// Joules per domain of `[start, end]` outside every epoch.
+    pub(crate) fn outside(
+        &self,
+        start: Timestamp,
+        end: Timestamp,
+        timelines: &[Timeline],
+    ) -> Vec<f64> {
+        self.outside.joules(start, end, timelines)
+    }
+
+    /// Whether some overlap in time.
+    pub(crate) fn overlap(&self) -> bool {
+        self.outside.overlapping
+    }
+
+    /// Moments for which energies will be asked.
+    pub(super) fn pins(&self) -> impl Iterator<Item = Timestamp> {
+        let latest = self.outside.latest.iter();
+        latest.flat_map(|&(start, end)| [start, end]).chain(self.outside.first)
+    }
+}
+
+/// What was drawn while no epoch was open.
+///
+/// Epochs come in the order of their ends, so that only the latest of the intervals they cover can grow. What lies
+/// between the older ones is a sum.
+#[derive(Clone, Default)]
+struct Outside {
+    /// The start of the first epoch.
+    first: Option<Timestamp>,
+    /// Intervals that are covered, disjoint and in order.
+    latest: VecDeque<(Timestamp, Timestamp)>,
+    /// Joules per domain between the intervals that are no longer among the latest.
+    between: Vec<f64>,
+    overlapping: bool,
+}
+
+impl Outside {
+    fn add(&mut self, mut start: Timestamp, mut end: Timestamp, timelines: &[Timeline]) {
+        // What is no longer among the latest stays as it was.
+        if !self.between.is_empty()
+            && let Some(&(oldest, _)) = self.latest.front()
+            && start < oldest
+        {
+            self.overlapping = true;
+            start = oldest;
+        }
+        while let Some((before, last)) = self.latest.pop_back_if(|(_, last)| *last > start) {
+            self.overlapping = true;
+            (start, end) = (start.min(before), end.max(last));
+        }
+        self.first = Some(self.first.map_or(start, |first| first.min(start)));
+        self.latest.push_back((start, end));
+        if self.latest.len() > MOST_INTERVALS
+            && let Some((_, oldest)) = self.latest.pop_front()
+            && let Some(&(next, _)) = self.latest.front()
+        {
+            self.between.resize(timelines.len(), 0.0);
+            add_between(&mut self.between, oldest, next, timelines);
+        }
+    }
+
+    fn joules(&self, start: Timestamp, end: Timestamp, timelines: &[Timeline]) -> Vec<f64> {
+        let mut sum = self.between.clone();
+        sum.resize(timelines.len(), 0.0);
+        let (Some(first), Some(&(_, last))) = (self.first, self.latest.back()) else {
+            add_between(&mut sum, start, end, timelines);
+            return sum;
+        };
+        add_between(&mut sum, start, first, timelines);
+        for (&(_, from), &(to, _)) in self.latest.iter().zip(self.latest.iter().skip(1)) {
+            add_between(&mut sum, from, to, timelines);
+        }
+        add_between(&mut sum, last, end, timelines);
+        sum
+    }
+}
+
+fn add_between(sum: &mut [f64], from: Timestamp, to: Timestamp, timelines: &[Timeline]) {
+    for (sum, line) in sum.iter_mut().zip(timelines) {
+        *sum += line.between(from, to).joules;
+    }
+}
