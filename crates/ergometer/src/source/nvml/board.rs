@@ -477,7 +477,7 @@ impl Board {
     fn sum_up(&mut self) {
         let domain = &mut self.domain[0];
         if self.ways.energy != Way::None {
-            let period = self.counter_ticks.period();
+            let period = self.counter_ticks.sure_period();
             domain.sensor.counter_period_s = period;
             if self.judge.rate() == Rate::Never {
                 domain.method = Method::Integrated;
@@ -488,7 +488,7 @@ impl Board {
                 None => said,
             });
         }
-        if let Some(period) = self.power_ticks.period() {
+        if let Some(period) = self.power_ticks.sure_period() {
             domain.sensor.power_period_s = Some(period);
         }
     }

@@ -80,6 +80,8 @@ const PATIENCE: u32 = 5;
 /// next after such a share of the number since the period is known, and after so many at most.
 const CHECKED: f64 = 0.25;
 const SELDOM: f64 = 32.0;
+/// A period is told if it is known to within such a share.
+const SURE: f64 = 0.02;
 /// How near to the edge.
 const EDGE: f64 = 0.9;
 /// What is worth the watch: the place is known so much better for it.
@@ -173,6 +175,12 @@ impl Ticks {
     /// The period, if it is known.
     pub(super) fn period(&self) -> Option<f64> {
         self.beat.as_ref().map(|beat| beat.period().0)
+    }
+
+    /// The period, if it is known well enough to be told.
+    pub(super) fn sure_period(&self) -> Option<f64> {
+        let known = self.beat.as_ref().map(Beat::period);
+        known.filter(|(period, error)| *error <= SURE * period).map(|(period, _)| period)
     }
 
     /// Takes in the period of another register of the same board: theirs are most likely the same.
