@@ -4,7 +4,7 @@ use std::env;
 use std::path::PathBuf;
 
 use super::boards;
-use super::cpu_model::{CpuModel, Wanted};
+use super::cpu_model::{CpuModel, Own, Wanted};
 use super::fixed::{self, Fixed};
 use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
@@ -29,6 +29,9 @@ pub struct Settings {
     pub nvml_share: f64,
     /// The variables by which boards are chosen: those of this process.
     pub environment: nvml::Environment,
+    /// What this machine's processors draw when idle and when fully busy: not known, or `ERGOMETER_CPU_POWER`, as
+    /// `20,180`.
+    pub cpu_power: Option<Own>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -45,6 +48,7 @@ impl Default for Settings {
             devices: Devices::default(),
             nvml_share: nvml::DEFAULT_SHARE,
             environment: nvml::Environment::current(),
+            cpu_power: env::var("ERGOMETER_CPU_POWER").ok().as_deref().and_then(Own::parse),
             fixed: Vec::new(),
             platform: false,
         }
@@ -119,7 +123,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         package: !given(DomainKind::CpuPackage),
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
-    let (model, report) = CpuModel::open(&settings.proc_root, wanted);
+    let (model, report) = CpuModel::open_with(&settings.proc_root, wanted, settings.cpu_power);
     found.push(Found::new(model, report));
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
