@@ -64,7 +64,7 @@ impl Interval {
         (self.low..=self.high).contains(&value)
     }
 
-    fn shifted(self, by: f64) -> Self {
+    pub(crate) fn shifted(self, by: f64) -> Self {
         Self { value: self.value + by, low: self.low + by, high: self.high + by }
     }
 

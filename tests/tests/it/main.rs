@@ -32,3 +32,4 @@ mod sources;
 mod spans;
 mod steps;
 mod tracing;
+mod written;

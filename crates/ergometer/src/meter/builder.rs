@@ -15,17 +15,18 @@ use crate::export;
 use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::command_line;
-use crate::run::earlier::{self, Earlier};
+use crate::run::earlier::{Earlier, Part};
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::run::provenance;
 use crate::run::rank::{self, Rank, Standing};
+use crate::run::resume;
 use crate::source::cpu_model::Own;
 use crate::source::nvml;
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::share::{self, Scope};
-use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
+use crate::source::{Availability, Domain, DomainKind, PowerSource, Sensor, SourceReport};
 use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
 use crate::units::Watts;
@@ -55,7 +56,7 @@ pub struct MeterBuilder {
     replay: Option<PathBuf>,
     journal: Option<PathBuf>,
     journal_steps: u64,
-    resume: Option<PathBuf>,
+    resume: Option<resume::From>,
     command_line: bool,
     /// Warnings of the record that are known before it begins.
     remarks: Vec<String>,
@@ -253,9 +254,30 @@ impl MeterBuilder {
     /// cost.
     ///
     /// Starting fails where there is no such journal or record ([`ErrorKind::Io`], [`ErrorKind::Format`]):
-    /// a total without its first part would be wrong.
+    /// a total without its first part would be wrong. It fails as well where it is that of another run
+    /// ([`ErrorKind::Mismatch`]): of another [rank](Self::rank) or [label](Self::label), or of another
+    /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(path.into());
+        self.resume = Some(resume::From::File(path.into()));
+        self
+    }
+
+    /// Goes on with the newest journal in `folder` of this rank, label and group, and begins anew where there
+    /// is none: a job that is preempted and requeued starts with the same command line every time.
+    ///
+    /// ```no_run
+    /// # use ergometer::Meter;
+    /// let meter =
+    ///     Meter::builder().label("my-run").journal("journals").resume_latest("journals").install()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// Two runs that keep their journals in one folder are told apart by their label and group: give each a
+    /// label of its own, or a folder. A launcher's job is a group; a chain of jobs that is one run has to
+    /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
+    /// about to be preempted may finish it.
+    pub fn resume_latest(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.resume = Some(resume::From::Latest(folder.into()));
         self
     }
 
@@ -379,6 +401,16 @@ impl MeterBuilder {
         Ok((sources, reports))
     }
 
+    /// The parts of the run before this one.
+    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+        let Some(from) = &self.resume else { return Ok(Vec::new()) };
+        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
+        let run = resume::Identity { label: &self.label, rank, group };
+        let (parts, remarks) = resume::parts(from, &run)?;
+        standing.remarks.extend(remarks);
+        Ok(parts)
+    }
+
     /// Starts the meter without making it the one of this process.
     ///
     /// # Errors
@@ -395,10 +427,11 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let standing = self.standing()?;
+        let mut standing = self.standing()?;
 
-        let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
+        let earlier = self.earlier(&mut standing)?;
         let (sources, reports) = self.gather()?;
+        check_sensors(&sources)?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
@@ -407,7 +440,8 @@ impl MeterBuilder {
         let live = Live { domains: shown, earlier: before, ..Live::default() };
         let screen = Arc::new(Screen::new(live));
         let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
-        let machine = provenance::machine(machine_id);
+        let Settings { proc_root, sysfs_root, .. } = &self.settings;
+        let machine = provenance::machine(machine_id, proc_root, sysfs_root);
         let git_commit = provenance::git_commit();
         Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&screen)).map_err(
             |error| {
@@ -493,6 +527,23 @@ impl MeterBuilder {
     }
 }
 
+/// Errors of sensors are figures of the record, and of every uncertainty in it.
+fn check_sensors(sources: &[Box<dyn PowerSource>]) -> Result<()> {
+    for source in sources {
+        for domain in source.domains() {
+            let Sensor { relative_error, absolute_error, .. } = domain.sensor;
+            let errors = [relative_error, absolute_error.get()];
+            let wrong = errors.into_iter().find(|error| !error.is_finite() || *error < 0.0);
+            if let Some(error) = wrong {
+                let message = format!("the sensor of {} has an error of {error}", domain.id);
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("give a standard uncertainty that is finite and not negative"));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
 /// asked for.
 fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
@@ -511,10 +562,12 @@ fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site>
         }
         site = site.region(region)?;
     }
-    match pue {
-        Some(pue) => site.with_pue(pue),
-        None => Ok(site),
+    if let Some(pue) = pue {
+        site = site.with_pue(pue)?;
     }
+    // Its fields are the caller's to set.
+    site.check()?;
+    Ok(site)
 }
 
 /// The journal, with a first line that says what the record of no time at all does.

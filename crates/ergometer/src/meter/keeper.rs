@@ -133,6 +133,7 @@ impl Keeper {
     /// Writes where the run stands at `now`, its last moment.
     pub(super) fn last(&mut self, now: Timestamp, standing: Standing<'_>) {
         self.due = now;
+        self.journal.is_last();
         self.keep(now, standing);
     }
 }

@@ -10,6 +10,8 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod month;
+mod phases;
+pub(crate) mod recent;
 mod sampler;
 mod shape;
 #[cfg(all(unix, feature = "signals"))]
@@ -31,6 +33,7 @@ pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
 pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
+pub use recent::LiveEpoch;
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
@@ -44,6 +47,7 @@ use crate::footprint::Site;
 use crate::forecast::Plan;
 use crate::run::Record;
 use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::earlier::Part;
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{Command, NO_SPAN, Rings};
 use crate::span::{Label, Span, Under};
@@ -147,6 +151,32 @@ impl Meter {
         self.inner.screen.look()
     }
 
+    /// What is known as soon as everything up to `moment` is worked out, or after `patience` what is known
+    /// then.
+    ///
+    /// The sensors are asked to read at once. It waits for them, so that it is not for the thread that
+    /// trains.
+    ///
+    /// ```
+    /// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
+    /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+    /// drop(meter.span(Kind::Step));
+    /// let live = meter.live_at(clock::now(), std::time::Duration::from_secs(10));
+    /// assert_eq!(live.steps["step"].count, 1);
+    /// # meter.finish()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    #[must_use]
+    pub fn live_at(&self, moment: Timestamp, patience: Duration) -> Live {
+        // A forked child has no thread that could be waited for.
+        if self.inner.process == std::process::id() {
+            self.inner.screen.wait(moment, patience, || {
+                let _ = self.inner.commands.send(Command::Nudge);
+            });
+        }
+        self.live()
+    }
+
     /// Tells what is planned, or more of it: with epochs and steps known the meter forecasts what the whole
     /// run will come to ([`Live::forecast`]), and the record has the forecasts made on the way.
     ///
@@ -214,6 +244,13 @@ impl Meter {
         // A meter that has ended spends nothing more.
         let _ = self.inner.commands.send(Command::Watch(watch));
         Ok(())
+    }
+
+    /// The parts of the run before its interruptions, in order, where it was
+    /// [resumed](MeterBuilder::resume).
+    #[must_use]
+    pub fn earlier(&self) -> &[Part] {
+        &self.inner.head.earlier
     }
 
     /// Where the run stands: its constants, for what its energy means outside.

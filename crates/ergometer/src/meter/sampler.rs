@@ -11,6 +11,7 @@ use super::Screen;
 use super::crew::{Answer, Crew};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::phases::Phases;
 use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
@@ -21,6 +22,7 @@ use crate::run::earlier::Earlier;
 use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
 use crate::source::{Domain, PowerSource, Reading};
+use crate::span::Kind;
 use crate::span::ring::{Command, Rings};
 use crate::units::{Joules, Watts};
 
@@ -31,6 +33,8 @@ const BRISK: Duration = Duration::from_millis(250);
 /// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
 /// loop take neither memory nor a processor.
 const DRAINS_APART: Duration = Duration::from_millis(100);
+/// The same while somebody waits for what has ended already.
+const SOON: Duration = Duration::from_millis(5);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -70,6 +74,7 @@ pub(super) struct Sampler {
     timelines: Vec<Timeline>,
     domains: Vec<Domain>,
     ledger: Ledger,
+    phases: Phases,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
     /// Taken from the inbox, and not done yet.
@@ -126,13 +131,11 @@ impl Sampler {
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::check();
-        let timelines = domains.iter().map(|domain| {
-            Timeline::new(domain.sensor, domain.method, start).with_limit(domain.power_limit)
-        });
-        let timelines: Vec<_> = timelines.collect();
+        let timelines: Vec<_> = domains.iter().map(|domain| Timeline::of(domain, start)).collect();
         Ok(Self {
             crew,
             ledger: Ledger::new(timelines.len()),
+            phases: Phases::new(timelines.len()),
             timelines,
             domains,
             rings,
@@ -190,7 +193,13 @@ impl Sampler {
             self.collect();
             self.book(now);
             let spent = self.look_at_budgets();
-            let round = now.after(if self.is_asked() { BRISK } else { ROUND });
+            let round = now.after(if self.screen.is_awaited() {
+                SOON
+            } else if self.is_asked() {
+                BRISK
+            } else {
+                ROUND
+            });
             next = spent.map_or(round, |spent| spent.min(round));
         }
     }
@@ -286,7 +295,11 @@ impl Sampler {
             Command::Nudge => return Noted::Edge,
             Command::Begun(mut mark) => {
                 self.stamps.put_start_right(&mut mark.start, self.looked);
+                if mark.label.kind == Kind::Epoch {
+                    self.ledger.recent.begin(&mark);
+                }
                 self.open.begin(mark);
+                self.phases.begun(&mark);
                 return Noted::Edge;
             }
             Command::Pin(moment) => self.pins.push(moment),
@@ -337,14 +350,26 @@ impl Sampler {
         if now.since(before) > STOPPED {
             self.timelines.iter_mut().for_each(|line| line.resumed(now));
         }
+        // Marks first: they say how power ran in the cells that settle.
+        let known = self.ledger.inbox().len();
+        let drained = self.ledger.has_room();
+        if drained {
+            self.drain();
+        }
+        let marks = drained.then(|| &self.ledger.inbox()[known..]);
+        self.phases.advance(marks, &mut self.timelines, now);
         let settled =
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
-        if self.ledger.has_room() {
-            self.drain();
-        }
         self.ledger.book(settled, &self.timelines);
+        self.phases.look_back(&self.timelines);
+        if let Some(sums) = self.phases.news(&self.timelines) {
+            self.ledger.phases = sums;
+        }
         self.show(settled, now);
+        if drained {
+            self.screen.reach(settled, false);
+        }
         if let Some(mut keeper) = self.keeper.take() {
             keeper.keep(now, self.standing());
             self.keeper = Some(keeper);
@@ -406,21 +431,27 @@ impl Sampler {
             self.close(clock::checked_now());
         }
         self.rings.close();
+        self.screen.reach(self.settled, true);
     }
 
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
+        let known = self.ledger.inbox().len();
+        self.drain();
+        self.rings.close();
+        let marks = &self.ledger.inbox()[known..];
+        self.phases.advance(Some(marks), &mut self.timelines, end);
         for line in &mut self.timelines {
             line.close(end);
         }
+        self.ledger.phases = self.phases.sums(&self.timelines);
         self.settled = end;
-        self.drain();
-        self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
         self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
         self.show(end, end);
+        self.screen.reach(end, true);
         if let Some(mut keeper) = self.keeper.take() {
             keeper.last(end, self.standing());
             self.keeper = Some(keeper);
@@ -436,6 +467,7 @@ impl Sampler {
         let Self { ledger, forecaster, forecasts, .. } = self;
         self.screen.change(|live| {
             live.steps.clone_from(&ledger.live_steps);
+            live.epochs = ledger.live_epochs();
             live.seconds = settled.since(start).as_secs_f64();
             live.total = lines().next().is_some().then(|| {
                 lines().map(|line| Joules::new(line.between(start, settled).joules)).sum()
@@ -453,7 +485,9 @@ impl Sampler {
                 let apart =
                     forecast.progress - last.map_or(f64::NEG_INFINITY, |last| last.progress);
                 let came_true = forecast.is_final() && !last.is_some_and(Forecast::is_final);
-                if came_true || apart >= FORECASTS_APART && forecast.progress < 1.0 {
+                let due = came_true || apart >= FORECASTS_APART && forecast.progress < 1.0;
+                // A plan may have more steps than numbers: the reader of the record is asked.
+                if due && forecast.check().is_ok() {
                     forecasts.push(forecast);
                 }
             }

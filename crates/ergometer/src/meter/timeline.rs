@@ -24,7 +24,8 @@ use super::shape::{Basis, Shaper};
 use super::standstill::{Standstill, Stretch};
 use super::{Method, Uncertainty};
 use crate::clock::{Event, Timestamp, What};
-use crate::source::{Reading, Sensor, Value};
+use crate::source::share::is_share;
+use crate::source::{Domain, Reading, Sensor, Value, cpu_model};
 use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
@@ -63,6 +64,15 @@ const UNBROKEN: f64 = 0.8;
 /// Joules by which counter and power must have been compared before their ratio scales power.
 const COMPARED: f64 = 50.0;
 
+/// Power is integrated over this many seconds at least before it is taken for an interval of known energy.
+const INTEGRATED: f64 = 0.2;
+/// Seconds that a momentary sample of power stands for.
+const LEAST_WINDOW: f64 = 0.002;
+/// Averages overlap if they are no further apart than such a share of what they average.
+const OVERLAPPING: f64 = 0.5;
+/// Intervals that are kept until they are taken.
+const MOST_INTERVALS: usize = 4096;
+
 /// A counter reading: when, the counter's joules, and the curve's joules there.
 #[derive(Clone, Copy, Debug)]
 struct Anchor {
@@ -93,6 +103,22 @@ pub(crate) struct Drawn {
     pub parts: Uncertainty,
     /// Seconds of the interval in which the domain was not observed.
     pub unobserved: f64,
+    /// The part `edges` of a sum of intervals if all of them had errors of one sign.
+    pub edges_linear: f64,
+}
+
+/// A stretch of time whose energy was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interval {
+    pub from: f64,
+    pub to: f64,
+    pub joules: f64,
+    /// By power samples.
+    pub sample: bool,
+    /// `joules` are what it drew more than the same stretch so many seconds before.
+    pub more_than: Option<f64>,
+    /// How far its ends may be misplaced, seconds to either side.
+    pub within: f64,
 }
 
 /// E(t) of one domain, built from its readings.
@@ -115,6 +141,8 @@ pub(crate) struct Timeline {
     /// From when on it has been possible to read it.
     ran: Timestamp,
     standstill: Standstill,
+    /// Whether what never moves has no energy.
+    watched: bool,
     /// The power limit in force when the run began, watts.
     limit: Option<f64>,
     /// From here to there, seconds, nothing is known of the last stretch of the curve.
@@ -122,6 +150,10 @@ pub(crate) struct Timeline {
     silent_to: f64,
     /// When a read failed first since the last one that did not, and the last time that one did.
     failing: Option<(f64, f64)>,
+    /// What was read since [`Timeline::take_intervals`] was called last.
+    intervals: Vec<Interval>,
+    /// Where the last of them ends that was integrated.
+    integrated_to: Option<(f64, f64)>,
     /// When somebody first waited for it.
     born: Timestamp,
     pub(crate) health: Health,
@@ -142,19 +174,28 @@ impl Timeline {
             sleeps: Vec::new(),
             ran: born,
             standstill: Standstill::default(),
+            watched: method.is_measured(),
             limit: None,
             silent_from: f64::INFINITY,
             silent_to: f64::NEG_INFINITY,
             failing: None,
+            intervals: Vec::new(),
+            integrated_to: None,
             born,
             health: Health::default(),
         }
     }
 
-    /// The same for a domain with a power limit.
-    pub(crate) fn with_limit(mut self, limit: Option<Watts>) -> Self {
-        self.limit = limit.map(Watts::get).filter(|limit| limit.is_finite() && *limit > 0.0);
-        self
+    /// The timeline of `domain`, whose sensor has to show that it works, and whose limit bounds its power.
+    pub(crate) fn of(domain: &Domain, born: Timestamp) -> Self {
+        let limit = domain.power_limit.map(Watts::get);
+        // A share of what the machine draws may well be 0, and so may what the user states.
+        let modelled = domain.source == cpu_model::NAME && !is_share(&domain.id);
+        Self {
+            limit: limit.filter(|limit| limit.is_finite() && *limit > 0.0),
+            watched: domain.method.is_measured() || modelled,
+            ..Self::new(domain.sensor, domain.method, born)
+        }
     }
 
     /// Takes a reading in; those of one kind come in the order of their time.
@@ -162,7 +203,7 @@ impl Timeline {
         let t = reading.at.as_secs_f64();
         match &reading.value {
             Value::Energy(joules) => self.push_energy(t, reading.within.as_secs_f64(), *joules),
-            Value::Power(watts) => self.push_power(t, *watts),
+            Value::Power(watts) => self.push_power(t, reading.within.as_secs_f64(), *watts),
             Value::Restarted(reason) => {
                 self.health.failed += 1;
                 self.health.remark(reason);
@@ -264,7 +305,7 @@ impl Timeline {
         self.counter_since = t;
     }
 
-    fn push_power(&mut self, t: f64, power: Watts) {
+    fn push_power(&mut self, t: f64, within: f64, power: Watts) {
         let watts = power.get();
         if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
             self.health.failed += 1;
@@ -288,6 +329,7 @@ impl Timeline {
             self.watch(t, watts > 0.0, joules);
         }
         self.samples.push((t, watts));
+        self.note_sample(t, within, watts);
         if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
                 self.health.remark("the energy counter fell silent; power was integrated instead");
@@ -312,7 +354,7 @@ impl Timeline {
 
     /// Looks whether the sensor still moves.
     fn watch(&mut self, t: f64, moved: bool, joules: f64) {
-        if !self.method.is_measured() {
+        if !self.watched {
             return;
         }
         if let Some(stretch) = self.standstill.take(t, moved, joules) {
@@ -384,6 +426,10 @@ impl Timeline {
         }
         // Exactly through the anchor, whatever rounding did above.
         self.shaper.push(to, e0 + joules, within, Basis::Whole);
+        // What was drawn while the machine slept was drawn in no span.
+        if from <= anchor.t && self.asleep(from, to) <= 0.0 {
+            self.note(Interval { from, to, joules, sample: false, more_than: None, within });
+        }
         self.forget_samples(to);
     }
 
@@ -424,6 +470,81 @@ impl Timeline {
         }
         self.note_sampling_gaps(from, end);
         self.forget_samples(end);
+        let (begin, e0) = *self.integrated_to.get_or_insert((end, e));
+        let window = self.sensor.power_window_s.unwrap_or(0.0);
+        let least = INTEGRATED.max(2.0 * window);
+        if end - begin >= least {
+            self.integrated_to = Some((end, e));
+            if end - begin < 2.0 * least {
+                let joules = e - e0;
+                let (from, to, sample, within) = (begin, end, false, 0.0);
+                self.note(Interval { from, to, joules, sample, more_than: None, within });
+            }
+        }
+    }
+
+    /// Takes note of a sample as the energy of the time that it averages. Two averages of more than the time
+    /// between them share most of it: their difference is what was drawn at the one end and not at the other.
+    fn note_sample(&mut self, t: f64, within: f64, watts: f64) {
+        let window = self.sensor.power_window_s.unwrap_or(0.0).max(LEAST_WINDOW);
+        let period = self.sensor.power_period_s.unwrap_or(window);
+        let joules = watts * window;
+        let (from, to) = (t - window / 2.0, t + window / 2.0);
+        if period >= UNBROKEN * window {
+            self.note(Interval { from, to, joules, sample: true, more_than: None, within });
+        } else if let [.., (before, old), _] = self.samples[..]
+            && t - before < OVERLAPPING * window
+        {
+            let joules = joules - old * window;
+            let from = before + window / 2.0;
+            let more_than = Some(window);
+            self.note(Interval { from, to, joules, sample: true, more_than, within });
+        }
+    }
+
+    fn note(&mut self, interval: Interval) {
+        if self.method != Method::Assumed && self.intervals.len() < MOST_INTERVALS {
+            self.intervals.push(interval);
+        }
+    }
+
+    /// What was read since this was called last, as far as it was a sensor that was read.
+    pub(super) fn take_intervals(&mut self) -> Vec<Interval> {
+        std::mem::take(&mut self.intervals)
+    }
+
+    /// Whether its energy is a counter's.
+    pub(super) fn is_counted(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// Whether what was read of it left no moment out.
+    pub(super) fn is_unbroken(&self) -> bool {
+        let Sensor { power_window_s, power_period_s, .. } = self.sensor;
+        let share =
+            power_window_s.zip(power_period_s).map_or(0.0, |(window, period)| window / period);
+        self.is_counted() || share >= UNBROKEN
+    }
+
+    /// Joules of the curve from `from` to `to`, seconds.
+    pub(super) fn joules(&self, from: f64, to: f64) -> f64 {
+        let curve = self.shaper.curve();
+        (curve.energy_at(to) - curve.energy_at(from)).max(0.0)
+    }
+
+    /// Shapes each cell that ends by `to` with the pieces of power that `pieces` has for it and their spread;
+    /// later ones wait for the next call.
+    pub(super) fn shape_by(
+        &mut self,
+        to: f64,
+        pieces: impl Fn(f64, f64) -> Option<(Vec<(f64, f64, f64)>, f64)>,
+    ) {
+        self.shaper.shape_by(to, pieces);
+    }
+
+    /// Shapes cells by their neighbours, as soon as they are there.
+    pub(super) fn shape_freely(&mut self) {
+        self.shaper.shape_freely();
     }
 
     /// Drops the samples that no later piece of the curve can need: all but the last before `t`.
@@ -599,6 +720,7 @@ impl Timeline {
                 quantum: Joules::new(quantum),
             },
             unobserved: (unseen.seconds + jumped.seconds).min(length),
+            edges_linear: edges,
         }
     }
 

@@ -95,7 +95,7 @@ fn parts(record: &Record) -> Section {
         })
         .collect();
     if !rows.is_empty() {
-        let steps = record.steps.values().map(|steps| steps.count).sum();
+        let steps = count(&record.part().steps);
         let (seconds, energy) = (record.run.seconds, record.total.energy.as_ref());
         rows.push(row(record.run.started.clone(), seconds, energy, steps));
         let whole = record.whole();

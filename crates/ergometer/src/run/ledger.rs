@@ -11,11 +11,13 @@ use std::collections::{BTreeMap, HashMap};
 use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
+use super::phase_sums::PhaseSums;
 use super::said::Said;
 use super::stats::Step;
 use super::step_table::StepTable;
 use crate::clock::Timestamp;
 use crate::meter::LiveSteps;
+use crate::meter::recent::{LiveEpoch, RecentEpochs};
 use crate::meter::timeline::{Drawn, Timeline};
 use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
@@ -113,6 +115,7 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
         drawn.joules *= share;
         drawn.unobserved *= share;
         drawn.parts = drawn.parts.scaled(share);
+        drawn.edges_linear *= share;
         drawn.parts.gaps += Joules::new(unlike);
     }
 }
@@ -164,6 +167,7 @@ impl Node {
         if let Some(drawn) = self.amount.get_mut(domain) {
             drawn.joules *= share;
             drawn.parts = drawn.parts.scaled(share);
+            drawn.edges_linear *= share;
         }
         self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
@@ -210,6 +214,7 @@ pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
         sum.joules += drawn.joules;
         sum.parts = sum.parts.plus(&drawn.parts);
         sum.unobserved += drawn.unobserved;
+        sum.edges_linear += drawn.edges_linear;
     }
 }
 
@@ -238,10 +243,14 @@ pub(crate) struct Ledger {
     pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
+    /// The latest epochs, for live display.
+    pub recent: RecentEpochs,
     /// What is to be said of single spans, as soon as it is known.
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
+    /// What the sums over spans are to be corrected by.
+    pub phases: PhaseSums,
     /// Spans that share a mark because they came too fast.
     pub folded: u64,
     /// Counts of items that were not valid, by the label of their span.
@@ -294,8 +303,10 @@ impl Ledger {
             numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
+            recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            phases: PhaseSums::default(),
             folded: 0,
             invalid_items: BTreeMap::new(),
         }
@@ -324,8 +335,10 @@ impl Ledger {
             numbers: self.numbers.clone(),
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
+            recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            phases: self.phases.clone(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
         }
@@ -431,6 +444,7 @@ impl Ledger {
         if let Some(steps) = &steps {
             self.count_steps(mark.label.name, steps);
         }
+        self.recent.end(mark, steps.as_ref().map_or_else(LiveSteps::default, StepTable::live));
         let epoch = EpochRow {
             label: *mark.label,
             index,
@@ -442,6 +456,11 @@ impl Ledger {
             steps,
         };
         self.epochs.add(epoch, timelines);
+    }
+
+    /// The latest epochs as far as they are booked.
+    pub(crate) fn live_epochs(&self) -> Vec<LiveEpoch> {
+        self.recent.live(|span| Some(self.open.get(&span)?.steps.live()))
     }
 
     /// The steps of an open span, its tiling extended by `tile`.
@@ -484,6 +503,7 @@ impl Ledger {
                 self.count_steps("run", &orphan.steps);
             }
         }
+        self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
 }

@@ -173,8 +173,15 @@ pub struct Machine {
     pub os: Option<String>,
     /// CPU model name.
     pub cpu: Option<String>,
-    /// Logical processors of the machine.
+    /// Logical processors of the machine: of a container, those of the packages that it sees.
     pub logical_cpus: Option<u32>,
+    /// Processors that the program may use: the fewest of those that it sees, its affinity and the CPU quota of its
+    /// container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_cpus: Option<f64>,
+    /// When the kernel started, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booted: Option<i64>,
     /// Installed memory, bytes.
     pub memory_bytes: Option<u64>,
     /// Accelerator boards by label.

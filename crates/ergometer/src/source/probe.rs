@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::boards;
 use super::cpu_model::{CpuModel, Own, Wanted};
 use super::fixed::{self, Fixed};
+use super::host;
 use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
@@ -123,7 +124,11 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         package: !given(DomainKind::CpuPackage),
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
-    let (model, report) = CpuModel::open_with(&settings.proc_root, wanted, settings.cpu_power);
+    let (proc_root, sysfs_root) = (&settings.proc_root, &settings.sysfs_root);
+    // A job's control group on a machine of its own is no container: there all of the machine is metered.
+    let quota = host::Limits::read(proc_root, sysfs_root).quota;
+    let quota = quota.filter(|_| host::in_container(proc_root));
+    let (model, report) = CpuModel::open_within(proc_root, wanted, quota, settings.cpu_power);
     found.push(Found::new(model, report));
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());

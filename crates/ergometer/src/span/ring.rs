@@ -77,6 +77,11 @@ impl Mark {
     pub(crate) fn count(&self) -> u64 {
         self.folded.max(1).into()
     }
+
+    /// The thread that it began on.
+    pub(crate) fn thread(&self) -> u64 {
+        super::thread::thread_of(self.id)
+    }
 }
 
 /// A span that is open.

@@ -331,6 +331,6 @@ const fn count_of(identity: u64) -> u64 {
     identity & ((1 << COUNT_BITS) - 1)
 }
 
-const fn thread_of(identity: u64) -> u64 {
+pub(super) const fn thread_of(identity: u64) -> u64 {
     identity >> COUNT_BITS
 }

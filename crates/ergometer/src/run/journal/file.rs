@@ -74,6 +74,11 @@ impl Journal {
         &self.path
     }
 
+    /// The next state is the last: the tree of spans is written with it.
+    pub(crate) fn is_last(&mut self) {
+        self.spans_due = self.start;
+    }
+
     /// How many epochs have rows.
     pub(crate) fn closed(&self) -> usize {
         self.closed

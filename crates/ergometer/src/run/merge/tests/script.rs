@@ -153,7 +153,7 @@ impl Script {
             origin: Origin::Set,
         };
         let started = jiff::Timestamp::from_second(1_700_000_000).unwrap()
-            + std::time::Duration::from_secs_f64(self.start);
+            + jiff::SignedDuration::from_secs_f64(self.start);
         Record {
             schema: SCHEMA.to_owned(),
             run: RunInfo {
