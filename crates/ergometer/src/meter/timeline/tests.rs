@@ -400,8 +400,8 @@ fn a_preview_shows_the_end_and_changes_nothing() {
 
 /// A counter and power of a constant 300 W, read every 100 ms but from `away` on, for `silence` seconds.
 fn away(away: f64, silence: f64, end: f64) -> Timeline {
-    let mut line = Timeline::new(sensor(Some(0.1), Some(0.1)), Method::Counter, at(0.0))
-        .with_limit(Some(Watts::new(700.0)));
+    let mut line = Timeline::new(sensor(Some(0.1), Some(0.1)), Method::Counter, at(0.0));
+    line.limit = Some(700.0);
     let mut t = 0.1;
     while t < end {
         if t < away || t >= away + silence {
