@@ -18,6 +18,7 @@ mod idle;
 mod intensity;
 mod items;
 mod journal;
+mod life;
 mod macros;
 mod meter;
 mod nvml;

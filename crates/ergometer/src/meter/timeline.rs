@@ -213,8 +213,7 @@ impl Timeline {
                 self.counter_since = t;
             }
             Value::Missing(reason) => {
-                self.health.failed += 1;
-                self.health.remark(reason);
+                self.reject(reason);
                 let first = self.failing.map_or(t, |(first, _)| first);
                 self.failing = Some((first, t));
             }
@@ -229,6 +228,12 @@ impl Timeline {
     /// Whether the domain is gone: read after read failed since the last one that did not.
     fn is_lost(&self) -> bool {
         self.failing.is_some_and(|(first, last)| last - first >= LOST)
+    }
+
+    /// A reading that is none, for a reason.
+    pub(crate) fn reject(&mut self, reason: &str) {
+        self.health.failed += 1;
+        self.health.remark(reason);
     }
 
     /// The clock jumped between two moments, or the machine slept.
@@ -271,8 +276,7 @@ impl Timeline {
             None => true,
         };
         if !value.is_finite() || !plausible {
-            self.health.failed += 1;
-            self.health.remark("an energy reading that cannot be was rejected");
+            self.reject("an energy reading that cannot be was rejected");
             return;
         }
         self.health.readings += 1;
@@ -308,8 +312,7 @@ impl Timeline {
     fn push_power(&mut self, t: f64, within: f64, power: Watts) {
         let watts = power.get();
         if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
-            self.health.failed += 1;
-            self.health.remark("a power reading that cannot be was rejected");
+            self.reject("a power reading that cannot be was rejected");
             return;
         }
         if self.samples.last().is_some_and(|&(last, _)| t <= last) {
