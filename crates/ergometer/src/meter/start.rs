@@ -180,6 +180,18 @@ impl MeterBuilder {
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("name a folder with `MeterBuilder::journal`"));
         }
+        if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
+            let message =
+                format!("processors that draw {} idle and {} when busy", own.idle, own.full);
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give two powers, of which the second is the larger"));
+        }
+        let share = self.settings.nvml_share;
+        if !share.is_finite() || share <= 0.0 {
+            let message = format!("a share of {share} of a core to read boards");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a share above 0, as 0.002 for 0.2 %"));
+        }
         for &(kind, watts) in &self.settings.fixed {
             Fixed::new(kind, watts, fixed::DEFAULT_ERROR)?;
         }
