@@ -26,6 +26,7 @@ mod report;
 mod resume;
 mod scope;
 mod sensors;
+mod siblings;
 mod sources;
 mod spans;
 mod steps;

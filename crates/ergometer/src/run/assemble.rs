@@ -80,7 +80,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let total = scale.usage(&whole, seconds);
 
     warnings.extend_from_slice(&head.standing.remarks);
-    let (tree, left_open) = ledger.finish();
+    let (tree, left_open) = ledger.finish(timelines);
     if left_open > 0 {
         warnings.push(format!(
             "{left_open} spans were still open when the run ended; they are not in the record, \
@@ -106,6 +106,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     warnings.extend(ledger.numbers.warning());
     warnings.extend(folded(ledger.folded));
+    warnings.extend(strays(&ledger.strays));
     warnings.extend(ledger.steps.iter().filter_map(|(split, steps)| several_units(split, steps)));
     warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
@@ -221,6 +222,18 @@ fn folded(count: u64) -> Option<String> {
             "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
              label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
              their energy is their share, by time, of what the mark's time took"
+        )
+    })
+}
+
+/// Spans that are probably inside an epoch of another thread.
+fn strays(labels: &BTreeSet<Label>) -> Option<String> {
+    let names = labels.iter().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
+    (!labels.is_empty()).then(|| {
+        format!(
+            "spans had no span around them during an epoch, and are not in it: {}; `ergometer::current` takes \
+             an epoch along to other threads and tasks",
+            listed(names)
         )
     })
 }
@@ -462,6 +475,12 @@ fn is_deeper(nodes: &BTreeMap<Label, Node>, levels: usize) -> bool {
     nodes.values().any(|node| levels == 0 || is_deeper(&node.children, levels - 1))
 }
 
+/// Joules of each span's own time, where they are not what the node has.
+fn inclusive(node: &Node, total: f64) -> Option<Joules> {
+    let differs = node.inclusive - total > 1e-9 * node.inclusive.abs();
+    differs.then(|| Joules::new(node.inclusive))
+}
+
 /// The node, with so many levels of those inside it.
 fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
     let left_out = BTreeMap::new();
@@ -478,6 +497,7 @@ fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
         folded: node.folded,
         seconds: node.seconds,
         by_domain: node.amount.iter().map(|drawn| Joules::new(drawn.joules)).collect(),
+        inclusive: inclusive(node, total),
         standard_uncertainty: parts.standard(),
         // Children that ran at the same time as each other may sum to more than their parent.
         exclusive: Joules::new((total - inner).max(0.0)),

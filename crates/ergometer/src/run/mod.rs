@@ -14,6 +14,7 @@ pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
 mod said;
+mod siblings;
 mod stats;
 mod step_table;
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::ring::{self, Began, Mark, NO_SPAN};
+use super::scopes::Scope;
 use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
@@ -26,6 +27,8 @@ struct Open {
     parent: u64,
     /// Where it stands among the open spans of its thread.
     place: u64,
+    /// Its start was stated: it may lie in the past, beside others.
+    timed: bool,
     items: Cell<Tally>,
 }
 
@@ -42,8 +45,21 @@ impl Span {
     /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
+        let timed = start.is_some();
         let start = start.unwrap_or_else(clock::now);
-        let Some(Opened { label, id, parent, place }) = thread::open(meter, &label) else {
+        Self::of(thread::open(meter, &label), meter, start, timed)
+    }
+
+    /// Opens a span inside one that is open on another thread.
+    #[cold]
+    pub(super) fn open_inside(around: Scope, label: Label) -> Self {
+        let start = clock::now();
+        Self::of(thread::open_under(around, &label), around.meter(), start, false)
+    }
+
+    #[inline]
+    fn of(opened: Option<Opened>, meter: u64, start: Timestamp, timed: bool) -> Self {
+        let Some(Opened { label, id, parent, place }) = opened else {
             return Self(None);
         };
         if has_edges(label.kind) {
@@ -52,7 +68,7 @@ impl Span {
             thread::begun(meter, mark);
         }
         let items = Cell::new(Tally::NONE);
-        Self(Some(Open { label, start, meter, id, parent, place, items }))
+        Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
     }
 
     /// Tells how many items (tokens, sentences) the span processed; further calls add up.
@@ -125,6 +141,7 @@ impl Span {
 impl Open {
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) {
+        let beside = self.timed || end.is_some();
         let end = end.unwrap_or_else(clock::now).max(self.start);
         let Tally { items, invalid } = self.items.get();
         thread::close(self.meter, self.id, self.place, |outlived| Mark {
@@ -137,6 +154,7 @@ impl Open {
             idle: 0,
             invalid_items: invalid,
             outlived,
+            beside,
             folded,
         });
         if has_edges(self.label.kind) {

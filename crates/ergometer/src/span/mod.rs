@@ -4,6 +4,7 @@
 //! The mark goes into a ring that only its thread writes; everything else — energy, statistics,
 //! files — is worked out later by the meter's own thread.
 
+pub mod current;
 mod ended_elsewhere;
 mod every;
 pub mod future;
