@@ -194,3 +194,24 @@ fn spans_without_a_parent_while_an_epoch_was_open_are_reported() {
     let line = record.warnings.iter().find(|line| line.contains("no span around them")).unwrap();
     assert!(line.contains("step 'orphan'") && !line.contains("before"), "{line}");
 }
+
+#[test]
+fn a_span_that_is_finished_tells_its_energy_to_the_program() {
+    let meter = two_domains();
+    let span = meter.span(Kind::Phase);
+    work(Duration::from_millis(10));
+    let used = span.finish().await_energy(Duration::from_secs(20)).unwrap();
+    close(used.energy.unwrap().joules.get(), WATTS * used.seconds, 1e5);
+    close(used.by_domain[1].unwrap().joules.get(), 40.0 * used.seconds, 1e5);
+    assert!(used.seconds >= 0.010);
+    // One that waits is answered by the end of the run, and one of no meter at once.
+    let waits = meter.span(Kind::Phase).finish();
+    let open = meter.span(Kind::Phase);
+    let record = meter.finish().unwrap();
+    assert!(waits.await_energy(Duration::from_secs(20)).is_ok());
+    for span in [open, meter.span(Kind::Phase)] {
+        let error = span.finish().await_energy(Duration::from_secs(20)).unwrap_err();
+        assert_eq!(error.kind(), ergometer::ErrorKind::Finished);
+    }
+    assert_eq!(record.spans[0].count, 2);
+}

@@ -18,6 +18,7 @@ mod standstill;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;
+mod windows;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub(crate) use sampler::Ended;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
+pub(crate) use windows::Window;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};

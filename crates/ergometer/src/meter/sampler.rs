@@ -13,6 +13,7 @@ use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
+use super::windows::Windows;
 use crate::clock::{self, Timestamp};
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::Head;
@@ -94,6 +95,7 @@ pub(super) struct Sampler {
     /// When the rings were emptied last.
     drained: Timestamp,
     limits: Limits,
+    windows: Windows,
 }
 
 impl Sampler {
@@ -146,6 +148,7 @@ impl Sampler {
             settled: start,
             drained: start,
             limits: Limits::default(),
+            windows: Windows::default(),
         })
     }
 
@@ -189,6 +192,7 @@ impl Sampler {
     /// Whether what is booked is waited for.
     fn is_asked(&self) -> bool {
         let budgets = !self.watches.is_empty() || !self.limits.is_empty();
+        let budgets = budgets || !self.windows.is_empty();
         self.screen.was_looked_at() || self.keeper.is_some() || budgets
     }
 
@@ -278,6 +282,10 @@ impl Sampler {
             Command::Pin(moment) => self.pins.push(moment),
             Command::Number(span, index) => self.ledger.numbers.give(span, index),
             Command::Report(span) => self.ledger.said.ask(span),
+            Command::Measure(window) => {
+                self.windows.add(window);
+                return Noted::Edge;
+            }
             Command::Limit(began, budget) => {
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                 let site = site.map(|run| &run.site);
@@ -321,6 +329,7 @@ impl Sampler {
             self.drain();
         }
         self.ledger.book(settled, &self.timelines);
+        self.windows.answer(settled, false, &self.domains, &self.timelines);
         self.show(settled, now);
         if let Some(mut keeper) = self.keeper.take() {
             keeper.keep(now, self.standing());
@@ -331,10 +340,10 @@ impl Sampler {
 
     /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
     fn fold(&mut self) {
-        let Self { timelines, pins, open, ledger, limits, .. } = self;
+        let Self { timelines, pins, open, ledger, limits, windows, .. } = self;
         Timeline::fold(timelines, || {
             let asked = pins.iter().copied().chain(open.starts()).chain(limits.starts());
-            asked.chain(ledger.pins()).collect()
+            asked.chain(windows.pins()).chain(ledger.pins()).collect()
         });
     }
 
@@ -394,6 +403,7 @@ impl Sampler {
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
         self.ledger.book(end, &self.timelines);
+        self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
         if let Some(mut keeper) = self.keeper.take() {
             keeper.last(end, self.standing());

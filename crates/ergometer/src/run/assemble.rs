@@ -271,6 +271,17 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
     format!("{}{more}", told.join(", "))
 }
 
+/// What was drawn from `start` to `end`.
+pub(crate) fn window(
+    domains: &[Domain],
+    timelines: &[Timeline],
+    start: Timestamp,
+    end: Timestamp,
+) -> Usage {
+    let amount: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
+    Scale { domains, timelines }.usage(&amount, end.since(start).as_secs_f64())
+}
+
 /// Names the spans that are too short for the sensors: of so little energy it matters more where their
 /// edges fall between two readings than what was read.
 fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {

@@ -121,6 +121,11 @@ impl Span {
         }
     }
 
+    /// Ends it now; gives when that was.
+    pub(super) fn end(mut self) -> Timestamp {
+        self.0.take().map_or_else(clock::now, |open| open.close(None, 0))
+    }
+
     /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
     #[inline]
     pub(super) fn is_like(&self, meter: u64, label: &Label) -> bool {
@@ -140,7 +145,7 @@ impl Span {
 
 impl Open {
     #[inline(never)]
-    fn close(&self, end: Option<Timestamp>, folded: u32) {
+    fn close(&self, end: Option<Timestamp>, folded: u32) -> Timestamp {
         let beside = self.timed || end.is_some();
         let end = end.unwrap_or_else(clock::now).max(self.start);
         let Tally { items, invalid } = self.items.get();
@@ -160,6 +165,7 @@ impl Open {
         if has_edges(self.label.kind) {
             thread::nudge(self.meter);
         }
+        end
     }
 }
 

@@ -110,6 +110,8 @@ pub(crate) enum Command {
     /// Have this in the record, once.
     #[cfg(feature = "tracing")]
     Warn(String),
+    /// Say what a span took that has ended, once it is known.
+    Measure(crate::meter::Window),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// Take the marks now: a ring is full, or many threads are new.
