@@ -1,42 +1,97 @@
 //! Monotonic time; the only place that asks what time it is.
 //!
 //! Timestamps count nanoseconds since a minute before the first one of the process: what a sensor shows
-//! first may hold for a moment before that. Wall-clock time is asked once
-//! a run, for the record's head, and never enters an interval, so a jumping wall clock has no effect.
+//! first may hold for a moment before that. The time in which the machine sleeps is none of it.
 //!
 //! Where the kernel itself keeps time by the processor's invariant counter, that counter is read
 //! instead of asking the kernel, at half the cost. Marks and readings share this clock, so that a rate
-//! that is off by some parts in a million moves both alike; the meter watches by how much it is.
+//! that is off by some parts in a million moves both alike.
+//!
+//! A counter may jump, or start again at 0: when a machine sleeps, or a virtual one is frozen or moved. So
+//! the meter's threads compare it with the kernel's clock whenever they read a sensor, and go on from where
+//! it should be (`watch`). A program's own threads do not: what they stamp between a jump and its discovery,
+//! some tenths of a second, is off. Waits and limits of this library run on the system's clock.
+//!
+//! The wall clock is asked for dates only, and never enters an interval: one that is set changes no energy.
 
-use std::sync::OnceLock;
+mod machine;
+mod watch;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Duration;
 
-use machine::Machine;
+use machine::{Machine, Offsets};
+use watch::Watch;
+pub(crate) use watch::{Event, What};
 
 /// The machine's clock, and what it showed when it was first asked.
 static CLOCK: OnceLock<Clock> = OnceLock::new();
 
-/// The origin lies so long before the first timestamp, nanoseconds.
+/// How far the origin precedes the first timestamp, nanoseconds.
 const HEAD_START: u64 = 60_000_000_000;
+
+/// How often a thread looks whether another has compared the clocks, before it goes on without.
+const SPINS: u32 = 1000;
 
 struct Clock {
     machine: Machine,
-    /// Of the clock that is read, in its own unit.
-    first: u64,
-    /// Of the system's clock, nanoseconds.
-    first_system: u64,
+    watch: Mutex<Watch>,
+    /// How often it was put right.
+    jumps: AtomicU64,
+    /// Nanoseconds for which the machine slept since the first timestamp.
+    asleep: AtomicU64,
+    /// Nanoseconds by which the wall clock was set forward since.
+    set: AtomicI64,
+    /// What tests pretend of the clocks that are compared with, nanoseconds.
+    pretended_asleep: AtomicI64,
+    pretended_wall: AtomicI64,
 }
 
 impl Clock {
     fn start() -> Self {
-        let machine = Machine::new();
-        let (first_system, first) = (machine::system_nanos(), machine.read());
-        Self { machine, first, first_system }
+        let machine = Machine::start(HEAD_START);
+        let watch = Mutex::new(Watch::start(&machine, Machine::offsets()));
+        Self {
+            machine,
+            watch,
+            jumps: AtomicU64::new(0),
+            asleep: AtomicU64::new(0),
+            set: AtomicI64::new(0),
+            pretended_asleep: AtomicI64::new(0),
+            pretended_wall: AtomicI64::new(0),
+        }
     }
 
     #[inline]
     fn now(&self) -> Timestamp {
-        Timestamp(HEAD_START + self.machine.nanos_since(self.first))
+        Timestamp(self.machine.now())
+    }
+
+    /// `None` where nobody will give it back: this is a child that was forked while another thread held it.
+    fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
+        for _ in 0..SPINS {
+            match self.watch.try_lock() {
+                Ok(watch) => return Some(watch),
+                Err(TryLockError::Poisoned(watch)) => return Some(watch.into_inner()),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+        None
+    }
+
+    fn compare(&self, watch: &mut Watch) -> Timestamp {
+        let now = watch.compare(&self.machine);
+        self.jumps.store(watch.jumps, Ordering::Relaxed);
+        Timestamp(now)
+    }
+
+    fn offsets(&self) -> Option<Offsets> {
+        let Offsets { asleep, wall } = Machine::offsets()?;
+        Some(Offsets {
+            asleep: asleep.wrapping_add(self.pretended_asleep.load(Ordering::Relaxed)),
+            wall: wall.wrapping_add(self.pretended_wall.load(Ordering::Relaxed)),
+        })
     }
 }
 
@@ -102,146 +157,101 @@ pub fn now() -> Timestamp {
 /// The first moment. Takes up to a millisecond where the processor's counter is to be calibrated.
 #[cold]
 fn first() -> Timestamp {
-    CLOCK.get_or_init(Clock::start).now()
+    clock().now()
 }
 
-/// By how much this clock has moved away from the system's monotonic one since the first timestamp, as
-/// a share of the time since then.
-///
-/// Some parts in a million are what calibration leaves. More means that the processor's counter jumped,
-/// as it may when a virtual machine is frozen or moved to another host.
-pub(crate) fn stray() -> f64 {
-    let clock = CLOCK.get_or_init(Clock::start);
-    let system = machine::system_nanos().wrapping_sub(clock.first_system) as f64;
-    let own = clock.machine.nanos_since(clock.first) as f64;
-    // Within the first second the two reads themselves, and what lies between them, would tell.
-    (own - system) / system.max(1e9)
+fn clock() -> &'static Clock {
+    CLOCK.get_or_init(Clock::start)
 }
 
-/// The system's clock as a number: a difference of two `Instant`s costs as much again as reading them.
-#[cfg(target_os = "linux")]
-mod machine {
-    use rustix::time::{ClockId, clock_gettime};
-
-    /// Clocks of the kernel that a program can read without it.
-    const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
-    const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-
-    pub(super) enum Machine {
-        /// The processor's counter, and how many nanoseconds 2^32 of its ticks last.
-        Counter(Counter, u64),
-        System,
-    }
-
-    impl Machine {
-        pub(super) fn new() -> Self {
-            // The kernel watches the counter against other clocks, and leaves it when it errs.
-            let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
-            let counter = COUNTERS.contains(&current.trim()).then(Counter::calibrated).flatten();
-            counter.map_or(Self::System, |(counter, rate)| Self::Counter(counter, rate))
-        }
-
-        #[inline]
-        pub(super) fn read(&self) -> u64 {
-            match self {
-                Self::Counter(counter, _) => counter.read(),
-                Self::System => system_nanos(),
-            }
-        }
-
-        #[inline]
-        pub(super) fn nanos_since(&self, first: u64) -> u64 {
-            match self {
-                // Another core's counter may be a tick or two behind the first one's.
-                Self::Counter(counter, rate) => scaled(counter.read().saturating_sub(first), *rate),
-                Self::System => system_nanos().wrapping_sub(first),
-            }
-        }
-    }
-
-    #[inline]
-    fn scaled(ticks: u64, rate: u64) -> u64 {
-        #[expect(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
-        let nanos = ((u128::from(ticks) * u128::from(rate)) >> 32) as u64;
-        nanos
-    }
-
-    /// On x86 the counter is read in place; `quanta` calibrates it, but reads it by a call.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) struct Counter;
-
-    #[cfg(target_arch = "x86_64")]
-    impl Counter {
-        /// With the length of 2^32 ticks in nanoseconds; `None` if `quanta` does not trust the counter.
-        fn calibrated() -> Option<(Self, u64)> {
-            let clock = quanta::Clock::new();
-            let (before, between, after) = (Self.read(), clock.raw(), Self.read());
-            (before..=after).contains(&between).then(|| (Self, clock.delta_as_nanos(0, 1 << 32)))
-        }
-
-        #[inline]
-        #[expect(clippy::unused_self, reason = "as elsewhere")]
-        fn read(&self) -> u64 {
-            safe_arch::read_timestamp_counter()
-        }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) struct Counter(quanta::Clock);
-
-    #[cfg(not(target_arch = "x86_64"))]
-    impl Counter {
-        /// With the length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
-        fn calibrated() -> Option<(Self, u64)> {
-            let clock = quanta::Clock::new();
-            let rate = clock.delta_as_nanos(0, 1 << 32);
-            Some((Self(clock), rate))
-        }
-
-        #[inline]
-        fn read(&self) -> u64 {
-            self.0.raw()
-        }
-    }
-
-    /// `CLOCK_MONOTONIC`.
-    #[inline]
-    pub(super) fn system_nanos() -> u64 {
-        let time = clock_gettime(ClockId::Monotonic);
-        let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
-        seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
-    }
+/// The present moment, compared with the kernel's clock: for the meter's own threads, which have the time.
+pub(crate) fn checked_now() -> Timestamp {
+    let clock = clock();
+    clock.watch().map_or_else(|| clock.now(), |mut watch| clock.compare(&mut watch))
 }
 
-#[cfg(not(target_os = "linux"))]
-mod machine {
-    use std::sync::LazyLock;
-    use std::time::Instant;
+/// The same, and looks whether the machine slept or the wall clock was set.
+pub(crate) fn check() -> Timestamp {
+    let clock = clock();
+    let Some(mut watch) = clock.watch() else { return clock.now() };
+    let now = clock.compare(&mut watch);
+    let moved = watch.look(now.as_nanos(), clock.offsets());
+    clock.asleep.fetch_add(moved.asleep.cast_unsigned(), Ordering::Relaxed);
+    clock.set.fetch_add(moved.wall, Ordering::Relaxed);
+    now
+}
 
-    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+/// How often the clock was put right so far.
+pub(crate) fn jumps() -> u64 {
+    clock().jumps.load(Ordering::Relaxed)
+}
 
-    pub(super) struct Machine;
+/// The same after another comparison.
+pub(crate) fn jumps_by_now() -> u64 {
+    checked_now();
+    jumps()
+}
 
-    impl Machine {
-        pub(super) fn new() -> Self {
-            Self
-        }
+/// What happened to the clocks after the first `known` events, of which there are more then.
+pub(crate) fn events(known: &mut u64) -> Vec<Event> {
+    let Some(watch) = clock().watch() else { return Vec::new() };
+    let events = watch.since(*known).collect();
+    *known = watch.count;
+    events
+}
 
-        pub(super) fn read(&self) -> u64 {
-            system_nanos()
-        }
+/// For how long the machine slept since the first timestamp, as of the last [`check`].
+pub(crate) fn asleep() -> Duration {
+    Duration::from_nanos(clock().asleep.load(Ordering::Relaxed))
+}
 
-        #[inline]
-        pub(super) fn nanos_since(&self, first: u64) -> u64 {
-            system_nanos().saturating_sub(first)
-        }
+/// By how many nanoseconds the wall clock was set forward since the first timestamp, as of the last
+/// [`check`].
+pub(crate) fn wall_was_set() -> i64 {
+    clock().set.load(Ordering::Relaxed)
+}
+
+/// Whether it can be told that the machine slept.
+pub(crate) const KNOWS_SLEEP: bool = cfg!(target_os = "linux");
+
+/// The date, as the wall clock has it.
+pub(crate) fn date() -> jiff::Timestamp {
+    let pretended = clock().pretended_wall.load(Ordering::Relaxed);
+    jiff::Timestamp::now() + jiff::SignedDuration::from_nanos(pretended)
+}
+
+/// Clocks that jump, for tests: what is done here happens to the whole process.
+#[doc(hidden)]
+pub mod pretend {
+    use std::sync::atomic::Ordering;
+    use std::time::Duration;
+
+    use super::clock;
+
+    /// The processor's counter jumps by so many nanoseconds.
+    pub fn jump(nanos: i64) {
+        clock().machine.shift(nanos);
     }
 
-    #[inline]
-    pub(super) fn system_nanos() -> u64 {
-        let first = *FIRST;
-        // 2^64 ns are 584 years.
-        u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    /// The processor's counter starts again at 0.
+    pub fn restart() {
+        clock().machine.restart();
+    }
+
+    /// The processor's counter stands still from now on, where one is read.
+    pub fn stand_still() {
+        clock().machine.stand_still();
+    }
+
+    /// The machine has slept for so long.
+    pub fn sleep(time: Duration) {
+        let nanos = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        clock().pretended_asleep.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    /// Somebody sets the wall clock forward by so many nanoseconds.
+    pub fn set_wall(nanos: i64) {
+        clock().pretended_wall.fetch_add(nanos, Ordering::Relaxed);
     }
 }
 
@@ -264,7 +274,6 @@ mod tests {
         // Calibration leaves some parts in a million.
         assert!(inside >= around.mul_f64(0.999), "asked for later: {inside:?}, {around:?}");
         assert!(inside.saturating_sub(around) < Duration::from_secs(1));
-        assert!(stray().abs() < 1e-3, "{}", stray());
     }
 
     #[test]
@@ -276,5 +285,94 @@ mod tests {
             assert!(before <= there && there <= here, "{before:?} {there:?} {here:?}");
             before = here;
         }
+    }
+
+    /// A clock that nothing else in the process uses.
+    fn alone() -> Clock {
+        let _ = now();
+        Clock::start()
+    }
+
+    /// The time that a clock should show, by the standard one.
+    fn expected(begun: (Timestamp, std::time::Instant)) -> Timestamp {
+        begun.0.after(begun.1.elapsed())
+    }
+
+    #[track_caller]
+    fn close(a: Timestamp, b: Timestamp) {
+        let off = a.since(b) + b.since(a);
+        assert!(off < Duration::from_millis(20), "{a:?} {b:?}");
+    }
+
+    #[test]
+    fn a_counter_that_jumps_or_starts_again_is_put_right_and_goes_on() {
+        let restart = |clock: &Clock| clock.machine.restart();
+        let jumps: [&dyn Fn(&Clock); 4] = [
+            &|clock| clock.machine.shift(3_600_000_000_000),
+            &|clock| clock.machine.shift(-2_000_000_000),
+            &|clock| clock.machine.shift(5_000_000),
+            &restart,
+        ];
+        for jump in jumps {
+            let clock = alone();
+            let begun = (clock.now(), std::time::Instant::now());
+            let before = clock.compare(&mut clock.watch().unwrap());
+            jump(&clock);
+            let seen = clock.compare(&mut clock.watch().unwrap());
+            assert!(seen >= before, "what is read afterwards comes later: {before:?} {seen:?}");
+            close(seen, expected(begun));
+            close(clock.now(), expected(begun));
+            let events: Vec<_> = clock.watch().unwrap().since(0).collect();
+            let [Event { from, to, what: What::Jumped { .. } }] = events[..] else {
+                panic!("{events:?}")
+            };
+            assert!(from <= to && to <= clock.now());
+            assert_eq!(clock.jumps.load(Ordering::Relaxed), 1);
+        }
+    }
+
+    #[test]
+    fn a_counter_that_stands_still_is_left() {
+        let clock = alone();
+        if !clock.machine.counts() {
+            // The system's clock is read anyway.
+            return;
+        }
+        let begun = (clock.now(), std::time::Instant::now());
+        clock.machine.stand_still();
+        let stopped = clock.now();
+        let limit = std::time::Instant::now() + Duration::from_secs(20);
+        while clock.machine.counts() && std::time::Instant::now() < limit {
+            std::thread::sleep(Duration::from_millis(5));
+            clock.compare(&mut clock.watch().unwrap());
+        }
+        close(clock.now(), expected(begun));
+        assert!(clock.now() > stopped);
+        let last = clock.watch().unwrap().since(0).last();
+        assert!(matches!(last, Some(Event { what: What::Left { fast: None }, .. })), "{last:?}");
+    }
+
+    #[test]
+    fn a_sleep_is_seen_once_and_moves_no_time() {
+        let clock = alone();
+        let look = |slept: i64, set: i64| {
+            let offsets = Machine::offsets()?;
+            let offsets = Offsets { asleep: offsets.asleep + slept, wall: offsets.wall + set };
+            let now = clock.compare(&mut clock.watch().unwrap());
+            Some(clock.watch().unwrap().look(now.as_nanos(), Some(offsets)))
+        };
+        let Some(first) = look(0, 0) else { return };
+        assert_eq!((first.asleep, first.wall), (0, 0));
+        let hour = 3_600_000_000_000;
+        let near = |a: i64, b: i64| assert!((a - b).abs() < 50_000_000, "{a} {b}");
+        let slept = look(hour, 0).unwrap();
+        near(slept.asleep, hour);
+        assert_eq!(slept.wall, 0);
+        let set = look(hour, -hour).unwrap();
+        assert_eq!(set.asleep, 0);
+        near(set.wall, -hour);
+        let again = look(hour, -hour).unwrap();
+        assert_eq!((again.asleep, again.wall), (0, 0));
+        assert_eq!(clock.watch().unwrap().since(0).count(), 1, "the sleep");
     }
 }

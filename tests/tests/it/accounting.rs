@@ -11,13 +11,17 @@ use ergometer::{Kind, Meter, meter::Method};
 
 /// A device whose power is known at every moment: `watts` from the origin of the clock on.
 pub struct Steady {
-    domain: [Domain; 1],
+    pub domain: [Domain; 1],
     watts: f64,
     first: Option<Timestamp>,
 }
 
 impl Steady {
     pub fn boxed(id: &str, kind: DomainKind, watts: f64) -> Box<dyn PowerSource> {
+        Box::new(Self::new(id, kind, watts))
+    }
+
+    pub fn new(id: &str, kind: DomainKind, watts: f64) -> Self {
         let sensor = Sensor {
             counter_period_s: Some(0.0),
             counter_quantum: Some(Joules::new(1e-6)),
@@ -37,7 +41,7 @@ impl Steady {
             power_limit: None,
             note: None,
         };
-        Box::new(Self { domain: [domain], watts, first: None })
+        Self { domain: [domain], watts, first: None }
     }
 }
 

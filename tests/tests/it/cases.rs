@@ -73,6 +73,9 @@ fn tests_of(folder: &str, prefix: &str) -> BTreeSet<String> {
 fn every_case_names_tests_that_exist() {
     let mut tests = tests_of("tests/tests/it", "");
     tests.extend(tests_of("crates/ergometer/src", "ergometer::"));
+    tests.extend(tests_of("crates/ergometer-burn/src", "ergometer_burn::"));
+    tests.extend(tests_of("crates/ergometer-burn/tests/learner", "learner::"));
+    tests.extend(tests_of("examples/harness/src", "harness::"));
     let rows = rows();
     assert!(rows.len() > 40, "{} rows", rows.len());
     for (case, named) in &rows {

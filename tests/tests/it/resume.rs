@@ -154,20 +154,20 @@ fn a_budget_is_spent_once_however_often_the_run_is_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let first = interrupted(node().journal(folder.path()), 25.0);
     let second = interrupted(node().journal(folder.path()).resume(&first), 25.0);
-    let recovered = Record::recover(&second).unwrap();
-    let before = recovered.whole().energy.unwrap().joules.get();
+    let meter = node().resume(&second).start().unwrap();
+    let parts = meter.earlier().iter().filter_map(|part| part.energy);
+    let before = parts.map(|energy| energy.joules.get()).sum::<f64>();
     assert!(before >= 50.0, "{before} J");
 
-    let meter = node().resume(&second).start().unwrap();
     let (drawn, earlier) = spent(&meter, before + 20.0);
-    let live = meter.live();
+    let now = meter.live();
     let record = meter.finish().unwrap();
     assert!((earlier - before).abs() < 1e-6, "{earlier} J of {before} J");
     // Of this part no more than the rest of it, and what passed until the meter's thread had a turn.
     let own = record.total.energy.unwrap().joules.get();
     assert!(drawn - before <= own + 1e-6, "{drawn} J with {before} J before and {own} J since");
-    assert_eq!(live.earlier.parts, 2);
-    assert!(live.whole().energy.unwrap().get() >= before, "{live:?}");
+    assert_eq!(now.earlier.parts, 2);
+    assert!(now.whole().energy.unwrap().get() >= before, "{now:?}");
     let line = record.warnings.iter().find(|line| line.contains("is spent")).unwrap();
     assert!(line.contains("before the run was resumed"), "{line}");
 
@@ -184,8 +184,8 @@ fn a_budget_is_spent_once_however_often_the_run_is_interrupted() {
 fn a_run_span_has_one_budget_with_the_parts_before_and_a_phase_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let journal = interrupted(node().journal(folder.path()), 20.0);
-    let before = Record::recover(&journal).unwrap().total.energy.unwrap().joules;
     let meter = node().resume(&journal).start().unwrap();
+    let before = meter.earlier()[0].energy.unwrap().joules;
     spent_by_a_run(&meter, before + Joules::new(10.0));
     let record = meter.finish().unwrap();
     let of = |name: &str| {
@@ -206,17 +206,101 @@ fn spent_by_a_run(meter: &Meter, all: Joules) {
 fn live_figures_count_the_parts_before() {
     let folder = tempfile::tempdir().unwrap();
     let journal = interrupted(node().journal(folder.path()), 20.0);
-    let before = Record::recover(&journal).unwrap();
     let meter = node().resume(&journal).prometheus(0).start().unwrap();
+    let before = &meter.earlier()[0];
     until(&meter, |live| live.total.is_some_and(|total| total.get() > 0.0));
     let live = meter.live();
     let whole = live.whole();
-    let joules = before.total.energy.unwrap().joules;
+    let joules = before.energy.unwrap().joules;
     assert_eq!(whole.energy, Some(joules + live.total.unwrap()));
-    assert!((whole.seconds - before.run.seconds - live.seconds).abs() < 1e-9, "{whole:?}");
+    assert!((whole.seconds - before.seconds - live.seconds).abs() < 1e-9, "{whole:?}");
     let record = meter.finish().unwrap();
     let shown = crate::export::series(&meter, "ergometer_run_energy_joules_total");
     let energy = record.whole().energy.unwrap().joules.get();
     assert!((shown - energy).abs() < 0.05 + 1e-3 * energy, "{shown} J and {energy} J");
     assert!((crate::export::series(&meter, "ergometer_run_parts") - 2.0).abs() < 1e-9);
+}
+
+/// What a run in `folder` has before it: the parts, and what the record says of how they were found.
+fn latest(folder: &Path, builder: MeterBuilder) -> (usize, Vec<String>) {
+    let record = builder.resume_latest(folder).start().unwrap().finish().unwrap();
+    (record.earlier.len(), record.warnings)
+}
+
+#[test]
+fn a_requeued_job_starts_with_the_same_command_line_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let journals = folder.path().join("journals");
+    let start = || node().rank(1, 2).group("job-7").journal(&journals).resume_latest(&journals);
+    for attempt in 0..3 {
+        let meter = start().start().unwrap();
+        assert_eq!(meter.earlier().len(), attempt);
+        let record = meter.finish().unwrap();
+        assert_eq!(record.earlier.len(), attempt, "{:?}", record.warnings);
+        assert!(record.warnings.is_empty(), "{:?}", record.warnings);
+    }
+    // Others' journals are not this run's.
+    for other in [
+        node().rank(0, 2).group("job-7"),
+        node().rank(1, 2).group("job-8"),
+        node().rank(1, 2).group("job-7").label("other"),
+    ] {
+        let (parts, warnings) = latest(&journals, other);
+        assert_eq!(parts, 0);
+        assert!(
+            warnings.iter().any(|line| line.contains("none of the 3 journals")),
+            "{warnings:?}"
+        );
+    }
+    // A rank count that changed is said, and a journal without a beginning is passed over.
+    std::fs::write(journals.join("9-9.journal"), "torn").unwrap();
+    let (parts, warnings) = latest(&journals, node().rank(1, 4).group("job-7"));
+    assert_eq!(parts, 3);
+    assert!(warnings.iter().any(|line| line.contains("one of 4 ranks")), "{warnings:?}");
+    assert!(warnings.iter().any(|line| line.contains("cannot be read")), "{warnings:?}");
+    assert_eq!(latest(&folder.path().join("nowhere"), node()), (0, Vec::new()));
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_journal_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |rank: u32| node().rank(rank, 2).group("job-7");
+    let meter = of(1).journal(folder.path()).start().unwrap();
+    let journal = meter.journal().unwrap().to_owned();
+    meter.finish().unwrap();
+    for (other, why) in [
+        (of(0), "rank 1"),
+        (of(1).label("other"), "is called 'resumed'"),
+        (of(1).group("job-8"), "group 'job-7'"),
+    ] {
+        let error = other.resume(&journal).start().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
+        assert!(error.to_string().contains(why) && error.remedy().is_some(), "{error}");
+    }
+    assert!(of(1).resume(&journal).start().is_ok());
+    // A run of all ranks is none of one.
+    let ranks = [0, 1].map(|rank| of(rank).start().unwrap().finish().unwrap());
+    let file = folder.path().join("merged.json");
+    Record::merge(ranks).unwrap().write(&file).unwrap();
+    let error = of(1).resume(&file).start().unwrap_err();
+    assert!(error.to_string().contains("several ranks"), "{error}");
+}
+
+#[test]
+fn a_part_keeps_what_the_user_said_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = node().journal(folder.path()).start().unwrap();
+    meter.result("loss", 0.5);
+    meter.result("diverged", f64::NAN);
+    meter.fact("seed", 7);
+    let journal = meter.journal().unwrap().to_owned();
+    let first = meter.finish().unwrap();
+    let record = node().resume(&journal).start().unwrap().finish().unwrap();
+    let [part] = &record.earlier[..] else { panic!("{:?}", record.earlier) };
+    assert_eq!(part.results, [("loss".to_owned(), 0.5)].into());
+    assert_eq!(part.facts, first.facts);
+    assert!(part.warnings.iter().any(|line| line.contains("'diverged'")), "{:?}", part.warnings);
+    assert_eq!(part.domains, first.domains);
+    assert_eq!(part.footprint.as_ref(), Some(&first.footprint));
+    assert_eq!(Record::from_json(&record.to_json().unwrap()).unwrap(), record);
 }

@@ -202,3 +202,36 @@ fn an_nvidia_board_whose_counter_and_power_stay_at_0_has_no_energy() {
     near(working, 100.0 * record.run.seconds);
     assert_eq!(record.footprint.accelerators, 1);
 }
+
+/// A run on a `/proc` of one processor model, of which a container sees eight logical processors.
+fn on_a_model(stat: &str) -> Record {
+    let tree = rapl::Tree::new();
+    let cpu = |number: u32| {
+        format!(
+            "processor\t: {number}\nmodel name\t: AMD EPYC 9754 128-Core Processor\n\
+             physical id\t: 0\nsiblings\t: 256\nflags\t\t: fpu lm\n\n"
+        )
+    };
+    fs::write(tree.proc().join("cpuinfo"), (0..8).map(cpu).collect::<String>()).unwrap();
+    fs::write(tree.proc().join("meminfo"), "MemTotal: 1048576 kB\n").unwrap();
+    fs::write(tree.proc().join("stat"), stat).unwrap();
+    let meter = without_nvidia().sysfs_root(tree.sys()).proc_root(tree.proc()).start().unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    meter.finish().unwrap()
+}
+
+#[test]
+fn processor_time_that_stands_still_is_no_energy_of_0_and_a_container_has_its_share() {
+    // All zeros, as gVisor shows it: half way between idle and full, of 8 of 256 logical processors.
+    let unseen = on_a_model("cpu  0 0 0 0 0 0 0 0 0 0\n");
+    let package = row(&unseen, "cpu-model:package");
+    near(package, 360.0 * 8.0 / 256.0 * 0.785 * (0.5 * (1.0 + 0.293)) * unseen.run.seconds);
+    let energy = package.energy.unwrap();
+    assert!(energy.standard_uncertainty.get() > 0.5 * energy.joules.get(), "{energy:?}");
+    assert_eq!(unseen.machine.logical_cpus, Some(256));
+    assert_eq!(unseen.machine.available_cpus, Some(8.0));
+
+    let standing = on_a_model("cpu  700 0 0 9000 0 0 0 0 0 0\n");
+    assert_eq!(row(&standing, "cpu-model:package").energy, None);
+    assert!(standing.warnings.iter().any(|line| line.contains("cpu-model:package")), "{standing}");
+}

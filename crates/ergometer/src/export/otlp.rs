@@ -19,7 +19,7 @@ use ureq::Agent;
 use ureq::http::Uri;
 
 use super::Subject;
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::deadline::Deadline;
 use crate::{Error, ErrorKind, Result};
 
@@ -114,6 +114,7 @@ impl Push {
             target,
             subject,
             troubles: Arc::clone(&troubles),
+            calendar: Calendar::default(),
         };
         thread::Builder::new()
             .name("ergometer otlp".to_owned())
@@ -143,10 +144,30 @@ struct Thread {
     target: Target,
     subject: Arc<Subject>,
     troubles: Troubles,
+    calendar: Calendar,
+}
+
+/// The wall clock's time at the origin of timestamps, Unix nanoseconds.
+///
+/// It is kept while it changes by no more than what passes between looking at two clocks, so that what
+/// holds for one moment has one date, and follows a wall clock that somebody sets.
+#[derive(Default)]
+struct Calendar(Option<i128>);
+
+impl Calendar {
+    const SAME: u128 = 100_000_000;
+
+    /// The present moment, and the Unix nanoseconds at which timestamps begin.
+    fn look(&mut self) -> (Timestamp, i128) {
+        let (now, date) = (clock::check(), clock::date());
+        let origin = date.as_nanosecond() - i128::from(now.as_nanos());
+        let known = self.0.filter(|known| known.abs_diff(origin) <= Self::SAME);
+        (now, *self.0.insert(known.unwrap_or(origin)))
+    }
 }
 
 impl Thread {
-    fn run(self, inbox: &Receiver<End>) {
+    fn run(mut self, inbox: &Receiver<End>) {
         let mut next = Instant::now() + self.target.interval;
         loop {
             match inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
@@ -166,8 +187,10 @@ impl Thread {
     }
 
     /// Sends what is known now, once.
-    fn send(&self, timeout: Duration) {
-        let request = message::request(&self.subject, &self.subject.live(), clock::now());
+    fn send(&mut self, timeout: Duration) {
+        let live = self.subject.live();
+        let (now, origin) = self.calendar.look();
+        let request = message::request(&self.subject, &live, now, origin);
         let (body, begin) = (request.encode_to_vec(), Instant::now());
         let mut sent = self.post(&body, timeout);
         // So long after its limit this process itself was stopped meanwhile, not the collector.

@@ -109,6 +109,29 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// The sum over two parts of a run. What is systematic in the uncertainty of one is in the other's as
+    /// well: they add up.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        let facility_energy = both(self.facility_energy, other.facility_energy);
+        let co2e = both(self.co2e, other.co2e);
+        let mean = |(grams, kwh): (Estimate<GramsCo2e>, Estimate<KilowattHours>)| {
+            grams.value.get() / kwh.value.get()
+        };
+        Self {
+            it_energy: both(self.it_energy, other.it_energy),
+            facility_energy,
+            co2e,
+            electricity_cost: both(self.electricity_cost, other.electricity_cost),
+            cloud_cost: match (self.cloud_cost, other.cloud_cost) {
+                (Some(a), Some(b)) => Some(CostRange { low: a.low + b.low, high: a.high + b.high }),
+                (one, other) => one.or(other),
+            },
+            accelerators: self.accelerators,
+            mean_intensity: co2e.zip(facility_energy).map(mean).filter(|mean| mean.is_finite()),
+            site: self.site.clone(),
+        }
+    }
+
     /// The same energy with a mean intensity of the site's series in place of its one value.
     #[must_use]
     pub(crate) fn at_mean_intensity(mut self, grams_per_kwh: Option<f64>) -> Self {
@@ -121,6 +144,18 @@ impl Footprint {
         }
         self
     }
+}
+
+/// The sum of two estimates; `None` if one is not known.
+fn both<T: std::ops::Add<Output = T>>(
+    a: Option<Estimate<T>>,
+    b: Option<Estimate<T>>,
+) -> Option<Estimate<T>> {
+    let (a, b) = a.zip(b)?;
+    Some(Estimate {
+        value: a.value + b.value,
+        standard_uncertainty: a.standard_uncertainty + b.standard_uncertainty,
+    })
 }
 
 impl Site {

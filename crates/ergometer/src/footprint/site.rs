@@ -96,6 +96,10 @@ pub struct Site {
     pub accelerator: AcceleratorPrice,
 }
 
+/// No building draws more for each kilowatt-hour of its machines.
+const MOST_PUE: f64 = 1000.0;
+/// Nothing emits or costs more, in grams a kilowatt-hour or dollars.
+const MOST_AMOUNT: f64 = 1e9;
 /// Names of the presets.
 const PRESETS: [&str; 2] = ["current", "strubell2019"];
 
@@ -174,12 +178,8 @@ impl Site {
     ///
     /// [`ErrorKind::InvalidSetting`] if it is below 1 or not finite.
     pub fn with_pue(self, pue: f64) -> Result<Self> {
-        if !pue.is_finite() || pue < 1.0 {
-            return Err(Error::new(ErrorKind::InvalidSetting, format!("PUE is {pue}"))
-                .with_remedy("a PUE is facility energy over IT energy, so at least 1"));
-        }
         let year = self.pue.year;
-        Ok(Self { pue: Cited::new(pue, "stated by the user", year), ..self })
+        Self { pue: Cited::new(pue, "stated by the user", year), ..self }.checked()
     }
 
     /// The same site with another carbon intensity.
@@ -188,13 +188,7 @@ impl Site {
     ///
     /// [`ErrorKind::InvalidSetting`] if it is negative or not finite.
     pub fn with_carbon(self, carbon: CarbonIntensity) -> Result<Self> {
-        let grams = carbon.grams_per_kwh;
-        if !grams.is_finite() || grams < 0.0 {
-            let message = format!("carbon intensity is {grams} g/kWh");
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("give a finite value that is not negative"));
-        }
-        Ok(Self { carbon, carbon_series: None, ..self })
+        Self { carbon, carbon_series: None, ..self }.checked()
     }
 
     /// The same site with a carbon intensity that changes with time: what a run draws counts at the intensity
@@ -206,7 +200,7 @@ impl Site {
     /// by [`CarbonSeries::new`].
     pub fn with_carbon_series(self, series: CarbonSeries) -> Result<Self> {
         series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
-        Ok(Self { carbon: series.mean(), carbon_series: Some(series), ..self })
+        Self { carbon: series.mean(), carbon_series: Some(series), ..self }.checked()
     }
 
     /// The site of a run that began at `start` and took `length` seconds: of a series, what held then.
@@ -221,8 +215,7 @@ impl Site {
     ///
     /// [`ErrorKind::InvalidSetting`] if it is negative or not finite.
     pub fn with_electricity_price(self, price: Cited<UsDollars>) -> Result<Self> {
-        check_price("electricity price a kilowatt-hour", price.value)?;
-        Ok(Self { electricity_price: price, ..self })
+        Self { electricity_price: price, ..self }.checked()
     }
 
     /// The same site with the rent of another accelerator.
@@ -232,24 +225,54 @@ impl Site {
     /// [`ErrorKind::InvalidSetting`] if a price is negative or not finite, or the low one is above the
     /// high one.
     pub fn with_accelerator(self, accelerator: AcceleratorPrice) -> Result<Self> {
+        Self { accelerator, ..self }.checked()
+    }
+
+    /// Whether its constants can be: asked when they are set, when a meter starts, and when a record is read,
+    /// so that whatever was written can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidSetting`] for a PUE below 1, a price or an intensity that is negative, one of
+    /// them that is not finite or beyond anything that exists, and a low rent above the high one.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { name: _, pue, carbon, carbon_series, electricity_price, accelerator } = self;
+        if let Some(series) = carbon_series {
+            series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
+        }
+        let pue = pue.value;
+        if !(1.0..=MOST_PUE).contains(&pue) {
+            return Err(Error::new(ErrorKind::InvalidSetting, format!("PUE is {pue}"))
+                .with_remedy(
+                    "a PUE is facility energy over IT energy: at least 1, and rarely above 3",
+                ));
+        }
         let AcceleratorPrice { low, high, .. } = accelerator;
-        check_price("low rent an hour", low)?;
-        check_price("high rent an hour", high)?;
+        let amounts = [
+            ("carbon intensity", carbon.grams_per_kwh, "g/kWh"),
+            ("electricity price", electricity_price.value.get(), "USD a kilowatt-hour"),
+            ("low rent", low.get(), "USD an hour"),
+            ("high rent", high.get(), "USD an hour"),
+        ];
+        for (what, amount, unit) in amounts {
+            if !(0.0..=MOST_AMOUNT).contains(&amount) {
+                let message = format!("{what} is {amount} {unit}");
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("give a finite value that is not negative"));
+            }
+        }
         if low > high {
             let message = format!("the low rent, {low}, is above the high one, {high}");
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("give the lower of the two first"));
         }
-        Ok(Self { accelerator, ..self })
+        Ok(())
     }
-}
 
-fn check_price(what: &str, price: UsDollars) -> Result<()> {
-    if price.get().is_finite() && price.get() >= 0.0 {
-        return Ok(());
+    fn checked(self) -> Result<Self> {
+        self.check()?;
+        Ok(self)
     }
-    Err(Error::new(ErrorKind::InvalidSetting, format!("{what} is {price}"))
-        .with_remedy("give a finite price that is not negative"))
 }
 
 fn strubell_electricity() -> Cited<UsDollars> {

@@ -1,37 +1,17 @@
 //! Settings of a meter.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, thread};
 
-use super::sampler::Sampler;
-use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
-use crate::clock::Timestamp;
+use crate::Devices;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::command_line;
-use crate::run::earlier::{self, Earlier};
-use crate::run::journal::Journal;
-use crate::run::ledger::Ledger;
-use crate::run::provenance;
-use crate::run::rank::{self, Rank, Standing};
-use crate::source::nvml;
-use crate::source::probe::{self, Settings};
-use crate::source::replay::{Replay, Speed};
-use crate::source::share::{self, Scope};
-use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
-use crate::span::RunSpan;
-use crate::span::ring::{Command, Rings};
+use crate::run::resume;
+use crate::source::probe::Settings;
+use crate::source::share::Scope;
+use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
-use crate::{Devices, Error, ErrorKind, Result, clock};
-
-/// The sources that are read, and what was found of each that was looked for.
-type Gathered = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
 
 /// Settings of a [`Meter`]; every one has a default.
 ///
@@ -40,29 +20,29 @@ type Gathered = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
 /// places it looks in.
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
-    label: String,
-    rank: Option<(u32, u32)>,
-    group: Option<String>,
-    site: Site,
-    region: Option<String>,
-    pue: Option<f64>,
-    accelerators: Option<u32>,
-    probe: bool,
-    scope: Scope,
-    idle: Duration,
-    settings: Settings,
-    replay: Option<PathBuf>,
-    journal: Option<PathBuf>,
-    journal_steps: u64,
-    resume: Option<PathBuf>,
-    command_line: bool,
+    pub(super) label: String,
+    pub(super) rank: Option<(u32, u32)>,
+    pub(super) group: Option<String>,
+    pub(super) site: Site,
+    pub(super) region: Option<String>,
+    pub(super) pue: Option<f64>,
+    pub(super) accelerators: Option<u32>,
+    pub(super) probe: bool,
+    pub(super) scope: Scope,
+    pub(super) idle: Duration,
+    pub(super) settings: Settings,
+    pub(super) replay: Option<PathBuf>,
+    pub(super) journal: Option<PathBuf>,
+    pub(super) journal_steps: u64,
+    pub(super) resume: Option<resume::From>,
+    pub(super) command_line: bool,
     /// Warnings of the record that are known before it begins.
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
     #[cfg(all(unix, feature = "signals"))]
-    on_signal: bool,
+    pub(super) on_signal: bool,
     #[cfg(feature = "_export")]
     pub(crate) export: export::Settings,
-    sources: Vec<Box<dyn PowerSource>>,
+    pub(super) sources: Vec<Box<dyn PowerSource>>,
 }
 
 impl MeterBuilder {
@@ -234,9 +214,30 @@ impl MeterBuilder {
     /// cost.
     ///
     /// Starting fails where there is no such journal or record ([`ErrorKind::Io`], [`ErrorKind::Format`]):
-    /// a total without its first part would be wrong.
+    /// a total without its first part would be wrong. It fails as well where it is that of another run
+    /// ([`ErrorKind::Mismatch`]): of another [rank](Self::rank) or [label](Self::label), or of another
+    /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(path.into());
+        self.resume = Some(resume::From::File(path.into()));
+        self
+    }
+
+    /// Goes on with the newest journal in `folder` of this rank, label and group, and begins anew where there
+    /// is none: a job that is preempted and requeued starts with the same command line every time.
+    ///
+    /// ```no_run
+    /// # use ergometer::Meter;
+    /// let meter =
+    ///     Meter::builder().label("my-run").journal("journals").resume_latest("journals").install()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// Two runs that keep their journals in one folder are told apart by their label and group: give each a
+    /// label of its own, or a folder. A launcher's job is a group; a chain of jobs that is one run has to
+    /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
+    /// about to be preempted may finish it.
+    pub fn resume_latest(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.resume = Some(resume::From::Latest(folder.into()));
         self
     }
 
@@ -258,249 +259,19 @@ impl MeterBuilder {
     /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
     /// and then lets the signal end the program as it would have.
     ///
-    /// Needs the feature `signals`. For programs that do not catch these signals themselves: those call
-    /// [`Meter::finish`] when they do. A meter that was finished or dropped leaves the signals to their
-    /// default. The record is marked as not finished, and a warning names the signal.
+    /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
+    /// [`Meter::finish`] when it ends; a signal that was ignored when the first meter asked for it stays ignored.
+    /// A handler that is registered after the meter through `signal-hook` or `tokio` is given the first signal, and
+    /// a second one, a second later, ends the program: such handlers cannot be told from those of other signals.
+    /// All meters of a process share one thread that listens. A meter that was finished or dropped leaves the
+    /// signals to their default. The record is marked as not finished, and a warning names the signal. A forked
+    /// child that goes on without `exec` does not end at these signals before it starts a meter with this
+    /// setting or handles them itself.
     #[cfg(all(unix, feature = "signals"))]
     pub fn finish_on_signal(mut self) -> Self {
         self.on_signal = true;
         self
     }
-
-    /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
-    /// [`span`](crate::span()).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::AlreadyInstalled`] if there is one; otherwise as [`MeterBuilder::start`].
-    pub fn install(mut self) -> Result<Meter> {
-        self.remarks.extend(RunSpan::missed());
-        let meter = self.start()?;
-        if meter.inner.rings.install() {
-            return Ok(meter);
-        }
-        Err(Error::new(ErrorKind::AlreadyInstalled, "a meter is already installed in this process")
-            .with_remedy("finish that one first, or use `start` for one of its own"))
-    }
-
-    /// Settings that make no sense whatever the hardware.
-    fn check(&self) -> Result<()> {
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal && self.journal.is_none() {
-            let message = "a run that a signal ends has nowhere to leave its record";
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("name a folder with `MeterBuilder::journal`"));
-        }
-        for (kind, watts) in &self.settings.fixed {
-            if !watts.get().is_finite() || watts.get() < 0.0 {
-                let message = format!("fixed power of {} is {watts}", kind.as_str());
-                return Err(Error::new(ErrorKind::InvalidSetting, message)
-                    .with_remedy("give a finite wattage that is not negative"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Which process of a run of several this one is, and what is to be said of that.
-    fn standing(&mut self) -> Result<Standing> {
-        let mut standing = rank::standing(|name| env::var(name).ok());
-        if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
-        }
-        standing.group = self.group.take().or(standing.group);
-        standing.remarks.append(&mut self.remarks);
-        Ok(standing)
-    }
-
-    /// The sources that are read, and what each found.
-    fn gather(&mut self) -> Result<Gathered> {
-        let replay =
-            self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
-        let (mut sources, mut reports) = if self.probe && replay.is_none() {
-            probe::probe(&self.settings)
-        } else {
-            probe::fixed_only(&self.settings)
-        };
-        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
-            && !asked.is_empty()
-            && let Some(SourceReport {
-                availability: Availability::Unavailable { reason, remedy },
-                ..
-            }) = reports.iter().find(|report| report.source == nvml::NAME)
-        {
-            return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
-        }
-        if self.scope == Scope::Process {
-            sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
-        }
-        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
-        for source in replay.into_iter().chain(std::mem::take(&mut self.sources)) {
-            let domains = source.domains();
-            reports.push(SourceReport {
-                source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
-                availability: Availability::Available,
-                domains: domains.iter().map(|domain| domain.id.clone()).collect(),
-                remarks: Vec::new(),
-            });
-            sources.push(source);
-        }
-        Ok((sources, reports))
-    }
-
-    /// Starts the meter without making it the one of this process.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
-    /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
-    /// figures cannot be shown at the address that was asked for;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
-    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
-    /// no error: see [`Meter::sources`].
-    pub fn start(mut self) -> Result<Meter> {
-        self.check()?;
-        #[cfg(feature = "_export")]
-        let export = std::mem::take(&mut self.export).open()?;
-        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let standing = self.standing()?;
-
-        let earlier = self.resume.as_deref().map(earlier::parts).transpose()?.unwrap_or_default();
-        let (sources, reports) = self.gather()?;
-        let (commands, inbox) = mpsc::channel();
-        let rings = Rings::new(commands.clone());
-        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
-        let shown = domains.iter().map(LiveDomain::new).collect();
-        let before = Earlier::of(&earlier);
-        let live = Live { domains: shown, earlier: before, ..Live::default() };
-        let screen = Arc::new(Screen::new(live));
-        let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
-        let machine = provenance::machine(machine_id);
-        let git_commit = provenance::git_commit();
-        Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&screen)).map_err(
-            |error| {
-                Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                    .with_source(error)
-            },
-        )?;
-        let idle_from = (!self.idle.is_zero()).then(clock::now);
-        if idle_from.is_some() {
-            thread::sleep(self.idle);
-            // As at the edges of an epoch: what lies nearest to it is worth most.
-            let _ = commands.send(Command::Nudge);
-        }
-        let head = Arc::new(Head {
-            label: self.label,
-            standing,
-            machine,
-            command: command_line::of_this_process(self.command_line),
-            git_commit,
-            start: clock::now(),
-            started: jiff::Timestamp::now(),
-            idle_from,
-            site,
-            accelerators: self.accelerators,
-            sources: reports,
-            earlier,
-        });
-        if let Some(idle_from) = head.idle_from {
-            let _ = commands.send(Command::Pin(idle_from));
-        }
-        for change in intensity_changes(&head) {
-            let _ = commands.send(Command::Pin(change));
-        }
-        let _ = commands.send(Command::Start(Arc::clone(&head)));
-        let notes = Arc::default();
-        let journal = self.journal.map(|folder| {
-            let journal = begin_journal(&folder, &head, &domains)?;
-            let path = journal.path().to_owned();
-            let keeper =
-                Keeper::new(journal, Arc::clone(&head), Arc::clone(&notes), self.journal_steps);
-            let _ = commands.send(Command::Keep(Box::new(keeper)));
-            Ok(path)
-        });
-        let journal = match journal.transpose() {
-            Ok(journal) => journal,
-            Err(error) => {
-                let _ = commands.send(Command::Stop);
-                return Err(error);
-            }
-        };
-        #[cfg(feature = "_export")]
-        let exporters = {
-            let subject =
-                export::Subject::new(Arc::clone(&screen), Arc::clone(&head), domains.clone());
-            export.start(subject).map_err(|error| {
-                let _ = commands.send(Command::Stop);
-                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
-                    .with_source(error)
-            })?
-        };
-        let meter = Meter {
-            inner: Arc::new(Inner {
-                rings,
-                commands,
-                screen,
-                finished: false.into(),
-                process: std::process::id(),
-                head,
-                domains,
-                notes,
-                journal,
-                #[cfg(feature = "_export")]
-                exporters,
-            }),
-        };
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal {
-            super::signals::watch(&meter.inner)?;
-        }
-        Ok(meter)
-    }
-}
-
-/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
-/// asked for.
-fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
-    let series = head.site.carbon_series.iter();
-    let changes = series.flat_map(|series| series.changes(head.started));
-    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
-}
-
-fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
-    if let Some(region) = region {
-        if site.carbon_series.is_some() {
-            let message =
-                format!("a region, '{region}', and a site with a carbon series of its own");
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("leave the region out, or the series"));
-        }
-        site = site.region(region)?;
-    }
-    match pue {
-        Some(pue) => site.with_pue(pue),
-        None => Ok(site),
-    }
-}
-
-/// The journal, with a first line that says what the record of no time at all does.
-fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journal> {
-    let unread = |domain: &Domain| Timeline::new(domain.sensor, domain.method, head.start);
-    let timelines: Vec<_> = domains.iter().map(unread).collect();
-    let books = Books {
-        timelines: &timelines,
-        ledger: Ledger::new(domains.len()),
-        domains,
-        warnings: Vec::new(),
-        forecasts: Vec::new(),
-    };
-    let mut record = assemble::record(head, Notes::default(), head.start, books);
-    record.run.finished = false;
-    record.warnings.clear();
-    // What is recovered takes from it what held up to then.
-    record.footprint.site = head.site.clone();
-    Journal::create(folder, &record, head.start)
 }
 
 impl std::fmt::Debug for MeterBuilder {

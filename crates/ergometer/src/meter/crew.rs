@@ -5,14 +5,17 @@
 //! one goes on with the others. What was read lies on shelves until the meter's thread takes it, so nobody waits
 //! for a source.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use crate::clock::{self, Timestamp};
 use crate::deadline::Deadline;
-use crate::source::{Domain, Due, PowerSource, Reading, Request};
+use crate::source::{Domain, Due, Reading, Request, Value};
+
+mod guarded;
+
+pub(super) use guarded::Guarded;
 
 /// Mean time between two reads of a source that names no time of its own.
 const INTERVAL: Duration = Duration::from_millis(110);
@@ -60,8 +63,8 @@ struct Post {
     /// Index of its first domain among all, and how many it has.
     first: usize,
     domains: usize,
-    /// Absent while it is read, and once it has panicked.
-    source: Option<Box<dyn PowerSource>>,
+    /// Absent while it is read, and once it has ended.
+    source: Option<Guarded>,
     /// The thread that reads it.
     worker: usize,
     asked: Asked,
@@ -69,11 +72,13 @@ struct Post {
     /// When the last read began.
     last: Timestamp,
     /// When the read in progress did.
-    busy: Option<Timestamp>,
+    busy: Option<Instant>,
     reads: u64,
     slow: u32,
     jitter: Jitter,
     shelf: Vec<Reading>,
+    /// What it learnt of its domains up to its last read.
+    learnt: Option<Vec<Domain>>,
     warnings: Vec<String>,
 }
 
@@ -103,10 +108,7 @@ pub(super) enum Answer {
 
 impl Crew {
     /// Starts to read `sources`, and waits `patience` at most until each was read once.
-    pub(super) fn start(
-        sources: Vec<Box<dyn PowerSource>>,
-        patience: Duration,
-    ) -> io::Result<Self> {
+    pub(super) fn start(sources: Vec<Guarded>, patience: Duration) -> io::Result<Self> {
         let mut posts: Vec<Post> = Vec::with_capacity(sources.len());
         for source in sources {
             let first = posts.last().map_or(0, |post| post.first + post.domains);
@@ -125,7 +127,7 @@ impl Crew {
 
     /// Asks for a read of every source now.
     pub(super) fn edge(&self) {
-        let now = clock::now();
+        let now = clock::checked_now();
         self.ask(|post| {
             if post.asked == Asked::Nothing
                 && (post.busy.is_some() || now.since(post.last) >= SHORTEST)
@@ -159,8 +161,7 @@ impl Crew {
             }
         });
         self.wait(patience, |post| post.asked != Asked::Ended);
-        let now = clock::now();
-        self.shared.lock().posts.iter().map(|post| post.answer(now)).collect()
+        self.shared.lock().posts.iter().map(Post::answer).collect()
     }
 
     fn ask(&self, ask: impl Fn(&mut Post)) {
@@ -207,10 +208,9 @@ impl Shared {
     }
 
     fn mind(self: &Arc<Self>, roster: &mut Roster) {
-        let now = clock::now();
         for post in 0..roster.posts.len() {
             let Post { busy, worker, .. } = roster.posts[post];
-            if busy.is_none_or(|since| now.since(since) < HANGING) {
+            if busy.is_none_or(|since| since.elapsed() < HANGING) {
                 continue;
             }
             let beside = |(index, other): (usize, &Post)| {
@@ -236,10 +236,10 @@ impl Shared {
         let mut long_rounds = 0;
         let mut roster = self.lock();
         while !roster.closed {
-            let begin = clock::now();
-            let Some(next) = roster.plan(worker, begin, &mut round) else { return };
-            if begin < next {
-                let asked = self.asked.wait_timeout(roster, next.since(begin));
+            let (now, begin) = (clock::check(), Instant::now());
+            let Some(next) = roster.plan(worker, now, &mut round) else { return };
+            if now < next {
+                let asked = self.asked.wait_timeout(roster, next.since(now));
                 roster = asked.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
@@ -248,7 +248,7 @@ impl Shared {
             }
             // What another thread was given meanwhile is not this one's to give.
             round.retain(|&post| roster.posts[post].worker == worker);
-            let long = round.len() > 1 && clock::now().since(begin) > LONG_ROUND;
+            let long = round.len() > 1 && begin.elapsed() > LONG_ROUND;
             long_rounds = if long { long_rounds + 1 } else { 0 };
             if long_rounds == LONG_ROUNDS {
                 long_rounds = 0;
@@ -265,12 +265,12 @@ impl Shared {
         (worker, index): (usize, usize),
         readings: &mut Vec<Reading>,
     ) -> MutexGuard<'a, Roster> {
-        let begin = clock::now();
+        let (at, begin) = (clock::checked_now(), Instant::now());
         let post = &mut roster.posts[index];
         // Another thread's by now, if the source before it took long.
         let source = if post.worker == worker { post.source.take() } else { None };
         let Some(mut source) = source else { return roster };
-        (post.last, post.busy) = (begin, Some(begin));
+        (post.last, post.busy) = (at, Some(begin));
         let asked = post.asked;
         let request = match asked {
             Asked::Nothing | Asked::Ended => Request::Routine,
@@ -282,14 +282,32 @@ impl Shared {
             post.asked = Asked::Nothing;
         }
         drop(roster);
-        let read = catch_unwind(AssertUnwindSafe(|| source.read(request, readings)));
-        let took = clock::now().since(begin);
+        let jumps = clock::jumps();
+        let read = source.read(request, readings);
+        let took = begin.elapsed();
+        if clock::jumps_by_now() != jumps {
+            // A source of the program's own may have asked the clock before that was known. Its next values
+            // cover this time too.
+            readings.retain(|reading| !matches!(reading.value, Value::Energy(_) | Value::Power(_)));
+        }
+        let ended = matches!(request, Request::Last) || read.is_err();
+        let learnt = (ended && read.is_ok()).then(|| source.domains().to_vec());
+        let (again, over) = if ended { (None, Some(source)) } else { (Some(source), None) };
         let mut roster = self.lock();
         let post = &mut roster.posts[index];
         post.shelf.append(readings);
-        post.done(asked, took, read.is_ok().then_some(source));
+        post.learnt = learnt;
+        post.done(asked, took, read.is_err(), again);
         if post.reads == 1 || post.asked == Asked::Ended {
             self.answered.notify_all();
+        }
+        if over.is_some() {
+            // To drop a source is a call into it as well, which may hang.
+            post.busy = Some(Instant::now());
+            drop(roster);
+            drop(over);
+            roster = self.lock();
+            roster.posts[index].busy = None;
         }
         roster
     }
@@ -301,7 +319,11 @@ impl Roster {
         round.clear();
         let mut next: Option<Timestamp> = None;
         for (index, post) in self.posts.iter().enumerate() {
-            let (true, Some(due)) = (post.worker == worker, post.due()) else { continue };
+            let (true, Some(mut due)) = (post.worker == worker, post.due()) else { continue };
+            if due.by > now.after(LONGEST) {
+                // It was planned by a clock that had jumped.
+                due = Due::at(now);
+            }
             next = Some(next.map_or(due.by, |next| next.min(due.by)));
             if due.from <= now {
                 round.push(index);
@@ -312,8 +334,8 @@ impl Roster {
 }
 
 impl Post {
-    fn new(source: Box<dyn PowerSource>, first: usize) -> Self {
-        let now = clock::now();
+    fn new(source: Guarded, first: usize) -> Self {
+        let now = clock::checked_now();
         Self {
             name: name(source.domains()),
             first,
@@ -328,6 +350,7 @@ impl Post {
             slow: 0,
             jitter: Jitter(now.as_nanos() ^ (first as u64).wrapping_mul(0xD134_2543_DE82_EF95)),
             shelf: Vec::new(),
+            learnt: None,
             warnings: Vec::new(),
         }
     }
@@ -341,8 +364,9 @@ impl Post {
         }
     }
 
-    /// It was read, which took so long, as was `asked` when that began; a source that panicked is not put back.
-    fn done(&mut self, asked: Asked, took: Duration, source: Option<Box<dyn PowerSource>>) {
+    /// It was read, which took so long, as was `asked` when that began; `source` is absent if it is not to be
+    /// read again.
+    fn done(&mut self, asked: Asked, took: Duration, panicked: bool, source: Option<Guarded>) {
         self.busy = None;
         self.reads += 1;
         let (name, seconds) = (&self.name, took.as_secs_f64());
@@ -350,18 +374,19 @@ impl Post {
             self.slow += 1;
             self.warnings.push(format!("source '{name}' took {seconds:.1} s to answer once"));
         }
-        let Some(source) = source else {
+        if panicked {
             self.warnings.push(format!(
                 "source '{name}' panicked and was not read again; its energy up to then is kept"
             ));
+        }
+        let Some(source) = source else {
             self.asked = Asked::Ended;
             return;
         };
         // The next read is due some time after this one: a slow read skips and never stacks.
         self.due = due(source.next_read(), self.last, &mut self.jitter);
         self.asked = match (asked, self.asked) {
-            (Asked::Last(_), _) => Asked::Ended,
-            (Asked::End, _) => Asked::Last(source.last_read(clock::now())),
+            (Asked::End, _) => Asked::Last(source.last_read()),
             // Asked meanwhile.
             (_, Asked::End) => Asked::End,
             (_, Asked::Edge) if took >= SHORTEST => Asked::Edge,
@@ -370,12 +395,12 @@ impl Post {
         self.source = Some(source);
     }
 
-    fn answer(&self, now: Timestamp) -> Answer {
-        match (&self.source, self.asked) {
-            (Some(source), Asked::Ended) => Answer::Domains(self.first, source.domains().to_vec()),
+    fn answer(&self) -> Answer {
+        match (&self.learnt, self.asked) {
+            (Some(learnt), Asked::Ended) => Answer::Domains(self.first, learnt.clone()),
             (None, Asked::Ended) => Answer::Gone,
             _ => {
-                let since = self.busy.map_or(0.0, |since| now.since(since).as_secs_f64());
+                let since = self.busy.map_or(0.0, |since| since.elapsed().as_secs_f64());
                 Answer::Lost(format!(
                     "source '{}' has hung for {since:.1} s and was not waited for; its energy up to \
                      then is kept",

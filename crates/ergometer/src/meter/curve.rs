@@ -25,6 +25,10 @@ pub(super) struct Segment {
     pub shape: Shape,
     /// Standard deviation of true power about the shape, watts.
     pub spread: f64,
+    /// Seconds from the cell's beginning to its own, and from its own end to the cell's: only there is the energy
+    /// known.
+    pub before: f64,
+    pub after: f64,
     /// How far its ends may be misplaced in time, seconds to either side.
     pub within: f64,
     /// Power may have strayed for so long before the ends as well, seconds: what they rest on is an
@@ -79,6 +83,7 @@ impl Segment {
             e1: next.e1,
             shape: Shape::Flat,
             spread: square.sqrt(),
+            after: next.after,
             within: self.within.max(next.within),
             reach: self.reach.max(next.reach),
             variance: next.variance,
@@ -232,13 +237,16 @@ impl Curve {
         let (Some(a), Some(b)) = (at(first), at(last)) else { return (joules, 0.0) };
         // Between two exact points of the curve the deviation comes back to nothing.
         let bridge = |segment: &Segment, t: f64| {
-            let away = (t - segment.from).min(segment.to - t).max(segment.reach);
+            let before = t - segment.from + segment.before;
+            let after = segment.to - t + segment.after;
+            let away = before.min(after).max(segment.reach);
             PERSISTENCE * segment.spread * away
         };
         let misplaced =
             |segment: &Segment, t: f64| segment.watts_at(t) * segment.within * RECTANGULAR;
-        let shape = if first == last {
-            bridge(a, from).hypot(bridge(a, to)).min(PERSISTENCE * a.spread * length)
+        let same = first == last || b.from - b.before < a.to - 1e-9;
+        let shape = if same {
+            bridge(a, from).hypot(bridge(a, to)).min(PERSISTENCE * a.spread.max(b.spread) * length)
         } else {
             bridge(a, from).hypot(bridge(b, to))
         };
@@ -280,6 +288,8 @@ mod tests {
             e1: 30.0,
             shape,
             spread: 0.0,
+            before: 0.0,
+            after: 0.0,
             within: 0.0,
             reach: 0.0,
             variance: 0.0,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Method;
+use super::recent::LiveEpoch;
 use super::timeline::Timeline;
 use crate::clock::Timestamp;
 use crate::forecast::{Forecast, Plan, Standing};
@@ -33,6 +35,8 @@ pub struct Live {
     pub plan: Plan,
     /// What the run is expected to come to; `None` without a plan and before enough steps were seen.
     pub forecast: Option<Forecast>,
+    /// The epochs that go on and the last that ended, in the order in which they began.
+    pub epochs: Vec<LiveEpoch>,
     /// What the run came to before its interruptions.
     pub earlier: Earlier,
 }
@@ -87,11 +91,61 @@ impl Live {
 pub(crate) struct Screen {
     live: Mutex<Live>,
     looked_at: AtomicBool,
+    progress: Mutex<Progress>,
+    settled: Condvar,
+}
+
+/// How far the snapshot reaches, and how far somebody waits for it to reach.
+#[derive(Debug, Default)]
+struct Progress {
+    settled: Timestamp,
+    /// Those who wait.
+    waiting: u32,
+    /// Nothing will be added.
+    ended: bool,
 }
 
 impl Screen {
     pub(super) fn new(live: Live) -> Self {
-        Self { live: Mutex::new(live), looked_at: AtomicBool::new(false) }
+        Self {
+            live: Mutex::new(live),
+            looked_at: AtomicBool::new(false),
+            progress: Mutex::default(),
+            settled: Condvar::new(),
+        }
+    }
+
+    /// Waits until the snapshot reaches `moment`, at most `patience`; `ask` has the sensors read.
+    pub(super) fn wait(&self, moment: Timestamp, patience: Duration, ask: impl FnOnce()) {
+        let waits = |progress: &mut Progress| !progress.ended && progress.settled < moment;
+        let mut progress = self.progress();
+        if !waits(&mut progress) {
+            return;
+        }
+        // Known before the meter's thread is woken, which then goes on until nobody waits.
+        progress.waiting += 1;
+        drop(progress);
+        ask();
+        let waited = self.settled.wait_timeout_while(self.progress(), patience, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
+    }
+
+    /// The snapshot reaches `settled`; whether it `ended` there.
+    pub(super) fn reach(&self, settled: Timestamp, ended: bool) {
+        let mut progress = self.progress();
+        progress.settled = progress.settled.max(settled);
+        progress.ended |= ended;
+        drop(progress);
+        self.settled.notify_all();
+    }
+
+    /// Whether somebody waits for what is not settled yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.progress().waiting > 0
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is shown.

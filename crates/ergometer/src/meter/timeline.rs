@@ -18,13 +18,14 @@ use std::time::Duration;
 #[cfg(test)]
 use super::curve::Curve;
 use super::curve::foldable;
-use super::gaps::Gaps;
+use super::gaps::{Gaps, Unseen};
 pub(crate) use super::health::Health;
 use super::shape::{Basis, Shaper};
 use super::standstill::{Standstill, Stretch};
 use super::{Method, Uncertainty};
-use crate::clock::Timestamp;
-use crate::source::{Reading, Sensor, Value};
+use crate::clock::{Event, Timestamp, What};
+use crate::source::share::is_share;
+use crate::source::{Domain, Reading, Sensor, Value, cpu_model};
 use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
@@ -46,6 +47,10 @@ const SILENT_COUNTER: f64 = 9.5;
 const HOLD: f64 = 1.5;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// Jumps of the clock that are remembered.
+const REMEMBERED: usize = 64;
+/// Seconds after which a sleep of the machine is of no more interest.
+const FORGOTTEN: f64 = 60.0;
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
 /// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.
@@ -56,6 +61,15 @@ const SHAPED_BY_SAMPLES: usize = 4;
 const UNBROKEN: f64 = 0.8;
 /// Joules by which counter and power must have been compared before their ratio scales power.
 const COMPARED: f64 = 50.0;
+
+/// Power is integrated over this many seconds at least before it is taken for an interval of known energy.
+const INTEGRATED: f64 = 0.2;
+/// Seconds that a momentary sample of power stands for.
+const LEAST_WINDOW: f64 = 0.002;
+/// Averages overlap if they are no further apart than such a share of what they average.
+const OVERLAPPING: f64 = 0.5;
+/// Intervals that are kept until they are taken.
+const MOST_INTERVALS: usize = 4096;
 
 /// A counter reading: when, the counter's joules, and the curve's joules there.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +101,22 @@ pub(crate) struct Drawn {
     pub parts: Uncertainty,
     /// Seconds of the interval in which the domain was not observed.
     pub unobserved: f64,
+    /// The part `edges` of a sum of intervals if all of them had errors of one sign.
+    pub edges_linear: f64,
+}
+
+/// A stretch of time whose energy was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interval {
+    pub from: f64,
+    pub to: f64,
+    pub joules: f64,
+    /// By power samples.
+    pub sample: bool,
+    /// `joules` are what it drew more than the same stretch so many seconds before.
+    pub more_than: Option<f64>,
+    /// How far its ends may be misplaced, seconds to either side.
+    pub within: f64,
 }
 
 /// E(t) of one domain, built from its readings.
@@ -102,11 +132,23 @@ pub(crate) struct Timeline {
     /// When the counter last gave something, or the wait for it began.
     counter_since: f64,
     gaps: Gaps,
+    /// Stretches in which the clock jumped: what was drawn is known, but not when.
+    jumps: Vec<(f64, f64)>,
+    /// When the machine slept lately, and for how long: seconds.
+    sleeps: Vec<(f64, f64)>,
+    /// From when on it has been possible to read it.
+    ran: Timestamp,
     standstill: Standstill,
+    /// Whether what never moves has no energy.
+    watched: bool,
     /// The power limit in force when the run began, watts.
     limit: Option<f64>,
     /// Up to here, seconds, nothing is known of the last stretch of the curve.
     silent_to: f64,
+    /// What was read since [`Timeline::take_intervals`] was called last.
+    intervals: Vec<Interval>,
+    /// Where the last of them ends that was integrated.
+    integrated_to: Option<(f64, f64)>,
     /// When somebody first waited for it.
     born: Timestamp,
     pub(crate) health: Health,
@@ -123,18 +165,30 @@ impl Timeline {
             anchor: None,
             counter_since: born.as_secs_f64(),
             gaps: Gaps::default(),
+            jumps: Vec::new(),
+            sleeps: Vec::new(),
+            ran: born,
             standstill: Standstill::default(),
+            watched: method.is_measured(),
             limit: None,
             silent_to: f64::NEG_INFINITY,
+            intervals: Vec::new(),
+            integrated_to: None,
             born,
             health: Health::default(),
         }
     }
 
-    /// The same for a domain with a power limit.
-    pub(crate) fn with_limit(mut self, limit: Option<Watts>) -> Self {
-        self.limit = limit.map(Watts::get).filter(|limit| limit.is_finite() && *limit > 0.0);
-        self
+    /// The timeline of `domain`, whose sensor has to show that it works, and whose limit bounds its power.
+    pub(crate) fn of(domain: &Domain, born: Timestamp) -> Self {
+        let limit = domain.power_limit.map(Watts::get);
+        // A share of what the machine draws may well be 0, and so may what the user states.
+        let modelled = domain.source == cpu_model::NAME && !is_share(&domain.id);
+        Self {
+            limit: limit.filter(|limit| limit.is_finite() && *limit > 0.0),
+            watched: domain.method.is_measured() || modelled,
+            ..Self::new(domain.sensor, domain.method, born)
+        }
     }
 
     /// Takes a reading in; those of one kind come in the order of their time.
@@ -142,7 +196,7 @@ impl Timeline {
         let t = reading.at.as_secs_f64();
         match &reading.value {
             Value::Energy(joules) => self.push_energy(t, reading.within.as_secs_f64(), *joules),
-            Value::Power(watts) => self.push_power(t, *watts),
+            Value::Power(watts) => self.push_power(t, reading.within.as_secs_f64(), *watts),
             Value::Restarted(reason) => {
                 self.health.failed += 1;
                 self.health.remark(reason);
@@ -151,23 +205,57 @@ impl Timeline {
                 self.anchor = None;
                 self.counter_since = t;
             }
-            Value::Missing(reason) => {
-                self.health.failed += 1;
-                self.health.remark(reason);
-            }
+            Value::Missing(reason) => self.reject(reason),
         }
+    }
+
+    /// A reading that is none, for a reason.
+    pub(crate) fn reject(&mut self, reason: &str) {
+        self.health.failed += 1;
+        self.health.remark(reason);
+    }
+
+    /// The clock jumped between two moments, or the machine slept.
+    pub(crate) fn interrupted(&mut self, event: &Event) {
+        let (from, to) = (event.from.as_secs_f64(), event.to.as_secs_f64());
+        match event.what {
+            What::Jumped { .. } => {
+                if self.jumps.len() == REMEMBERED {
+                    self.jumps.remove(0);
+                }
+                self.jumps.push((from, to));
+            }
+            What::Slept { time } => {
+                let since = self.anchor.map_or(from, |anchor| anchor.t);
+                self.sleeps.retain(|(at, _)| since - at < FORGOTTEN);
+                self.sleeps.push((to, time.as_secs_f64()));
+            }
+            What::Left { .. } => {}
+        }
+    }
+
+    /// This process could not run up to `now`, and so read nothing.
+    pub(crate) fn resumed(&mut self, now: Timestamp) {
+        self.ran = now;
+    }
+
+    /// For how long the machine slept between two moments, seconds.
+    fn asleep(&self, from: f64, to: f64) -> f64 {
+        self.sleeps.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, time)| time).sum()
     }
 
     fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
         let value = joules.get();
         let most = self.most();
         let plausible = match self.anchor {
-            Some(a) => value >= a.counter && value - a.counter <= most * (t - a.t).max(1.0),
+            Some(a) => {
+                let length = (t - a.t).max(1.0) + self.asleep(a.t, t);
+                value >= a.counter && value - a.counter <= most * length
+            }
             None => true,
         };
         if !value.is_finite() || !plausible {
-            self.health.failed += 1;
-            self.health.remark("an energy reading that cannot be was rejected");
+            self.reject("an energy reading that cannot be was rejected");
             return;
         }
         self.health.readings += 1;
@@ -195,11 +283,10 @@ impl Timeline {
         self.counter_since = t;
     }
 
-    fn push_power(&mut self, t: f64, power: Watts) {
+    fn push_power(&mut self, t: f64, within: f64, power: Watts) {
         let watts = power.get();
         if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
-            self.health.failed += 1;
-            self.health.remark("a power reading that cannot be was rejected");
+            self.reject("a power reading that cannot be was rejected");
             return;
         }
         if self.samples.last().is_some_and(|&(last, _)| t <= last) {
@@ -213,6 +300,7 @@ impl Timeline {
             self.watch(t, watts > 0.0, joules);
         }
         self.samples.push((t, watts));
+        self.note_sample(t, within, watts);
         if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
                 self.health.remark("the energy counter fell silent; power was integrated instead");
@@ -237,7 +325,7 @@ impl Timeline {
 
     /// Looks whether the sensor still moves.
     fn watch(&mut self, t: f64, moved: bool, joules: f64) {
-        if !self.method.is_measured() {
+        if !self.watched {
             return;
         }
         if let Some(stretch) = self.standstill.take(t, moved, joules) {
@@ -280,9 +368,16 @@ impl Timeline {
         // What integrated power has already put into the curve since the last anchor counts too.
         let joules = (counter - anchor.counter - (e0 - anchor.e)).max(0.0);
         let within = within.max(anchor.within);
+        let asleep = self.asleep(anchor.t, to);
+        if asleep > 0.0 {
+            self.health.remark(&format!(
+                "the machine slept {asleep:.0} s between two readings of the counter; the {joules:.0} J between \
+                 them are in the total"
+            ));
+        }
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
-        if integral > 0.0 {
+        if integral > 0.0 && asleep <= 0.0 {
             self.health.counter_joules += joules;
             self.health.integrated_joules += integral;
             self.health.compared = true;
@@ -298,6 +393,10 @@ impl Timeline {
         }
         // Exactly through the anchor, whatever rounding did above.
         self.shaper.push(to, e0 + joules, within, Basis::Whole);
+        // What was drawn while the machine slept was drawn in no span.
+        if from <= anchor.t && self.asleep(from, to) <= 0.0 {
+            self.note(Interval { from, to, joules, sample: false, more_than: None, within });
+        }
         self.forget_samples(to);
     }
 
@@ -325,6 +424,81 @@ impl Timeline {
         }
         self.note_sampling_gaps(from, end);
         self.forget_samples(end);
+        let (begin, e0) = *self.integrated_to.get_or_insert((end, e));
+        let window = self.sensor.power_window_s.unwrap_or(0.0);
+        let least = INTEGRATED.max(2.0 * window);
+        if end - begin >= least {
+            self.integrated_to = Some((end, e));
+            if end - begin < 2.0 * least {
+                let joules = e - e0;
+                let (from, to, sample, within) = (begin, end, false, 0.0);
+                self.note(Interval { from, to, joules, sample, more_than: None, within });
+            }
+        }
+    }
+
+    /// Takes note of a sample as the energy of the time that it averages. Two averages of more than the time
+    /// between them share most of it: their difference is what was drawn at the one end and not at the other.
+    fn note_sample(&mut self, t: f64, within: f64, watts: f64) {
+        let window = self.sensor.power_window_s.unwrap_or(0.0).max(LEAST_WINDOW);
+        let period = self.sensor.power_period_s.unwrap_or(window);
+        let joules = watts * window;
+        let (from, to) = (t - window / 2.0, t + window / 2.0);
+        if period >= UNBROKEN * window {
+            self.note(Interval { from, to, joules, sample: true, more_than: None, within });
+        } else if let [.., (before, old), _] = self.samples[..]
+            && t - before < OVERLAPPING * window
+        {
+            let joules = joules - old * window;
+            let from = before + window / 2.0;
+            let more_than = Some(window);
+            self.note(Interval { from, to, joules, sample: true, more_than, within });
+        }
+    }
+
+    fn note(&mut self, interval: Interval) {
+        if self.method != Method::Assumed && self.intervals.len() < MOST_INTERVALS {
+            self.intervals.push(interval);
+        }
+    }
+
+    /// What was read since this was called last, as far as it was a sensor that was read.
+    pub(super) fn take_intervals(&mut self) -> Vec<Interval> {
+        std::mem::take(&mut self.intervals)
+    }
+
+    /// Whether its energy is a counter's.
+    pub(super) fn is_counted(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// Whether what was read of it left no moment out.
+    pub(super) fn is_unbroken(&self) -> bool {
+        let Sensor { power_window_s, power_period_s, .. } = self.sensor;
+        let share =
+            power_window_s.zip(power_period_s).map_or(0.0, |(window, period)| window / period);
+        self.is_counted() || share >= UNBROKEN
+    }
+
+    /// Joules of the curve from `from` to `to`, seconds.
+    pub(super) fn joules(&self, from: f64, to: f64) -> f64 {
+        let curve = self.shaper.curve();
+        (curve.energy_at(to) - curve.energy_at(from)).max(0.0)
+    }
+
+    /// Shapes each cell that ends by `to` with the pieces of power that `pieces` has for it and their spread;
+    /// later ones wait for the next call.
+    pub(super) fn shape_by(
+        &mut self,
+        to: f64,
+        pieces: impl Fn(f64, f64) -> Option<(Vec<(f64, f64, f64)>, f64)>,
+    ) {
+        self.shaper.shape_by(to, pieces);
+    }
+
+    /// Shapes cells by their neighbours, as soon as they are there.
+    pub(super) fn shape_freely(&mut self) {
+        self.shaper.shape_freely();
     }
 
     /// Drops the samples that no later piece of the curve can need: all but the last before `t`.
@@ -369,7 +543,7 @@ impl Timeline {
     /// comes back, it is added after `now`.
     pub(crate) fn settled(&mut self, now: Timestamp) -> Timestamp {
         let front = self.shaper.front().map_or(self.born, |(t, _)| Timestamp::from_secs_f64(t));
-        if now.since(front) > PATIENCE {
+        if now.since(front.max(self.ran)) > PATIENCE {
             self.settle_by_power(now.as_secs_f64());
             self.hold_until(now.as_secs_f64());
             self.shaper.flush();
@@ -447,6 +621,20 @@ impl Timeline {
         }
     }
 
+    /// What of an interval lies where the clock jumped: its energy is known, and when it was drawn is not.
+    fn in_jumps(&self, t0: f64, t1: f64) -> Unseen {
+        let mut sum = Unseen::default();
+        for &(from, to) in &self.jumps {
+            let (from, to) = (from.max(t0), to.min(t1));
+            if from < to {
+                let curve = self.shaper.curve();
+                sum.seconds += to - from;
+                sum.joules += RECTANGULAR * (curve.energy_at(to) - curve.energy_at(from));
+            }
+        }
+        sum
+    }
+
     /// Whether anything was read at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.shaper.curve().end().is_none()
@@ -465,7 +653,7 @@ impl Timeline {
             .sensor
             .counter_quantum
             .map_or(0.0, |quantum| quantum.get() * RECTANGULAR * std::f64::consts::SQRT_2);
-        let unseen = self.gaps.between(t0, t1);
+        let (unseen, jumped) = (self.gaps.between(t0, t1), self.in_jumps(t0, t1));
         let measured = self.method.is_measured();
         let (gain, model) = if measured { (systematic, 0.0) } else { (0.0, systematic) };
         Drawn {
@@ -473,11 +661,12 @@ impl Timeline {
             parts: Uncertainty {
                 gain: Joules::new(gain),
                 model: Joules::new(model),
-                gaps: Joules::new(unseen.joules),
+                gaps: Joules::new(unseen.joules + jumped.joules),
                 edges: Joules::new(edges),
                 quantum: Joules::new(quantum),
             },
-            unobserved: unseen.seconds,
+            unobserved: (unseen.seconds + jumped.seconds).min(length),
+            edges_linear: edges,
         }
     }
 
@@ -509,7 +698,9 @@ impl Timeline {
     /// Mean power over the last `window` of the settled curve; `None` if nothing is known of part of it.
     pub(crate) fn recent_power(&self, window: Duration) -> Option<Watts> {
         let curve = self.shaper.curve();
-        let known = curve.end()? - window.as_secs_f64() >= self.silent_to;
+        let (end, window_s) = (curve.end()?, window.as_secs_f64());
+        // What a counter counted while the machine slept is no power of the moment it woke up.
+        let known = end - window_s >= self.silent_to && self.asleep(end - window_s, end) <= 0.0;
         if known { curve.recent_power(window) } else { None }
     }
 

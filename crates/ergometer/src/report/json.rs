@@ -22,12 +22,15 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] if it cannot be expressed, which no record of a meter is.
+    /// [`ErrorKind::Format`] if [`Record::from_json`] would refuse what is written, as of a record with a
+    /// value that was set to something that cannot be; no record of a meter is like that.
     pub fn to_json(&self) -> Result<String> {
         let json = serde_json::to_string_pretty(self.finite().as_ref()).map_err(|error| {
-            Error::new(ErrorKind::Format, format!("the record is no JSON: {error}"))
+            Error::new(ErrorKind::Format, format!("the record cannot be written as JSON: {error}"))
                 .with_source(error)
         })?;
+        // What JSON cannot hold (a number that is not finite) turns into something else on the way.
+        Self::from_json(&json)?;
         Ok(json + "\n")
     }
 

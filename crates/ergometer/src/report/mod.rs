@@ -12,8 +12,10 @@ mod sections;
 mod table;
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::run::Record;
 use crate::{Error, ErrorKind, Result};
@@ -46,10 +48,17 @@ impl Record {
     }
 }
 
+/// Numbers the files of this process.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = fs::File::create(&beside)
+    // Processes of two containers may have one number and share a folder: the random part tells them apart.
+    let random = RandomState::new().build_hasher().finish();
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let unique = format!(".{name}.{}-{number}-{random:016x}", std::process::id());
+    let beside = path.with_file_name(unique);
+    let written = fs::File::create_new(&beside)
         .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&beside, path));
     if written.is_err() {

@@ -57,7 +57,11 @@ pub(super) fn headline(record: &Record) -> String {
         (ranks, 1) => format!(" of {ranks} ranks"),
         (ranks, many) => format!(" of {ranks} ranks on {many} machines"),
     };
-    format!("{}: {duration}{ranks} on {place}", record.run.label)
+    let asleep = record.run.asleep_seconds.filter(|asleep| *asleep > 0.0);
+    let asleep = asleep.map_or_else(String::new, |asleep| {
+        format!(" (asleep for {} beside)", figure::duration(asleep))
+    });
+    format!("{}: {duration}{asleep}{ranks} on {place}", record.run.label)
 }
 
 /// All sections that have rows.
@@ -91,7 +95,7 @@ fn parts(record: &Record) -> Section {
         })
         .collect();
     if !rows.is_empty() {
-        let steps = record.steps.values().map(|steps| steps.count).sum();
+        let steps = count(&record.part().steps);
         let (seconds, energy) = (record.run.seconds, record.total.energy.as_ref());
         rows.push(row(record.run.started.clone(), seconds, energy, steps));
         let whole = record.whole();

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 use super::earlier::Part;
 use super::epochs::{EpochRow, EpochSums};
 use super::ledger::{Ledger, Node};
@@ -12,7 +14,7 @@ use super::record::{
     method_shares,
 };
 use super::step_table::StepTable;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::footprint::Site;
 use crate::forecast::Forecast;
 use crate::meter::timeline::{Drawn, Health, Timeline};
@@ -36,6 +38,10 @@ pub(crate) struct Head {
     pub start: Timestamp,
     /// The same by the wall clock.
     pub started: jiff::Timestamp,
+    /// By how many nanoseconds the wall clock had been set forward by then, and for how long the machine had
+    /// slept, since the process began to look.
+    pub wall_was_set: i64,
+    pub asleep: Duration,
     /// From when on, up to the run's start, the baseline was measured.
     pub idle_from: Option<Timestamp>,
     pub site: Site,
@@ -49,6 +55,44 @@ impl Head {
     /// Unique identity of the run.
     pub(crate) fn id(&self) -> String {
         format!("{}-{}", self.started.as_nanosecond(), std::process::id())
+    }
+
+    /// By how much the wall clock was set forward since the run began; a step of less than a second changes
+    /// no date.
+    fn set(&self) -> Option<SignedDuration> {
+        let set = clock::wall_was_set().wrapping_sub(self.wall_was_set);
+        let set = SignedDuration::from_nanos(set);
+        (set.unsigned_abs() >= Duration::from_secs(1)).then_some(set)
+    }
+
+    /// The run's start by the wall clock as it is now.
+    pub(crate) fn date(&self) -> jiff::Timestamp {
+        let set = self.set().unwrap_or_default();
+        self.started.checked_add(set).unwrap_or(self.started)
+    }
+
+    /// For how long the machine slept since the run began, seconds; `None` where that cannot be told.
+    fn asleep_seconds(&self) -> Option<f64> {
+        let asleep = clock::asleep().saturating_sub(self.asleep).as_secs_f64();
+        clock::KNOWS_SLEEP.then_some(asleep)
+    }
+
+    /// What has to be known of the machine's clocks.
+    fn clock_warnings(&self) -> impl Iterator<Item = String> {
+        let asleep = self.asleep_seconds().filter(|asleep| *asleep > 0.0).map(|asleep| {
+            format!(
+                "the machine slept for {asleep:.1} s, which are no time of the run; of their energy it has what \
+                 counters counted, and nothing of domains that are modelled, assumed or integrated"
+            )
+        });
+        let set = self.set().map(|set| {
+            let (seconds, as_it_was) = (set.as_secs_f64(), self.started);
+            format!(
+                "the wall clock was set by {seconds:+.1} s during the run: its start, which was {as_it_was}, is \
+                 given by the clock as it is now"
+            )
+        });
+        asleep.into_iter().chain(set)
     }
 }
 
@@ -80,6 +124,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let total = scale.usage(&whole, seconds);
 
     warnings.extend_from_slice(&head.standing.remarks);
+    warnings.extend(head.clock_warnings());
     let (tree, left_open) = ledger.finish(timelines);
     if left_open > 0 {
         warnings.push(format!(
@@ -129,8 +174,9 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         run: RunInfo {
             id: head.id(),
             label: head.label.clone(),
-            started: head.started.to_string(),
+            started: head.date().to_string(),
             seconds,
+            asleep_seconds: head.asleep_seconds(),
             idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
             command: head.command.clone(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),

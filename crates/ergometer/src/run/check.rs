@@ -2,7 +2,7 @@
 
 use super::earlier::Part;
 use super::record::{Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage};
-use crate::footprint::CarbonSeries;
+use crate::footprint::Footprint;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
 
@@ -21,6 +21,7 @@ impl Record {
         let domains = self.domains.len();
         usage("total", &self.total, domains)?;
         seconds("run", self.run.seconds)?;
+        self.run.asleep_seconds.iter().try_for_each(|asleep| seconds("run", *asleep))?;
         for row in &self.domains {
             row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
             count(&row.domain.id, row.readings)?;
@@ -41,9 +42,7 @@ impl Record {
         }
         self.steps_by_name.values().try_for_each(|rows| named(rows, domains))?;
         self.spans.iter().try_for_each(|node| node.check(domains))?;
-        let footprint = &self.footprint;
-        intensity(footprint.mean_intensity)?;
-        footprint.site.carbon_series.iter().try_for_each(CarbonSeries::check)?;
+        footprint(&self.footprint)?;
         self.earlier.iter().try_for_each(Part::check)?;
         self.forecasts.iter().try_for_each(Forecast::check)
     }
@@ -55,16 +54,24 @@ impl Part {
         seconds(name, self.seconds)?;
         intensity(self.mean_intensity)?;
         self.energy.iter().try_for_each(|one| energy(name, one))?;
+        for row in &self.domains {
+            row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
+            count(&row.domain.id, row.readings)?;
+            count(&row.domain.id, row.failed_readings)?;
+        }
         for (split, steps) in &self.steps {
             count(split, steps.count)?;
             seconds(split, steps.seconds)?;
+            if !steps.by_domain.is_empty() {
+                list(split, &steps.by_domain, self.domains.len())?;
+            }
         }
-        Ok(())
+        self.footprint.iter().try_for_each(footprint)
     }
 }
 
 impl Forecast {
-    fn check(&self) -> Checked {
+    pub(crate) fn check(&self) -> Checked {
         let ordered = |one: &Interval| one.low <= one.value && one.value <= one.high;
         seconds("a forecast", self.at_s)?;
         if ordered(&self.joules) && ordered(&self.seconds) && (0.0..=1.0).contains(&self.progress) {
@@ -79,7 +86,6 @@ impl Epoch {
         let name = &self.split;
         usage(name, &self.usage, domains)?;
         seconds(name, self.start_s)?;
-        count(name, self.index)?;
         list(name, &self.between_steps, domains)?;
         named(&self.steps_by_name, domains)?;
         self.steps.iter().try_for_each(|one| steps(name, one, domains))
@@ -128,6 +134,11 @@ pub(crate) fn steps(name: &str, steps: &Steps, domains: usize) -> Checked {
     }
     seconds(name, steps.seconds)?;
     list(name, &steps.by_domain, domains)
+}
+
+fn footprint(footprint: &Footprint) -> Checked {
+    intensity(footprint.mean_intensity)?;
+    footprint.site.check().map_err(|error| format!("its site cannot be: {error}"))
 }
 
 pub(crate) fn named(rows: &[NamedSteps], domains: usize) -> Checked {

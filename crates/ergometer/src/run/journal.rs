@@ -14,7 +14,7 @@
 //! 7f1c0a3e {"row":"head","schema":"ergometer-journal/1","record":{…}}        once, at the start
 //! 52b6c1d0 {"row":"steps","steps":[["step",12.5,0.051,64.0,[7.1,0.4]],…]}    single steps
 //! 0d2e93aa {"row":"epoch","n":0,"epoch":{…}}                                 each epoch that closed
-//! c81b77f4 {"row":"notes","results":{…},"facts":{…},"warnings":[…],…}        whenever they change
+//! c81b77f4 {"row":"notes","results":{…},"facts":{…},"warnings":[…],…}        whenever they change, with the forecasts
 //! 9a0d2f6b {"row":"spans","spans":[…]}                                       the tree, now and then
 //! 1e4470c5 {"row":"state","s":13.2,"closed":1,"total":[…],…}                 twice a second
 //! 66f0b812 {"row":"end","record":{…}}                                        once, at the end
@@ -59,7 +59,8 @@ mod line;
 mod recover;
 mod row;
 
-pub(crate) use file::Journal;
+pub(crate) use file::{Draft, Journal};
+pub(crate) use recover::beginning;
 
 /// Name and version of the journal's format.
 pub const SCHEMA: &str = "ergometer-journal/1";

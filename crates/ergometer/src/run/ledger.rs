@@ -7,17 +7,20 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
+use super::phase_sums::PhaseSums;
 use super::said::Said;
 use super::siblings::{self, Divided, Interval, MOST_HELD};
 use super::stats::Step;
 use super::step_table::StepTable;
 use crate::clock::Timestamp;
-use crate::meter::LiveSteps;
+use crate::meter::recent::{LiveEpoch, RecentEpochs};
 use crate::meter::timeline::{Drawn, Timeline};
+use crate::meter::{LiveSteps, Progress};
 use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
 use crate::units::Joules;
@@ -108,6 +111,7 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
         drawn.joules *= share;
         drawn.unobserved *= share;
         drawn.parts = drawn.parts.scaled(share);
+        drawn.edges_linear *= share;
         drawn.parts.gaps += Joules::new(unlike);
     }
 }
@@ -163,6 +167,7 @@ impl Node {
         if let Some(drawn) = self.amount.get_mut(domain) {
             drawn.joules *= share;
             drawn.parts = drawn.parts.scaled(share);
+            drawn.edges_linear *= share;
         }
         self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
@@ -210,6 +215,7 @@ pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
         sum.joules += drawn.joules;
         sum.parts = sum.parts.plus(&drawn.parts);
         sum.unobserved += drawn.unobserved;
+        sum.edges_linear += drawn.edges_linear;
     }
 }
 
@@ -308,6 +314,31 @@ impl Inside {
         }
     }
 
+    /// The sums of its steps, with those that are held back.
+    fn live(&self) -> LiveSteps {
+        let mut sums = self.steps.live();
+        for held in &self.held {
+            let more = match held.mark.label.kind {
+                Kind::Step => LiveSteps {
+                    count: held.mark.count(),
+                    joules: Joules::new(held.amount.iter().map(|drawn| drawn.joules).sum()),
+                    seconds: held.mark.seconds(),
+                    items: held.mark.items,
+                    unit: held.mark.label.unit,
+                },
+                _ => held.steps.live(),
+            };
+            sums.count += more.count;
+            sums.joules += more.joules;
+            sums.seconds += more.seconds;
+            sums.items += more.items;
+            if sums.unit.is_empty() {
+                sums.unit = more.unit;
+            }
+        }
+        sums
+    }
+
     /// Puts a span into the sums; alone it would have drawn `whole` joules, 0 of one that was.
     fn put(&mut self, held: Held, whole: f64, timelines: &[Timeline]) {
         let Held { mark, amount, children, steps, tiling, .. } = held;
@@ -360,10 +391,16 @@ pub(crate) struct Ledger {
     pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
+    /// The latest epochs, for live display.
+    pub recent: RecentEpochs,
     /// What is to be said of single spans, as soon as it is known.
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
+    /// Counts the marks that are booked.
+    pub progress: Arc<Progress>,
+    /// What the sums over spans are to be corrected by.
+    pub phases: PhaseSums,
     /// Spans that share a mark because they came too fast.
     pub folded: u64,
     /// Counts of items that were not valid, by the label of their span.
@@ -420,8 +457,11 @@ impl Ledger {
             numbers: Numbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
+            recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            progress: Arc::default(),
+            phases: PhaseSums::default(),
             folded: 0,
             invalid_items: BTreeMap::new(),
             rootless: BTreeMap::new(),
@@ -433,9 +473,34 @@ impl Ledger {
     ///
     /// `open` are marks of spans that are not closed; those that `end` cuts are closed there.
     pub(crate) fn fork(&self, open: impl Iterator<Item = Mark>, end: Timestamp) -> Self {
-        let mut pending = self.pending.clone();
-        pending.extend(open);
-        pending.retain_mut(|mark| {
+        let mut fork = Self {
+            domains: self.domains,
+            progress: Arc::clone(&self.progress),
+            pending: self.pending.clone(),
+            open: self.open.clone(),
+            outlived: self.outlived.clone(),
+            epochs: self.epochs.fork(),
+            numbers: self.numbers.clone(),
+            steps: self.steps.clone(),
+            live_steps: BTreeMap::new(),
+            recent: RecentEpochs::default(),
+            said: Said::default(),
+            log: None,
+            phases: self.phases.clone(),
+            folded: self.folded,
+            invalid_items: self.invalid_items.clone(),
+            rootless: self.rootless.clone(),
+            strays: self.strays.clone(),
+        };
+        fork.cut(open, end);
+        fork
+    }
+
+    /// Takes `open`, marks of spans that are not closed, and leaves nothing that ends after `end`: runs and
+    /// epochs are closed there, and other spans that were still open then are left out.
+    pub(crate) fn cut(&mut self, open: impl Iterator<Item = Mark>, end: Timestamp) {
+        self.pending.extend(open);
+        self.pending.retain_mut(|mark| {
             let cut = mark.end > end;
             if cut {
                 mark.end = end;
@@ -443,22 +508,6 @@ impl Ledger {
             }
             mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
         });
-        Self {
-            domains: self.domains,
-            pending,
-            open: self.open.clone(),
-            outlived: self.outlived.clone(),
-            epochs: self.epochs.fork(),
-            numbers: self.numbers.clone(),
-            steps: self.steps.clone(),
-            live_steps: BTreeMap::new(),
-            said: Said::default(),
-            log: None,
-            folded: self.folded,
-            invalid_items: self.invalid_items.clone(),
-            rootless: self.rootless.clone(),
-            strays: self.strays.clone(),
-        }
     }
 
     /// Whether more marks may be taken: those that come meanwhile share marks in their rings.
@@ -484,6 +533,7 @@ impl Ledger {
         let rest = self.pending.split_off(ready);
         for mark in std::mem::replace(&mut self.pending, rest) {
             self.close(&mark, timelines);
+            self.progress.step();
         }
     }
 
@@ -566,6 +616,7 @@ impl Ledger {
         if let Some(steps) = &steps {
             self.count_steps(mark.label.name, steps);
         }
+        self.recent.end(mark, steps.as_ref().map_or_else(LiveSteps::default, StepTable::live));
         let epoch = EpochRow {
             label: *mark.label,
             index,
@@ -577,6 +628,11 @@ impl Ledger {
             steps,
         };
         self.epochs.add(epoch, timelines);
+    }
+
+    /// The latest epochs as far as they are booked.
+    pub(crate) fn live_epochs(&self) -> Vec<LiveEpoch> {
+        self.recent.live(|span| Some(self.open.get(&span)?.live()))
     }
 
     fn count_steps(&mut self, split: &'static str, steps: &StepTable) {
@@ -613,6 +669,7 @@ impl Ledger {
                 self.count_steps("run", &orphan.steps);
             }
         }
+        self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
 }

@@ -6,7 +6,7 @@
 //!                                     └───────► spans ──────────┘
 //! ```
 //!
-//! * **A domain counts once.** It is known by its machine and its identity. Of the ranks that metered
+//! * **A domain counts once.** It is known by its machine and its identity, a board with a UUID by that alone (`machines`). Of the ranks that metered
 //!   it one is believed: a sensor before a model, then who metered longest, then the lowest rank.
 //!   What others metered before or after that is added, estimated at their mean power where they
 //!   metered both the time that is missing and time that is not.
@@ -20,14 +20,23 @@
 //! * **Steps**: counts and items add up. Their time is that of the longest rank, for ranks step
 //!   together. Each rank's own statistics stand beside, under `train@0`, `train@1`.
 //!
+//! * **Parts before an interruption** are merged attempt by attempt, as the records themselves are.
+//! * **Forecasts** add up, each with the share of its rank's energy that the total takes from it.
+//!
 //! Times of different ranks are compared by the wall clock at the start of each: ranks of machines
 //! whose clocks differ are laid side by side as far apart as their clocks are. No energy follows from
-//! that, for a domain belongs to one machine; the length of the run does.
+//! that, for a domain belongs to one machine; the length of the run does. A clock that is more than an hour
+//! from the others', so that its ranks ran at no time together with them, is taken to be wrong: those
+//! ranks are laid beside the others by the first epoch in common, and the record says so.
 
 mod admit;
+mod attempts;
+mod clocks;
 mod cover;
 mod domains;
 mod epochs;
+mod forecasts;
+mod machines;
 mod more_epochs;
 mod names;
 mod said;
@@ -90,15 +99,22 @@ impl Record {
     /// # Errors
     ///
     /// [`ErrorKind::Mismatch`] if the records do not belong together: none at all, one without a
-    /// rank, a rank twice, different numbers of ranks, different groups, different sites.
+    /// rank, a rank twice, different numbers of ranks, different groups, different sites, different
+    /// attempts of a run that was interrupted.
     /// [`ErrorKind::Format`] if a record does not say when it began.
     pub fn merge(records: impl IntoIterator<Item = Self>) -> Result<Self> {
         let mut records: Vec<Self> = records.into_iter().collect();
         if records.len() == 1 {
             return Ok(alone(records.remove(0)));
         }
-        let parts = admit::parts(records)?;
-        Ok(Merge::new(&parts).record())
+        let admitted = admit::parts(records)?;
+        let (earlier, of_earlier) = attempts::join(&admitted.parts)?;
+        let mut merge = Merge::new(&admitted.parts, admitted.started);
+        merge.warnings.extend(admitted.warnings);
+        merge.warnings.extend(of_earlier);
+        let mut record = merge.record();
+        record.earlier = earlier;
+        Ok(record)
     }
 }
 
@@ -135,16 +151,18 @@ struct Merge<'a> {
     wholes: Vec<Whole>,
     /// From the first start to the last end, seconds.
     seconds: f64,
+    /// The first start, RFC 3339.
+    started: String,
     warnings: Vec<String>,
 }
 
 impl<'a> Merge<'a> {
-    fn new(parts: &'a [Part]) -> Self {
+    fn new(parts: &'a [Part], started: String) -> Self {
         let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
         let mut warnings = Said::over(parts, |record| record.warnings.clone());
         let domains = domains::physical(parts, &mut warnings);
         let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();
-        Self { parts, domains, wholes, seconds, warnings }
+        Self { parts, domains, wholes, seconds, started, warnings }
     }
 
     fn first(&self) -> &'a Record {
@@ -175,6 +193,8 @@ impl<'a> Merge<'a> {
             sums.iter_mut().zip(joules).for_each(|(sum, joules)| *sum += joules.get());
         }
         let steps = steps::of_run(&self, &step_joules);
+        let (forecasts, without) = forecasts::join(&self);
+        self.warnings.extend(without);
         let numbers: Vec<u32> = self.parts.iter().map(|part| part.rank.rank).collect();
         self.warnings.extend(admit::missing(&numbers, self.parts[0].rank.world_size));
         let accelerators = self.accelerators();
@@ -198,7 +218,7 @@ impl<'a> Merge<'a> {
             results: self.values(|record| &record.results, |a, b| a.to_bits() == b.to_bits()),
             facts: self.values(|record| &record.facts, PartialEq::eq),
             ranks: self.ranks(),
-            forecasts: Vec::new(),
+            forecasts,
             earlier: Vec::new(),
             warnings: self.warnings,
         }
@@ -247,7 +267,6 @@ impl<'a> Merge<'a> {
 
     fn run(&mut self) -> RunInfo {
         let first = &self.first().run;
-        let earliest = self.parts.iter().find(|part| part.start == 0.0);
         for (what, differs) in [
             ("label", self.differs(|run| &run.label)),
             ("ergometer version", self.differs(|run| &run.ergometer)),
@@ -259,8 +278,13 @@ impl<'a> Merge<'a> {
         }
         RunInfo {
             id: format!("{}-merged", first.group.as_ref().unwrap_or(&first.id)),
-            started: earliest.map_or(&first.started, |part| &part.record.run.started).clone(),
+            started: self.started.clone(),
             seconds: self.seconds,
+            asleep_seconds: self
+                .parts
+                .iter()
+                .filter_map(|part| part.record.run.asleep_seconds)
+                .reduce(f64::max),
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),

@@ -27,8 +27,16 @@ struct Taken(BTreeMap<u64, u64>);
 const MOST_RANGES: usize = 4096;
 
 impl Taken {
-    fn last(&self) -> Option<u64> {
-        self.0.last_key_value().map(|(_, last)| *last)
+    /// The number after the largest; after the largest that there is, the smallest that is free.
+    fn after(&self) -> u64 {
+        match self.0.last_key_value() {
+            None => 1,
+            Some((_, &u64::MAX)) => {
+                let around = self.0.range(..=1).next_back().filter(|(_, last)| **last >= 1);
+                around.map_or(1, |(_, last)| last.saturating_add(1))
+            }
+            Some((_, last)) => last + 1,
+        }
     }
 
     fn has(&self, number: u64) -> bool {
@@ -88,7 +96,7 @@ impl Numbers {
     /// No two epochs of a split share one: records are merged by it.
     pub(crate) fn next(&mut self, span: u64, split: &'static str) -> u64 {
         let taken = self.taken.entry(name_of(&self.taken, split)).or_default();
-        let after = taken.last().map_or(1, |last| last.saturating_add(1));
+        let after = taken.after();
         let number = match self.given.remove(&span) {
             Some(given) if !taken.has(given) => given,
             Some(_) => {
@@ -127,6 +135,8 @@ mod tests {
         }
         let got = [9, 10, 11, 12, 13, 14].map(|span| numbers.next(span, "train"));
         assert_eq!(got, [1, 7, 0, 8, 9, 10]);
+        numbers.give(16, u64::MAX);
+        assert_eq!([16, 17].map(|span| numbers.next(span, "test")), [u64::MAX, 1]);
         assert_eq!(numbers.next(15, "valid"), 1, "splits are numbered apart");
         assert!(numbers.warning().unwrap().starts_with("1 epochs"), "{:?}", numbers.warning());
     }

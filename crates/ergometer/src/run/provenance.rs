@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::record::Machine;
+use crate::source::host;
 
 /// An identity of the machine: the same for all that run on it, containers included, and another on
 /// every other machine.
@@ -30,8 +31,8 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
 }
 
 /// What can be read of this machine without privilege; a field that cannot be read is `None`.
-pub(crate) fn machine(machine_id: Option<String>) -> Machine {
-    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+pub(crate) fn machine(machine_id: Option<String>, proc_root: &Path, sysfs_root: &Path) -> Machine {
+    let processor = host::processor(proc_root);
     let field = |text: &str, name: &str| {
         text.lines()
             .filter_map(|line| line.split_once(':'))
@@ -39,10 +40,10 @@ pub(crate) fn machine(machine_id: Option<String>) -> Machine {
             .map(|(_, value)| value.trim().to_owned())
     };
     let kernel = |name: &str| {
-        let text = fs::read_to_string(Path::new("/proc/sys/kernel").join(name)).ok()?;
+        let text = fs::read_to_string(proc_root.join("sys/kernel").join(name)).ok()?;
         Some(text.trim().to_owned())
     };
-    let memory_bytes = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+    let memory_bytes = fs::read_to_string(proc_root.join("meminfo")).ok().and_then(|text| {
         let kib: u64 = field(&text, "MemTotal")?.split_whitespace().next()?.parse().ok()?;
         kib.checked_mul(1024)
     });
@@ -54,17 +55,25 @@ pub(crate) fn machine(machine_id: Option<String>) -> Machine {
         machine_id,
         host: kernel("hostname"),
         os,
-        cpu: field(&cpuinfo, "model name"),
-        logical_cpus: std::thread::available_parallelism()
-            .ok()
-            .and_then(|count| u32::try_from(count.get()).ok()),
+        cpu: processor.as_ref().and_then(|processor| processor.name.clone()),
+        logical_cpus: processor.as_ref().map(host::Processor::of_machine),
+        available_cpus: processor
+            .as_ref()
+            .map(|processor| available(processor, proc_root, sysfs_root)),
+        booted: host::booted(proc_root),
         memory_bytes,
         // What is metered says which there are.
         accelerators: Vec::new(),
         // The flag is set by the hypervisor on x86; elsewhere nothing is claimed.
-        virtual_machine: field(&cpuinfo, "flags")
-            .map(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")),
+        virtual_machine: processor.and_then(|processor| processor.hypervisor),
     }
+}
+
+/// Processors that this program may use.
+fn available(processor: &host::Processor, proc_root: &Path, sysfs_root: &Path) -> f64 {
+    let host::Limits { affinity, quota } = host::Limits::read(proc_root, sysfs_root);
+    let seen = f64::from(processor.logical.max(1));
+    [affinity.map(f64::from), quota].into_iter().flatten().fold(seen, f64::min)
 }
 
 /// The commit that is checked out around the working directory.
@@ -163,6 +172,26 @@ mod tests {
             fs::write(folder.path().join("HEAD"), head).unwrap();
             assert_eq!(commit_of(folder.path()), expected);
         }
+    }
+
+    #[test]
+    fn the_machines_processors_and_those_of_the_program_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let (proc, sys) = (folder.path().join("proc"), folder.path().join("sys"));
+        fs::create_dir_all(proc.join("self")).unwrap();
+        let cpu = |n| format!("processor\t: {n}\nphysical id\t: 0\nsiblings\t: 256\n\n");
+        fs::write(proc.join("cpuinfo"), (0..8).map(cpu).collect::<String>()).unwrap();
+        let counts = || {
+            let machine = machine(None, &proc, &sys);
+            (machine.logical_cpus, machine.available_cpus)
+        };
+        assert_eq!(counts(), (Some(256), Some(8.0)));
+        // An affinity is the program's, and changes nothing of the machine.
+        fs::write(proc.join("self/status"), "Cpus_allowed_list:\t1,5\n").unwrap();
+        assert_eq!(counts(), (Some(256), Some(2.0)));
+        fs::create_dir_all(sys.join("fs/cgroup")).unwrap();
+        fs::write(sys.join("fs/cgroup/cpu.max"), "150000 100000\n").unwrap();
+        assert_eq!(counts(), (Some(256), Some(1.5)));
     }
 
     #[test]

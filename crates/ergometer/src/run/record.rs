@@ -122,8 +122,12 @@ pub struct RunInfo {
     pub label: String,
     /// Wall-clock start, RFC 3339, UTC.
     pub started: String,
-    /// Duration on the monotonic clock, seconds.
+    /// Duration on the monotonic clock, seconds: the time in which the machine slept is not in it.
     pub seconds: f64,
+    /// For how long the machine slept meanwhile, seconds; `None` where that cannot be told (only Linux tells).
+    /// Of ranks, the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
     /// How long the baseline was measured before the run, seconds; `None` where it was not.
     pub idle_seconds: Option<f64>,
     /// The program's command line, with `***` for what is recognised as a secret; the program's name alone
@@ -169,8 +173,15 @@ pub struct Machine {
     pub os: Option<String>,
     /// CPU model name.
     pub cpu: Option<String>,
-    /// Logical processors of the machine.
+    /// Logical processors of the machine: of a container, those of the packages that it sees.
     pub logical_cpus: Option<u32>,
+    /// Processors that the program may use: the fewest of those that it sees, its affinity and the CPU quota of its
+    /// container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_cpus: Option<f64>,
+    /// When the kernel started, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booted: Option<i64>,
     /// Installed memory, bytes.
     pub memory_bytes: Option<u64>,
     /// Accelerator boards by label.

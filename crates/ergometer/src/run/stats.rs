@@ -3,6 +3,7 @@
 use sketches_ddsketch::{Config, DDSketch};
 
 use super::record::{Distribution, Items, Steps};
+use crate::meter::LiveSteps;
 use crate::units::Joules;
 
 /// Relative error of the quantiles.
@@ -136,6 +137,17 @@ impl StepStats {
         }
     }
 
+    /// The sums, for live display.
+    pub(crate) fn live(&self) -> LiveSteps {
+        LiveSteps {
+            count: self.count,
+            joules: Joules::new(self.total_joules()),
+            seconds: self.seconds,
+            items: self.items,
+            unit: self.unit.unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn has_items(&self) -> bool {
         self.items > 0.0
     }
@@ -164,7 +176,10 @@ impl StepStats {
             per_second: if seconds > 0.0 { self.items / seconds } else { 0.0 },
         });
         // Counts that no number can hold have no form in a record.
-        let finite = |items: &Items| items.count.is_finite() && items.per_second.is_finite();
+        let finite = |items: &Items| {
+            let each = [items.count, items.per_second, items.joules_per_item.get()];
+            each.iter().all(|value| value.is_finite())
+        };
         let items = items.filter(finite);
         let count = self.count as f64;
         (self.count > 0).then(|| Steps {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::record::{NamedSteps, Steps};
 use super::stats::{Step, StepStats};
+use crate::meter::LiveSteps;
 use crate::meter::timeline::Drawn;
 use crate::span::Label;
 
@@ -64,6 +65,21 @@ impl StepTable {
                 self.outer.values_mut().for_each(|stats| stats.by_domain[domain] *= share);
             }
         }
+    }
+
+    /// The sums over the outer steps, for live display.
+    pub(crate) fn live(&self) -> LiveSteps {
+        let mut sum = LiveSteps::default();
+        for steps in self.outer.values().map(StepStats::live) {
+            sum.count += steps.count;
+            sum.joules += steps.joules;
+            sum.seconds += steps.seconds;
+            sum.items += steps.items;
+            if sum.unit.is_empty() {
+                sum.unit = steps.unit;
+            }
+        }
+        sum
     }
 
     /// How many steps that are inside no other, and their joules by domain.

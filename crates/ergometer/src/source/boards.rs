@@ -3,7 +3,7 @@
 //! NVIDIA's are chosen by [`nvml`](super::nvml), as CUDA chooses them. Here the variables of the other makers take
 //! effect in the order in which their software reads them:
 //!
-//! * AMD ("GPU isolation techniques" of the ROCm documentation): `ROCR_VISIBLE_DEVICES` (indices or UUIDs) first; among
+//! * AMD ("GPU isolation techniques" of the `ROCm` documentation): `ROCR_VISIBLE_DEVICES` (indices or UUIDs) first; among
 //!   what it leaves `HIP_VISIBLE_DEVICES`, or `CUDA_VISIBLE_DEVICES` in its place, or `GPU_DEVICE_ORDINAL`. A list ends
 //!   before its first entry that is not valid. Boards count in the order of the kernel's KFD topology, or of their PCI
 //!   addresses where there is none.
@@ -31,7 +31,7 @@ pub(super) struct Board {
     pub maker: Maker,
     /// PCI address, or what stands for it.
     pub address: String,
-    /// `GPU-…`, as ROCm names it.
+    /// `GPU-…`, as `ROCm` names it.
     pub uuid: Option<String>,
 }
 
@@ -83,12 +83,7 @@ impl Choice {
     }
 
     /// Leaves of `boards` those at `positions`.
-    fn keep<'a>(
-        &mut self,
-        boards: &mut Vec<&'a Board>,
-        positions: &[usize],
-        variable: &'static str,
-    ) {
+    fn keep(&mut self, boards: &mut Vec<&Board>, positions: &[usize], variable: &'static str) {
         let gone = boards.iter().enumerate().filter(|(position, _)| !positions.contains(position));
         self.hide(gone.map(|(_, board)| *board), variable);
         *boards = positions.iter().filter_map(|&position| boards.get(position).copied()).collect();
@@ -126,14 +121,13 @@ impl Choice {
     fn listed(&mut self, boards: &[&Board], value: &str, variable: &str) -> Vec<usize> {
         let mut positions = Vec::new();
         for entry in value.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-            let found = match entry.parse::<usize>() {
-                Ok(index) => (index < boards.len()).then_some(index),
-                Err(_) => {
-                    let uuid = |board: &&Board| {
-                        board.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(entry))
-                    };
-                    boards.iter().position(uuid)
-                }
+            let found = if let Ok(index) = entry.parse::<usize>() {
+                (index < boards.len()).then_some(index)
+            } else {
+                let uuid = |board: &&Board| {
+                    board.uuid.as_ref().is_some_and(|uuid| uuid.eq_ignore_ascii_case(entry))
+                };
+                boards.iter().position(uuid)
             };
             match found {
                 Some(position) if positions.contains(&position) => {}
@@ -235,7 +229,7 @@ fn selected(selector: &str, count: usize) -> Option<Vec<usize>> {
     Some(accepted)
 }
 
-/// PCI addresses of the GPUs in the order in which the kernel shows them to ROCm.
+/// PCI addresses of the GPUs in the order in which the kernel shows them to `ROCm`.
 fn kfd_order(sysfs_root: &Path) -> Vec<String> {
     let nodes = sysfs_root.join("class/kfd/kfd/topology/nodes");
     let mut numbers: Vec<u32> = fs::read_dir(&nodes)

@@ -42,6 +42,8 @@ pub struct Counter {
     last: Option<(u64, Timestamp)>,
     /// The value rejected last: if the counter goes on from there, it has really jumped.
     suspect: Option<(u64, Timestamp)>,
+    /// Time that passed since the last accepted value beside what timestamps tell.
+    asleep: Duration,
     /// Wider than the register: units of 2^-32 J fill 64 bits after 4.3 GJ.
     total: u128,
 }
@@ -51,7 +53,15 @@ impl Counter {
     /// the range is not known), behind which nothing can draw more than `limit`.
     #[must_use]
     pub const fn new(units_per_joule: f64, range: Option<u64>, limit: Watts) -> Self {
-        Self { units_per_joule, range, limit, last: None, suspect: None, total: 0 }
+        Self {
+            units_per_joule,
+            range,
+            limit,
+            last: None,
+            suspect: None,
+            asleep: Duration::ZERO,
+            total: 0,
+        }
     }
 
     /// Joules counted since the first value.
@@ -60,18 +70,24 @@ impl Counter {
         self.total as f64 / self.units_per_joule
     }
 
-    /// When the last accepted value was read.
-    #[must_use]
-    pub fn last_read(&self) -> Option<Timestamp> {
-        self.last.map(|(_, at)| at)
-    }
-
     /// How long the range lasts at the power limit: over a longer interval a second wrap cannot be
     /// excluded. `None` without a known range.
     #[must_use]
     pub fn unambiguous(&self) -> Option<Duration> {
         let seconds = self.range? as f64 / self.units_per_joule / self.limit.get();
         Duration::try_from_secs_f64(seconds).ok()
+    }
+
+    /// The machine slept for so long since the last value, which timestamps do not tell: the counter may
+    /// have gone on.
+    pub fn slept(&mut self, time: Duration) {
+        self.asleep += time;
+    }
+
+    /// Time since the last accepted value, at `at`: in it, that for which the machine slept.
+    #[must_use]
+    pub fn interval(&self, at: Timestamp) -> Duration {
+        self.last.map_or(Duration::ZERO, |(_, last)| at.since(last) + self.asleep)
     }
 
     /// Takes the value `raw`, read at `at`.
@@ -97,6 +113,7 @@ impl Counter {
         } else {
             self.suspect = None;
             self.last = Some((raw, at));
+            self.asleep = Duration::ZERO;
         }
         if let Advance::Advanced(units) | Advance::Wrapped(units) = advance {
             self.total += u128::from(units);
@@ -114,7 +131,7 @@ impl Counter {
     }
 
     fn possible(&self, units: u64, from: Timestamp, to: Timestamp) -> bool {
-        let most = self.limit * (to.since(from) + SLACK);
+        let most = self.limit * (to.since(from) + self.asleep + SLACK);
         units as f64 / self.units_per_joule <= most.get()
     }
 

@@ -36,6 +36,12 @@
 //! # Memory
 //! [`DRAM_PER_GIB`] for all installed memory, busy or not.
 //!
+//! # Containers
+//! Where fewer processors are seen than the package has (LXC shows a container its own), or the control group of a container
+//! has a CPU quota, the model gives that share of the package: `P_full` times the processors seen, or the quota, over the
+//! machine's. Where `/proc/stat` shows nothing but zeros (gVisor), utilisation is not known: power is taken half way between
+//! idle and full, with [`UNSEEN_ERROR`] beside the model's.
+//!
 //! Everything that runs on the machine is in these numbers, not only the metered program.
 
 mod fit;
@@ -92,6 +98,10 @@ pub const DRAM_PER_GIB: Watts = Watts::new(0.3725);
 /// the figure is right for small ones and several times too high for large ones. A judgement.
 pub const DRAM_ERROR: f64 = 0.5;
 
+/// Relative standard uncertainty of power half way between idle and full where utilisation is not known: that of a
+/// rectangular distribution between the two, 0.204 of full power, over their mean, 0.647.
+pub const UNSEEN_ERROR: f64 = 0.316;
+
 /// Without progress of `/proc/stat` for this long the domain counts as not observed.
 const STALE: Duration = Duration::from_secs(1);
 
@@ -128,7 +138,8 @@ pub struct CpuModel {
 #[derive(Debug)]
 struct Package {
     domain: usize,
-    stat: PathBuf,
+    /// `None` where it shows no time at all.
+    stat: Option<PathBuf>,
     full: Watts,
     logical: u64,
     last: Option<(Jiffies, Timestamp)>,
@@ -146,13 +157,32 @@ impl CpuModel {
     /// A model of the machine that `proc_root` (`/proc`) describes, for the `wanted` domains.
     #[must_use]
     pub fn open(proc_root: &Path, wanted: Wanted) -> (Option<Self>, SourceReport) {
+        Self::open_within(proc_root, wanted, None)
+    }
+
+    /// The same in a container that may use no more than `quota` processors.
+    pub(super) fn open_within(
+        proc_root: &Path,
+        wanted: Wanted,
+        quota: Option<f64>,
+    ) -> (Option<Self>, SourceReport) {
         let mut model = Self { domains: Vec::new(), package: None, dram: None };
         let mut remarks = Vec::new();
         let processor = host::processor(proc_root).unwrap_or_default();
         if wanted.package {
             let stat = proc_root.join("stat");
             match stat::read(&stat) {
-                Ok(_) => model.add_package(stat, &processor),
+                Ok(spent) => {
+                    let moves = spent.total() > 0;
+                    if !moves {
+                        remarks.push(format!(
+                            "{} shows no time at all: utilisation is not known, and power is taken half way \
+                             between idle and full",
+                            stat.display()
+                        ));
+                    }
+                    model.add_package(moves.then_some(stat), &processor, quota);
+                }
                 Err(error) => remarks.push(format!("{} cannot be read: {error}", stat.display())),
             }
         }
@@ -180,8 +210,17 @@ impl CpuModel {
         ((!model.domains.is_empty()).then_some(model), report)
     }
 
-    fn add_package(&mut self, stat: PathBuf, processor: &host::Processor) {
-        let estimate = processors::estimate(processor);
+    fn add_package(
+        &mut self,
+        stat: Option<PathBuf>,
+        processor: &host::Processor,
+        quota: Option<f64>,
+    ) {
+        let mut estimate = processors::estimate(processor, quota);
+        if stat.is_none() {
+            estimate.error = estimate.error.hypot(UNSEEN_ERROR);
+            estimate.note.push_str("; its utilisation cannot be seen and is taken as one half");
+        }
         self.package = Some(Package {
             domain: self.domains.len(),
             stat,
@@ -235,21 +274,21 @@ impl PowerSource for CpuModel {
     /// has not ticked (10 ms) since the last reading.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         if let Some(package) = &mut self.package {
-            let before = clock::now();
-            let jiffies = stat::read(&package.stat);
-            let at = before.after(clock::now().since(before) / 2);
+            let before = clock::checked_now();
+            let jiffies = package.stat.as_deref().map(stat::read);
+            let at = before.after(clock::checked_now().since(before) / 2);
             let value = match jiffies {
-                Ok(jiffies) => package.advance(jiffies, at),
-                Err(error) => Some(Value::Missing(format!(
-                    "{} cannot be read: {error}",
-                    package.stat.display()
-                ))),
+                None => Some(package.advance_unseen(at)),
+                Some(Ok(jiffies)) => package.advance(jiffies, at),
+                Some(Err(error)) => {
+                    Some(Value::Missing(format!("{} cannot be read: {error}", package.stat())))
+                }
             };
             let domain = package.domain;
             readings.extend(value.map(|value| Reading::new(domain, at, value)));
         }
         if let Some(dram) = &mut self.dram {
-            let at = clock::now();
+            let at = clock::checked_now();
             let start = *dram.start.get_or_insert(at);
             let value = Value::Energy(dram.watts * at.since(start));
             readings.push(Reading::new(dram.domain, at, value));
@@ -258,6 +297,18 @@ impl PowerSource for CpuModel {
 }
 
 impl Package {
+    fn stat(&self) -> String {
+        self.stat.as_ref().map(|stat| stat.display().to_string()).unwrap_or_default()
+    }
+
+    fn advance_unseen(&mut self, at: Timestamp) -> Value {
+        if let Some((_, then)) = self.last {
+            self.energy += package_power(0.5, self.full) * at.since(then);
+        }
+        self.last = Some((Jiffies::default(), at));
+        Value::Energy(self.energy)
+    }
+
     fn advance(&mut self, now: Jiffies, at: Timestamp) -> Option<Value> {
         if let Some((before, then)) = self.last {
             let spent = now.since(&before);
@@ -267,7 +318,7 @@ impl Package {
                 return (interval > STALE).then(|| {
                     Value::Missing(format!(
                         "{} has not moved for {:.1} s",
-                        self.stat.display(),
+                        self.stat(),
                         interval.as_secs_f64()
                     ))
                 });

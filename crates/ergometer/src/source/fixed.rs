@@ -82,7 +82,7 @@ impl PowerSource for Fixed {
     }
 
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
-        let at = clock::now();
+        let at = clock::checked_now();
         let start = *self.start.get_or_insert(at);
         readings.push(Reading::new(0, at, Value::Energy(self.watts * at.since(start))));
     }

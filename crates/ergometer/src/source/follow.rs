@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Value;
 use super::counter::{Advance, Counter};
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::units::{Joules, Watts};
 
 /// Between two reads further apart than this a second wrap is looked for: a register of 65,536 J
@@ -17,6 +17,8 @@ pub(super) struct Followed {
     counter: Counter,
     unit: &'static str,
     limit: Watts,
+    /// For how long the machine had slept when the counter was read last.
+    asleep: Duration,
 }
 
 impl Followed {
@@ -27,12 +29,26 @@ impl Followed {
         range: Option<u64>,
         limit: Watts,
     ) -> Self {
-        Self { counter: Counter::new(units_per_joule, range, limit), unit, limit }
+        let counter = Counter::new(units_per_joule, range, limit);
+        Self { counter, unit, limit, asleep: Duration::ZERO }
     }
 
     /// Takes the value `raw`, read at `at`, and pushes what it says.
-    pub(super) fn take(&mut self, raw: u64, at: Timestamp, mut push: impl FnMut(Value)) {
-        let interval = self.counter.last_read().map_or(Duration::ZERO, |last| at.since(last));
+    pub(super) fn take(&mut self, raw: u64, at: Timestamp, push: impl FnMut(Value)) {
+        self.take_after(clock::asleep(), raw, at, push);
+    }
+
+    /// The same, where the machine has slept for so long in all.
+    fn take_after(
+        &mut self,
+        asleep: Duration,
+        raw: u64,
+        at: Timestamp,
+        mut push: impl FnMut(Value),
+    ) {
+        let before = std::mem::replace(&mut self.asleep, asleep);
+        self.counter.slept(asleep.saturating_sub(before));
+        let interval = self.counter.interval(at);
         let unit = self.unit;
         match self.counter.advance(raw, at) {
             Advance::First | Advance::Advanced(_) | Advance::Wrapped(_) => {
@@ -90,6 +106,32 @@ mod tests {
         let Some(Value::Energy(joules)) = said.last() else { panic!("{said:?}") };
         // Four wraps lie in the 1200 s.
         assert!((joules.get() - WATTS * 1200.0).abs() < 1e-3, "{joules}");
+    }
+
+    #[test]
+    fn what_a_counter_counts_while_the_machine_sleeps_is_energy_and_no_mistake() {
+        let mut followed = Followed::new(1e6, "µJ", Some(RANGE), Watts::new(2000.0));
+        let hour = Duration::from_hours(1);
+        // An hour at 1 W, between two reads that lie 0.1 s apart on the clock.
+        let reads =
+            [(0.0, Duration::ZERO, 0), (0.1, hour, 3_600_000_000), (0.2, hour, 3_600_020_000)];
+        let mut said = Vec::new();
+        for (seconds, asleep, raw) in reads {
+            let at = Timestamp::from_secs_f64(seconds);
+            followed.take_after(asleep, raw, at, |value| said.push(value));
+        }
+        let [Value::Energy(_), Value::Energy(slept), Value::Missing(why), Value::Energy(last)] =
+            &said[..]
+        else {
+            panic!("{said:?}")
+        };
+        assert!((slept.get() - 3600.0).abs() < 1e-9 && (last.get() - 3600.02).abs() < 1e-9);
+        // At its limit a package passes the end of the range in 33 s.
+        assert!(why.contains("3600 s between two reads"), "{why}");
+        // Without a sleep it is what cannot be.
+        let raw = 3_600_020_000 + 3_600_000_000;
+        followed.take_after(hour, raw, Timestamp::from_secs_f64(0.3), |value| said.push(value));
+        assert!(matches!(said.last(), Some(Value::Missing(_))), "{said:?}");
     }
 
     #[test]

@@ -13,8 +13,83 @@ pub(crate) struct Processor {
     pub(crate) logical: u32,
     /// Different `physical id`s; 1 where the kernel shows none.
     pub(crate) packages: u32,
+    /// Logical processors of a package, as the processor itself says: a container may see fewer of them.
+    pub(crate) siblings: Option<u32>,
     /// Whether the processor reports a hypervisor; `None` where it has no flags to tell by.
     pub(crate) hypervisor: Option<bool>,
+}
+
+impl Processor {
+    /// Logical processors of the machine: at least those that are seen, and all of each package that is.
+    pub(crate) fn of_machine(&self) -> u32 {
+        let whole = self.siblings.map(|siblings| siblings.saturating_mul(self.packages));
+        whole.unwrap_or(0).max(self.logical).max(1)
+    }
+}
+
+/// How many processors this program may use, and why not all of the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Limits {
+    /// Processors that its affinity allows.
+    pub(crate) affinity: Option<u32>,
+    /// Processors' worth of time that its control group may use.
+    pub(crate) quota: Option<f64>,
+}
+
+impl Limits {
+    /// The limits that `proc_root` and the control groups below `sysfs_root` show for this process.
+    pub(crate) fn read(proc_root: &Path, sysfs_root: &Path) -> Self {
+        let status = text(&proc_root.join("self/status")).unwrap_or_default();
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        Self {
+            affinity: list.and_then(|list| count(list.trim())),
+            quota: quota(proc_root, sysfs_root),
+        }
+    }
+}
+
+/// How many numbers a kernel list holds: `0-3,8` holds 5.
+fn count(numbers: &str) -> Option<u32> {
+    numbers.split(',').try_fold(0_u32, |sum, range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
+    })
+}
+
+/// The smallest quota of this process's control group and those around it (`cpu.max`, or `cpu.cfs_quota_us` of cgroup v1),
+/// in processors.
+fn quota(proc_root: &Path, sysfs_root: &Path) -> Option<f64> {
+    let groups = text(&proc_root.join("self/cgroup")).unwrap_or_default();
+    let root = sysfs_root.join("fs/cgroup");
+    let share = |quota: &str, period: &str| {
+        let (quota, period): (f64, f64) = (quota.trim().parse().ok()?, period.trim().parse().ok()?);
+        (quota > 0.0 && period > 0.0).then(|| quota / period)
+    };
+    let unified = |group: &Path| {
+        let max = text(&group.join("cpu.max")).ok()?;
+        let (quota, period) = max.trim().split_once(' ')?;
+        share(quota, period)
+    };
+    let old = |group: &Path| {
+        let read = |name: &str| text(&group.join(name)).ok();
+        share(&read("cpu.cfs_quota_us")?, &read("cpu.cfs_period_us")?)
+    };
+    let path =
+        |line: &str| line.rsplit_once(':').map(|(_, path)| path.trim_start_matches('/').to_owned());
+    let own =
+        groups.lines().find(|line| line.starts_with("0::")).and_then(path).unwrap_or_default();
+    let own = root.join(own);
+    let around = own.ancestors().take_while(|group| group.starts_with(&root)).filter_map(unified);
+    let v1 = ["cpu", "cpu,cpuacct"].into_iter().filter_map(|name| old(&root.join(name)));
+    around.chain(v1).reduce(f64::min)
+}
+
+/// When the kernel started, seconds since 1970.
+pub(crate) fn booted(proc_root: &Path) -> Option<i64> {
+    let stat = text(&proc_root.join("stat")).ok()?;
+    let line = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    line.trim().parse().ok().filter(|seconds| *seconds > 0)
 }
 
 /// Reads `<proc>/cpuinfo`; `None` if it cannot be read.
@@ -38,6 +113,7 @@ fn parse(cpuinfo: &str) -> Processor {
             "physical id" => {
                 packages.insert(value);
             }
+            "siblings" => found.siblings = found.siblings.max(value.parse().ok()),
             // x86 only; the bit is reserved for hypervisors (CPUID.1:ECX[31]).
             "flags" if found.hypervisor.is_none() => {
                 found.hypervisor = Some(value.split_whitespace().any(|flag| flag == "hypervisor"));
@@ -111,9 +187,38 @@ mod tests {
             name: Some("Some CPU @ 2.0GHz".to_owned()),
             logical: 4,
             packages: 2,
+            siblings: None,
             hypervisor: Some(true),
         };
         assert_eq!(parse(&text), expected);
+    }
+
+    #[test]
+    fn processors_seen_affinity_quota_and_siblings_are_four_different_things() {
+        let text = "processor\t: 0\nphysical id\t: 0\nsiblings\t: 256\n\nprocessor\t: 1\nphysical id\t: 0\n";
+        let found = parse(text);
+        assert_eq!((found.logical, found.siblings, found.of_machine()), (2, Some(256), 256));
+        assert_eq!(parse("processor\t: 0\nprocessor\t: 1\n").of_machine(), 2);
+
+        let folder = tempfile::tempdir().unwrap();
+        let (proc, sys) = (folder.path().join("proc"), folder.path().join("sys"));
+        let write = |path: std::path::PathBuf, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        assert_eq!(Limits::read(&proc, &sys), Limits::default());
+        write(proc.join("self/status"), "Name:\tx\nCpus_allowed_list:\t0-3,8\n");
+        write(proc.join("self/cgroup"), "0::/a/b\n");
+        write(sys.join("fs/cgroup/a/b/cpu.max"), "max 100000\n");
+        write(sys.join("fs/cgroup/a/cpu.max"), "250000 100000\n");
+        let limits = Limits::read(&proc, &sys);
+        assert_eq!((limits.affinity, limits.quota), (Some(5), Some(2.5)));
+        write(sys.join("fs/cgroup/a/cpu.max"), "max 100000\n");
+        write(sys.join("fs/cgroup/cpu/cpu.cfs_quota_us"), "-1\n");
+        write(sys.join("fs/cgroup/cpu/cpu.cfs_period_us"), "100000\n");
+        assert_eq!(Limits::read(&proc, &sys).quota, None);
+        write(proc.join("stat"), "cpu 1 2 3 4\nbtime 1764101234\n");
+        assert_eq!(booted(&proc), Some(1_764_101_234));
     }
 
     #[test]

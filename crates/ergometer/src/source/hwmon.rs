@@ -293,9 +293,9 @@ impl PowerSource for Hwmon {
     /// Reads every device on any request.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, probe) in self.probes.iter_mut().enumerate() {
-            let before = clock::now();
+            let before = clock::checked_now();
             let raw = probe.files().map(sysfs::number::<i64>).collect::<io::Result<Values>>();
-            let half = clock::now().since(before) / 2;
+            let half = clock::checked_now().since(before) / 2;
             let at = before.after(half);
             let most = impossible(self.domains[domain].power_limit);
             let mut push =

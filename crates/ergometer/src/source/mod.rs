@@ -17,7 +17,7 @@ mod counter;
 pub mod cpu_model;
 pub mod fixed;
 mod follow;
-mod host;
+pub(crate) mod host;
 #[cfg(test)]
 mod hostile;
 pub mod hwmon;

@@ -137,9 +137,9 @@ impl PowerSource for Perf {
     /// Reads every counter on any request: a read takes microseconds and disturbs nothing.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, counter) in self.counters.iter_mut().enumerate() {
-            let before = clock::now();
+            let before = clock::checked_now();
             let raw = (counter.count)();
-            let at = before.after(clock::now().since(before) / 2);
+            let at = before.after(clock::checked_now().since(before) / 2);
             let mut push = |value| readings.push(Reading::new(domain, at, value));
             match raw {
                 Ok(raw) => counter.followed.take(raw, at, push),

@@ -182,8 +182,9 @@ mod tests {
         fn read(&mut self, _: Request, readings: &mut Vec<Reading>) {
             self.2 += 1;
             let values = self.1.iter().map(|value| value(self.2)).enumerate();
-            readings
-                .extend(values.map(|(domain, value)| Reading::new(domain, clock::now(), value)));
+            readings.extend(
+                values.map(|(domain, value)| Reading::new(domain, clock::checked_now(), value)),
+            );
         }
     }
 

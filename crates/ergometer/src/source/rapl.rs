@@ -177,9 +177,9 @@ impl PowerSource for Rapl {
     /// Reads every counter on any request: a read takes microseconds and disturbs nothing.
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         for (domain, zone) in self.zones.iter_mut().enumerate() {
-            let before = clock::now();
+            let before = clock::checked_now();
             let raw = zone.file.number();
-            let at = before.after(clock::now().since(before) / 2);
+            let at = before.after(clock::checked_now().since(before) / 2);
             let mut push = |value| readings.push(Reading::new(domain, at, value));
             match raw {
                 Ok(raw) => zone.counter.take(raw, at, push),

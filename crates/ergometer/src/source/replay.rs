@@ -100,7 +100,7 @@ impl PowerSource for Replay {
     }
 
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
-        let now = clock::now();
+        let now = clock::checked_now();
         let start = *self.start.get_or_insert(now);
         for (domain, playing) in self.channels.iter_mut().enumerate() {
             let rest = &playing.rows[playing.next..];

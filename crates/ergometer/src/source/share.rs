@@ -109,14 +109,14 @@ impl<S: PowerSource> Shared<S> {
         let tree = if any { Some(Tree::own(proc_root)?) } else { None };
         let domains: Vec<Domain> = source.domains().iter().map(shared).collect();
         let portions = vec![Portion::default(); domains.len()];
-        let since = clock::now();
+        let since = clock::checked_now();
         Ok(Self { source, tree, domains, portions, share: None, since, scratch: Vec::new() })
     }
 
     /// The share since the last one, where it is time for one.
     fn look(&mut self, request: Request) -> std::io::Result<Option<f64>> {
         let Some(tree) = &mut self.tree else { return Ok(None) };
-        let length = clock::now().since(self.since);
+        let length = clock::checked_now().since(self.since);
         if request == Request::Routine && length < INTERVAL {
             return Ok(None);
         }
@@ -127,7 +127,7 @@ impl<S: PowerSource> Shared<S> {
         // Where nothing was done by anyone, the last share stands for who the machine is there for.
         let share = spent.share().or(self.share).unwrap_or(0.0);
         self.share = Some(share);
-        self.since = clock::now();
+        self.since = clock::checked_now();
         Ok(Some(share))
     }
 }
@@ -195,7 +195,7 @@ impl<S: PowerSource> PowerSource for Shared<S> {
             }
             Ok(None) => {}
             Err(error) => {
-                let at = clock::now();
+                let at = clock::checked_now();
                 let told = self.domains.iter().enumerate();
                 readings.extend(told.filter(|(_, told)| is_shared(told.kind)).map(
                     |(domain, _)| {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::ring::{self, Began, Mark, NO_SPAN};
+use super::ring::{self, Began, Command, Mark, NO_SPAN};
 use super::scopes::Scope;
 use super::tally::Tally;
 use super::thread::{self, Opened};
@@ -46,7 +46,7 @@ impl Span {
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
         let timed = start.is_some();
-        let start = start.unwrap_or_else(clock::now);
+        let start = start.map_or_else(clock::now, |start| not_later(start, meter));
         Self::of(thread::open(meter, &label), meter, start, timed)
     }
 
@@ -58,10 +58,8 @@ impl Span {
     }
 
     #[inline]
-    fn of(opened: Option<Opened>, meter: u64, start: Timestamp, timed: bool) -> Self {
-        let Some(Opened { label, id, parent, place }) = opened else {
-            return Self(None);
-        };
+    fn of(opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
+        let Opened { label, id, parent, place } = opened;
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
@@ -147,7 +145,8 @@ impl Open {
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) -> Timestamp {
         let beside = self.timed || end.is_some();
-        let end = end.unwrap_or_else(clock::now).max(self.start);
+        // The meter's thread sees to it that this is not before the start.
+        let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
         let Tally { items, invalid } = self.items.get();
         thread::close(self.meter, self.id, self.place, |outlived| Mark {
             label: self.label,
@@ -167,6 +166,16 @@ impl Open {
         }
         end
     }
+}
+
+/// A moment that the caller took, and the present one where it lies in the future.
+#[inline(never)]
+fn not_later(moment: Timestamp, meter: u64) -> Timestamp {
+    let now = clock::now();
+    if moment > now {
+        thread::tell(meter, Command::Future);
+    }
+    moment.min(now)
 }
 
 /// Whether the meter is to read at both ends of such a span.

@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
+use ergometer::clock::pretend;
 use ergometer::source::DomainKind;
 use ergometer::units::Watts;
 use ergometer::{ErrorKind, Meter, MeterBuilder};
@@ -22,6 +23,7 @@ use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, NumberData
 use prost::Message as _;
 
 use super::{PATIENCE, assert_same, joules, rig, step};
+use crate::child;
 
 const OFTEN: Duration = Duration::from_millis(20);
 const NEVER: Duration = Duration::from_hours(1);
@@ -352,4 +354,46 @@ fn what_is_no_collector_is_refused_at_the_start() {
     refused(node().otlp("/v1/metrics"), "http://");
     refused(node().otlp("http://"), "is no collector");
     refused(node().otlp("http://localhost:4318").otlp_interval(Duration::ZERO), "interval");
+}
+
+#[test]
+fn points_carry_the_time_at_which_they_are_sent_once_a_wrong_clock_is_set() {
+    const TEST: &str =
+        "export::otlp::points_carry_the_time_at_which_they_are_sent_once_a_wrong_clock_is_set";
+    if !child::is_one() {
+        return child::passes(&mut child::of(TEST, &[]));
+    }
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    // Fifty years behind, as on a board without a battery for its clock.
+    let behind = 50 * 365 * 24 * 3_600_000_000_000_i64;
+    let dates = |message: &ExportMetricsServiceRequest| -> Vec<[i128; 2]> {
+        let points = metrics(message).into_values().flat_map(|metric| metric.points);
+        points
+            .map(|(_, point)| [point.start_time_unix_nano, point.time_unix_nano].map(i128::from))
+            .collect()
+    };
+    // From the test's start on, and no later than now.
+    let began = jiff::Timestamp::now().as_nanosecond();
+    let hold = |dates: &[i128; 2], shift: i64| {
+        let shift = i128::from(shift);
+        let now = jiff::Timestamp::now().as_nanosecond();
+        dates
+            .iter()
+            .all(|date| (began - 1_000_000_000..=now + 1_000_000_000).contains(&(date + shift)))
+    };
+    let (url, received) = collector(|_| Some(good()));
+    pretend::set_wall(-behind);
+    let meter = rig().otlp(url).otlp_interval(OFTEN).start().unwrap();
+    step(&meter);
+    let first = received.recv_timeout(PATIENCE).unwrap();
+    assert!(dates(&first).iter().all(|dates| hold(dates, behind)), "{:?}", dates(&first));
+    pretend::set_wall(behind);
+    step(&meter);
+    let record = meter.finish().unwrap();
+    let last = received.try_iter().last().unwrap();
+    assert!(dates(&last).iter().all(|dates| hold(dates, 0)), "{:?}", dates(&last));
+    let told = record.warnings.iter().any(|line| line.contains("wall clock was set by"));
+    assert!(told, "{:?}", record.warnings);
 }

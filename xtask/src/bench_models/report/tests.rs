@@ -108,6 +108,7 @@ fn record(seed: u64, joules: f64) -> Record {
             label: "transformer-tiny".to_owned(),
             started: "2026-01-01T00:00:00Z".to_owned(),
             seconds: 100.0,
+            asleep_seconds: None,
             idle_seconds: None,
             command: vec!["transformer".to_owned()],
             ergometer: "0.1.0".to_owned(),

@@ -21,14 +21,21 @@ use crate::source::{Domain, DomainKind};
 /// The version of the conventions that the names are from.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.42.0";
 
-/// The figures as they are `now`.
+/// The figures as they are `now`; timestamps begin at `origin`, Unix nanoseconds.
 pub(super) fn request(
     subject: &Subject,
     live: &Live,
     now: Timestamp,
+    origin: i128,
 ) -> ExportMetricsServiceRequest {
     let head = &*subject.head;
-    let figures = Figures { subject, live, now: now.since(head.start).as_secs_f64() };
+    let figures = Figures {
+        subject,
+        live,
+        now: now.since(head.start).as_secs_f64(),
+        start: nanos(head.date()),
+        begun: u64::try_from(origin + i128::from(head.start.as_nanos())).unwrap_or_default(),
+    };
     let mut metrics = figures.domains();
     metrics.extend(figures.steps());
     metrics.extend(figures.whole());
@@ -75,6 +82,10 @@ struct Figures<'a> {
     live: &'a Live,
     /// Seconds since the run began.
     now: f64,
+    /// When the run began, as its record says, and by the wall clock as it is now: Unix nanoseconds. They
+    /// differ where the machine slept.
+    start: u64,
+    begun: u64,
 }
 
 impl Figures<'_> {
@@ -236,9 +247,9 @@ impl Figures<'_> {
 
     /// A value that holds for the moment `seconds` after the run began.
     ///
-    /// The wall clock is that of the run's start, carried on by the monotonic one: it does not jump.
+    /// It is dated by the wall clock as it is now, so that one that was wrong when the run began dates
+    /// nothing that is sent after it was set.
     fn point(&self, seconds: f64, value: Number, attributes: Vec<KeyValue>) -> NumberDataPoint {
-        let start = u64::try_from(self.subject.head.started.as_nanosecond()).unwrap_or_default();
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -247,12 +258,16 @@ impl Figures<'_> {
         let since = (seconds * 1e9) as u64;
         NumberDataPoint {
             attributes,
-            start_time_unix_nano: start,
-            time_unix_nano: start.saturating_add(since),
+            start_time_unix_nano: self.start,
+            time_unix_nano: self.begun.saturating_add(since).max(self.start),
             value: Some(value),
             ..NumberDataPoint::default()
         }
     }
+}
+
+fn nanos(date: jiff::Timestamp) -> u64 {
+    u64::try_from(date.as_nanosecond()).unwrap_or_default()
 }
 
 fn text(key: &str, value: impl Into<String>) -> KeyValue {

@@ -33,15 +33,19 @@ static RECORD: LazyLock<Record> = LazyLock::new(|| {
     }
     meter.result("loss", 0.5);
     let mut record = meter.finish().unwrap();
-    let steps = PartSteps { count: 3, seconds: 1.5, joules: Joules::new(400.0), items: 24.0 };
+    let steps = PartSteps {
+        count: 3,
+        seconds: 1.5,
+        joules: Joules::new(400.0),
+        ..record.part().steps["train"].clone()
+    };
     record.earlier.push(Part {
         run_id: "before".to_owned(),
-        started: record.run.started.clone(),
         seconds: 2.0,
-        energy: record.total.energy,
         steps: [("train".to_owned(), steps)].into(),
         finished: false,
         mean_intensity: Some(450.0),
+        ..record.part()
     });
     let expected = Interval { value: 900.0, low: 800.0, high: 1000.0 };
     record.forecasts.push(Forecast {

@@ -37,6 +37,18 @@ impl Record {
     }
 }
 
+/// The record of no time at all that the journal at `path` begins with: what its run is known by.
+pub(crate) fn beginning(path: &Path) -> Result<Record> {
+    let mut line = Vec::new();
+    File::open(path).and_then(|file| BufReader::new(file).read_until(b'\n', &mut line)).map_err(
+        |error| {
+            let message = format!("journal '{}' cannot be read: {error}", path.display());
+            Error::new(ErrorKind::Io, message).with_source(error)
+        },
+    )?;
+    Ok(Found::begin(path, without_end(&line))?.record)
+}
+
 /// The record of a journal's lines.
 fn replay(path: &Path, mut lines: impl BufRead) -> io::Result<Result<Record>> {
     let mut line = Vec::new();
@@ -146,6 +158,7 @@ impl Found {
             Row::Epoch(row) => row.epoch.check(domains).is_ok(),
             Row::Spans(row) => row.spans.iter().all(|node| node.check(domains).is_ok()),
             Row::End(row) => row.record.check().is_ok(),
+            Row::Notes(notes) => notes.forecasts.iter().all(|one| one.check().is_ok()),
             Row::State(state) => {
                 state.total.len() == domains
                     && state.outside.len() == domains
@@ -171,6 +184,11 @@ impl Found {
         record.results = self.notes.results;
         record.facts = self.notes.facts;
         record.warnings = self.notes.warnings;
+        record.forecasts = self.notes.forecasts;
+        if let Some(started) = self.notes.started {
+            record.run.started = started;
+        }
+        record.run.asleep_seconds = self.notes.asleep_seconds.or(record.run.asleep_seconds);
         record.steps = self.steps;
         record.steps_by_name = self.steps_by_name;
         record.spans = self.spans;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::forecast::Forecast;
 use crate::meter::{Method, Uncertainty};
 use crate::run::check::named;
 use crate::run::ledger::StepEntry;
@@ -77,6 +78,13 @@ pub(super) struct Notes {
     pub warnings: Vec<String>,
     pub domain_warnings: Vec<Vec<String>>,
     pub idle_power: Vec<Option<Watts>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
+    /// The start by the wall clock, which may be set during the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
 }
 
 impl Notes {
@@ -88,6 +96,9 @@ impl Notes {
             warnings: record.warnings.clone(),
             domain_warnings: record.domains.iter().map(|row| row.warnings.clone()).collect(),
             idle_power: record.domains.iter().map(|row| row.idle_power).collect(),
+            forecasts: record.forecasts.clone(),
+            started: Some(record.run.started.clone()),
+            asleep_seconds: record.run.asleep_seconds,
         }
     }
 }

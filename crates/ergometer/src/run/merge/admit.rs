@@ -1,11 +1,20 @@
 //! Records that belong together, in the order of their ranks.
 
-use super::{Part, mismatch, numbers};
+use super::{Part, clocks, mismatch, numbers};
 use crate::run::record::{Record, RunInfo};
 use crate::{Error, ErrorKind, Result};
 
 /// The records as parts of one run.
-pub(super) fn parts(records: Vec<Record>) -> Result<Vec<Part>> {
+pub(super) struct Admitted {
+    /// In the order of ranks.
+    pub parts: Vec<Part>,
+    /// When the first of them began, RFC 3339.
+    pub started: String,
+    pub warnings: Vec<String>,
+}
+
+/// The records as parts of one run.
+pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
     if records.is_empty() {
         return Err(mismatch("there is no record to merge".to_owned(), "give one for each rank"));
     }
@@ -33,7 +42,7 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Vec<Part>> {
     }
     ranked.sort_by_key(|(rank, ..)| rank.rank);
     let origin = ranked.iter().map(|(_, started, _)| *started).min().unwrap_or_default();
-    let parts: Vec<Part> = ranked
+    let mut parts: Vec<Part> = ranked
         .into_iter()
         .map(|(rank, started, record)| {
             let nanos = started.as_nanosecond() - origin.as_nanosecond();
@@ -44,7 +53,22 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Vec<Part>> {
         fit(&pair[0], &pair[1])?;
     }
     same_group(&parts)?;
-    Ok(parts)
+    let (warnings, first) = clocks::lay(&mut parts);
+    let earliest = parts.iter().find(|part| part.start == 0.0);
+    // The text of a rank that began then, unless its clock is wrong.
+    let exact = earliest.filter(|part| {
+        let began: Option<jiff::Timestamp> = part.record.run.started.parse().ok();
+        let since = |began: jiff::Timestamp| began.as_nanosecond() - origin.as_nanosecond();
+        began.is_some_and(|began| (since(began) as f64 * 1e-9 - first).abs() < 1.0)
+    });
+    let started = exact.map_or_else(
+        || {
+            let since = std::time::Duration::try_from_secs_f64(first).unwrap_or_default();
+            origin.checked_add(since).unwrap_or(origin).to_string()
+        },
+        |part| part.record.run.started.clone(),
+    );
+    Ok(Admitted { parts, started, warnings })
 }
 
 /// Whether two records, neighbours in rank, can be of one run.

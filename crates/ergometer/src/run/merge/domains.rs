@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use super::cover::{Cover, part_of, plus};
+use super::machines::{Machines, is_board_of_its_own};
 use super::{Part, Said, numbers};
 use crate::meter::Method;
 use crate::run::record::{DomainRecord, Energy};
@@ -33,6 +34,8 @@ pub(super) struct Whole {
     pub metered: f64,
     /// The part that is estimated from a rank's mean power.
     pub estimated: Joules,
+    /// What comes from which part.
+    pub from: Vec<(usize, Joules)>,
 }
 
 pub(super) fn row(parts: &[Part], (part, domain): At) -> &DomainRecord {
@@ -52,8 +55,11 @@ pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physic
         let machine = machines.of[index];
         for (at, row) in part.record.domains.iter().enumerate() {
             let identity = identity(&row.domain);
-            let known =
-                all.iter_mut().find(|(id, known)| known.machine == machine && *id == identity);
+            // A board is one wherever it was seen.
+            let anywhere = row.domain.kind == DomainKind::Gpu && is_board_of_its_own(&identity);
+            let known = all
+                .iter_mut()
+                .find(|(id, known)| (anywhere || known.machine == machine) && *id == identity);
             if let Some((_, known)) = known {
                 known.members.push((index, at));
             } else {
@@ -160,6 +166,7 @@ impl Physical {
     pub(super) fn whole(&self, parts: &[Part], seconds: f64) -> Whole {
         let mut cover = Cover::default();
         let (mut sum, mut estimated, mut observed) = (None, Joules::ZERO, 0.0);
+        let mut from = Vec::new();
         for &at in &self.givers {
             let Some(energy) = total(parts, at) else { continue };
             let part = &parts[at.0];
@@ -173,54 +180,17 @@ impl Physical {
                     estimated += piece.joules;
                 }
                 observed += energy.coverage * open * (end - start);
+                from.push((at.0, piece.joules));
                 sum = Some(plus(sum, piece));
             }
         }
         let coverage = if seconds > 0.0 { (observed / seconds).clamp(0.0, 1.0) } else { 1.0 };
         let energy = sum.map(|energy| Energy { coverage, ..energy });
-        Whole { energy, metered: cover.seconds(), estimated }
+        Whole { energy, metered: cover.seconds(), estimated, from }
     }
-}
-
-/// The machines of the parts.
-struct Machines {
-    /// Which machine each part ran on.
-    of: Vec<usize>,
-    names: Vec<String>,
 }
 
 impl Machines {
-    fn of(parts: &[Part], warnings: &mut Vec<String>) -> Self {
-        let (mut of, mut keys) = (Vec::new(), Vec::new());
-        let (mut hosts, mut by_host): (Vec<String>, Vec<u32>) = (Vec::new(), Vec::new());
-        for part in parts {
-            let machine = &part.record.machine;
-            let host = machine.host.clone().unwrap_or_else(|| "unknown".to_owned());
-            let key = machine.machine_id.clone().unwrap_or_else(|| {
-                by_host.push(part.rank.rank);
-                format!("host {host}")
-            });
-            of.push(keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-                keys.push(key);
-                hosts.push(host);
-                keys.len() - 1
-            }));
-        }
-        if !by_host.is_empty() {
-            let ranks = numbers(&by_host);
-            warnings.push(format!("{ranks}: the machine is known by its host name only"));
-        }
-        let unique = |host: &String| hosts.iter().filter(|other| *other == host).count() == 1;
-        let names = hosts.iter().zip(&keys).map(|(host, key)| {
-            if unique(host) {
-                host.clone()
-            } else {
-                format!("{host}-{}", key.get(..8).unwrap_or(key))
-            }
-        });
-        Self { of, names: names.collect() }
-    }
-
     /// Where there are several machines, a domain bears the name of its own.
     fn name(&self, physical: &mut Physical) {
         if self.names.len() > 1 {

@@ -1,5 +1,6 @@
 //! Records of ranks, made by hand, whose domains draw a constant power.
 
+mod attempts;
 mod properties;
 mod script;
 
@@ -149,7 +150,8 @@ fn a_domain_is_metered_as_long_as_any_rank_meters_it() {
     close(energy.joules.get(), 250.0 * 18.0);
     close(energy.coverage, 0.9);
     assert_eq!(energy.parts.gaps, Joules::ZERO);
-    assert!(run.warnings.is_empty(), "{:?}", run.warnings);
+    assert_eq!(run.warnings.len(), 1, "{:?}", run.warnings);
+    assert!(says(&run, "ranks 0, 1: ran at no time together"), "{:?}", run.warnings);
 }
 
 #[test]
@@ -248,6 +250,56 @@ fn machines_are_told_apart_by_identity_and_not_by_name() {
     let old = Record::merge([rank(0, None, "a"), rank(1, None, "a")]).unwrap();
     close(joules(&old), 1000.0);
     assert!(says(&old, "ranks 0, 1: the machine is known by its host name only"));
+}
+
+#[test]
+fn no_sign_of_a_machine_is_believed_against_all_others() {
+    const BOARD: &str = "nvml:GPU-8932f937-d72c-4106-c12f-20bd9faed9f6";
+    let rank = |rank: u32, id: &str, change: fn(&mut Machine)| {
+        let script = Script::new(rank, 2, 10.0).cpu("rapl:package-0", 50.0).gpu(BOARD, 300.0);
+        let mut record = script.record();
+        record.machine = Machine {
+            machine_id: Some(id.to_owned()),
+            host: Some(format!("container-{rank}")),
+            cpu: Some("AMD EPYC 9754".to_owned()),
+            os: Some("Linux 6.8.0".to_owned()),
+            logical_cpus: Some(256),
+            booted: Some(1_764_101_234 + i64::from(rank)),
+            ..record.machine
+        };
+        change(&mut record.machine);
+        record
+    };
+    let merge = |a: Record, b: Record| Record::merge([a, b]).unwrap();
+    let nothing: fn(&mut Machine) = |_| ();
+
+    // Containers with boot ids of their own and one board: one machine, and it is reported.
+    let run = merge(rank(0, "aaaabbbbcccc", nothing), rank(1, "ddddeeeeffff", nothing));
+    close(joules(&run), 3500.0);
+    assert!(says(&run, "boot ids of their own and share nvml:GPU-8932f937"), "{:?}", run.warnings);
+
+    // The same with processors of different models: the board once, the packages of both.
+    let other: fn(&mut Machine) = |machine| machine.cpu = Some("Xeon".to_owned());
+    let run = merge(rank(0, "aaaabbbbcccc", nothing), rank(1, "ddddeeeeffff", other));
+    close(joules(&run), 4000.0);
+    assert!(says(&run, "the board counts once"), "{:?}", run.warnings);
+
+    // One boot id and different processors: copies of a virtual machine.
+    let mut copy = rank(1, "aaaabbbbcccc", other);
+    copy.domains[1].domain.id = BOARD.replace("8932", "1111");
+    let run = merge(rank(0, "aaaabbbbcccc", nothing), copy);
+    close(joules(&run), 7000.0);
+    assert!(says(&run, "one boot id and processors of different models"), "{:?}", run.warnings);
+
+    // Nothing but all the rest speaks for one machine: counted for each, and reported.
+    let without = |mut record: Record| {
+        record.domains[1].domain.id = format!("hwmon:{}", record.run.id);
+        record
+    };
+    let run =
+        merge(without(rank(0, "aaaabbbbcccc", nothing)), without(rank(1, "ddddeeeeffff", nothing)));
+    close(joules(&run), 7000.0);
+    assert!(says(&run, "counted twice"), "{:?}", run.warnings);
 }
 
 #[test]

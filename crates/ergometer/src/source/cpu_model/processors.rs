@@ -80,38 +80,51 @@ pub(super) struct Estimate {
     pub(super) note: String,
 }
 
-/// Estimates the full power of what `/proc/cpuinfo` shows.
-pub(super) fn estimate(processor: &Processor) -> Estimate {
+/// Estimates the full power of what `/proc/cpuinfo` shows of a machine; of a container with a `quota`, in processors, no
+/// more than that share.
+pub(super) fn estimate(processor: &Processor, quota: Option<f64>) -> Estimate {
     let name = processor.name.as_deref().unwrap_or("unknown processor");
-    let logical = processor.logical.max(1);
+    let seen = f64::from(processor.logical.max(1));
+    let used = quota.map_or(seen, |quota| quota.min(seen));
+    let machine = processor.of_machine();
     let virtual_machine = processor.hypervisor == Some(true);
     let model = find(name);
     let (tdp, basis) = match (model, virtual_machine) {
         (Some(model), false) => {
             let packages = f64::from(processor.packages.max(1));
-            (model.tdp * packages, format!("{packages} × {} W TDP", model.tdp))
+            let share = used / f64::from(machine);
+            let of = if share < 1.0 {
+                format!("{used} of {machine} logical CPUs of ")
+            } else {
+                String::new()
+            };
+            (model.tdp * packages * share, format!("{of}{packages} × {} W TDP", model.tdp))
         }
         (Some(model), true) => {
-            let share = f64::from(logical) / f64::from(model.threads);
+            let share = used / f64::from(model.threads);
             let basis =
-                format!("{logical} of {} logical CPUs of a {} W package", model.threads, model.tdp);
+                format!("{used} of {} logical CPUs of a {} W package", model.threads, model.tdp);
             (model.tdp * share, basis)
         }
         (None, _) => {
             let each = TDP_PER_LOGICAL_CPU.get();
-            (each * f64::from(logical), format!("{logical} logical CPUs at {each} W TDP each"))
+            (each * used, format!("{used} logical CPUs at {each} W TDP each"))
         }
     };
     let whose = if virtual_machine {
         "; a virtual machine: the share of its virtual CPUs in a host that cannot be seen"
+    } else if used < f64::from(machine) {
+        "; a container: the share of its processors in the machine"
     } else {
         ""
     };
+    let what =
+        if used < f64::from(machine) { "what is seen of the machine" } else { "the whole machine" };
     Estimate {
         full: Watts::new(tdp * FULL_SHARE),
         error: if model.is_some() { KNOWN_ERROR } else { UNKNOWN_ERROR },
         label: name.to_owned(),
-        note: format!("modelled from utilisation of the whole machine: {basis}{whose}"),
+        note: format!("modelled from utilisation of {what}: {basis}{whose}"),
     }
 }
 
@@ -131,7 +144,8 @@ mod tests {
     use super::*;
 
     fn processor(name: &str, logical: u32, packages: u32, hypervisor: bool) -> Processor {
-        Processor { name: Some(name.to_owned()), logical, packages, hypervisor: Some(hypervisor) }
+        let name = Some(name.to_owned());
+        Processor { name, logical, packages, siblings: None, hypervisor: Some(hypervisor) }
     }
 
     #[test]
@@ -159,16 +173,34 @@ mod tests {
 
     #[test]
     fn a_guest_has_the_share_of_its_virtual_processors() {
-        let host = estimate(&processor("AMD EPYC 7763 64-Core Processor", 256, 2, false));
+        let host = estimate(&processor("AMD EPYC 7763 64-Core Processor", 256, 2, false), None);
         assert!((host.full.get() - 2.0 * 280.0 * FULL_SHARE).abs() < 1e-9);
-        let guest = estimate(&processor("AMD EPYC 7763 64-Core Processor", 4, 1, true));
+        let guest = estimate(&processor("AMD EPYC 7763 64-Core Processor", 4, 1, true), None);
         assert!((guest.full.get() - 280.0 * 4.0 / 128.0 * FULL_SHARE).abs() < 1e-9);
         assert!(guest.note.contains("virtual machine"), "{}", guest.note);
     }
 
     #[test]
+    fn a_container_has_the_share_of_its_processors_and_of_its_quota() {
+        let package = Processor {
+            siblings: Some(256),
+            ..processor("AMD EPYC 9754 128-Core Processor", 8, 1, false)
+        };
+        let whole = 360.0 * FULL_SHARE;
+        let container = estimate(&package, None);
+        assert!((container.full.get() - whole * 8.0 / 256.0).abs() < 1e-9, "{}", container.full);
+        assert!(container.note.contains("8 of 256 logical CPUs"), "{}", container.note);
+        let less = estimate(&package, Some(2.5));
+        assert!((less.full.get() - whole * 2.5 / 256.0).abs() < 1e-9, "{}", less.full);
+        let more = estimate(&package, Some(64.0));
+        assert!((more.full.get() - container.full.get()).abs() < 1e-9, "no more than it sees");
+        let all = Processor { logical: 256, ..package };
+        assert!((estimate(&all, None).full.get() - whole).abs() < 1e-9);
+    }
+
+    #[test]
     fn an_unknown_processor_is_less_certain() {
-        let unknown = estimate(&processor("Some CPU", 8, 1, false));
+        let unknown = estimate(&processor("Some CPU", 8, 1, false), None);
         assert!((unknown.full.get() - 8.0 * 5.0 * FULL_SHARE).abs() < 1e-9);
         assert!((unknown.error - UNKNOWN_ERROR).abs() < f64::EPSILON);
     }

@@ -75,7 +75,8 @@ fn neither_curve_nor_clock_nor_cores_help_on_a_machine_left_out() {
 fn processor(machine: &Machine, name: &str) -> host::Processor {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
     let logical = machine.logical as u32;
-    host::Processor { name: Some(name.to_owned()), logical, packages: 1, hypervisor: Some(false) }
+    let name = Some(name.to_owned());
+    host::Processor { name, logical, packages: 1, siblings: None, hypervisor: Some(false) }
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn a_known_processor_and_an_unknown_one_draw_what_is_stated_of_them() {
         for (name, error) in
             [(machine.name, KNOWN_ERROR), ("a processor nobody knows", UNKNOWN_ERROR)]
         {
-            let estimate = processors::estimate(&processor(machine, name));
+            let estimate = processors::estimate(&processor(machine, name), None);
             assert!((estimate.error - error).abs() < f64::EPSILON, "{name}");
             let loaded = machine.points.iter().filter(|point| point.load > 0.05);
             let inside: Vec<bool> = loaded
@@ -120,7 +121,9 @@ fn proc_tree(kib: u64) -> tempfile::TempDir {
     root
 }
 
+/// Time spent since the start of a test; the machine had run before.
 fn write_stat(root: &Path, busy: u64, idle: u64) {
+    let (busy, idle) = (busy + 5000, idle + 5000);
     let text = format!("cpu  {busy} 0 0 {idle} 0 0 0 0 0 0\ncpu0 1 2 3 4\n");
     fs::write(root.join("stat"), text).unwrap();
 }
@@ -211,4 +214,26 @@ fn a_file_that_vanishes_is_missing_and_the_memory_goes_on() {
     model.read(Request::Routine, &mut readings);
     assert!(matches!(readings[0].value, Value::Missing(_)));
     assert!(matches!(readings[1].value, Value::Energy(_)));
+}
+
+#[test]
+fn where_no_time_is_shown_power_is_half_way_between_idle_and_full_and_says_so() {
+    let root = proc_tree(1024);
+    fs::write(root.path().join("stat"), "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0\n").unwrap();
+    let (model, report) = CpuModel::open(root.path(), BOTH);
+    let mut model = model.unwrap();
+    assert!(report.remarks[0].contains("shows no time"), "{report:?}");
+    let domain = model.domains()[0].clone();
+    assert!((domain.sensor.relative_error - KNOWN_ERROR.hypot(UNSEEN_ERROR)).abs() < 1e-12);
+    let mut readings = Vec::new();
+    model.read(Request::Routine, &mut readings);
+    model.read(Request::Routine, &mut readings);
+    let package = energies(&readings, 0);
+    let power = package_power(0.5, Watts::new(90.0 * FULL_SHARE));
+    let expected = power * package[1].0.since(package[0].0);
+    assert!((package[1].1 - expected.get()).abs() < 1e-12);
+    // The error covers both an idle and a busy processor.
+    let (idle, full) = (IDLE_SHARE, 1.0);
+    let mean = f64::midpoint(idle, full);
+    assert!(((full - idle) / 12.0_f64.sqrt() / mean - UNSEEN_ERROR).abs() < 5e-4);
 }

@@ -12,7 +12,7 @@ use crate::units::Joules;
 const QUANTUM: Joules = Joules::new(1.0 / 65536.0);
 
 /// NVIDIA Grace: ACPI power meters, of which `power1_oem_info` says what each measures (NVIDIA, "Grace Performance Tuning
-/// Guide", power telemetry). "Grace Power" is a socket with its memory; "CPU Power" and "SysIO Power" lie in it, and
+/// Guide", power telemetry). "Grace Power" is a socket with its memory; "CPU Power" and "`SysIO` Power" lie in it, and
 /// "Module Power" contains it and, on Grace Hopper, the GPU, which NVML reads.
 pub(super) fn offer_grace(device: &Device, package_source: Option<&str>) -> Offer {
     let address = &device.address;

@@ -82,7 +82,7 @@ impl Board {
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let Portrait { domain, ways, window, consumer } = Portrait::of(&device)?;
-        let now = clock::now().as_secs_f64();
+        let now = clock::checked_now().as_secs_f64();
         let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
         let learnt = now + if slow { LEARNING_ONCE } else { LEARNING };
@@ -114,9 +114,9 @@ impl Board {
 
     /// Reads the counter, power or both, and says what they mean.
     fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
-        let before = clock::now();
+        let before = clock::checked_now();
         let sample = self.ways.read(&self.nvml, self.index, energy, self.ways.power != Way::None);
-        let took = clock::now().since(before);
+        let took = clock::checked_now().since(before);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
@@ -324,7 +324,7 @@ impl PowerSource for Board {
         let mut say = |at, within, value| {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
-        let now = clock::now().as_secs_f64();
+        let now = clock::checked_now().as_secs_f64();
         let energy = self.counts()
             && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
         self.look(energy, &mut say);
@@ -339,7 +339,7 @@ impl PowerSource for Board {
             let mut words = Vec::new();
             self.judge.last(&mut words);
             for word in words {
-                tell(word, clock::now(), &mut say);
+                tell(word, clock::checked_now(), &mut say);
             }
             self.sum_up();
         }

@@ -154,7 +154,7 @@ impl Script {
             origin: Origin::Set,
         };
         let started = jiff::Timestamp::from_second(1_700_000_000).unwrap()
-            + std::time::Duration::from_secs_f64(self.start);
+            + jiff::SignedDuration::from_secs_f64(self.start);
         Record {
             schema: SCHEMA.to_owned(),
             run: RunInfo {
@@ -162,6 +162,7 @@ impl Script {
                 label: "run".to_owned(),
                 started: started.to_string(),
                 seconds: self.seconds,
+                asleep_seconds: None,
                 idle_seconds: None,
                 command: vec!["train".to_owned()],
                 ergometer: "0.1.0".to_owned(),

@@ -1,0 +1,272 @@
+//! The clocks of the machine, as numbers: a difference of two `Instant`s costs as much again as reading
+//! them.
+
+#[cfg(target_os = "linux")]
+pub(super) use linux::Machine;
+#[cfg(not(target_os = "linux"))]
+pub(super) use other::Machine;
+
+/// How far the clocks of a machine have moved apart that are told to stand still or to be set, nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Offsets {
+    /// Time asleep since the machine was started.
+    pub asleep: i64,
+    /// The wall clock less the time since the machine was started.
+    pub wall: i64,
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustix::time::{ClockId, clock_gettime};
+
+    use super::Offsets;
+
+    /// Clocks of the kernel that a program can read without it.
+    const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
+    const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    /// Attempts to read several clocks at one moment, and the time between them that is one, nanoseconds.
+    const ATTEMPTS: u32 = 8;
+    const AT_ONCE: u64 = 20_000;
+
+    /// The processor's counter where the kernel keeps time by it, or else the system's clock.
+    pub(in super::super) struct Machine {
+        counter: Counter,
+        /// How many nanoseconds 2^32 ticks of the counter last; 0 where the system's clock is read.
+        rate: AtomicU64,
+        /// What is added to the counter's nanoseconds, and to the system's: the origin, and every jump of
+        /// the counter.
+        counter_offset: AtomicU64,
+        system_offset: AtomicU64,
+    }
+
+    impl Machine {
+        /// It shows `origin` now.
+        pub(in super::super) fn start(origin: u64) -> Self {
+            let (counter, rate) = Counter::calibrated();
+            // The kernel watches the counter against other clocks, and leaves it when it errs.
+            let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
+            let trusted = COUNTERS.contains(&current.trim());
+            let rate = rate.filter(|_| trusted).unwrap_or_default();
+            let shown = scaled(counter.read(), rate);
+            Self {
+                counter,
+                rate: rate.into(),
+                counter_offset: origin.wrapping_sub(shown).into(),
+                system_offset: origin.wrapping_sub(nanos(ClockId::Monotonic)).into(),
+            }
+        }
+
+        #[inline]
+        pub(in super::super) fn now(&self) -> u64 {
+            match self.rate.load(Ordering::Acquire) {
+                0 => self.system_now(),
+                rate => scaled(self.counter.read(), rate)
+                    .wrapping_add(self.counter_offset.load(Ordering::Relaxed)),
+            }
+        }
+
+        #[cold]
+        fn system_now(&self) -> u64 {
+            nanos(ClockId::Monotonic).wrapping_add(self.system_offset.load(Ordering::Relaxed))
+        }
+
+        /// Whether the processor's counter is read.
+        pub(in super::super) fn counts(&self) -> bool {
+            self.rate.load(Ordering::Relaxed) != 0
+        }
+
+        /// Lets it show so many nanoseconds more.
+        pub(in super::super) fn shift(&self, by: i64) {
+            for offset in [&self.counter_offset, &self.system_offset] {
+                offset.fetch_add(by.cast_unsigned(), Ordering::Relaxed);
+            }
+        }
+
+        /// Reads the system's clock from now on, and shows `now`.
+        pub(in super::super) fn leave_the_counter(&self, now: u64) {
+            let offset = now.wrapping_sub(nanos(ClockId::Monotonic));
+            self.system_offset.store(offset, Ordering::Relaxed);
+            self.rate.store(0, Ordering::Release);
+        }
+
+        /// What it shows, and the kernel's clock at the same moment, with how far apart they were read,
+        /// nanoseconds.
+        ///
+        /// The counter is compared with a clock that nobody sets and that is not made to run faster or
+        /// slower until it is right; a program that reads the system's clock, with that one.
+        pub(in super::super) fn both(&self) -> (u64, u64, u64) {
+            let kernel = if self.counts() { ClockId::MonotonicRaw } else { ClockId::Monotonic };
+            at_once(|| self.now(), || nanos(kernel))
+        }
+
+        #[expect(clippy::unnecessary_wraps, reason = "as elsewhere")]
+        pub(in super::super) fn offsets() -> Option<Offsets> {
+            let between = |outer, inner| {
+                let (outer, inner, _) = at_once(|| nanos(outer), || nanos(inner));
+                inner.wrapping_sub(outer).cast_signed()
+            };
+            Some(Offsets {
+                asleep: between(ClockId::Monotonic, ClockId::Boottime),
+                wall: between(ClockId::Boottime, ClockId::Realtime),
+            })
+        }
+
+        /// The counter starts again at 0.
+        pub(in super::super) fn restart(&self) {
+            let origin = self.system_offset.load(Ordering::Relaxed);
+            let now = self.now();
+            let shown = match self.rate.load(Ordering::Relaxed) {
+                0 => now.wrapping_sub(origin),
+                rate => scaled(self.counter.read(), rate),
+            };
+            self.shift(shown.wrapping_neg().cast_signed());
+        }
+
+        /// The counter stands still from now on.
+        pub(in super::super) fn stand_still(&self) {
+            if self.counts() {
+                // The slowest there is: an hour for each of its microseconds.
+                let (now, slow) = (self.now(), scaled(self.counter.read(), 1));
+                self.counter_offset.store(now.wrapping_sub(slow), Ordering::Relaxed);
+                self.rate.store(1, Ordering::Release);
+            }
+        }
+    }
+
+    /// Reads `outer`, `inner`, `outer` until that was done at once; the middle of `outer`, `inner`, and the
+    /// time between.
+    fn at_once(outer: impl Fn() -> u64, inner: impl Fn() -> u64) -> (u64, u64, u64) {
+        let mut best = (0, 0, u64::MAX);
+        for _ in 0..ATTEMPTS {
+            let (before, within, after) = (outer(), inner(), outer());
+            // One that went back in between is the longest of all.
+            let width = after.wrapping_sub(before);
+            if width < best.2 {
+                best = (before.wrapping_add(width / 2), within, width);
+            }
+            if width <= AT_ONCE {
+                break;
+            }
+        }
+        best
+    }
+
+    #[inline]
+    fn scaled(ticks: u64, rate: u64) -> u64 {
+        #[expect(clippy::cast_possible_truncation, reason = "2^64 ns are 584 years")]
+        let nanos = ((u128::from(ticks) * u128::from(rate)) >> 32) as u64;
+        nanos
+    }
+
+    /// A clock of the kernel. The wall clock is right until the year 2262.
+    #[inline]
+    fn nanos(clock: ClockId) -> u64 {
+        let time = clock_gettime(clock);
+        let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
+        seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
+    }
+
+    /// On x86 the counter is read in place; `quanta` calibrates it, but reads it by a call.
+    #[cfg(target_arch = "x86_64")]
+    struct Counter;
+
+    #[cfg(target_arch = "x86_64")]
+    impl Counter {
+        /// With the length of 2^32 ticks in nanoseconds; `None` if `quanta` does not trust the counter.
+        fn calibrated() -> (Self, Option<u64>) {
+            let clock = quanta::Clock::new();
+            let (before, between, after) = (Self.read(), clock.raw(), Self.read());
+            let trusted = (before..=after).contains(&between);
+            (Self, trusted.then(|| clock.delta_as_nanos(0, 1 << 32)))
+        }
+
+        #[inline]
+        #[expect(clippy::unused_self, reason = "as elsewhere")]
+        fn read(&self) -> u64 {
+            safe_arch::read_timestamp_counter()
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    struct Counter(quanta::Clock);
+
+    #[cfg(not(target_arch = "x86_64"))]
+    impl Counter {
+        /// With the length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
+        fn calibrated() -> (Self, Option<u64>) {
+            let clock = quanta::Clock::new();
+            let rate = clock.delta_as_nanos(0, 1 << 32);
+            (Self(clock), Some(rate))
+        }
+
+        #[inline]
+        fn read(&self) -> u64 {
+            self.0.raw()
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Instant;
+
+    use super::Offsets;
+
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+    /// The standard library's clock.
+    pub(in super::super) struct Machine {
+        offset: AtomicU64,
+    }
+
+    impl Machine {
+        pub(in super::super) fn start(origin: u64) -> Self {
+            Self { offset: origin.wrapping_sub(system()).into() }
+        }
+
+        #[inline]
+        pub(in super::super) fn now(&self) -> u64 {
+            system().wrapping_add(self.offset.load(Ordering::Relaxed))
+        }
+
+        #[expect(clippy::unused_self, reason = "as on Linux")]
+        pub(in super::super) fn counts(&self) -> bool {
+            false
+        }
+
+        pub(in super::super) fn shift(&self, by: i64) {
+            self.offset.fetch_add(by.cast_unsigned(), Ordering::Relaxed);
+        }
+
+        #[expect(clippy::unused_self, reason = "as on Linux")]
+        pub(in super::super) fn leave_the_counter(&self, _now: u64) {}
+
+        pub(in super::super) fn both(&self) -> (u64, u64, u64) {
+            let system = system();
+            (system.wrapping_add(self.offset.load(Ordering::Relaxed)), system, 0)
+        }
+
+        /// The standard library tells of no sleep, and of no clock that was set.
+        pub(in super::super) fn offsets() -> Option<Offsets> {
+            None
+        }
+
+        pub(in super::super) fn restart(&self) {
+            self.shift(system().wrapping_neg().cast_signed());
+        }
+
+        #[expect(clippy::unused_self, reason = "as on Linux")]
+        pub(in super::super) fn stand_still(&self) {}
+    }
+
+    #[inline]
+    fn system() -> u64 {
+        let first = *FIRST;
+        // 2^64 ns are 584 years.
+        u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
