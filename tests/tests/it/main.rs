@@ -9,6 +9,7 @@ mod bounded;
 mod cases;
 mod child;
 mod clocks;
+mod drivers;
 mod export;
 mod failures;
 mod footprint;

@@ -1,6 +1,6 @@
 //! From settings to a running meter.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -146,19 +146,7 @@ impl MeterBuilder {
         };
         let journal = draft.map(|draft| begin_journal(draft, &head, &domains)).transpose()?;
         // Nothing fails from here on.
-        if let Some(idle_from) = head.idle_from {
-            launch.tell(Command::Pin(idle_from));
-        }
-        for change in intensity_changes(&head) {
-            launch.tell(Command::Pin(change));
-        }
-        launch.tell(Command::Start(Arc::clone(&head)));
-        let path = journal.as_ref().map(|journal| journal.path().to_owned());
-        if let Some(journal) = journal {
-            let (head, notes) = (Arc::clone(&head), Arc::clone(&notes));
-            let keeper = Keeper::new(journal, head, notes, self.journal_steps);
-            launch.tell(Command::Keep(Box::new(keeper)));
-        }
+        let path = launch.announce(&head, journal, &notes, self.journal_steps);
         if install {
             launch.rings.install();
         }
@@ -191,6 +179,18 @@ impl MeterBuilder {
             let message = "a run that a signal ends has nowhere to leave its record";
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("name a folder with `MeterBuilder::journal`"));
+        }
+        if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
+            let message =
+                format!("processors that draw {} idle and {} when busy", own.idle, own.full);
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give two powers, of which the second is the larger"));
+        }
+        let share = self.settings.nvml_share;
+        if !share.is_finite() || share <= 0.0 {
+            let message = format!("a share of {share} of a core to read boards");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a share above 0, as 0.002 for 0.2 %"));
         }
         for &(kind, watts) in &self.settings.fixed {
             Fixed::new(kind, watts, fixed::DEFAULT_ERROR)?;
@@ -286,6 +286,30 @@ struct Launch {
 impl Launch {
     fn tell(&self, command: Command) {
         self.rings.tell(command);
+    }
+
+    /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
+    fn announce(
+        &self,
+        head: &Arc<Head>,
+        journal: Option<Journal>,
+        notes: &Arc<Mutex<Notes>>,
+        every: u64,
+    ) -> Option<PathBuf> {
+        if let Some(idle_from) = head.idle_from {
+            self.tell(Command::Pin(idle_from));
+        }
+        for change in intensity_changes(head) {
+            self.tell(Command::Pin(change));
+        }
+        self.tell(Command::Start(Arc::clone(head)));
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let Some(journal) = journal {
+            let (head, notes) = (Arc::clone(head), Arc::clone(notes));
+            let keeper = Keeper::new(journal, head, notes, every);
+            self.tell(Command::Keep(Box::new(keeper)));
+        }
+        path
     }
 
     fn done(mut self) -> (Arc<Rings>, Sender<Command>) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::boards;
-use super::cpu_model::{self, CpuModel, Wanted};
+use super::cpu_model::{self, CpuModel, Own, Wanted};
 use super::fixed::{self, Fixed};
 use super::host;
 use super::hwmon::{self, Hwmon};
@@ -33,8 +33,13 @@ pub struct Settings {
     pub nvml_library: Option<PathBuf>,
     /// Which boards are metered, of any maker.
     pub devices: Devices,
+    /// Share of one core that reading them may take.
+    pub nvml_share: f64,
     /// The variables by which boards are chosen: those of this process.
     pub environment: nvml::Environment,
+    /// What this machine's processors draw when idle and when fully busy: not known, or `ERGOMETER_CPU_POWER`, as
+    /// `20,180`.
+    pub cpu_power: Option<Own>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -49,7 +54,9 @@ impl Default for Settings {
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             devices: Devices::default(),
+            nvml_share: nvml::DEFAULT_SHARE,
             environment: nvml::Environment::current(),
+            cpu_power: env::var("ERGOMETER_CPU_POWER").ok().as_deref().and_then(Own::parse),
             fixed: Vec::new(),
             platform: false,
         }
@@ -86,7 +93,8 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         move || {
             let library = settings.nvml_library.as_deref();
             let devices = left_to_nvml(&settings);
-            let (sources, report) = nvml::open(library, &devices, &settings.environment);
+            let (sources, report) =
+                nvml::open_within(library, &devices, &settings.environment, settings.nvml_share);
             Found { sources, report }
         }
     });
@@ -131,11 +139,12 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     };
     found.push(look(cpu_model::NAME, FILE_LIMIT, {
         let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
+        let own = settings.cpu_power;
         move || {
             // A job's control group on a machine of its own is no container: there all of the machine is metered.
             let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
             let quota = quota.filter(|_| host::in_container(&proc_root));
-            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota);
+            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
             Found::new(model, report)
         }
     }));

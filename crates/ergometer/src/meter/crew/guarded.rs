@@ -55,7 +55,7 @@ impl Guarded {
         match request {
             Request::Routine => {}
             Request::Edge => {
-                self.last = Some(self.call(|source| source.last_read(clock::checked_now()))?)
+                self.last = Some(self.call(|source| source.last_read(clock::checked_now()))?);
             }
             Request::Last => {
                 let domains = self.call(|source| source.domains().to_vec())?;
