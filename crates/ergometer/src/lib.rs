@@ -57,6 +57,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod budget;
 pub mod clock;
 #[cfg(test)]

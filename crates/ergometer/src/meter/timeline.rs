@@ -45,6 +45,8 @@ const MIN_GAP: f64 = 0.3;
 const SILENT_COUNTER: f64 = 9.5;
 /// Seconds for which the last level is held at the end of the readings.
 const HOLD: f64 = 1.5;
+/// A domain none of whose reads succeeds for so many seconds is gone: no level is held.
+const LOST: f64 = 0.1;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Jumps of the clock that are remembered.
@@ -143,8 +145,11 @@ pub(crate) struct Timeline {
     watched: bool,
     /// The power limit in force when the run began, watts.
     limit: Option<f64>,
-    /// Up to here, seconds, nothing is known of the last stretch of the curve.
+    /// From here to there, seconds, nothing is known of the last stretch of the curve.
+    silent_from: f64,
     silent_to: f64,
+    /// When a read failed first since the last one that did not, and the last time that one did.
+    failing: Option<(f64, f64)>,
     /// What was read since [`Timeline::take_intervals`] was called last.
     intervals: Vec<Interval>,
     /// Where the last of them ends that was integrated.
@@ -171,7 +176,9 @@ impl Timeline {
             standstill: Standstill::default(),
             watched: method.is_measured(),
             limit: None,
+            silent_from: f64::INFINITY,
             silent_to: f64::NEG_INFINITY,
+            failing: None,
             intervals: Vec::new(),
             integrated_to: None,
             born,
@@ -206,10 +213,27 @@ impl Timeline {
                 self.counter_since = t;
             }
             Value::Missing(reason) => {
-                self.health.failed += 1;
-                self.health.remark(reason);
+                self.reject(reason);
+                let first = self.failing.map_or(t, |(first, _)| first);
+                self.failing = Some((first, t));
             }
         }
+    }
+
+    /// The domain gave a value for `t`. One from before it failed may come late.
+    fn answered(&mut self, t: f64) {
+        self.failing = self.failing.filter(|&(first, _)| t <= first);
+    }
+
+    /// Whether the domain is gone: read after read failed since the last one that did not.
+    fn is_lost(&self) -> bool {
+        self.failing.is_some_and(|(first, last)| last - first >= LOST)
+    }
+
+    /// A reading that is none, for a reason.
+    pub(crate) fn reject(&mut self, reason: &str) {
+        self.health.failed += 1;
+        self.health.remark(reason);
     }
 
     /// The clock jumped between two moments, or the machine slept.
@@ -252,11 +276,11 @@ impl Timeline {
             None => true,
         };
         if !value.is_finite() || !plausible {
-            self.health.failed += 1;
-            self.health.remark("an energy reading that cannot be was rejected");
+            self.reject("an energy reading that cannot be was rejected");
             return;
         }
         self.health.readings += 1;
+        self.answered(t);
         let since = self.anchor.map_or(0.0, |anchor| value - anchor.counter);
         self.watch(t, since > 0.0, since);
         if let Some(anchor) = self.anchor.filter(|anchor| t - anchor.t > LIMIT_WINDOW) {
@@ -271,6 +295,10 @@ impl Timeline {
         }
         if let Some(anchor) = self.anchor {
             self.settle_by_counter(anchor, t, within, value);
+            if self.silent_to > anchor.t && self.silent_to <= known {
+                // It went on counting while it was away, and this has all of that.
+                self.gaps.make_up(self.silent_from, known, t);
+            }
         } else {
             self.settle_by_power(t);
             self.hold_until(t);
@@ -284,15 +312,20 @@ impl Timeline {
     fn push_power(&mut self, t: f64, within: f64, power: Watts) {
         let watts = power.get();
         if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
-            self.health.failed += 1;
-            self.health.remark("a power reading that cannot be was rejected");
+            self.reject("a power reading that cannot be was rejected");
             return;
         }
         if self.samples.last().is_some_and(|&(last, _)| t <= last) {
             return;
         }
         self.health.readings += 1;
+        self.answered(t);
         self.compare_with_limit(watts);
+        let pause = self.samples.last().map_or(0.0, |&(last, _)| t - last);
+        if self.anchor.is_some() && pause > self.longest_pause() {
+            // All of the domain was silent: the counter may follow.
+            self.counter_since = self.counter_since.max(t);
+        }
         let joules = self.samples.last().map_or(0.0, |&(last, _)| watts * (t - last));
         // A counter tells better than power whether it moves.
         if self.anchor.is_none() {
@@ -377,11 +410,15 @@ impl Timeline {
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 && asleep <= 0.0 {
-            self.health.counter_joules += joules;
-            self.health.integrated_joules += integral;
-            self.health.compared = true;
+            // Where samples are missing, power is a guess.
+            let seen = self.seen_throughout(from, to);
+            if seen {
+                self.health.counter_joules += joules;
+                self.health.integrated_joules += integral;
+                self.health.compared = true;
+            }
             let inside = self.samples.iter().filter(|(t, _)| (from..to).contains(t)).count();
-            if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES {
+            if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES && seen {
                 let scale = joules / integral;
                 let mut e = e0;
                 for piece in &pieces {
@@ -397,6 +434,19 @@ impl Timeline {
             self.note(Interval { from, to, joules, sample: false, more_than: None, within });
         }
         self.forget_samples(to);
+    }
+
+    /// Seconds without a sample that are a gap.
+    fn longest_pause(&self) -> f64 {
+        (self.sensor.power_period_s.unwrap_or(0.1) * GAP_PERIODS).max(MIN_GAP)
+    }
+
+    /// Whether there are samples all the way from `from` to `to`.
+    fn seen_throughout(&self, from: f64, to: f64) -> bool {
+        let pause = self.longest_pause();
+        let beside = |pair: &[(f64, f64)]| pair[1].0 <= from || pair[0].0 >= to;
+        let apart = |pair: &[(f64, f64)]| pair[1].0 - pair[0].0 > pause;
+        !self.samples.windows(2).any(|pair| apart(pair) && !beside(pair))
     }
 
     /// Appends the curve up to the last power sample before `to`, at the counter's scale.
@@ -525,8 +575,7 @@ impl Timeline {
     }
 
     fn note_sampling_gaps(&mut self, from: f64, to: f64) {
-        let period = self.sensor.power_period_s.unwrap_or(0.1);
-        let limit = (period * GAP_PERIODS).max(MIN_GAP);
+        let limit = self.longest_pause();
         for pair in self.samples.windows(2) {
             let [(t0, p0), (t1, p1)] = [pair[0], pair[1]];
             if t1 - t0 > limit && t1 > from && t0 < to {
@@ -609,11 +658,20 @@ impl Timeline {
             Some(&(_, watts)) => watts * self.gain(),
             None => self.shaper.curve().watts_at(last),
         };
-        let held = last + (end - last).min(HOLD);
+        // Of what is gone, or has been silent since, nothing is known.
+        let longest = if self.is_lost() || last <= self.silent_to { 0.0 } else { HOLD };
+        let held = last + (end - last).min(longest);
         let e = e + level * (held - last);
-        self.shaper.push(held, e, 0.0, Basis::Sample);
+        if held > last {
+            self.shaper.push(held, e, 0.0, Basis::Sample);
+        }
         if end > held {
-            self.gaps.add(held, end, 0.0);
+            // It may have drawn nothing, and as much as it can: twice the uncertainty reaches that far.
+            let most = self.limit.map_or(level, |limit| limit.max(level));
+            self.gaps.add(held, end, most / 2.0);
+            if held > self.silent_to {
+                self.silent_from = held;
+            }
             self.silent_to = end;
             self.health.remark("not observed for a while: what it drew then is not in the total");
             self.shaper.push(end, e, 0.0, Basis::Sample);

@@ -381,7 +381,14 @@ impl Scale<'_> {
                 line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
-        Usage { seconds, energy: sum(by_domain.iter().flatten()), by_domain }
+        // What was not observed at all is not 0 J; the coverage of the sum tells that it lacks.
+        let nothing =
+            |energy: &Energy| energy.coverage <= UNOBSERVED && energy.joules == Joules::ZERO;
+        let total = sum(by_domain.iter().flatten());
+        let by_domain: Vec<_> =
+            by_domain.into_iter().map(|energy| energy.filter(|energy| !nothing(energy))).collect();
+        let energy = total.filter(|_| by_domain.iter().any(Option::is_some));
+        Usage { seconds, energy, by_domain }
     }
 
     fn epoch(&self, row: &EpochRow, start: Timestamp) -> Epoch {
@@ -447,6 +454,9 @@ impl Scale<'_> {
         .collect()
     }
 }
+
+/// An interval is not observed at all if no more than this share of it is.
+const UNOBSERVED: f64 = 1e-6;
 
 /// A power above the domain's own limit, by more than it can exceed that.
 fn above_limit(domain: &Domain, health: &Health) -> Option<String> {

@@ -7,6 +7,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
@@ -16,9 +17,9 @@ use super::said::Said;
 use super::stats::Step;
 use super::step_table::StepTable;
 use crate::clock::Timestamp;
-use crate::meter::LiveSteps;
 use crate::meter::recent::{LiveEpoch, RecentEpochs};
 use crate::meter::timeline::{Drawn, Timeline};
+use crate::meter::{LiveSteps, Progress};
 use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
 use crate::units::Joules;
@@ -249,6 +250,8 @@ pub(crate) struct Ledger {
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
+    /// Counts the marks that are booked.
+    pub progress: Arc<Progress>,
     /// What the sums over spans are to be corrected by.
     pub phases: PhaseSums,
     /// Spans that share a mark because they came too fast.
@@ -306,6 +309,7 @@ impl Ledger {
             recent: RecentEpochs::default(),
             said: Said::default(),
             log: None,
+            progress: Arc::default(),
             phases: PhaseSums::default(),
             folded: 0,
             invalid_items: BTreeMap::new(),
@@ -316,19 +320,10 @@ impl Ledger {
     ///
     /// `open` are marks of spans that are not closed; those that `end` cuts are closed there.
     pub(crate) fn fork(&self, open: impl Iterator<Item = Mark>, end: Timestamp) -> Self {
-        let mut pending = self.pending.clone();
-        pending.extend(open);
-        pending.retain_mut(|mark| {
-            let cut = mark.end > end;
-            if cut {
-                mark.end = end;
-                mark.outlived = true;
-            }
-            mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
-        });
-        Self {
+        let mut fork = Self {
             domains: self.domains,
-            pending,
+            progress: Arc::clone(&self.progress),
+            pending: self.pending.clone(),
             open: self.open.clone(),
             outlived: self.outlived.clone(),
             epochs: self.epochs.fork(),
@@ -341,7 +336,23 @@ impl Ledger {
             phases: self.phases.clone(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
-        }
+        };
+        fork.cut(open, end);
+        fork
+    }
+
+    /// Takes `open`, marks of spans that are not closed, and leaves nothing that ends after `end`: runs and
+    /// epochs are closed there, and other spans that were still open then are left out.
+    pub(crate) fn cut(&mut self, open: impl Iterator<Item = Mark>, end: Timestamp) {
+        self.pending.extend(open);
+        self.pending.retain_mut(|mark| {
+            let cut = mark.end > end;
+            if cut {
+                mark.end = end;
+                mark.outlived = true;
+            }
+            mark.start <= end && (!cut || matches!(mark.label.kind, Kind::Run | Kind::Epoch))
+        });
     }
 
     /// Whether more marks may be taken: those that come meanwhile share marks in their rings.
@@ -367,6 +378,7 @@ impl Ledger {
         let rest = self.pending.split_off(ready);
         for mark in std::mem::replace(&mut self.pending, rest) {
             self.close(&mark, timelines);
+            self.progress.step();
         }
     }
 

@@ -43,9 +43,7 @@ impl Span {
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
         let start = start.map_or_else(clock::now, |start| not_later(start, meter));
-        let Some(Opened { label, id, parent, place }) = thread::open(meter, &label) else {
-            return Self(None);
-        };
+        let Opened { label, id, parent, place } = thread::open(meter, &label);
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };

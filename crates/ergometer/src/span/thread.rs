@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_elsewhere::EndedElsewhere;
-use super::ring::{Command, Mark, Writer};
+use super::ring::{self, Command, Mark, NO_SPAN, Writer};
 use super::scopes::{Found, Scope, Scopes};
 use super::tally::Tally;
 use super::{Kind, Label};
@@ -61,17 +61,32 @@ fn with<R>(action: impl FnOnce(&mut Thread) -> R) -> Option<R> {
         .flatten()
 }
 
-/// Makes a new span the innermost one of this thread; `None` while the thread is torn down.
+/// Makes a new span the innermost one of this thread.
+///
+/// While the thread is torn down, in destructors of its other thread-locals, there is no list of open spans any
+/// more: such a span has none around it, and its messages go by the meter's inbox.
 #[inline]
-pub(super) fn open(meter: u64, label: &Label) -> Option<Opened> {
-    with(|thread| thread.open(meter, label))
+pub(super) fn open(meter: u64, label: &Label) -> Opened {
+    with(|thread| thread.open(meter, label)).unwrap_or_else(|| late(label))
+}
+
+#[cold]
+fn late(label: &Label) -> Opened {
+    /// A thread's number for all threads that are torn down.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    if NEXT.load(Ordering::Relaxed) == 0 {
+        let first = first_identity();
+        let _ = NEXT.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
+    }
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    Opened { label: label.site(), id, parent: NO_SPAN, place: 0 }
 }
 
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
 /// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none.
 #[inline]
-pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl FnOnce(bool) -> Mark) {
-    with(|thread| {
+pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) {
+    let closed = with(|thread| {
         let outlived = thread.close(span, place);
         let mut mark = mark(outlived);
         if let Some(more) = thread.scopes.take_noted(span) {
@@ -82,36 +97,35 @@ pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl FnOnce(bool) -
             thread.pressed = pressed;
         }
     });
+    if closed.is_none() {
+        ring::tell(meter, Command::Late(mark(true)));
+    }
 }
 
 /// Asks the thread of `meter` to read everything now.
 #[cold]
 pub(super) fn nudge(meter: u64) {
-    with(|thread| {
-        if let Some(writer) = thread.writer(meter) {
-            writer.nudge();
-        }
-    });
+    tell(meter, Command::Nudge);
 }
 
 /// Tells the thread of `meter` that a run or an epoch began, with its mark as if it ended at once.
 #[cold]
 pub(super) fn begun(meter: u64, mark: Mark) {
-    with(|thread| {
-        if let Some(writer) = thread.writer(meter) {
-            writer.begun(mark);
-        }
-    });
+    tell(meter, Command::Begun(mark));
 }
 
 /// Sends a word to the thread of `meter`.
 #[cold]
 pub(super) fn tell(meter: u64, command: Command) {
-    with(|thread| {
-        if let Some(writer) = thread.writer(meter) {
+    let mut command = Some(command);
+    let told = with(|thread| {
+        if let (Some(writer), Some(command)) = (thread.writer(meter), command.take()) {
             writer.tell(command);
         }
     });
+    if let (None, Some(command)) = (told, command) {
+        ring::tell(meter, command);
+    }
 }
 
 /// Exchanges this thread's open spans for others: a future takes its own along.
