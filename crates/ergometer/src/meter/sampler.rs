@@ -474,6 +474,15 @@ impl Sampler {
         for line in &mut self.timelines {
             line.close(end);
         }
+        for (domain, line) in self.timelines.iter_mut().enumerate() {
+            if let Some(lag) = self.phases.lag(domain) {
+                line.health.remark(&format!(
+                    "power follows the marks by {:.0} ms: the device runs behind the program; sums of phases \
+                     allow for it",
+                    lag * 1e3
+                ));
+            }
+        }
         self.ledger.phases = self.phases.sums(&self.timelines);
         self.settled = end;
         self.look_at_limits(end);

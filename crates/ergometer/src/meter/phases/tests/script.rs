@@ -164,6 +164,7 @@ pub(super) struct Outcome {
     /// Of the steps: joules of the node, and of the statistics.
     pub steps: (f64, f64),
     pub lines: Vec<Timeline>,
+    pub lag: Option<f64>,
     power: Power,
     pub end: f64,
 }
@@ -316,5 +317,6 @@ pub(super) fn replay(
         Row { name: phase.name, joules: drawn.joules, uncertainty, truth }
     });
     let labels = labels.collect();
-    Outcome { labels, steps: (step.amount[0].joules, stats), lines, power, end: end - 3.0 }
+    let steps = (step.amount[0].joules, stats);
+    Outcome { labels, steps, lines, lag: phases.lag(0), power, end: end - 3.0 }
 }
