@@ -244,12 +244,9 @@ impl Curve {
         };
         let misplaced =
             |segment: &Segment, t: f64| segment.watts_at(t) * segment.within * RECTANGULAR;
-        let same = first == last || b.from - b.before < a.to - 1e-9;
-        let shape = if same {
-            bridge(a, from).hypot(bridge(a, to)).min(PERSISTENCE * a.spread.max(b.spread) * length)
-        } else {
-            bridge(a, from).hypot(bridge(b, to))
-        };
+        // Power cannot stray for longer than the interval lasts.
+        let longest = PERSISTENCE * a.spread.max(b.spread) * length;
+        let shape = bridge(a, from).hypot(bridge(b, to)).min(longest);
         let time = misplaced(a, from).hypot(misplaced(b, to));
         // No more than all that was drawn may be misplaced.
         let most = length * a.watts_at(from).max(b.watts_at(to)).max(a.spread);
@@ -318,6 +315,18 @@ mod tests {
         curve.push(Segment { spread: 100.0, ..segment(Shape::Flat) });
         assert!((curve.between(10.04, 10.05).1 - PERSISTENCE).abs() < 1e-9);
         assert!(curve.between(10.0, 10.1).1 < 1e-9, "both ends are exact");
+    }
+
+    #[test]
+    fn a_window_across_two_segments_is_uncertain_by_its_length_and_no_more() {
+        // What they rest on averages a second, so that power may have strayed for long.
+        let mut curve = Curve::default();
+        let first = Segment { spread: 100.0, reach: 0.25, ..segment(Shape::Flat) };
+        curve.push(first);
+        curve.push(Segment { from: 10.1, to: 10.2, e0: 30.0, e1: 55.0, ..first });
+        let (_, short) = curve.between(10.095, 10.105);
+        assert!((short - PERSISTENCE).abs() < 1e-6, "{short} J of 10 ms");
+        assert!(curve.between(10.02, 10.18).1 > 10.0 * short, "a long one has two ends");
     }
 
     /// An hour of cells of 100 ms, at 100 W and 400 W in turn for 7 s each.

@@ -11,6 +11,7 @@
 //! ```
 
 mod labels;
+mod lag;
 mod regression;
 mod sums;
 #[cfg(test)]
@@ -60,6 +61,8 @@ struct Domain {
     regression: Regression,
     powers: Option<Powers>,
     sums: Sums,
+    /// Seconds by which power comes after the marks, where that is certain.
+    lag: f64,
 }
 
 /// The powers of the program's phases.
@@ -136,6 +139,11 @@ impl Phases {
         self.from = Some(to);
     }
 
+    /// By how much power comes after the marks in a domain, seconds, where that is certain.
+    pub(crate) fn lag(&self, domain: usize) -> Option<f64> {
+        self.domains.get(domain).map(|domain| domain.lag).filter(|lag| *lag != 0.0)
+    }
+
     /// The corrections as they stand, if they changed since this was asked last.
     pub(crate) fn news(&mut self, timelines: &[Timeline]) -> Option<PhaseSums> {
         std::mem::take(&mut self.news).then(|| self.sums(timelines))
@@ -169,10 +177,10 @@ impl Domain {
         };
         self.waiting.make_contiguous().sort_by(|a, b| a.to.total_cmp(&b.to));
         while self.waiting.len() > MOST_WAITING
-            || self.waiting.front().is_some_and(|interval| interval.to <= known)
+            || self.waiting.front().is_some_and(|interval| interval.to - self.lag <= known)
         {
             let Some(interval) = self.waiting.pop_front() else { break };
-            self.equations.extend(equation(&interval, labels));
+            self.equations.extend(equation(&interval, labels, self.lag));
         }
     }
 
@@ -195,10 +203,13 @@ impl Domain {
             return;
         };
         let spread = 1.5 * powers.residual.sqrt();
-        line.shape_by(known.max(now - WAIT), |from, to| {
-            let stretches = labels.stretches(from, to)?;
-            let watts = |label: labels::Index| powers.watts[usize::from(label)];
-            Some((stretches.map(|(from, to, label)| (from, to, watts(label))).collect(), spread))
+        let lag = self.lag;
+        line.shape_by((known + lag).max(now - WAIT), |from, to| {
+            let stretches = labels.stretches(from - lag, to - lag)?;
+            let piece = |(from, to, label): (f64, f64, labels::Index)| {
+                (from + lag, to + lag, powers.watts[usize::from(label)])
+            };
+            Some((stretches.map(piece).collect(), spread))
         });
     }
 
@@ -219,6 +230,16 @@ impl Domain {
 
     fn end_stretch(&mut self, line: &Timeline, labels: &Labels) {
         self.solve(line);
+        let noise = self.powers.as_ref().map(|powers| powers.noise);
+        if let Some(lag) =
+            noise.and_then(|noise| lag::find(&self.equations, labels, &noise, self.lag))
+        {
+            self.lag = lag;
+            self.equations = lag::relabelled(&self.equations, labels, lag);
+            // What was learnt so far took other moments for those of the labels.
+            self.regression = Regression::default();
+            self.solve(line);
+        }
         let mut sums = std::mem::take(&mut self.sums);
         self.add_stretch(&mut sums, line, labels);
         self.sums = sums;
@@ -230,17 +251,11 @@ impl Domain {
     }
 }
 
-fn equation(interval: &Interval, labels: &Labels) -> Option<Equation> {
+fn equation(interval: &Interval, labels: &Labels, lag: f64) -> Option<Equation> {
     let &Interval { from, to, joules, sample, more_than, within } = interval;
-    let mut seconds = labels.seconds(from, to)?;
-    if let Some(before) = more_than {
-        let less = labels.seconds(from - before, to - before)?;
-        seconds.iter_mut().zip(less).for_each(|(seconds, less)| *seconds -= less);
-    }
-    // An end that lies later is a gain for the label there, and, of a difference, a loss for that before.
-    let moved = [from, to].map(|t| (labels.at(t), more_than.and_then(|ago| labels.at(t - ago))));
     let class = if sample { Class::Sample } else { Class::Cell };
-    let difference = more_than.is_some();
     let misplaced = within * within / 3.0;
-    Some(Equation { from, to, joules, class, seconds, difference, moved, misplaced })
+    let (seconds, moved) = ([0.0; LABELS], [(None, None); 2]);
+    let plain = Equation { from, to, joules, class, seconds, more_than, moved, misplaced };
+    lag::relabel(&plain, labels, lag)
 }

@@ -27,10 +27,6 @@ const GAIN: f64 = 0.07;
 /// Seconds of residuals that may hang together.
 const CLUSTER: f64 = 1.5;
 
-/// What the powers' covariance is of the sum of that by the model and that by the residuals, which is right where
-/// noise is larger here than there or hangs together, but is itself known from few clusters.
-const BOTH: f64 = 0.75;
-
 /// Variance of power that the first guess takes, as a share of its mean's square, J² a second.
 const FIRST_NOISE: f64 = 0.01;
 
@@ -57,8 +53,8 @@ pub(super) struct Equation {
     pub joules: f64,
     pub class: Class,
     pub seconds: Seconds,
-    /// The energy is one less another, and tells nothing of their level.
-    pub difference: bool,
+    /// The energy is less that of the same stretch so many seconds before, and tells nothing of their level.
+    pub more_than: Option<f64>,
     /// The labels that gain and lose time if its beginning or its end is a little later.
     pub moved: [(Option<Index>, Option<Index>); 2],
     /// Variance of its beginning and of its end, s².
@@ -169,13 +165,27 @@ impl Regression {
         let (watts, by_model) = self.best().posterior(&a, &b, mean)?;
         let scatter = self.best().scatter(&scatter(&equations, &watts, &noise), mean);
         let by_residuals = product(&product(&by_model, &scatter), &by_model);
+        // What residuals say is right where noise is larger here than there or hangs together, but rests on few
+        // clusters; the model is the other way round. The sum of the two is careful.
         let mut covariance = by_model;
         for (sum, new) in covariance.iter_mut().flatten().zip(by_residuals.iter().flatten()) {
-            *sum = BOTH * (*sum + new);
+            *sum += new;
         }
         let (residual, bend, cells) = fit(&equations, &watts);
         let covariance = Box::new(covariance);
         Some(Powers { watts, covariance, noise, gain, residual, bend, cells })
+    }
+
+    /// How badly powers, whichever they are, explain `equations` of such noise.
+    pub(super) fn misfit(equations: &[Equation], noise: &[f64; 2]) -> Option<f64> {
+        let mean = mean_power(equations)?;
+        let (a, b) = information(equations, noise, None);
+        let (watts, _) = Self::default().best().posterior(&a, &b, mean)?;
+        let squares = equations.iter().map(|equation| {
+            let off = equation.joules - equation.predicted(&watts);
+            off * off / (noise[index(equation.class)] * equation.length())
+        });
+        Some(squares.sum::<f64>() / equations.len() as f64)
     }
 
     /// Takes `equations` into what is remembered.
@@ -259,7 +269,7 @@ fn scale(equations: &mut [Equation], gain: f64) {
 /// What samples have to be multiplied by to agree with `watts`, which rest on cells too.
 fn ratio(equations: &[Equation], watts: &Seconds, noise: f64) -> f64 {
     let (mut product, mut square) = (0.0, 0.0);
-    let levels = |e: &&Equation| e.class == Class::Sample && !e.difference;
+    let levels = |e: &&Equation| e.class == Class::Sample && e.more_than.is_none();
     for equation in equations.iter().filter(levels) {
         let weight = 1.0 / (noise * equation.length());
         product += weight * equation.joules * equation.predicted(watts);

@@ -103,6 +103,21 @@ fn a_short_phase_that_comes_once_a_second_is_resolved() {
 }
 
 #[test]
+fn a_device_that_runs_behind_the_marks_is_followed() {
+    for lag in [0.04, 0.25] {
+        let program = Program { lag, ..training() };
+        let outcome = play(&program, &Board::ALL[0], 60.0, 17);
+        let found = outcome.lag.expect("a lag");
+        assert!((found - lag).abs() < 0.004, "{found} s for {lag} s");
+        for row in &outcome.labels {
+            let most = if row.name == "data" { 0.10 } else { 0.02 };
+            assert!(off(row).0 <= most, "{}: {} J for {} J", row.name, row.joules, row.truth);
+        }
+    }
+    assert_eq!(play(&training(), &Board::ALL[0], 60.0, 17).lag, None);
+}
+
+#[test]
 fn phases_that_cannot_be_told_apart_say_so() {
     // In every cell the same shares of both: no reading tells one from the other.
     let phases = [Phase::new("high", 0.001, 400.0), Phase::new("low", 0.001, 100.0)];

@@ -395,7 +395,7 @@ impl Board {
             return Window::NEVER;
         }
         // Without a counter every update counts.
-        let every = self.cost.power_every(if alone { 0.0 } else { SPACING });
+        let every = self.cost.power_every(if alone { 0.0 } else { SPACING }, !alone);
         match self.power_ticks.period() {
             Some(period) => {
                 let stride = (every / period - 0.001).ceil().max(1.0);

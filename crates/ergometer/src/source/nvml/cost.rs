@@ -81,9 +81,11 @@ impl Cost {
         wanted.max(affordable.min(seldom))
     }
 
-    /// The same of power alone: it may take half.
-    pub(super) fn power_every(&self, wanted: f64) -> f64 {
-        wanted.max(2.0 * self.power.value / self.allowance)
+    /// The same of power: beside a counter it may take half; where there is no counter every update counts, and it
+    /// may take some times its share.
+    pub(super) fn power_every(&self, wanted: f64, beside_counter: bool) -> f64 {
+        let share = if beside_counter { 0.5 } else { EXCESS };
+        wanted.max(self.power.value / (share * self.allowance))
     }
 
     /// Seconds between two reads of a search that would read every `wanted` seconds, and how many reads it

@@ -164,6 +164,7 @@ pub(super) struct Outcome {
     /// Of the steps: joules of the node, and of the statistics.
     pub steps: (f64, f64),
     pub lines: Vec<Timeline>,
+    pub lag: Option<f64>,
     power: Power,
     pub end: f64,
 }
@@ -306,7 +307,7 @@ pub(super) fn replay(
     lines[0].close(at);
     ledger.phases = phases.sums(&lines);
     ledger.book(at, &lines);
-    let (tree, _) = ledger.finish();
+    let (tree, _) = ledger.finish(&lines);
     let step = &tree[&Label::new(Kind::Epoch, "train")].children[&Label::new(Kind::Step, "step")];
     let stats = ledger.epochs.rows[0].steps.as_ref().map_or(0.0, |steps| steps.totals().1[0]);
     let labels = program.phases.iter().zip(truth).map(|(phase, truth)| {
@@ -316,5 +317,6 @@ pub(super) fn replay(
         Row { name: phase.name, joules: drawn.joules, uncertainty, truth }
     });
     let labels = labels.collect();
-    Outcome { labels, steps: (step.amount[0].joules, stats), lines, power, end: end - 3.0 }
+    let steps = (step.amount[0].joules, stats);
+    Outcome { labels, steps, lines, lag: phases.lag(0), power, end: end - 3.0 }
 }
