@@ -1,6 +1,7 @@
 //! `cargo xtask accuracy`: how far the numbers are off, written to `docs/accuracy.md`.
 
 mod forecasts;
+mod phases;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,9 @@ pub struct Accuracy {
     /// Windows of each length
     #[arg(long, default_value_t = 400, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     windows: u32,
+    /// Play the phases of a step only, on a scripted clock, and put their section into the page that is there
+    #[arg(long)]
+    phases: bool,
     /// Where the page goes
     #[arg(long, default_value = "docs/accuracy.md", value_name = "FILE")]
     out: PathBuf,
@@ -31,6 +35,26 @@ pub struct Accuracy {
 impl Accuracy {
     /// Runs the comparison and writes the page.
     pub fn run(&self) -> Result<(), Stop> {
+        let out = workspace::root().join(&self.out);
+        let phases = phases::section()?;
+        let page = if self.phases {
+            std::fs::read_to_string(&out).doing(format!("read {}", out.display()))?
+        } else {
+            self.play()?
+        };
+        let page = phases::put(&page, &phases);
+        print!("{page}");
+        if let Some(folder) = out.parent() {
+            std::fs::create_dir_all(folder)
+                .doing(format!("create the folder {}", folder.display()))?;
+        }
+        std::fs::write(&out, page.as_bytes()).doing(format!("write {}", out.display()))?;
+        eprintln!("written to {}", self.out.display());
+        Ok(())
+    }
+
+    /// Meters boards in real time, and trains; the page without its phases.
+    fn play(&self) -> Result<String, Stop> {
         let library = simulate::build()?;
         let mut cargo = workspace::cargo();
         cargo.args(["run", "--locked", "--release", "--package", "ergometer-tests"]);
@@ -50,14 +74,6 @@ impl Accuracy {
             return Err(Stop::failed(format!("`{line}` did not run to its end: {}", run.status)));
         }
         page += &forecasts::section()?;
-        print!("{page}");
-        let out = workspace::root().join(&self.out);
-        if let Some(folder) = out.parent() {
-            std::fs::create_dir_all(folder)
-                .doing(format!("create the folder {}", folder.display()))?;
-        }
-        std::fs::write(&out, page.as_bytes()).doing(format!("write {}", out.display()))?;
-        eprintln!("written to {}", self.out.display());
-        Ok(())
+        Ok(page)
     }
 }

@@ -134,6 +134,8 @@ fn bring(argument: &mut PatType, place: usize) -> TokenStream {
         && name.by_ref.is_none()
         && name.subpat.is_none()
         && name.attrs.is_empty()
+        // To bring `_name` in by its name would be to use it, which is linted.
+        && !name.ident.to_string().starts_with('_')
     {
         let mutable = name.mutability.take();
         let name = &name.ident;

@@ -25,6 +25,27 @@ pub struct Plan {
     pub valid_steps: u64,
 }
 
+impl Plan {
+    /// Makes of it what made `after` of `before`: fields that were left alone stay as they are here.
+    pub(crate) fn change(&mut self, before: Self, after: Self) {
+        let Self { epochs, done, train_steps, valid_steps } = self;
+        let fields = [
+            (epochs, before.epochs, after.epochs),
+            (done, before.done, after.done),
+            (train_steps, before.train_steps, after.train_steps),
+            (valid_steps, before.valid_steps, after.valid_steps),
+        ];
+        for (field, before, after) in fields {
+            // As it is, unless another thread was planning at the same time: then both are added.
+            *field = if *field == before {
+                after
+            } else {
+                field.saturating_add(after).saturating_sub(before)
+            };
+        }
+    }
+}
+
 /// How far a run is: everything since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standing {

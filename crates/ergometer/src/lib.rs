@@ -57,6 +57,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod budget;
 pub mod clock;
 #[cfg(test)]
@@ -84,6 +85,7 @@ pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
 pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
+pub use span::current::{Current, current};
 #[cfg(feature = "tracing")]
 pub use span::layer::EnergyLayer;
 pub use span::{Kind, Span, Synchronize, items, span};

@@ -108,6 +108,8 @@ pub struct Faults {
     pub latency_ns: u64,
     /// Nanoseconds that a read of a power takes.
     pub power_latency_ns: u64,
+    /// They are spent on the processor, as a driver that polls its board spends them, and not asleep.
+    pub spin: bool,
     /// Calls between these moments take until the second.
     pub hang: Option<(u64, u64)>,
     /// Calls that fail.
@@ -265,6 +267,7 @@ impl Board {
             "disturb" => faults.disturb_ns = optional(value, period)?,
             "latency" => faults.latency_ns = duration(value)?,
             "power-latency" => faults.power_latency_ns = duration(value)?,
+            "spin" => faults.spin = flag(value)?,
             "hang" => faults.hang = optional(value, |text| window(text, init_ns))?,
             "errors" => faults.errors = optional(value, errors)?,
             "garbage" => faults.garbage = optional(value, every)?,

@@ -65,6 +65,7 @@
 //! | `disturb` | `16ms` | each read of the counter costs it up to so long a time's energy; 16 ms comes near an RTX 4090, which polled every 0.5 ms, 10 ms, 100 ms and 1 s read 95 %, 76 %, 13 % and 1.6 % low (here 98 %, 74 %, 16 % and 1.6 %) |
 //! | `latency` | `0ms` | a read of the counter takes so long |
 //! | `power-latency` | `0ms` | a read of a power takes so long |
+//! | `spin` | `no` | what these take is spent on the processor, not asleep |
 //! | `hang` | `+5s..+8s` | calls between these moments take until the second |
 //! | `errors` | `every:7:timeout` | each 7th call for the board fails; also `unknown`, `no-permission` |
 //! | `garbage` | `every:7` | each 7th reading of a power is 10⁹ mW or 2³² − 1 mW in turn, each 7th of the counter 2⁶⁰ mJ |

@@ -1,10 +1,10 @@
 //! What the meter's threads take of a processor.
 //!
-//! `overhead LIBRARY SECONDS` meters eight boards of the simulated NVML library at LIBRARY and a
+//! `overhead LIBRARY SECONDS [SETTINGS]` meters eight boards of the simulated NVML library at LIBRARY and a
 //! powercap tree of two packages and two memories, at default rates. Three times SECONDS each — on an otherwise
 //! idle machine, while somebody looks at live figures, and beside threads that keep all processors busy — it
 //! prints the share of one core that the meter's threads used and how often they woke, as the kernel counts
-//! both. What the simulated library does in place of a driver is in it.
+//! both. SETTINGS are further ones of the simulated library, as `latency=500us;spin=yes`. What the simulated library does in place of a driver is in it.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -22,18 +22,22 @@ const TIMES: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [library, seconds] = arguments.as_slice() else {
-        eprintln!("usage: overhead LIBRARY SECONDS");
-        process::exit(2);
+    let (library, seconds, more) = match arguments.as_slice() {
+        [library, seconds] => (library, seconds, ""),
+        [library, seconds, more] => (library, seconds, more.as_str()),
+        _ => {
+            eprintln!("usage: overhead LIBRARY SECONDS [SETTINGS]");
+            process::exit(2);
+        }
     };
     let seconds = seconds.parse().unwrap_or(20);
-    if let Err(error) = run(Path::new(library), Duration::from_secs(seconds)) {
+    if let Err(error) = run(Path::new(library), Duration::from_secs(seconds), more) {
         eprintln!("error: {error}");
         process::exit(1);
     }
 }
 
-fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error>> {
+fn run(library: &Path, length: Duration, more: &str) -> Result<(), Box<dyn std::error::Error>> {
     // In memory where there is such a folder, as the kernel's own files are.
     let memory = Path::new("/dev/shm");
     let parent = if memory.is_dir() { memory.to_owned() } else { env::temp_dir() };
@@ -47,6 +51,7 @@ fn run(library: &Path, length: Duration) -> Result<(), Box<dyn std::error::Error
         write!(settings, ";{board}.counter=100ms@{counter}ms")?;
         write!(settings, ";{board}.power=100ms/25ms@{power}ms")?;
     }
+    write!(settings, ";{more}")?;
     fs::write(folder.path().join("libnvidia-ml.so.1.conf"), settings)?;
     let powercap = folder.path().join("sys/class/powercap");
     for package in 0..2 {

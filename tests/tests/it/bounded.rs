@@ -90,12 +90,12 @@ fn of_many_epochs_thousands_have_rows_and_the_others_are_sums() {
 
 #[test]
 fn more_names_than_are_kept_share_a_node_that_counts_them() {
+    const NAMES: u64 = 20_000;
     // Names stay as long as the process.
     if !child::is_one() {
         let test = "bounded::more_names_than_are_kept_share_a_node_that_counts_them";
         return child::passes(&mut child::of(test, &[]));
     }
-    const NAMES: u64 = 20_000;
     let meter = two_domains();
     for number in 0..NAMES {
         let name = Label::intern(&format!("name {number}"));

@@ -129,7 +129,7 @@ fn a_span_of_tracing_counts_them_too() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 tracing::dispatcher::with_default(&dispatch, || {
-                    span.in_scope(|| ergometer::items(4))
+                    span.in_scope(|| ergometer::items(4));
                 });
             });
         });

@@ -41,6 +41,7 @@ fn settings(tree: &hwmon::Tree, fixed: &[(DomainKind, f64)]) -> Settings {
         nvml_library: Some("/nowhere/libnvidia-ml.so.1".into()),
         fixed: fixed.iter().map(|&(kind, watts)| (kind, Watts::new(watts))).collect(),
         platform: false,
+        ..Settings::default()
     }
 }
 

@@ -7,7 +7,8 @@ mod text;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// So many connections are answered at a time; those that hang give way after `http::DEADLINE`.
 const MOST: usize = 64;
+/// How long a drop waits for the address to be let go; the thread may be pausing just then.
+const LET_GO: Duration = Duration::from_secs(1);
 /// Before another try, where no connection could be taken.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -79,11 +82,15 @@ pub(super) struct Endpoint {
     troubles: Arc<OnceLock<io::Error>>,
     /// The process whose thread waits; a forked child closes nothing.
     process: u32,
+    /// Disconnected once the thread has let go of the address.
+    closed: Mutex<Receiver<()>>,
 }
 
 impl Endpoint {
     pub(super) fn start(listener: TcpListener, subject: Arc<Subject>) -> io::Result<Self> {
+        let (open, closed) = mpsc::channel();
         let endpoint = Self {
+            closed: Mutex::new(closed),
             address: listener.local_addr()?,
             ended: Arc::default(),
             troubles: Arc::default(),
@@ -95,6 +102,7 @@ impl Endpoint {
             ended: Arc::clone(&endpoint.ended),
             troubles: Arc::clone(&endpoint.troubles),
             connections: Arc::default(),
+            _open: open,
         };
         thread::Builder::new()
             .name("ergometer prometheus".to_owned())
@@ -127,6 +135,9 @@ impl Drop for Endpoint {
             _ => {}
         }
         let _ = TcpStream::connect_timeout(&address, PAUSE);
+        // Whoever starts the next run expects to find the address free.
+        let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = closed.recv_timeout(LET_GO);
     }
 }
 
@@ -138,6 +149,8 @@ struct Thread {
     troubles: Arc<OnceLock<io::Error>>,
     /// Held once by each connection that is being answered.
     connections: Arc<()>,
+    /// Dropped after the listener, as fields are in the order of their declaration.
+    _open: Sender<()>,
 }
 
 impl Thread {

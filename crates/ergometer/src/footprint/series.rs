@@ -276,6 +276,7 @@ fn invalid(message: String) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use proptest::prelude::*;
 
@@ -343,7 +344,7 @@ mod tests {
             assert_eq!(read(text).unwrap_err().kind(), ErrorKind::InvalidSetting, "{text}");
         }
         let epoch = SystemTime::UNIX_EPOCH;
-        let pairs = [(epoch + std::time::Duration::from_secs(60), 2.0), (epoch, 1.0)];
+        let pairs = [(epoch + std::time::Duration::from_mins(1), 2.0), (epoch, 1.0)];
         let series = CarbonSeries::new("x", IntensityKind::Direct, "x", pairs).unwrap();
         assert_eq!(series.mean().grams_per_kwh, 1.5, "in any order");
     }

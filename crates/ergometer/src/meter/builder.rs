@@ -1,38 +1,18 @@
 //! Settings of a meter.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, thread};
 
-use super::sampler::Sampler;
-use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, LiveDomain, Meter, Screen};
-use crate::clock::Timestamp;
+use crate::Devices;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::command_line;
-use crate::run::earlier::{Earlier, Part};
-use crate::run::journal::Journal;
-use crate::run::ledger::Ledger;
-use crate::run::provenance;
-use crate::run::rank::{self, Rank, Standing};
 use crate::run::resume;
-use crate::source::nvml;
-use crate::source::probe::{self, Settings};
-use crate::source::replay::{Replay, Speed};
-use crate::source::share::{self, Scope};
-use crate::source::{Availability, Domain, DomainKind, PowerSource, Sensor, SourceReport};
-use crate::span::RunSpan;
-use crate::span::ring::{Command, Rings};
+use crate::source::cpu_model::Own;
+use crate::source::probe::Settings;
+use crate::source::share::Scope;
+use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
-use crate::{Devices, Error, ErrorKind, Result, clock};
-
-/// The sources that are read, and what was found of each that was looked for.
-type Gathered = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
 
 /// Settings of a [`Meter`]; every one has a default.
 ///
@@ -41,29 +21,29 @@ type Gathered = (Vec<Box<dyn PowerSource>>, Vec<SourceReport>);
 /// places it looks in.
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
-    label: String,
-    rank: Option<(u32, u32)>,
-    group: Option<String>,
-    site: Site,
-    region: Option<String>,
-    pue: Option<f64>,
-    accelerators: Option<u32>,
-    probe: bool,
-    scope: Scope,
-    idle: Duration,
-    settings: Settings,
-    replay: Option<PathBuf>,
-    journal: Option<PathBuf>,
-    journal_steps: u64,
-    resume: Option<resume::From>,
-    command_line: bool,
+    pub(super) label: String,
+    pub(super) rank: Option<(u32, u32)>,
+    pub(super) group: Option<String>,
+    pub(super) site: Site,
+    pub(super) region: Option<String>,
+    pub(super) pue: Option<f64>,
+    pub(super) accelerators: Option<u32>,
+    pub(super) probe: bool,
+    pub(super) scope: Scope,
+    pub(super) idle: Duration,
+    pub(super) settings: Settings,
+    pub(super) replay: Option<PathBuf>,
+    pub(super) journal: Option<PathBuf>,
+    pub(super) journal_steps: u64,
+    pub(super) resume: Option<resume::From>,
+    pub(super) command_line: bool,
     /// Warnings of the record that are known before it begins.
-    remarks: Vec<String>,
+    pub(super) remarks: Vec<String>,
     #[cfg(all(unix, feature = "signals"))]
-    on_signal: bool,
+    pub(super) on_signal: bool,
     #[cfg(feature = "_export")]
     pub(crate) export: export::Settings,
-    sources: Vec<Box<dyn PowerSource>>,
+    pub(super) sources: Vec<Box<dyn PowerSource>>,
 }
 
 impl MeterBuilder {
@@ -162,6 +142,24 @@ impl MeterBuilder {
     /// An empty list meters no board, as fits a training on the processor; no rent is charged for those of the machine.
     pub fn devices(mut self, devices: Devices) -> Self {
         self.settings.devices = devices;
+        self
+    }
+
+    /// How large a share of one core reading the NVIDIA boards may take, all together: 0.01 is 1 %. By default 0.2 %.
+    ///
+    /// Where a call to the driver takes long, boards are read less often for it, and energies of short spans are
+    /// less certain; each is read every few seconds in any case. The record says how often and why.
+    pub fn overhead(mut self, share: f64) -> Self {
+        self.settings.nvml_share = share;
+        self
+    }
+
+    /// What this machine's processors draw in all when it is idle and when all of them are busy, watts: from a plug, a
+    /// management controller, or a run where RAPL could be read. Where no sensor gives them, the model goes by
+    /// these two: on three machines it was off by 7 to 15 % in the median, in place of 25 to 50 %. The variable `ERGOMETER_CPU_POWER`, as
+    /// `20,180`, does the same.
+    pub fn cpu_power(mut self, idle: f64, full: f64) -> Self {
+        self.settings.cpu_power = Some(Own { idle: Watts::new(idle), full: Watts::new(full) });
         self
     }
 
@@ -280,282 +278,19 @@ impl MeterBuilder {
     /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
     /// and then lets the signal end the program as it would have.
     ///
-    /// Needs the feature `signals`. For programs that do not catch these signals themselves: those call
-    /// [`Meter::finish`] when they do. A meter that was finished or dropped leaves the signals to their
-    /// default. The record is marked as not finished, and a warning names the signal.
+    /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
+    /// [`Meter::finish`] when it ends; a signal that was ignored when the first meter asked for it stays ignored.
+    /// A handler that is registered after the meter through `signal-hook` or `tokio` is given the first signal, and
+    /// a second one, a second later, ends the program: such handlers cannot be told from those of other signals.
+    /// All meters of a process share one thread that listens. A meter that was finished or dropped leaves the
+    /// signals to their default. The record is marked as not finished, and a warning names the signal. A forked
+    /// child that goes on without `exec` does not end at these signals before it starts a meter with this
+    /// setting or handles them itself.
     #[cfg(all(unix, feature = "signals"))]
     pub fn finish_on_signal(mut self) -> Self {
         self.on_signal = true;
         self
     }
-
-    /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
-    /// [`span`](crate::span()).
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::AlreadyInstalled`] if there is one; otherwise as [`MeterBuilder::start`].
-    pub fn install(mut self) -> Result<Meter> {
-        self.remarks.extend(RunSpan::missed());
-        let meter = self.start()?;
-        if meter.inner.rings.install() {
-            return Ok(meter);
-        }
-        Err(Error::new(ErrorKind::AlreadyInstalled, "a meter is already installed in this process")
-            .with_remedy("finish that one first, or use `start` for one of its own"))
-    }
-
-    /// Settings that make no sense whatever the hardware.
-    fn check(&self) -> Result<()> {
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal && self.journal.is_none() {
-            let message = "a run that a signal ends has nowhere to leave its record";
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("name a folder with `MeterBuilder::journal`"));
-        }
-        for (kind, watts) in &self.settings.fixed {
-            if !watts.get().is_finite() || watts.get() < 0.0 {
-                let message = format!("fixed power of {} is {watts}", kind.as_str());
-                return Err(Error::new(ErrorKind::InvalidSetting, message)
-                    .with_remedy("give a finite wattage that is not negative"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Which process of a run of several this one is, and what is to be said of that.
-    fn standing(&mut self) -> Result<Standing> {
-        let mut standing = rank::standing(|name| env::var(name).ok());
-        if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
-        }
-        standing.group = self.group.take().or(standing.group);
-        standing.remarks.append(&mut self.remarks);
-        Ok(standing)
-    }
-
-    /// The sources that are read, and what each found.
-    fn gather(&mut self) -> Result<Gathered> {
-        let replay =
-            self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
-        let (mut sources, mut reports) = if self.probe && replay.is_none() {
-            probe::probe(&self.settings)
-        } else {
-            probe::fixed_only(&self.settings)
-        };
-        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
-            && !asked.is_empty()
-            && let Some(SourceReport {
-                availability: Availability::Unavailable { reason, remedy },
-                ..
-            }) = reports.iter().find(|report| report.source == nvml::NAME)
-        {
-            return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
-        }
-        if self.scope == Scope::Process {
-            sources = share::share_out(sources, &mut reports, &self.settings.proc_root);
-        }
-        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
-        for source in replay.into_iter().chain(std::mem::take(&mut self.sources)) {
-            let domains = source.domains();
-            reports.push(SourceReport {
-                source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
-                availability: Availability::Available,
-                domains: domains.iter().map(|domain| domain.id.clone()).collect(),
-                remarks: Vec::new(),
-            });
-            sources.push(source);
-        }
-        Ok((sources, reports))
-    }
-
-    /// The parts of the run before this one.
-    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
-        let Some(from) = &self.resume else { return Ok(Vec::new()) };
-        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
-        let run = resume::Identity { label: &self.label, rank, group };
-        let (parts, remarks) = resume::parts(from, &run)?;
-        standing.remarks.extend(remarks);
-        Ok(parts)
-    }
-
-    /// Starts the meter without making it the one of this process.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
-    /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
-    /// figures cannot be shown at the address that was asked for;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
-    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
-    /// no error: see [`Meter::sources`].
-    pub fn start(mut self) -> Result<Meter> {
-        self.check()?;
-        #[cfg(feature = "_export")]
-        let export = std::mem::take(&mut self.export).open()?;
-        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = self.standing()?;
-
-        let earlier = self.earlier(&mut standing)?;
-        let (sources, reports) = self.gather()?;
-        check_sensors(&sources)?;
-        let (commands, inbox) = mpsc::channel();
-        let rings = Rings::new(commands.clone());
-        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
-        let shown = domains.iter().map(LiveDomain::new).collect();
-        let before = Earlier::of(&earlier);
-        let live = Live { domains: shown, earlier: before, ..Live::default() };
-        let screen = Arc::new(Screen::new(live));
-        let machine_id = provenance::machine_id(&self.settings.proc_root, Path::new("/etc"));
-        let Settings { proc_root, sysfs_root, .. } = &self.settings;
-        let machine = provenance::machine(machine_id, proc_root, sysfs_root);
-        let git_commit = provenance::git_commit();
-        Sampler::spawn(sources, Arc::clone(&rings), inbox, Arc::clone(&screen)).map_err(
-            |error| {
-                Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                    .with_source(error)
-            },
-        )?;
-        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
-        if idle_from.is_some() {
-            thread::sleep(self.idle);
-            // As at the edges of an epoch: what lies nearest to it is worth most.
-            let _ = commands.send(Command::Nudge);
-        }
-        let head = Arc::new(Head {
-            label: self.label,
-            standing,
-            machine,
-            command: command_line::of_this_process(self.command_line),
-            git_commit,
-            start: clock::check(),
-            started: clock::date(),
-            wall_was_set: clock::wall_was_set(),
-            asleep: clock::asleep(),
-            idle_from,
-            site,
-            accelerators: self.accelerators,
-            sources: reports,
-            earlier,
-        });
-        if let Some(idle_from) = head.idle_from {
-            let _ = commands.send(Command::Pin(idle_from));
-        }
-        for change in intensity_changes(&head) {
-            let _ = commands.send(Command::Pin(change));
-        }
-        let _ = commands.send(Command::Start(Arc::clone(&head)));
-        let notes = Arc::default();
-        let journal = self.journal.map(|folder| {
-            let journal = begin_journal(&folder, &head, &domains)?;
-            let path = journal.path().to_owned();
-            let keeper =
-                Keeper::new(journal, Arc::clone(&head), Arc::clone(&notes), self.journal_steps);
-            let _ = commands.send(Command::Keep(Box::new(keeper)));
-            Ok(path)
-        });
-        let journal = match journal.transpose() {
-            Ok(journal) => journal,
-            Err(error) => {
-                let _ = commands.send(Command::Stop);
-                return Err(error);
-            }
-        };
-        #[cfg(feature = "_export")]
-        let exporters = {
-            let subject =
-                export::Subject::new(Arc::clone(&screen), Arc::clone(&head), domains.clone());
-            export.start(subject).map_err(|error| {
-                let _ = commands.send(Command::Stop);
-                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
-                    .with_source(error)
-            })?
-        };
-        let meter = Meter {
-            inner: Arc::new(Inner {
-                rings,
-                commands,
-                screen,
-                finished: false.into(),
-                process: std::process::id(),
-                head,
-                domains,
-                notes,
-                journal,
-                #[cfg(feature = "_export")]
-                exporters,
-            }),
-        };
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal {
-            super::signals::watch(&meter.inner)?;
-        }
-        Ok(meter)
-    }
-}
-
-/// Errors of sensors are figures of the record, and of every uncertainty in it.
-fn check_sensors(sources: &[Box<dyn PowerSource>]) -> Result<()> {
-    for source in sources {
-        for domain in source.domains() {
-            let Sensor { relative_error, absolute_error, .. } = domain.sensor;
-            let errors = [relative_error, absolute_error.get()];
-            let wrong = errors.into_iter().find(|error| !error.is_finite() || *error < 0.0);
-            if let Some(error) = wrong {
-                let message = format!("the sensor of {} has an error of {error}", domain.id);
-                return Err(Error::new(ErrorKind::InvalidSetting, message)
-                    .with_remedy("give a standard uncertainty that is finite and not negative"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
-/// asked for.
-fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
-    let series = head.site.carbon_series.iter();
-    let changes = series.flat_map(|series| series.changes(head.started));
-    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
-}
-
-fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
-    if let Some(region) = region {
-        if site.carbon_series.is_some() {
-            let message =
-                format!("a region, '{region}', and a site with a carbon series of its own");
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("leave the region out, or the series"));
-        }
-        site = site.region(region)?;
-    }
-    if let Some(pue) = pue {
-        site = site.with_pue(pue)?;
-    }
-    // Its fields are the caller's to set.
-    site.check()?;
-    Ok(site)
-}
-
-/// The journal, with a first line that says what the record of no time at all does.
-fn begin_journal(folder: &Path, head: &Head, domains: &[Domain]) -> Result<Journal> {
-    let unread = |domain: &Domain| Timeline::new(domain.sensor, domain.method, head.start);
-    let timelines: Vec<_> = domains.iter().map(unread).collect();
-    let books = Books {
-        timelines: &timelines,
-        ledger: Ledger::new(domains.len()),
-        domains,
-        warnings: Vec::new(),
-        forecasts: Vec::new(),
-    };
-    let mut record = assemble::record(head, Notes::default(), head.start, books);
-    record.run.finished = false;
-    record.warnings.clear();
-    // What is recovered takes from it what held up to then.
-    record.footprint.site = head.site.clone();
-    Journal::create(folder, &record, head.start)
 }
 
 impl std::fmt::Debug for MeterBuilder {

@@ -5,14 +5,17 @@
 //! one goes on with the others. What was read lies on shelves until the meter's thread takes it, so nobody waits
 //! for a source.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use crate::clock::{self, Timestamp};
 use crate::deadline::Deadline;
-use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
+use crate::source::{Domain, Due, Reading, Request, Value};
+
+mod guarded;
+
+pub(super) use guarded::Guarded;
 
 /// Mean time between two reads of a source that names no time of its own.
 const INTERVAL: Duration = Duration::from_millis(110);
@@ -60,8 +63,8 @@ struct Post {
     /// Index of its first domain among all, and how many it has.
     first: usize,
     domains: usize,
-    /// Absent while it is read, and once it has panicked.
-    source: Option<Box<dyn PowerSource>>,
+    /// Absent while it is read, and once it has ended.
+    source: Option<Guarded>,
     /// The thread that reads it.
     worker: usize,
     asked: Asked,
@@ -74,6 +77,8 @@ struct Post {
     slow: u32,
     jitter: Jitter,
     shelf: Vec<Reading>,
+    /// What it learnt of its domains up to its last read.
+    learnt: Option<Vec<Domain>>,
     warnings: Vec<String>,
 }
 
@@ -103,10 +108,7 @@ pub(super) enum Answer {
 
 impl Crew {
     /// Starts to read `sources`, and waits `patience` at most until each was read once.
-    pub(super) fn start(
-        sources: Vec<Box<dyn PowerSource>>,
-        patience: Duration,
-    ) -> io::Result<Self> {
+    pub(super) fn start(sources: Vec<Guarded>, patience: Duration) -> io::Result<Self> {
         let mut posts: Vec<Post> = Vec::with_capacity(sources.len());
         for source in sources {
             let first = posts.last().map_or(0, |post| post.first + post.domains);
@@ -281,19 +283,31 @@ impl Shared {
         }
         drop(roster);
         let jumps = clock::jumps();
-        let read = catch_unwind(AssertUnwindSafe(|| source.read(request, readings)));
+        let read = source.read(request, readings);
         let took = begin.elapsed();
         if clock::jumps_by_now() != jumps {
             // A source of the program's own may have asked the clock before that was known. Its next values
             // cover this time too.
             readings.retain(|reading| !matches!(reading.value, Value::Energy(_) | Value::Power(_)));
         }
+        let ended = matches!(request, Request::Last) || read.is_err();
+        let learnt = (ended && read.is_ok()).then(|| source.domains().to_vec());
+        let (again, over) = if ended { (None, Some(source)) } else { (Some(source), None) };
         let mut roster = self.lock();
         let post = &mut roster.posts[index];
         post.shelf.append(readings);
-        post.done(asked, took, read.is_ok().then_some(source));
+        post.learnt = learnt;
+        post.done(asked, took, read.is_err(), again);
         if post.reads == 1 || post.asked == Asked::Ended {
             self.answered.notify_all();
+        }
+        if over.is_some() {
+            // To drop a source is a call into it as well, which may hang.
+            post.busy = Some(Instant::now());
+            drop(roster);
+            drop(over);
+            roster = self.lock();
+            roster.posts[index].busy = None;
         }
         roster
     }
@@ -320,7 +334,7 @@ impl Roster {
 }
 
 impl Post {
-    fn new(source: Box<dyn PowerSource>, first: usize) -> Self {
+    fn new(source: Guarded, first: usize) -> Self {
         let now = clock::checked_now();
         Self {
             name: name(source.domains()),
@@ -336,6 +350,7 @@ impl Post {
             slow: 0,
             jitter: Jitter(now.as_nanos() ^ (first as u64).wrapping_mul(0xD134_2543_DE82_EF95)),
             shelf: Vec::new(),
+            learnt: None,
             warnings: Vec::new(),
         }
     }
@@ -349,8 +364,9 @@ impl Post {
         }
     }
 
-    /// It was read, which took so long, as was `asked` when that began; a source that panicked is not put back.
-    fn done(&mut self, asked: Asked, took: Duration, source: Option<Box<dyn PowerSource>>) {
+    /// It was read, which took so long, as was `asked` when that began; `source` is absent if it is not to be
+    /// read again.
+    fn done(&mut self, asked: Asked, took: Duration, panicked: bool, source: Option<Guarded>) {
         self.busy = None;
         self.reads += 1;
         let (name, seconds) = (&self.name, took.as_secs_f64());
@@ -358,18 +374,19 @@ impl Post {
             self.slow += 1;
             self.warnings.push(format!("source '{name}' took {seconds:.1} s to answer once"));
         }
-        let Some(source) = source else {
+        if panicked {
             self.warnings.push(format!(
                 "source '{name}' panicked and was not read again; its energy up to then is kept"
             ));
+        }
+        let Some(source) = source else {
             self.asked = Asked::Ended;
             return;
         };
         // The next read is due some time after this one: a slow read skips and never stacks.
         self.due = due(source.next_read(), self.last, &mut self.jitter);
         self.asked = match (asked, self.asked) {
-            (Asked::Last(_), _) => Asked::Ended,
-            (Asked::End, _) => Asked::Last(source.last_read(clock::checked_now())),
+            (Asked::End, _) => Asked::Last(source.last_read()),
             // Asked meanwhile.
             (_, Asked::End) => Asked::End,
             (_, Asked::Edge) if took >= SHORTEST => Asked::Edge,
@@ -379,8 +396,8 @@ impl Post {
     }
 
     fn answer(&self) -> Answer {
-        match (&self.source, self.asked) {
-            (Some(source), Asked::Ended) => Answer::Domains(self.first, source.domains().to_vec()),
+        match (&self.learnt, self.asked) {
+            (Some(learnt), Asked::Ended) => Answer::Domains(self.first, learnt.clone()),
             (None, Asked::Ended) => Answer::Gone,
             _ => {
                 let since = self.busy.map_or(0.0, |since| since.elapsed().as_secs_f64());

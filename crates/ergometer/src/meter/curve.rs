@@ -25,6 +25,10 @@ pub(super) struct Segment {
     pub shape: Shape,
     /// Standard deviation of true power about the shape, watts.
     pub spread: f64,
+    /// Seconds from the cell's beginning to its own, and from its own end to the cell's: only there is the energy
+    /// known.
+    pub before: f64,
+    pub after: f64,
     /// How far its ends may be misplaced in time, seconds to either side.
     pub within: f64,
     /// Power may have strayed for so long before the ends as well, seconds: what they rest on is an
@@ -79,6 +83,7 @@ impl Segment {
             e1: next.e1,
             shape: Shape::Flat,
             spread: square.sqrt(),
+            after: next.after,
             within: self.within.max(next.within),
             reach: self.reach.max(next.reach),
             variance: next.variance,
@@ -232,16 +237,16 @@ impl Curve {
         let (Some(a), Some(b)) = (at(first), at(last)) else { return (joules, 0.0) };
         // Between two exact points of the curve the deviation comes back to nothing.
         let bridge = |segment: &Segment, t: f64| {
-            let away = (t - segment.from).min(segment.to - t).max(segment.reach);
+            let before = t - segment.from + segment.before;
+            let after = segment.to - t + segment.after;
+            let away = before.min(after).max(segment.reach);
             PERSISTENCE * segment.spread * away
         };
         let misplaced =
             |segment: &Segment, t: f64| segment.watts_at(t) * segment.within * RECTANGULAR;
-        let shape = if first == last {
-            bridge(a, from).hypot(bridge(a, to)).min(PERSISTENCE * a.spread * length)
-        } else {
-            bridge(a, from).hypot(bridge(b, to))
-        };
+        // Power cannot stray for longer than the interval lasts.
+        let longest = PERSISTENCE * a.spread.max(b.spread) * length;
+        let shape = bridge(a, from).hypot(bridge(b, to)).min(longest);
         let time = misplaced(a, from).hypot(misplaced(b, to));
         // No more than all that was drawn may be misplaced.
         let most = length * a.watts_at(from).max(b.watts_at(to)).max(a.spread);
@@ -280,6 +285,8 @@ mod tests {
             e1: 30.0,
             shape,
             spread: 0.0,
+            before: 0.0,
+            after: 0.0,
             within: 0.0,
             reach: 0.0,
             variance: 0.0,
@@ -308,6 +315,18 @@ mod tests {
         curve.push(Segment { spread: 100.0, ..segment(Shape::Flat) });
         assert!((curve.between(10.04, 10.05).1 - PERSISTENCE).abs() < 1e-9);
         assert!(curve.between(10.0, 10.1).1 < 1e-9, "both ends are exact");
+    }
+
+    #[test]
+    fn a_window_across_two_segments_is_uncertain_by_its_length_and_no_more() {
+        // What they rest on averages a second, so that power may have strayed for long.
+        let mut curve = Curve::default();
+        let first = Segment { spread: 100.0, reach: 0.25, ..segment(Shape::Flat) };
+        curve.push(first);
+        curve.push(Segment { from: 10.1, to: 10.2, e0: 30.0, e1: 55.0, ..first });
+        let (_, short) = curve.between(10.095, 10.105);
+        assert!((short - PERSISTENCE).abs() < 1e-6, "{short} J of 10 ms");
+        assert!(curve.between(10.02, 10.18).1 > 10.0 * short, "a long one has two ends");
     }
 
     /// An hour of cells of 100 ms, at 100 W and 400 W in turn for 7 s each.

@@ -42,10 +42,30 @@ impl Gaps {
         self.knots.push(Knot { t: to, unseen });
     }
 
+    /// What was drawn in the gaps since `since` became known, and was put between `from` and `to`: an interval
+    /// that holds all of that misses nothing, and one that holds part of it is off by the rest.
+    pub(super) fn make_up(&mut self, since: f64, from: f64, to: f64) {
+        let Some(last) = self.knots.last().copied() else { return };
+        let from = from.max(last.t);
+        let missed = self.between(since, from);
+        if to <= from || missed == Unseen::default() {
+            return;
+        }
+        let unseen = Unseen {
+            seconds: last.unseen.seconds - missed.seconds,
+            joules: last.unseen.joules - missed.joules,
+        };
+        if from > last.t {
+            self.knots.push(Knot { t: from, unseen: last.unseen });
+        }
+        self.knots.push(Knot { t: to, unseen });
+    }
+
     /// What was not observed from `from` to `to`.
     pub(super) fn between(&self, from: f64, to: f64) -> Unseen {
         let (a, b) = (self.until(from), self.until(to.max(from)));
-        Unseen { seconds: b.seconds - a.seconds, joules: b.joules - a.joules }
+        let off = |a: f64, b: f64| (b - a).abs();
+        Unseen { seconds: off(a.seconds, b.seconds), joules: off(a.joules, b.joules) }
     }
 
     fn until(&self, t: f64) -> Unseen {
@@ -100,6 +120,18 @@ mod tests {
         assert_eq!(gaps.between(2.0, 9.0), Unseen::default());
         assert_eq!(gaps.between(-5.0, 1e9), Unseen { seconds: 1000.0, joules: 50_000.0 });
         assert_eq!(gaps.between(7.0, 3.0), Unseen::default());
+    }
+
+    #[test]
+    fn a_gap_that_is_made_up_for_is_missing_from_its_parts_and_not_from_the_whole() {
+        let mut gaps = Gaps::default();
+        gaps.add(10.0, 20.0, 100.0);
+        gaps.add(30.0, 40.0, 50.0);
+        gaps.make_up(30.0, 40.0, 41.0);
+        assert_eq!(gaps.between(25.0, 45.0), Unseen::default());
+        assert_eq!(gaps.between(25.0, 35.0), Unseen { seconds: 5.0, joules: 250.0 });
+        assert_eq!(gaps.between(40.0, 50.0), Unseen { seconds: 10.0, joules: 500.0 });
+        assert_eq!(gaps.between(0.0, 50.0), Unseen { seconds: 10.0, joules: 1000.0 });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the meter's thread does for the journal.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ const PERIOD: Duration = Duration::from_millis(450);
 /// The runs and epochs that are open: their spans have left no mark yet.
 #[derive(Default)]
 pub(super) struct OpenSpans {
-    open: Vec<Mark>,
+    /// By identity.
+    open: HashMap<u64, Mark>,
     /// Spans whose end came before the word of their beginning, which takes another way.
     ended: HashSet<u64>,
 }
@@ -29,33 +30,38 @@ impl OpenSpans {
     /// A run or an epoch began; `mark` is as it would be if it ended at once.
     pub(super) fn begin(&mut self, mark: Mark) {
         if !self.ended.remove(&mark.id) {
-            self.open.push(mark);
+            self.open.insert(mark.id, mark);
         }
     }
 
     /// These spans are over.
     pub(super) fn end(&mut self, marks: &[Mark]) {
         for mark in marks.iter().filter(|mark| matches!(mark.label.kind, Kind::Run | Kind::Epoch)) {
-            match self.open.iter().position(|open| open.id == mark.id) {
-                Some(index) => drop(self.open.remove(index)),
-                None => drop(self.ended.insert(mark.id)),
+            if self.open.remove(&mark.id).is_none() {
+                self.ended.insert(mark.id);
             }
         }
     }
 
     /// When this span began, if it is open.
     pub(super) fn start_of(&self, span: u64) -> Option<Timestamp> {
-        self.open.iter().find(|mark| mark.id == span).map(|mark| mark.start)
+        self.open.get(&span).map(|mark| mark.start)
     }
 
     /// When they began.
     pub(super) fn starts(&self) -> impl Iterator<Item = Timestamp> {
-        self.open.iter().map(|mark| mark.start)
+        self.open.values().map(|mark| mark.start)
+    }
+
+    /// How many epochs are open at `end`.
+    pub(super) fn epochs(&self, end: Timestamp) -> usize {
+        let epoch = |mark: &&Mark| mark.label.kind == Kind::Epoch && mark.start <= end;
+        self.open.values().filter(epoch).count()
     }
 
     /// Their marks if they ended at `end`.
-    fn cut(&self, end: Timestamp) -> impl Iterator<Item = Mark> {
-        self.open.iter().map(move |mark| Mark { end: end.max(mark.start), ..*mark })
+    pub(super) fn cut(&self, end: Timestamp) -> impl Iterator<Item = Mark> {
+        self.open.values().map(move |mark| Mark { end: end.max(mark.start), ..*mark })
     }
 }
 
@@ -125,8 +131,9 @@ impl Keeper {
             assemble::record(head, notes, now, books)
         });
         let since = |mark: &Mark| mark.start.since(self.head.start).as_secs_f64();
-        let epochs = open.open.iter().filter(|mark| mark.label.kind == Kind::Epoch);
-        let unfinished: Vec<_> = epochs.map(|mark| (since(mark), mark.label.name)).collect();
+        let epochs = open.open.values().filter(|mark| mark.label.kind == Kind::Epoch);
+        let mut unfinished: Vec<_> = epochs.map(|mark| (since(mark), mark.label.name)).collect();
+        unfinished.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.journal.state(&record, &steps, &unfinished, now);
     }
 

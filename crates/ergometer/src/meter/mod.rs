@@ -1,6 +1,7 @@
 //! Readings → E(t): the meter, its settings and its background thread.
 
 mod builder;
+mod callbacks;
 mod crew;
 mod curve;
 mod gaps;
@@ -10,6 +11,8 @@ mod limits;
 mod live;
 #[cfg(test)]
 mod month;
+mod phases;
+mod progress;
 pub(crate) mod recent;
 mod sampler;
 mod shape;
@@ -17,49 +20,55 @@ mod shape;
 mod signals;
 mod stamps;
 mod standstill;
+mod start;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;
+mod windows;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
 pub(crate) use live::Screen;
 pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
+pub(crate) use progress::Progress;
+use progress::{Doing, Silence};
 pub use recent::LiveEpoch;
-pub(crate) use sampler::Ended;
+pub(crate) use sampler::Ending;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
+pub(crate) use windows::Window;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
-use crate::deadline::Deadline;
 #[cfg(feature = "_export")]
-use crate::export::{Exporters, LAST_EXPORT};
+use crate::export::Exporters;
 use crate::footprint::Site;
 use crate::forecast::Plan;
 use crate::run::Record;
-use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::assemble::{Head, Notes};
 use crate::run::earlier::Part;
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{Command, NO_SPAN, Rings};
 use crate::span::{Label, Span, Under};
 use crate::{Error, ErrorKind, Result};
 
-/// How long [`Meter::finish`] waits for its thread, which may be waiting for a driver.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
+/// a disk.
+const FINISH_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the drop of a meter waits so.
+const DROP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A running meter.
 ///
 /// It reads the hardware on one background thread. Clones share it; when the last one is dropped
 /// without [`Meter::finish`], the run is given up and its record is lost, unless there is a
-/// [journal](MeterBuilder::journal).
+/// [journal](MeterBuilder::journal): that is written up to the drop, which waits for it.
 ///
 /// ```
 /// use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
@@ -86,7 +95,8 @@ struct Inner {
     rings: Arc<Rings>,
     commands: Sender<Command>,
     screen: Arc<Screen>,
-    finished: AtomicBool,
+    progress: Arc<Progress>,
+    stage: Mutex<Stage>,
     /// The process whose threads the meter's are; a forked child has none of them.
     process: u32,
     head: Arc<Head>,
@@ -94,7 +104,15 @@ struct Inner {
     notes: Arc<Mutex<Notes>>,
     journal: Option<PathBuf>,
     #[cfg(feature = "_export")]
-    exporters: Exporters,
+    exporters: Arc<Exporters>,
+}
+
+/// How far the end of a run has come.
+enum Stage {
+    Running,
+    /// The meter's thread was asked for the record.
+    Ending(Receiver<Record>),
+    Ended,
 }
 
 impl Meter {
@@ -195,11 +213,20 @@ impl Meter {
     /// # Ok::<(), ergometer::Error>(())
     /// ```
     pub fn plan(&self, more: impl FnOnce(&mut Plan)) {
-        self.inner.screen.change(|live| more(&mut live.plan));
+        // The caller's code runs without a lock, as it may ask the meter. What others have planned meanwhile
+        // stays.
+        let before = self.inner.screen.change(|live| live.plan);
+        let mut after = before;
+        more(&mut after);
+        self.inner.screen.change(|live| live.plan.change(before, after));
     }
 
-    /// The energy that uses `budget` up is waited for: `spent` is called once, on the meter's thread, when
-    /// the run has drawn it. It should be quick; to stop a training, set a flag.
+    /// The energy that uses `budget` up is waited for: `spent` is called once, on a thread of its own, when
+    /// the run has drawn it. It may do what it likes, [finish](Self::finish) the meter among it. To stop a
+    /// training, set a flag.
+    ///
+    /// It is dropped when it returns, or when the meter is finished before. A clone of this meter inside it
+    /// keeps the meter running until then, like any other clone.
     ///
     /// A run that was [resumed](MeterBuilder::resume) has one budget with all parts before its
     /// interruptions. Of parts in which nothing could be read nothing is counted, and the record says so.
@@ -260,13 +287,16 @@ impl Meter {
 
     /// Adds a result of the training (loss, accuracy) to the record; the last value of a name stays.
     pub fn result(&self, name: impl Into<String>, value: f64) {
-        self.notes().results.insert(name.into(), value);
+        let name = name.into();
+        self.notes().results.insert(name, value);
     }
 
     /// Adds a remark (seed, corpus) to the record; the last value of a name stays.
     #[allow(clippy::needless_pass_by_value, reason = "numbers and strings alike, by value")]
     pub fn fact(&self, name: impl Into<String>, value: impl ToString) {
-        self.notes().facts.insert(name.into(), value.to_string());
+        // Both may be the program's own code, which is not to run under a lock.
+        let (name, value) = (name.into(), value.to_string());
+        self.notes().facts.insert(name, value);
     }
 
     #[cfg(feature = "prometheus")]
@@ -274,64 +304,111 @@ impl Meter {
         &self.inner.exporters
     }
 
-    fn notes(&self) -> std::sync::MutexGuard<'_, Notes> {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
         self.inner.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the run: reads everything once more, closes the books and gives the record.
     ///
-    /// Spans that are still open, and spans opened later, are not in it.
+    /// An epoch that is still open ends here, and the record says so. Other spans that are still open, and
+    /// spans opened later, are not in it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Finished`] on a second call; [`ErrorKind::Sampler`] if the background thread
-    /// does not answer within 30 seconds because a driver does not, or if this is a child that was
-    /// forked from the meter's process.
+    /// [`ErrorKind::Sampler`] if the background thread has done nothing for 30 seconds, because a driver or a
+    /// disk does not answer: another call goes on waiting, and the [journal](MeterBuilder::journal) is finished
+    /// either way once it goes on. [`ErrorKind::Finished`] once the record was given, and
+    /// [`ErrorKind::Sampler`] in a child that was forked from the meter's process.
     pub fn finish(&self) -> Result<Record> {
-        self.end(None)
+        self.inner.end(None, FINISH_PATIENCE)
     }
+}
 
+impl Inner {
     /// Ends the run, at the program's wish or before a signal ends the program.
-    fn end(&self, signal: Option<&str>) -> Result<Record> {
+    ///
+    /// Whoever comes second waits for the first, so that a signal finds the record written.
+    fn end(&self, signal: Option<&str>, patience: Duration) -> Result<Record> {
         let end = clock::checked_now();
-        if self.inner.process != std::process::id() {
+        if self.is_foreign() {
             let message = "the meter is that of the process this one was forked from";
             return Err(Error::new(ErrorKind::Sampler, message).with_remedy(
-                "start a meter after forking, or finish it in the process it began in",
+                "start a meter in this process, or finish that one in the process it began in",
             ));
         }
-        if self.inner.finished.swap(true, Ordering::AcqRel) {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Stage::Running = *stage {
+            self.rings.shut();
+            let (reply, record) = mpsc::channel();
+            let ending = self.ending(end, signal);
+            // If nobody takes it, its reply is dropped, and that is noticed below.
+            let _ = self.commands.send(Command::Finish(ending, reply));
+            *stage = Stage::Ending(record);
+        }
+        let Stage::Ending(record) = &*stage else {
             return Err(Error::new(ErrorKind::Finished, "the meter was already finished"));
-        }
-        self.inner.rings.shut();
-        let silent = || {
-            Error::new(ErrorKind::Sampler, "the meter's thread did not answer")
-                .with_remedy("a driver may hang: see `dmesg`, and leave that source out")
         };
-        let (reply, books) = mpsc::channel();
-        self.inner.commands.send(Command::Finish(end, reply)).map_err(|_| silent())?;
-        #[cfg_attr(not(feature = "_export"), expect(unused_mut, reason = "adds warnings"))]
-        let mut ended = Deadline::after(FINISH_TIMEOUT).recv(&books).map_err(|_| silent())?;
-        #[cfg(feature = "_export")]
-        ended.warnings.extend(self.inner.exporters.finish(LAST_EXPORT));
-        let notes = std::mem::take(&mut *self.notes());
-        let books = Books {
-            timelines: &ended.timelines,
-            ledger: ended.ledger,
-            domains: &ended.domains,
-            warnings: ended.warnings,
-            forecasts: ended.forecasts,
-        };
-        let mut record = assemble::record(&self.inner.head, notes, end, books);
-        if let Some(signal) = signal {
-            record.run.finished = false;
-            record.warnings.push(format!("the run was ended by {signal}"));
+        match self.progress.wait(record, patience) {
+            Ok(record) => {
+                *stage = Stage::Ended;
+                Ok(record)
+            }
+            Err(silence) => Err(silent(silence, patience)),
         }
-        if let Some(journal) = ended.journal {
-            journal.end(&mut record);
-        }
-        Ok(record)
     }
+
+    #[cfg_attr(
+        not(feature = "_export"),
+        expect(clippy::unused_self, reason = "exporters are its own")
+    )]
+    fn ending(&self, end: Timestamp, signal: Option<&str>) -> Ending {
+        Ending {
+            end,
+            signal: signal.map(str::to_owned),
+            #[cfg(feature = "_export")]
+            exporters: Arc::clone(&self.exporters),
+        }
+    }
+
+    /// Whether this is a child that was forked from the meter's process.
+    fn is_foreign(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    /// Whether something is written or sent if the run is given up.
+    fn leaves_something(&self) -> bool {
+        #[cfg(feature = "_export")]
+        if self.exporters.sends() {
+            return true;
+        }
+        self.journal.is_some()
+    }
+}
+
+/// Why there is no record.
+fn silent(silence: Silence, patience: Duration) -> Error {
+    let Silence::Stuck(doing) = silence else {
+        return Error::new(ErrorKind::Sampler, "the meter's thread has ended").with_remedy(
+            "this is a defect of the meter: please report it with the program's stderr",
+        );
+    };
+    let (what, remedy) = match doing {
+        Doing::Reading => (
+            "reading the sources",
+            "a driver may hang: see `dmesg`, and leave that source out; `finish` may be called again",
+        ),
+        Doing::Journaling => {
+            ("writing the journal", "the disk may hang: see `dmesg`; `finish` may be called again")
+        }
+        Doing::Exporting => ("sending figures", "`finish` may be called again"),
+        Doing::Listening | Doing::Booking => (
+            "keeping the books",
+            "the process may get no time to run; `finish` may be called again",
+        ),
+    };
+    let seconds = patience.as_secs();
+    let message = format!("the meter's thread made no progress for {seconds} s while {what}");
+    Error::new(ErrorKind::Sampler, message).with_remedy(remedy)
 }
 
 impl fmt::Debug for Meter {
@@ -343,26 +420,20 @@ impl fmt::Debug for Meter {
     }
 }
 
-#[cfg(feature = "_export")]
-impl Inner {
-    /// The run was given up: what it drew is sent all the same.
-    fn send_the_last(&self) {
-        let given_up = !self.finished.load(Ordering::Acquire);
-        if given_up && self.exporters.sends() && self.process == std::process::id() {
-            let (reply, books) = mpsc::channel();
-            let _ = self.commands.send(Command::Finish(clock::checked_now(), reply));
-            // Half of the time for the last readings, the other half for the collector.
-            let _ = Deadline::after(LAST_EXPORT / 2).recv(&books);
-            self.exporters.finish(LAST_EXPORT / 2);
-        }
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         self.rings.shut();
-        #[cfg(feature = "_export")]
-        self.send_the_last();
+        if self.is_foreign() {
+            return;
+        }
+        let stage = self.stage.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if matches!(stage, Stage::Running) && self.leaves_something() {
+            let (reply, done) = mpsc::channel();
+            let ending = self.ending(clock::checked_now(), None);
+            let _ = self.commands.send(Command::GiveUp(ending, reply));
+            // The program may end at once, and with it the thread that writes.
+            let _ = self.progress.wait(&done, DROP_PATIENCE);
+        }
         let _ = self.commands.send(Command::Stop);
     }
 }

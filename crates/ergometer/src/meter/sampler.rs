@@ -2,27 +2,33 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::Screen;
-use super::crew::{Answer, Crew};
+use super::callbacks::Callbacks;
+use super::crew::{Answer, Crew, Guarded};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::phases::Phases;
+use super::progress::{Doing, Progress};
 use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
+use super::windows::Windows;
 use crate::clock::{self, Timestamp};
+#[cfg(feature = "_export")]
+use crate::export::{Exporters, LAST_EXPORT};
 use crate::forecast::{Forecast, Forecaster, Plan};
-use crate::run::assemble::Head;
+use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::earlier::Earlier;
-use crate::run::journal::Journal;
 use crate::run::ledger::Ledger;
-use crate::source::{Domain, PowerSource, Reading};
+use crate::run::record::Record;
+use crate::source::{Domain, Reading};
 use crate::span::Kind;
-use crate::span::ring::{Command, Rings};
+use crate::span::ring::{Command, Mark, Rings};
 use crate::units::{Joules, Watts};
 
 /// Time between two rounds of booking. Readings wait on their shelves meanwhile.
@@ -38,34 +44,35 @@ const SOON: Duration = Duration::from_millis(5);
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
 const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same where the meter was dropped, which the program waits for.
+const GIVEN_UP_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// Two rounds further apart than this: the process could not run.
 const STOPPED: Duration = Duration::from_secs(3);
 /// Share of a run after which the record has another forecast.
 const FORECASTS_APART: f64 = 0.05;
+/// A reading stamped further than this ahead of the present moment is not a reading. The clock itself may be
+/// put right by some milliseconds.
+const FUTURE: Duration = Duration::from_millis(100);
 /// Over which power is averaged for live display.
 pub(super) const RECENT: Duration = Duration::from_secs(1);
 
-/// What the thread hands back at the end of a run.
-pub(crate) struct Ended {
-    pub timelines: Vec<Timeline>,
-    pub ledger: Ledger,
-    /// The domains with what was learnt of their sensors.
-    pub domains: Vec<Domain>,
-    pub warnings: Vec<String>,
-    /// The forecasts that were made on the way.
-    pub forecasts: Vec<Forecast>,
-    /// The journal, for its last row.
-    pub journal: Option<Journal>,
+/// The end of a run, as the thread is asked for it.
+pub(crate) struct Ending {
+    /// The run's last moment.
+    pub end: Timestamp,
+    /// The signal that ends the program, if one does.
+    pub signal: Option<String>,
+    #[cfg(feature = "_export")]
+    pub exporters: Arc<Exporters>,
 }
 
-/// What is left of a command that was taken from the inbox.
-enum Noted {
-    /// Nothing.
-    Done,
-    /// All sources are to be read.
-    Edge,
-    /// All of it.
-    ToDo(Command),
+/// What the thread shares with the meter.
+pub(super) struct Desk {
+    pub rings: Arc<Rings>,
+    pub inbox: Receiver<Command>,
+    pub screen: Arc<Screen>,
+    pub notes: Arc<Mutex<Notes>>,
+    pub progress: Arc<Progress>,
 }
 
 pub(super) struct Sampler {
@@ -73,11 +80,15 @@ pub(super) struct Sampler {
     timelines: Vec<Timeline>,
     domains: Vec<Domain>,
     ledger: Ledger,
+    phases: Phases,
     rings: Arc<Rings>,
     inbox: Receiver<Command>,
     /// Taken from the inbox, and not done yet.
     pending: VecDeque<Command>,
+    /// Marks of threads that were being torn down, and had no ring any more.
+    late: Vec<Mark>,
     screen: Arc<Screen>,
+    notes: Arc<Mutex<Notes>>,
     warnings: Vec<String>,
     stamps: Stamps,
     /// When the clock was looked at last.
@@ -103,42 +114,43 @@ pub(super) struct Sampler {
     /// When the rings were emptied last.
     drained: Timestamp,
     limits: Limits,
+    windows: Windows,
+    callbacks: Callbacks,
+    progress: Arc<Progress>,
+    /// How often it has looked through its inbox.
+    rounds: u64,
 }
 
 impl Sampler {
     /// Starts to read `sources` and waits for their first readings, so that the run's start is
     /// metered; a source that hangs is not waited for.
-    pub(super) fn spawn(
-        sources: Vec<Box<dyn PowerSource>>,
-        rings: Arc<Rings>,
-        inbox: Receiver<Command>,
-        screen: Arc<Screen>,
-    ) -> io::Result<()> {
-        let sampler = Self::start(sources, rings, inbox, screen)?;
+    pub(super) fn spawn(sources: Vec<Guarded>, desk: Desk) -> io::Result<()> {
+        let sampler = Self::start(sources, desk)?;
         thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
         Ok(())
     }
 
-    fn start(
-        sources: Vec<Box<dyn PowerSource>>,
-        rings: Arc<Rings>,
-        inbox: Receiver<Command>,
-        screen: Arc<Screen>,
-    ) -> io::Result<Self> {
+    fn start(sources: Vec<Guarded>, desk: Desk) -> io::Result<Self> {
+        let Desk { rings, inbox, screen, notes, progress } = desk;
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::check();
         let timelines: Vec<_> = domains.iter().map(|domain| Timeline::of(domain, start)).collect();
+        let mut ledger = Ledger::new(timelines.len());
+        ledger.progress = Arc::clone(&progress);
         Ok(Self {
             crew,
-            ledger: Ledger::new(timelines.len()),
+            ledger,
+            phases: Phases::new(timelines.len()),
             timelines,
             domains,
             rings,
             inbox,
             pending: VecDeque::new(),
+            late: Vec::new(),
             screen,
+            notes,
             warnings: Vec::new(),
             stamps: Stamps::new(),
             looked: start,
@@ -155,39 +167,35 @@ impl Sampler {
             settled: start,
             drained: start,
             limits: Limits::default(),
+            windows: Windows::default(),
+            callbacks: Callbacks::default(),
+            progress,
+            rounds: 0,
         })
     }
 
     fn run(mut self) {
         let mut next = self.start.after(ROUND);
         loop {
+            self.progress.begin(Doing::Listening);
             let (command, now) = self.listen(next);
             match command {
-                Ok(Command::Start(run)) => {
-                    self.pins.push(run.start);
-                    self.stamps.begin(run.start);
-                    self.limits.resume(Earlier::of(&run.earlier).energy);
-                    self.run = Some(run);
-                    continue;
-                }
-                Ok(Command::Watch(watch)) => self.watches.push(watch),
-                Ok(Command::Keep(keeper)) => {
-                    self.ledger.log = keeper.log();
-                    self.keeper = Some(*keeper);
-                    continue;
-                }
-                Ok(Command::Finish(end, reply)) => {
-                    let _ = reply.send(self.finish(end));
+                Some(Command::Watch(watch)) => self.watches.push(watch),
+                Some(Command::Finish(ending, reply)) => {
+                    self.finish(ending, &reply);
                     return;
                 }
-                Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    self.give_up();
+                Some(Command::GiveUp(ending, reply)) => {
+                    self.give_up(&ending);
+                    let _ = reply.send(());
                     return;
                 }
-                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Some(Command::Stop) => return,
+                _ => {}
             }
             self.crew.mind();
             self.collect();
+            self.progress.begin(Doing::Booking);
             self.book(now);
             let spent = self.look_at_budgets();
             let round = now.after(if self.screen.is_awaited() {
@@ -204,6 +212,7 @@ impl Sampler {
     /// Whether what is booked is waited for.
     fn is_asked(&self) -> bool {
         let budgets = !self.watches.is_empty() || !self.limits.is_empty();
+        let budgets = budgets || !self.windows.is_empty();
         self.screen.was_looked_at() || self.keeper.is_some() || budgets
     }
 
@@ -214,7 +223,10 @@ impl Sampler {
         let live = self.screen.change(|live| live.clone());
         let now = clock::checked_now();
         let seconds = now.since(run.start).as_secs_f64();
-        let runs = watch::look(&mut self.watches, &live, now, seconds, &mut self.warnings);
+        let runs = {
+            let Self { watches, callbacks, warnings, .. } = self;
+            watch::look(watches, &live, now, seconds, callbacks, warnings)
+        };
         runs.into_iter().chain(spans).min()
     }
 
@@ -232,75 +244,80 @@ impl Sampler {
         limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
     }
 
-    /// Waits until `next` or for something to do; gives that, and a moment before which nothing was
-    /// begun that is not known.
-    fn listen(&mut self, next: Timestamp) -> (Result<Command, RecvTimeoutError>, Timestamp) {
-        let mut command = match self.pending.pop_front() {
-            Some(command) => Ok(command),
-            None => self.wait(next),
-        };
-        // What was stamped before it was known that the clock had jumped is put right below.
-        self.watch_the_clock();
-        let mut now = None;
-        let mut asked = false;
+    /// Waits until `next` or for something to do; returns what cannot be done here, and a moment before which
+    /// nothing was begun that is not known.
+    fn listen(&mut self, next: Timestamp) -> (Option<Command>, Timestamp) {
+        let first = if self.pending.is_empty() { self.wait(next) } else { None };
+        // Before anything else is taken: every mark that ended by then has been left, and the message of every
+        // epoch that began by then is heard.
+        // What was stamped before it was known that the clock had jumped is put right from here on.
+        let now = self.watch_the_clock();
+        let edge = first.is_some_and(|command| self.note(command));
+        self.hear(edge);
+        self.limits.heard_all();
+        (self.pending.pop_front(), now)
+    }
+
+    /// Takes in what was sent until now, and no more, so that it returns however fast more is sent. However many
+    /// asked for a read, or `edge` did, one answers.
+    fn hear(&mut self, mut edge: bool) {
+        self.rounds += 1;
+        self.rings.tell(Command::Round(self.rounds));
         loop {
-            // However many asked, one read answers.
-            match (command.map(|command| self.note(command)), now) {
-                (Ok(Noted::Edge), _) => asked = true,
-                (Ok(Noted::Done), _) | (Err(RecvTimeoutError::Timeout), None) => {}
-                (command, now) => {
-                    if command.is_err() {
-                        self.limits.heard_all();
-                    }
-                    if asked {
-                        self.crew.edge();
-                    }
-                    let command = command.map(|noted| match noted {
-                        Noted::ToDo(command) => command,
-                        Noted::Edge | Noted::Done => Command::Drain,
-                    });
-                    return (command, now.unwrap_or(self.looked));
+            match self.inbox.recv() {
+                Ok(Command::Round(round)) if round == self.rounds => break,
+                Ok(command) => edge |= self.note(command),
+                // Its own end is among the senders: this does not happen.
+                Err(_) => {
+                    self.pending.push_back(Command::Stop);
+                    break;
                 }
             }
-            // Asked before the inbox is found empty, and before anything is taken: every mark that
-            // ended by then has been left, and the word of every epoch that began by then.
-            now = Some(self.watch_the_clock());
-            command = match self.pending.pop_front() {
-                Some(command) => Ok(command),
-                None => self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout),
-            };
+        }
+        if edge {
+            self.crew.edge();
         }
     }
 
     /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
-    fn wait(&mut self, mut next: Timestamp) -> Result<Command, RecvTimeoutError> {
+    fn wait(&mut self, mut next: Timestamp) -> Option<Command> {
         loop {
             let now = clock::checked_now();
             // On the system's clock, and never for longer than between two looks at this one.
             let command = self.inbox.recv_timeout(next.since(now).min(ROUND));
             let soonest = self.drained.after(DRAINS_APART);
-            if !matches!(command, Ok(Command::Drain)) || clock::checked_now() >= soonest {
-                return command;
+            match command {
+                Ok(Command::Drain) if clock::checked_now() < soonest => next = next.min(soonest),
+                Ok(command) => return Some(command),
+                Err(RecvTimeoutError::Timeout) => return None,
+                Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
             }
-            next = next.min(soonest);
         }
     }
 
-    /// Takes in what a command says, if that is all it is for.
-    fn note(&mut self, command: Command) -> Noted {
+    /// Takes in what a message says, if that is all it is for, and keeps it else. Returns whether all sources are
+    /// to be read.
+    fn note(&mut self, command: Command) -> bool {
+        self.progress.step();
         match command {
-            Command::Nudge => return Noted::Edge,
+            Command::Nudge => return true,
             Command::Begun(mut mark) => {
                 self.stamps.put_start_right(&mut mark.start, self.looked);
                 if mark.label.kind == Kind::Epoch {
                     self.ledger.recent.begin(&mark);
                 }
                 self.open.begin(mark);
-                return Noted::Edge;
+                self.phases.begun(&mark);
+                return true;
             }
             Command::Pin(moment) => self.pins.push(moment),
             Command::Number(span, index) => self.ledger.numbers.give(span, index),
             Command::Report(span) => self.ledger.said.ask(span),
+            Command::Measure(mut window) => {
+                self.stamps.put_start_right(&mut window.start, self.looked);
+                self.windows.add(window);
+                return true;
+            }
             Command::Limit(mut began, budget) => {
                 self.stamps.put_start_right(&mut began.start, self.looked);
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
@@ -314,10 +331,22 @@ impl Sampler {
                     self.warnings.push(line);
                 }
             }
-            Command::Drain => {}
-            command => return Noted::ToDo(command),
+            // Before what was sent after it is taken in.
+            Command::Start(run) => {
+                self.pins.push(run.start);
+                self.stamps.begin(run.start);
+                self.limits.resume(Earlier::of(&run.earlier).energy);
+                self.run = Some(run);
+            }
+            Command::Keep(keeper) => {
+                self.ledger.log = keeper.log();
+                self.keeper = Some(*keeper);
+            }
+            Command::Late(mark) => self.late.push(mark),
+            Command::Drain | Command::Round(_) => {}
+            command => self.pending.push_back(command),
         }
-        Noted::Done
+        false
     }
 
     /// Compares the clock with the system's, and tells the timelines what became of it.
@@ -336,7 +365,12 @@ impl Sampler {
         // Before they read, the readers look at the clock: what they found comes first.
         self.watch_the_clock();
         for (domain, reading) in taken.drain(..) {
-            self.timelines[domain].push(&reading);
+            // Taken as it is, it would make every later reading one that comes too late.
+            if reading.at.since(self.looked) > FUTURE {
+                self.timelines[domain].reject("a reading stamped in the future was rejected");
+            } else {
+                self.timelines[domain].push(&reading);
+            }
         }
         self.taken = taken;
     }
@@ -346,19 +380,29 @@ impl Sampler {
         if now.since(before) > STOPPED {
             self.timelines.iter_mut().for_each(|line| line.resumed(now));
         }
-        let settled =
-            self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
-        self.settled = settled;
+        // Marks first: they say how power ran in the cells that settle.
+        let known = self.ledger.inbox().len();
         let drained = self.ledger.has_room();
         if drained {
             self.drain();
         }
+        let marks = drained.then(|| &self.ledger.inbox()[known..]);
+        self.phases.advance(marks, &mut self.timelines, now);
+        let settled =
+            self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
+        self.settled = settled;
         self.ledger.book(settled, &self.timelines);
+        self.windows.answer(settled, false, &self.domains, &self.timelines);
+        self.phases.look_back(&self.timelines);
+        if let Some(sums) = self.phases.news(&self.timelines) {
+            self.ledger.phases = sums;
+        }
         self.show(settled, now);
         if drained {
             self.screen.reach(settled, false);
         }
         if let Some(mut keeper) = self.keeper.take() {
+            self.progress.begin(Doing::Journaling);
             keeper.keep(now, self.standing());
             self.keeper = Some(keeper);
         }
@@ -367,10 +411,10 @@ impl Sampler {
 
     /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
     fn fold(&mut self) {
-        let Self { timelines, pins, open, ledger, limits, .. } = self;
+        let Self { timelines, pins, open, ledger, limits, windows, .. } = self;
         Timeline::fold(timelines, || {
             let asked = pins.iter().copied().chain(open.starts()).chain(limits.starts());
-            asked.chain(ledger.pins()).collect()
+            asked.chain(windows.pins()).chain(ledger.pins()).collect()
         });
     }
 
@@ -382,18 +426,10 @@ impl Sampler {
         self.drained = self.watch_the_clock();
         // A span may have begun, been numbered and ended in the past, all since the inbox was found empty.
         // What was said of it was sent before its mark was left, so it is there now.
-        let mut edge = false;
-        while let Ok(command) = self.inbox.try_recv() {
-            match self.note(command) {
-                Noted::Edge => edge = true,
-                Noted::ToDo(command) => self.pending.push_back(command),
-                Noted::Done => {}
-            }
-        }
-        if edge {
-            self.pending.push_back(Command::Nudge);
-        }
-        let marks = &mut self.ledger.inbox()[known..];
+        self.hear(false);
+        let inbox = self.ledger.inbox();
+        inbox.append(&mut self.late);
+        let marks = &mut inbox[known..];
         let open = &self.open;
         self.stamps.put_right(marks, self.drained, |mark| open.start_of(mark.id));
         self.open.end(marks);
@@ -412,11 +448,16 @@ impl Sampler {
         }
     }
 
-    /// The meter was dropped: what is known up to now goes into the journal.
-    fn give_up(mut self) {
-        if self.keeper.is_some() {
-            self.collect();
-            self.close(clock::checked_now());
+    /// The meter was dropped: what is known up to now goes into the journal, and to where figures are sent.
+    fn give_up(mut self, ending: &Ending) {
+        if self.run.is_some() {
+            self.read_last(GIVEN_UP_READ_TIMEOUT);
+            self.close(ending.end);
+        }
+        #[cfg(feature = "_export")]
+        if ending.exporters.sends() {
+            self.progress.begin(Doing::Exporting);
+            ending.exporters.finish(LAST_EXPORT);
         }
         self.rings.close();
         self.screen.reach(self.settled, true);
@@ -424,22 +465,52 @@ impl Sampler {
 
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
+        self.progress.begin(Doing::Booking);
+        let known = self.ledger.inbox().len();
+        self.drain();
+        self.rings.close();
+        let marks = &self.ledger.inbox()[known..];
+        self.phases.advance(Some(marks), &mut self.timelines, end);
         for line in &mut self.timelines {
             line.close(end);
         }
+        for (domain, line) in self.timelines.iter_mut().enumerate() {
+            if let Some(lag) = self.phases.lag(domain) {
+                line.health.remark(&format!(
+                    "power follows the marks by {:.0} ms: the device runs behind the program; sums of phases \
+                     allow for it",
+                    lag * 1e3
+                ));
+            }
+        }
+        self.ledger.phases = self.phases.sums(&self.timelines);
         self.settled = end;
-        self.drain();
-        self.rings.close();
         self.look_at_limits(end);
         self.warnings.extend(self.limits.warnings());
+        self.warnings.extend(self.callbacks.warnings());
         self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
+        self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
         self.screen.reach(end, true);
         if let Some(mut keeper) = self.keeper.take() {
+            self.progress.begin(Doing::Journaling);
             keeper.last(end, self.standing());
             self.keeper = Some(keeper);
         }
+    }
+
+    /// Books the runs and epochs that are still open as if they ended at `end`, the end of the run.
+    fn cut_open(&mut self, end: Timestamp) {
+        let epochs = self.open.epochs(end);
+        if epochs > 0 {
+            self.warnings.push(format!(
+                "{epochs} epochs were still open when the run was finished: they end there"
+            ));
+        }
+        self.ledger.cut(self.open.cut(end), end);
+        self.ledger.book(end, &self.timelines);
+        self.ledger.said.print();
     }
 
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
@@ -478,8 +549,10 @@ impl Sampler {
         });
     }
 
-    fn finish(mut self, end: Timestamp) -> Ended {
-        for answer in self.crew.finish(LAST_READ_TIMEOUT) {
+    /// Reads every source for the last time, but waits `patience` at most.
+    fn read_last(&mut self, patience: Duration) {
+        self.progress.begin(Doing::Reading);
+        for answer in self.crew.finish(patience) {
             match answer {
                 Answer::Domains(first, domains) => {
                     for (known, learnt) in self.domains.iter_mut().skip(first).zip(domains) {
@@ -491,15 +564,40 @@ impl Sampler {
             }
         }
         self.collect();
-        self.close(end);
-        Ended {
-            timelines: self.timelines,
+    }
+
+    /// Ends the run and sends its record, which is in the journal before: whoever asked may have given up.
+    fn finish(mut self, ending: Ending, reply: &Sender<Record>) {
+        self.read_last(LAST_READ_TIMEOUT);
+        self.close(ending.end);
+        self.cut_open(ending.end);
+        #[cfg(feature = "_export")]
+        {
+            self.progress.begin(Doing::Exporting);
+            self.warnings.extend(ending.exporters.finish(LAST_EXPORT));
+        }
+        let Some(head) = self.run else { return };
+        self.progress.begin(Doing::Booking);
+        let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let books = Books {
+            timelines: &self.timelines,
             ledger: self.ledger,
-            domains: self.domains,
+            domains: &self.domains,
             warnings: self.warnings,
             forecasts: self.forecasts,
-            journal: self.keeper.map(Keeper::journal),
+        };
+        let mut record = assemble::record(&head, notes, ending.end, books);
+        if let Some(signal) = &ending.signal {
+            record.run.finished = false;
+            record.warnings.push(format!("the run was ended by {signal}"));
         }
+        if let Some(keeper) = self.keeper {
+            self.progress.begin(Doing::Journaling);
+            keeper.journal().end(&mut record);
+        }
+        // Its own part of what is exported goes first: an address is free once the meter is dropped.
+        drop(ending);
+        let _ = reply.send(record);
     }
 }
 
@@ -517,7 +615,9 @@ mod tests {
         let rings = Rings::new(commands);
         let meter = rings.meter;
         let screen = Arc::new(Screen::new(Live::default()));
-        let mut sampler = Sampler::start(Vec::new(), rings, inbox, screen).unwrap();
+        let (notes, progress) = (Arc::default(), Arc::default());
+        let desk = Desk { rings, inbox, screen, notes, progress };
+        let mut sampler = Sampler::start(Vec::new(), desk).unwrap();
         let label = Label::new(Kind::Epoch, "train");
         let start = sampler.start;
         let (_, now) = sampler.listen(clock::now());

@@ -111,6 +111,8 @@ pub(super) struct Shaper {
     reach: f64,
     stray: Stray,
     last_sample: Option<f64>,
+    /// Cells wait until somebody shapes them.
+    held: bool,
     /// Variance of the energy at the front that comes from sampling, J².
     variance: f64,
 }
@@ -194,8 +196,75 @@ impl Shaper {
         cell.variance = self.variance;
         self.front = Some((to, e1));
         self.cells.push_back(cell);
+        while !self.held && self.cells.len() > self.shaped + 2 {
+            self.shape_next();
+        }
+    }
+
+    /// Shapes cells by their neighbours from now on, as soon as they are there.
+    pub(super) fn shape_freely(&mut self) {
+        self.held = false;
         while self.cells.len() > self.shaped + 2 {
             self.shape_next();
+        }
+    }
+
+    /// Shapes each cell that ends by `to` with the pieces of power that `pieces` has for it and their spread,
+    /// or by its neighbours; later ones wait.
+    pub(super) fn shape_by(
+        &mut self,
+        to: f64,
+        pieces: impl Fn(f64, f64) -> Option<(Vec<(f64, f64, f64)>, f64)>,
+    ) {
+        self.held = true;
+        while self.cells.len() > self.shaped + 2
+            && let Some(cell) = self.cells.get(self.shaped).copied().filter(|cell| cell.to <= to)
+        {
+            match pieces(cell.from, cell.to).filter(|_| cell.whole()) {
+                Some((pieces, spread)) => self.push_pieces(&cell, &pieces, spread),
+                None => self.shape_next(),
+            }
+        }
+    }
+
+    /// Appends a cell in pieces of constant power each, scaled so that its energy is kept.
+    fn push_pieces(&mut self, cell: &Cell, pieces: &[(f64, f64, f64)], spread: f64) {
+        let joules: f64 = pieces.iter().map(|(from, to, watts)| (to - from) * watts).sum();
+        let energy = cell.e1 - cell.e0;
+        let (mut from, mut e0) = (cell.from, cell.e0);
+        for (index, &(begin, end, watts)) in pieces.iter().enumerate() {
+            let last = index + 1 == pieces.len();
+            let power = if joules > 0.0 { watts * energy / joules } else { cell.watts() };
+            let to = if last { cell.to } else { end };
+            let e1 = if last { cell.e1 } else { (e0 + (end - begin) * power).min(cell.e1) };
+            if to <= from {
+                continue;
+            }
+            self.curve.push(Segment {
+                from,
+                to,
+                e0,
+                e1,
+                shape: Shape::Flat,
+                spread: if self.varies { spread.max(SEEN_SWING / 2.0 * cell.watts()) } else { 0.0 },
+                before: from - cell.from,
+                after: cell.to - to,
+                within: cell.within,
+                reach: 0.0,
+                variance: cell.variance,
+            });
+            (from, e0) = (to, e1);
+        }
+        self.hear_witnesses();
+        self.leave_cell();
+    }
+
+    /// The cell that was shaped last becomes a neighbour.
+    fn leave_cell(&mut self) {
+        if self.shaped >= 2 {
+            self.cells.pop_front();
+        } else {
+            self.shaped += 1;
         }
     }
 
@@ -229,6 +298,8 @@ impl Shaper {
             e1: cell.e1,
             shape,
             spread: 0.0,
+            before: 0.0,
+            after: 0.0,
             within: cell.within,
             reach: match cell.basis {
                 Basis::Whole => 0.0,
@@ -241,11 +312,7 @@ impl Shaper {
         self.hear_witnesses();
         let spread = if self.varies { self.stray.watts(mean).hypot(bend) } else { 0.0 };
         self.curve.set_last_spread(spread);
-        if index >= 2 {
-            self.cells.pop_front();
-        } else {
-            self.shaped += 1;
-        }
+        self.leave_cell();
     }
 
     /// Compares the curve with the samples it has reached.

@@ -96,8 +96,8 @@ mod tests {
         let mut standstill = Standstill::default();
         let mut last = joules(0.0);
         let mut ended = Vec::new();
-        for read in 0..=(seconds * 10.0) as u32 {
-            let t = f64::from(read) / 10.0;
+        let times = (0_u32..).map(|read| f64::from(read) / 10.0);
+        for t in times.take_while(|t| *t <= seconds) {
             let now = joules(t);
             ended.extend(standstill.take(t, now > last, now - last));
             last = now;

@@ -45,6 +45,8 @@ const MIN_GAP: f64 = 0.3;
 const SILENT_COUNTER: f64 = 9.5;
 /// Seconds for which the last level is held at the end of the readings.
 const HOLD: f64 = 1.5;
+/// A domain none of whose reads succeeds for so many seconds is gone: no level is held.
+const LOST: f64 = 0.1;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Jumps of the clock that are remembered.
@@ -61,6 +63,15 @@ const SHAPED_BY_SAMPLES: usize = 4;
 const UNBROKEN: f64 = 0.8;
 /// Joules by which counter and power must have been compared before their ratio scales power.
 const COMPARED: f64 = 50.0;
+
+/// Power is integrated over this many seconds at least before it is taken for an interval of known energy.
+const INTEGRATED: f64 = 0.2;
+/// Seconds that a momentary sample of power stands for.
+const LEAST_WINDOW: f64 = 0.002;
+/// Averages overlap if they are no further apart than such a share of what they average.
+const OVERLAPPING: f64 = 0.5;
+/// Intervals that are kept until they are taken.
+const MOST_INTERVALS: usize = 4096;
 
 /// A counter reading: when, the counter's joules, and the curve's joules there.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +103,22 @@ pub(crate) struct Drawn {
     pub parts: Uncertainty,
     /// Seconds of the interval in which the domain was not observed.
     pub unobserved: f64,
+    /// The part `edges` of a sum of intervals if all of them had errors of one sign.
+    pub edges_linear: f64,
+}
+
+/// A stretch of time whose energy was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interval {
+    pub from: f64,
+    pub to: f64,
+    pub joules: f64,
+    /// By power samples.
+    pub sample: bool,
+    /// `joules` are what it drew more than the same stretch so many seconds before.
+    pub more_than: Option<f64>,
+    /// How far its ends may be misplaced, seconds to either side.
+    pub within: f64,
 }
 
 /// E(t) of one domain, built from its readings.
@@ -118,8 +145,15 @@ pub(crate) struct Timeline {
     watched: bool,
     /// The power limit in force when the run began, watts.
     limit: Option<f64>,
-    /// Up to here, seconds, nothing is known of the last stretch of the curve.
+    /// From here to there, seconds, nothing is known of the last stretch of the curve.
+    silent_from: f64,
     silent_to: f64,
+    /// When a read failed first since the last one that did not, and the last time that one did.
+    failing: Option<(f64, f64)>,
+    /// What was read since [`Timeline::take_intervals`] was called last.
+    intervals: Vec<Interval>,
+    /// Where the last of them ends that was integrated.
+    integrated_to: Option<(f64, f64)>,
     /// When somebody first waited for it.
     born: Timestamp,
     pub(crate) health: Health,
@@ -142,7 +176,11 @@ impl Timeline {
             standstill: Standstill::default(),
             watched: method.is_measured(),
             limit: None,
+            silent_from: f64::INFINITY,
             silent_to: f64::NEG_INFINITY,
+            failing: None,
+            intervals: Vec::new(),
+            integrated_to: None,
             born,
             health: Health::default(),
         }
@@ -165,7 +203,7 @@ impl Timeline {
         let t = reading.at.as_secs_f64();
         match &reading.value {
             Value::Energy(joules) => self.push_energy(t, reading.within.as_secs_f64(), *joules),
-            Value::Power(watts) => self.push_power(t, *watts),
+            Value::Power(watts) => self.push_power(t, reading.within.as_secs_f64(), *watts),
             Value::Restarted(reason) => {
                 self.health.failed += 1;
                 self.health.remark(reason);
@@ -175,10 +213,27 @@ impl Timeline {
                 self.counter_since = t;
             }
             Value::Missing(reason) => {
-                self.health.failed += 1;
-                self.health.remark(reason);
+                self.reject(reason);
+                let first = self.failing.map_or(t, |(first, _)| first);
+                self.failing = Some((first, t));
             }
         }
+    }
+
+    /// The domain gave a value for `t`. One from before it failed may come late.
+    fn answered(&mut self, t: f64) {
+        self.failing = self.failing.filter(|&(first, _)| t <= first);
+    }
+
+    /// Whether the domain is gone: read after read failed since the last one that did not.
+    fn is_lost(&self) -> bool {
+        self.failing.is_some_and(|(first, last)| last - first >= LOST)
+    }
+
+    /// A reading that is none, for a reason.
+    pub(crate) fn reject(&mut self, reason: &str) {
+        self.health.failed += 1;
+        self.health.remark(reason);
     }
 
     /// The clock jumped between two moments, or the machine slept.
@@ -221,11 +276,11 @@ impl Timeline {
             None => true,
         };
         if !value.is_finite() || !plausible {
-            self.health.failed += 1;
-            self.health.remark("an energy reading that cannot be was rejected");
+            self.reject("an energy reading that cannot be was rejected");
             return;
         }
         self.health.readings += 1;
+        self.answered(t);
         let since = self.anchor.map_or(0.0, |anchor| value - anchor.counter);
         self.watch(t, since > 0.0, since);
         if let Some(anchor) = self.anchor.filter(|anchor| t - anchor.t > LIMIT_WINDOW) {
@@ -240,6 +295,10 @@ impl Timeline {
         }
         if let Some(anchor) = self.anchor {
             self.settle_by_counter(anchor, t, within, value);
+            if self.silent_to > anchor.t && self.silent_to <= known {
+                // It went on counting while it was away, and this has all of that.
+                self.gaps.make_up(self.silent_from, known, t);
+            }
         } else {
             self.settle_by_power(t);
             self.hold_until(t);
@@ -250,24 +309,30 @@ impl Timeline {
         self.counter_since = t;
     }
 
-    fn push_power(&mut self, t: f64, power: Watts) {
+    fn push_power(&mut self, t: f64, within: f64, power: Watts) {
         let watts = power.get();
         if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
-            self.health.failed += 1;
-            self.health.remark("a power reading that cannot be was rejected");
+            self.reject("a power reading that cannot be was rejected");
             return;
         }
         if self.samples.last().is_some_and(|&(last, _)| t <= last) {
             return;
         }
         self.health.readings += 1;
+        self.answered(t);
         self.compare_with_limit(watts);
+        let pause = self.samples.last().map_or(0.0, |&(last, _)| t - last);
+        if self.anchor.is_some() && pause > self.longest_pause() {
+            // All of the domain was silent: the counter may follow.
+            self.counter_since = self.counter_since.max(t);
+        }
         let joules = self.samples.last().map_or(0.0, |&(last, _)| watts * (t - last));
         // A counter tells better than power whether it moves.
         if self.anchor.is_none() {
             self.watch(t, watts > 0.0, joules);
         }
         self.samples.push((t, watts));
+        self.note_sample(t, within, watts);
         if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
                 self.health.remark("the energy counter fell silent; power was integrated instead");
@@ -345,11 +410,15 @@ impl Timeline {
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 && asleep <= 0.0 {
-            self.health.counter_joules += joules;
-            self.health.integrated_joules += integral;
-            self.health.compared = true;
+            // Where samples are missing, power is a guess.
+            let seen = self.seen_throughout(from, to);
+            if seen {
+                self.health.counter_joules += joules;
+                self.health.integrated_joules += integral;
+                self.health.compared = true;
+            }
             let inside = self.samples.iter().filter(|(t, _)| (from..to).contains(t)).count();
-            if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES {
+            if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES && seen {
                 let scale = joules / integral;
                 let mut e = e0;
                 for piece in &pieces {
@@ -360,7 +429,24 @@ impl Timeline {
         }
         // Exactly through the anchor, whatever rounding did above.
         self.shaper.push(to, e0 + joules, within, Basis::Whole);
+        // What was drawn while the machine slept was drawn in no span.
+        if from <= anchor.t && self.asleep(from, to) <= 0.0 {
+            self.note(Interval { from, to, joules, sample: false, more_than: None, within });
+        }
         self.forget_samples(to);
+    }
+
+    /// Seconds without a sample that are a gap.
+    fn longest_pause(&self) -> f64 {
+        (self.sensor.power_period_s.unwrap_or(0.1) * GAP_PERIODS).max(MIN_GAP)
+    }
+
+    /// Whether there are samples all the way from `from` to `to`.
+    fn seen_throughout(&self, from: f64, to: f64) -> bool {
+        let pause = self.longest_pause();
+        let beside = |pair: &[(f64, f64)]| pair[1].0 <= from || pair[0].0 >= to;
+        let apart = |pair: &[(f64, f64)]| pair[1].0 - pair[0].0 > pause;
+        !self.samples.windows(2).any(|pair| apart(pair) && !beside(pair))
     }
 
     /// Appends the curve up to the last power sample before `to`, at the counter's scale.
@@ -387,6 +473,81 @@ impl Timeline {
         }
         self.note_sampling_gaps(from, end);
         self.forget_samples(end);
+        let (begin, e0) = *self.integrated_to.get_or_insert((end, e));
+        let window = self.sensor.power_window_s.unwrap_or(0.0);
+        let least = INTEGRATED.max(2.0 * window);
+        if end - begin >= least {
+            self.integrated_to = Some((end, e));
+            if end - begin < 2.0 * least {
+                let joules = e - e0;
+                let (from, to, sample, within) = (begin, end, false, 0.0);
+                self.note(Interval { from, to, joules, sample, more_than: None, within });
+            }
+        }
+    }
+
+    /// Takes note of a sample as the energy of the time that it averages. Two averages of more than the time
+    /// between them share most of it: their difference is what was drawn at the one end and not at the other.
+    fn note_sample(&mut self, t: f64, within: f64, watts: f64) {
+        let window = self.sensor.power_window_s.unwrap_or(0.0).max(LEAST_WINDOW);
+        let period = self.sensor.power_period_s.unwrap_or(window);
+        let joules = watts * window;
+        let (from, to) = (t - window / 2.0, t + window / 2.0);
+        if period >= UNBROKEN * window {
+            self.note(Interval { from, to, joules, sample: true, more_than: None, within });
+        } else if let [.., (before, old), _] = self.samples[..]
+            && t - before < OVERLAPPING * window
+        {
+            let joules = joules - old * window;
+            let from = before + window / 2.0;
+            let more_than = Some(window);
+            self.note(Interval { from, to, joules, sample: true, more_than, within });
+        }
+    }
+
+    fn note(&mut self, interval: Interval) {
+        if self.method != Method::Assumed && self.intervals.len() < MOST_INTERVALS {
+            self.intervals.push(interval);
+        }
+    }
+
+    /// What was read since this was called last, as far as it was a sensor that was read.
+    pub(super) fn take_intervals(&mut self) -> Vec<Interval> {
+        std::mem::take(&mut self.intervals)
+    }
+
+    /// Whether its energy is a counter's.
+    pub(super) fn is_counted(&self) -> bool {
+        self.anchor.is_some()
+    }
+
+    /// Whether what was read of it left no moment out.
+    pub(super) fn is_unbroken(&self) -> bool {
+        let Sensor { power_window_s, power_period_s, .. } = self.sensor;
+        let share =
+            power_window_s.zip(power_period_s).map_or(0.0, |(window, period)| window / period);
+        self.is_counted() || share >= UNBROKEN
+    }
+
+    /// Joules of the curve from `from` to `to`, seconds.
+    pub(super) fn joules(&self, from: f64, to: f64) -> f64 {
+        let curve = self.shaper.curve();
+        (curve.energy_at(to) - curve.energy_at(from)).max(0.0)
+    }
+
+    /// Shapes each cell that ends by `to` with the pieces of power that `pieces` has for it and their spread;
+    /// later ones wait for the next call.
+    pub(super) fn shape_by(
+        &mut self,
+        to: f64,
+        pieces: impl Fn(f64, f64) -> Option<(Vec<(f64, f64, f64)>, f64)>,
+    ) {
+        self.shaper.shape_by(to, pieces);
+    }
+
+    /// Shapes cells by their neighbours, as soon as they are there.
+    pub(super) fn shape_freely(&mut self) {
+        self.shaper.shape_freely();
     }
 
     /// Drops the samples that no later piece of the curve can need: all but the last before `t`.
@@ -414,8 +575,7 @@ impl Timeline {
     }
 
     fn note_sampling_gaps(&mut self, from: f64, to: f64) {
-        let period = self.sensor.power_period_s.unwrap_or(0.1);
-        let limit = (period * GAP_PERIODS).max(MIN_GAP);
+        let limit = self.longest_pause();
         for pair in self.samples.windows(2) {
             let [(t0, p0), (t1, p1)] = [pair[0], pair[1]];
             if t1 - t0 > limit && t1 > from && t0 < to {
@@ -498,11 +658,20 @@ impl Timeline {
             Some(&(_, watts)) => watts * self.gain(),
             None => self.shaper.curve().watts_at(last),
         };
-        let held = last + (end - last).min(HOLD);
+        // Of what is gone, or has been silent since, nothing is known.
+        let longest = if self.is_lost() || last <= self.silent_to { 0.0 } else { HOLD };
+        let held = last + (end - last).min(longest);
         let e = e + level * (held - last);
-        self.shaper.push(held, e, 0.0, Basis::Sample);
+        if held > last {
+            self.shaper.push(held, e, 0.0, Basis::Sample);
+        }
         if end > held {
-            self.gaps.add(held, end, 0.0);
+            // It may have drawn nothing, and as much as it can: twice the uncertainty reaches that far.
+            let most = self.limit.map_or(level, |limit| limit.max(level));
+            self.gaps.add(held, end, most / 2.0);
+            if held > self.silent_to {
+                self.silent_from = held;
+            }
             self.silent_to = end;
             self.health.remark("not observed for a while: what it drew then is not in the total");
             self.shaper.push(end, e, 0.0, Basis::Sample);
@@ -554,6 +723,7 @@ impl Timeline {
                 quantum: Joules::new(quantum),
             },
             unobserved: (unseen.seconds + jumped.seconds).min(length),
+            edges_linear: edges,
         }
     }
 

@@ -59,7 +59,7 @@ mod line;
 mod recover;
 mod row;
 
-pub(crate) use file::Journal;
+pub(crate) use file::{Draft, Journal};
 pub(crate) use recover::beginning;
 
 /// Name and version of the journal's format.

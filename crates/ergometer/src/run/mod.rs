@@ -10,11 +10,13 @@ pub(crate) mod ledger;
 pub mod merge;
 mod numbers;
 mod outlived;
+pub(crate) mod phase_sums;
 pub(crate) mod provenance;
 pub mod rank;
 pub mod record;
 pub(crate) mod resume;
 mod said;
+mod siblings;
 mod stats;
 mod step_table;
 

@@ -30,6 +30,8 @@ use super::{Availability, PowerSource, SourceReport};
 mod board;
 #[cfg(feature = "nvml")]
 mod call;
+#[cfg(feature = "nvml")]
+mod cost;
 mod devices;
 #[cfg(feature = "nvml")]
 mod library;
@@ -48,6 +50,9 @@ pub use devices::{BoardIdentity, Choice, Chosen, DeviceId, Devices, Environment,
 /// The source's name.
 pub const NAME: &str = "nvml";
 
+/// Share of one core that reading all boards may take, as long as the user says nothing else.
+pub const DEFAULT_SHARE: f64 = 0.002;
+
 /// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found of
 /// the boards that `devices` asks for, where `environment` shows some.
 #[must_use]
@@ -56,14 +61,26 @@ pub fn open(
     devices: &Devices,
     environment: &Environment,
 ) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
+    open_within(library, devices, environment, DEFAULT_SHARE)
+}
+
+/// As [`open`]; to read all boards may take so large a `share` of one core. Where a call to the driver takes
+/// long, boards are read less often, but at least every few seconds.
+#[must_use]
+pub fn open_within(
+    library: Option<&Path>,
+    devices: &Devices,
+    environment: &Environment,
+    share: f64,
+) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
     #[cfg(feature = "nvml")]
     {
-        let (boards, report) = library::open(library, devices, environment);
+        let (boards, report) = library::open(library, devices, environment, share);
         (boards.into_iter().map(|board| Box::new(board) as Box<dyn PowerSource>).collect(), report)
     }
     #[cfg(not(feature = "nvml"))]
     {
-        let _ = (library, devices, environment);
+        let _ = (library, devices, environment, share);
         let availability = Availability::Unavailable {
             reason: "this program was built without NVML".to_owned(),
             remedy: "build with the `nvml` feature of `ergometer`".to_owned(),

@@ -2,18 +2,25 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::boards;
-use super::cpu_model::{CpuModel, Wanted};
+use super::cpu_model::{self, CpuModel, Own, Wanted};
 use super::fixed::{self, Fixed};
 use super::host;
 use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
 use super::proof::{self, Subset};
-use super::rapl::{Rapl, Scope};
+use super::rapl::{self, Rapl, Scope};
 use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
+use crate::bounded::{self, Failure};
 use crate::units::Watts;
+
+/// How long files of the kernel are waited for.
+const FILE_LIMIT: Duration = Duration::from_secs(5);
+/// How long a driver is: one that keeps no boards initialised takes seconds for each.
+const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// Where the sources look.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,8 +33,13 @@ pub struct Settings {
     pub nvml_library: Option<PathBuf>,
     /// Which boards are metered, of any maker.
     pub devices: Devices,
+    /// Share of one core that reading them may take.
+    pub nvml_share: f64,
     /// The variables by which boards are chosen: those of this process.
     pub environment: nvml::Environment,
+    /// What this machine's processors draw when idle and when fully busy: not known, or `ERGOMETER_CPU_POWER`, as
+    /// `20,180`.
+    pub cpu_power: Option<Own>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
@@ -42,7 +54,9 @@ impl Default for Settings {
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
             nvml_library: path("ERGOMETER_NVML_LIBRARY"),
             devices: Devices::default(),
+            nvml_share: nvml::DEFAULT_SHARE,
             environment: nvml::Environment::current(),
+            cpu_power: env::var("ERGOMETER_CPU_POWER").ok().as_deref().and_then(Own::parse),
             fixed: Vec::new(),
             platform: false,
         }
@@ -74,26 +88,33 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         .collect();
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let (nvml, report) = nvml::open(
-        settings.nvml_library.as_deref(),
-        &left_to_nvml(settings),
-        &settings.environment,
-    );
-    let mut found = vec![outside(Found { sources: nvml, report })];
+    let nvml = look(nvml::NAME, DRIVER_LIMIT, {
+        let settings = settings.clone();
+        move || {
+            let library = settings.nvml_library.as_deref();
+            let devices = left_to_nvml(&settings);
+            let (sources, report) =
+                nvml::open_within(library, &devices, &settings.environment, settings.nvml_share);
+            Found { sources, report }
+        }
+    });
+    let mut found = vec![outside(nvml)];
     found.extend(processor(settings).map(outside));
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let choice = boards::Choice::of(
-        &settings.devices,
-        &settings.environment,
-        &settings.sysfs_root,
-        &hwmon::boards(&settings.sysfs_root),
-    );
-    let (hwmon, report) = Hwmon::open_chosen(&settings.sysfs_root, package.as_deref(), &choice);
-    let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
-    let hwmon = Found::new(hwmon, report).proven();
+    let (hwmon, memory_inside) = look_also(hwmon::NAME, FILE_LIMIT, {
+        let settings = settings.clone();
+        move || {
+            let root = &settings.sysfs_root;
+            let (devices, environment) = (&settings.devices, &settings.environment);
+            let choice = boards::Choice::of(devices, environment, root, &hwmon::boards(root));
+            let (hwmon, report) = Hwmon::open_chosen(root, package.as_deref(), &choice);
+            let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
+            (Found::new(hwmon, report).proven(), memory_inside)
+        }
+    });
     let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
     found.push(outside(hwmon));
 
@@ -116,12 +137,17 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         package: !given(DomainKind::CpuPackage),
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
-    let (proc_root, sysfs_root) = (&settings.proc_root, &settings.sysfs_root);
-    // A job's control group on a machine of its own is no container: there all of the machine is metered.
-    let quota = host::Limits::read(proc_root, sysfs_root).quota;
-    let quota = quota.filter(|_| host::in_container(proc_root));
-    let (model, report) = CpuModel::open_within(proc_root, wanted, quota);
-    found.push(Found::new(model, report));
+    found.push(look(cpu_model::NAME, FILE_LIMIT, {
+        let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
+        let own = settings.cpu_power;
+        move || {
+            // A job's control group on a machine of its own is no container: there all of the machine is metered.
+            let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
+            let quota = quota.filter(|_| host::in_container(&proc_root));
+            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
+            Found::new(model, report)
+        }
+    }));
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
@@ -292,9 +318,14 @@ fn components(settings: &Settings) -> [Found; 2] {
 
 /// Both ways to the registers of `scope`; at most one is used.
 fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
-    let Settings { sysfs_root, proc_root, .. } = settings;
-    let (rapl, report) = Rapl::open(sysfs_root, proc_root, scope);
-    let rapl = Found::new(rapl, report).proven();
+    let roots = (settings.sysfs_root.clone(), settings.proc_root.clone());
+    let rapl = look(rapl::NAME, FILE_LIMIT, {
+        let (sysfs, proc) = roots.clone();
+        move || {
+            let (rapl, report) = Rapl::open(&sysfs, &proc, scope);
+            Found::new(rapl, report).proven()
+        }
+    });
     if !rapl.sources.is_empty() {
         let perf = SourceReport {
             source: perf::NAME.to_owned(),
@@ -304,12 +335,52 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
         };
         return [rapl, Found { sources: Vec::new(), report: perf }];
     }
-    let (perf, report) = Perf::open(sysfs_root, proc_root, scope);
-    let (mut rapl, perf) = (rapl, Found::new(perf, report).proven());
+    let perf = look(perf::NAME, FILE_LIMIT, move || {
+        let (perf, report) = Perf::open(&roots.0, &roots.1, scope);
+        Found::new(perf, report).proven()
+    });
+    let mut rapl = rapl;
     if !perf.sources.is_empty() {
         rapl.report.remarks.push("not used: perf reads the same counters".to_owned());
     }
     [rapl, perf]
+}
+
+/// What `source` finds, on a thread of its own: a driver or a file that hangs costs `limit`, once, and the source.
+fn look(source: &str, limit: Duration, open: impl FnOnce() -> Found + Send + 'static) -> Found {
+    look_also(source, limit, || (open(), ())).0
+}
+
+/// The same, with what else was learnt on the way.
+fn look_also<T: Default + Send + 'static>(
+    source: &str,
+    limit: Duration,
+    open: impl FnOnce() -> (Found, T) + Send + 'static,
+) -> (Found, T) {
+    bounded::call(limit, open).unwrap_or_else(|failure| {
+        let (reason, remedy) = match failure {
+            Failure::Hangs => (
+                format!("looking for it took longer than {} s", limit.as_secs()),
+                "see `dmesg`: a driver, or a file that it shows, does not answer",
+            ),
+            Failure::Panicked => (
+                "looking for it panicked".to_owned(),
+                "this is a defect of the meter: please report it with the program's stderr",
+            ),
+            Failure::NoThread => (
+                "no thread could be started to look for it".to_owned(),
+                "raise the limit of threads (`ulimit -u`, the container's `pids.max`)",
+            ),
+        };
+        let remedy = remedy.to_owned();
+        let report = SourceReport {
+            source: source.to_owned(),
+            availability: Availability::Unavailable { reason, remedy },
+            domains: Vec::new(),
+            remarks: Vec::new(),
+        };
+        (Found { sources: Vec::new(), report }, T::default())
+    })
 }
 
 /// The stated powers that are used, and what there is to say of them if there is any. `measured`

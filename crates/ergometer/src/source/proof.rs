@@ -165,9 +165,11 @@ mod tests {
     use crate::units::Watts;
 
     /// Domains whose values are a function of the number of reads.
-    struct Scripted(Vec<Domain>, Vec<fn(u32) -> Value>, u32);
+    struct Scripted(Vec<Domain>, Vec<Script>, u32);
 
-    fn scripted(values: &[(&str, fn(u32) -> Value)]) -> Box<dyn PowerSource> {
+    type Script = fn(u32) -> Value;
+
+    fn scripted(values: &[(&str, Script)]) -> Box<dyn PowerSource> {
         let like = Fixed::new(DomainKind::CpuPackage, Watts::new(1.0), 0.1).unwrap();
         let domain = |id: &str| Domain { id: id.to_owned(), ..like.domains()[0].clone() };
         let domains = values.iter().map(|(id, _)| domain(id)).collect();

@@ -41,6 +41,8 @@ pub(crate) struct Mark {
     /// Spans inside it may outlive it, and name it as the one around them when they end: it ended
     /// before them, or on another thread than it began on.
     pub outlived: bool,
+    /// Others inside the same span may have been open at the same time.
+    pub beside: bool,
     /// Spans that it stands for together; 0 of a span that stands for itself.
     pub folded: u32,
 }
@@ -57,8 +59,8 @@ impl Mark {
     /// Of a span that stands for itself.
     pub(crate) fn new(label: &'static Label, (start, end): (Timestamp, Timestamp)) -> Self {
         let (id, parent, items, idle) = (NO_SPAN, NO_SPAN, 0.0, 0);
-        let (invalid_items, outlived, folded) = (0, false, 0);
-        Self { label, start, end, id, parent, items, idle, invalid_items, outlived, folded }
+        let (invalid_items, outlived, beside, folded) = (0, false, false, 0);
+        Self { label, start, end, id, parent, items, idle, invalid_items, outlived, beside, folded }
     }
 
     /// The share of its time in which a span was open.
@@ -76,6 +78,11 @@ impl Mark {
     /// How many spans it stands for.
     pub(crate) fn count(&self) -> u64 {
         self.folded.max(1).into()
+    }
+
+    /// The thread that it began on.
+    pub(crate) fn thread(&self) -> u64 {
+        super::thread::thread_of(self.id)
     }
 }
 
@@ -108,14 +115,22 @@ pub(crate) enum Command {
     /// Have this in the record, once.
     #[cfg(feature = "tracing")]
     Warn(String),
+    /// Say what a span took that has ended, once it is known.
+    Measure(crate::meter::Window),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// A span was given a start or an end in the future.
     Future,
     /// Take the marks now: a ring is full, or many threads are new.
     Drain,
-    /// Close the books at this moment and send them back.
-    Finish(Timestamp, mpsc::Sender<crate::meter::Ended>),
+    /// A mark of a thread that has no ring any more, because it is being torn down.
+    Late(Mark),
+    /// Everything that was sent before the meter's thread began this round has come.
+    Round(u64),
+    /// Close the books and send the record.
+    Finish(crate::meter::Ending, mpsc::Sender<crate::run::Record>),
+    /// The meter was dropped unfinished: write and send what is known, then answer.
+    GiveUp(crate::meter::Ending, mpsc::Sender<()>),
     /// Nobody will ask again.
     Stop,
 }
@@ -152,6 +167,8 @@ pub(super) struct Writer {
 statics! {
     /// The meter that `Span::enter` and the macro use; [`NO_SPAN`] without one.
     static INSTALLED: AtomicU64 = AtomicU64::new(NO_SPAN);
+    /// The process and the meter that is that one or is about to be, as [`Rings::holder`] writes it.
+    static HOLDER: AtomicU64 = AtomicU64::new(NO_SPAN);
     /// Meters that accept marks, so that a thread can find the one it has no ring for yet.
     static ACTIVE: Mutex<Vec<Weak<Rings>>> = Mutex::new(Vec::new());
     static NEXT_METER: AtomicU64 = AtomicU64::new(1);
@@ -173,15 +190,50 @@ impl Rings {
         rings
     }
 
-    /// Makes this the meter of `Span::enter`; `false` if another one is.
-    pub(crate) fn install(&self) -> bool {
-        INSTALLED.compare_exchange(NO_SPAN, self.meter, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    /// Takes the place of the meter of `Span::enter`, so that no other meter can; `false` if another one has it.
+    ///
+    /// A forked child has the place as its parent left it, but no meter: there it is free.
+    pub(crate) fn reserve(&self) -> bool {
+        let mut holder = HOLDER.load(Ordering::Acquire);
+        loop {
+            if holder == self.holder() {
+                return true;
+            }
+            if holder != NO_SPAN && holder >> 32 == u64::from(std::process::id()) {
+                return false;
+            }
+            let taken =
+                HOLDER.compare_exchange(holder, self.holder(), Ordering::AcqRel, Ordering::Acquire);
+            match taken {
+                Ok(_) => return true,
+                Err(now) => holder = now,
+            }
+        }
     }
 
-    /// Undoes [`Rings::install`]; does nothing for a meter that is not installed.
+    /// Makes this the meter of `Span::enter`; `false` if another one is.
+    pub(crate) fn install(&self) -> bool {
+        let reserved = self.reserve();
+        if reserved {
+            INSTALLED.store(self.meter, Ordering::Release);
+        }
+        reserved
+    }
+
+    /// Undoes [`Rings::install`] and [`Rings::reserve`]; does nothing for a meter that is not installed.
     pub(crate) fn uninstall(&self) {
-        let _ =
-            INSTALLED.compare_exchange(self.meter, NO_SPAN, Ordering::AcqRel, Ordering::Relaxed);
+        let (release, relaxed) = (Ordering::AcqRel, Ordering::Relaxed);
+        let _ = INSTALLED.compare_exchange(self.meter, NO_SPAN, release, relaxed);
+        let _ = HOLDER.compare_exchange(self.holder(), NO_SPAN, release, relaxed);
+    }
+
+    fn holder(&self) -> u64 {
+        u64::from(self.process) << 32 | self.meter & u64::from(u32::MAX)
+    }
+
+    /// Sends a message to the meter's thread.
+    pub(crate) fn tell(&self, command: Command) {
+        let _ = self.commands.send(command);
     }
 
     /// Spans that open from now on do nothing.
@@ -208,7 +260,7 @@ impl Rings {
     /// not always the first: a mark that spills overtakes those that went into the ring just before.
     pub(crate) fn drain(&self, marks: &mut Vec<Mark>) -> u64 {
         let mut folded = 0;
-        let mut spilt = Spill::default();
+        let mut emptied = Spill::default();
         lock(&self.lanes).retain_mut(|lane| {
             // Asked before draining: a mark pushed in between is drained by the next call.
             let gone = lane.ring.is_abandoned();
@@ -219,10 +271,10 @@ impl Rings {
             // room that another one has left.
             let mut spill = lock(&lane.spill);
             if !spill.is_empty() {
-                std::mem::swap(&mut *spill, &mut spilt);
+                std::mem::swap(&mut *spill, &mut emptied);
             }
             drop(spill);
-            folded += spilt.drain_into(marks);
+            folded += emptied.drain_into(marks);
             !gone
         });
         folded
@@ -261,9 +313,7 @@ impl Writer {
     /// The writing end of a new lane of `meter`; `None` if that is gone or finished.
     #[cold]
     pub(super) fn connect(meter: u64) -> Option<Self> {
-        let rings =
-            lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)?;
-        rings.connect()
+        find(meter)?.connect()
     }
 
     /// Whether the meter is gone.
@@ -293,17 +343,7 @@ impl Writer {
         self.identities.get_or_insert_with(Identities::new).of(label, parent, fresh)
     }
 
-    /// Asks the meter's thread to read everything now.
-    pub(super) fn nudge(&self) {
-        let _ = self.commands.send(Command::Nudge);
-    }
-
-    /// Tells it that a run or an epoch began.
-    pub(super) fn begun(&self, mark: Mark) {
-        let _ = self.commands.send(Command::Begun(mark));
-    }
-
-    /// Sends any other word.
+    /// Sends a message to the meter's thread.
     pub(super) fn tell(&self, command: Command) {
         let _ = self.commands.send(command);
     }
@@ -333,6 +373,19 @@ impl Writer {
         if ask {
             let _ = self.commands.send(Command::Drain);
         }
+    }
+}
+
+fn find(meter: u64) -> Option<Arc<Rings>> {
+    lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)
+}
+
+/// Sends a message to the thread of `meter` from a thread that has no ring any more.
+#[cold]
+pub(super) fn tell(meter: u64, command: Command) {
+    let rings = find(meter).filter(|rings| !rings.is_shut());
+    if let Some(rings) = rings.filter(|rings| rings.process == std::process::id()) {
+        rings.tell(command);
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_elsewhere::EndedElsewhere;
-use super::ring::{Command, Mark, Writer};
+use super::ring::{self, Command, Mark, NO_SPAN, Writer};
 use super::scopes::{Found, Scope, Scopes};
 use super::tally::Tally;
 use super::{Kind, Label};
@@ -61,57 +61,83 @@ fn with<R>(action: impl FnOnce(&mut Thread) -> R) -> Option<R> {
         .flatten()
 }
 
-/// Makes a new span the innermost one of this thread; `None` while the thread is torn down.
+/// Makes a new span the innermost one of this thread.
+///
+/// While the thread is torn down, in destructors of its other thread-locals, there is no list of open spans any
+/// more: such a span has none around it, and its messages go by the meter's inbox.
 #[inline]
-pub(super) fn open(meter: u64, label: &Label) -> Option<Opened> {
-    with(|thread| thread.open(meter, label))
+pub(super) fn open(meter: u64, label: &Label) -> Opened {
+    with(|thread| thread.open(meter, label)).unwrap_or_else(|| late(label))
+}
+
+#[cold]
+fn late(label: &Label) -> Opened {
+    /// A thread's number for all threads that are torn down.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    if NEXT.load(Ordering::Relaxed) == 0 {
+        let first = first_identity();
+        let _ = NEXT.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
+    }
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    Opened { label: label.site(), id, parent: NO_SPAN, place: 0 }
+}
+
+/// The same inside a span that is open on another thread; if it is open here, inside the innermost one.
+#[cold]
+pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
+    with(|thread| {
+        let meter = around.meter();
+        let is_here = thread.scopes.iter().any(|scope| scope.span == around.span);
+        if is_here { thread.open(meter, label) } else { thread.open_in(meter, label, around.span) }
+    })
+    .unwrap_or_else(|| late(label))
 }
 
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
 /// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none.
 #[inline]
-pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl FnOnce(bool) -> Mark) {
-    with(|thread| {
+pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) {
+    let closed = with(|thread| {
         let outlived = thread.close(span, place);
         let mut mark = mark(outlived);
         if let Some(more) = thread.scopes.take_noted(span) {
             mark.count_items(more);
         }
+        mark.beside |= !thread.scopes.is_alone_in(mark.parent);
         if let Some(writer) = thread.writer(meter) {
             let pressed = writer.push(mark);
             thread.pressed = pressed;
         }
     });
+    if closed.is_none() {
+        ring::tell(meter, Command::Late(mark(true)));
+    }
 }
 
 /// Asks the thread of `meter` to read everything now.
 #[cold]
 pub(super) fn nudge(meter: u64) {
-    with(|thread| {
-        if let Some(writer) = thread.writer(meter) {
-            writer.nudge();
-        }
-    });
+    tell(meter, Command::Nudge);
 }
 
 /// Tells the thread of `meter` that a run or an epoch began, with its mark as if it ended at once.
 #[cold]
 pub(super) fn begun(meter: u64, mark: Mark) {
-    with(|thread| {
-        if let Some(writer) = thread.writer(meter) {
-            writer.begun(mark);
-        }
-    });
+    tell(meter, Command::Begun(mark));
 }
 
 /// Sends a word to the thread of `meter`.
 #[cold]
 pub(super) fn tell(meter: u64, command: Command) {
-    with(|thread| {
-        if let Some(writer) = thread.writer(meter) {
+    let mut command = Some(command);
+    let told = with(|thread| {
+        if let (Some(writer), Some(command)) = (thread.writer(meter), command.take()) {
             writer.tell(command);
         }
     });
+    if let (None, Some(command)) = (told, command) {
+        ring::tell(meter, command);
+    }
 }
 
 /// Exchanges this thread's open spans for others: a future takes its own along.
@@ -139,6 +165,39 @@ pub(super) fn lend() {
     with(|thread| {
         thread.scopes.iter_mut().for_each(Scope::lend);
     });
+}
+
+/// Whether a span is among those that are open here.
+pub(super) fn is_here(around: Scope) -> bool {
+    with(|thread| thread.scopes.iter().any(|scope| scope.span == around.span)).unwrap_or(false)
+}
+
+/// The innermost open span of this thread. From now on spans may be opened inside it, and those around it, on
+/// other threads.
+pub(super) fn lend_for_good() -> Option<Scope> {
+    with(|thread| {
+        let innermost = thread.scopes.innermost()?;
+        thread.scopes.iter_mut().for_each(Scope::lend_for_good);
+        Some(innermost.unlent())
+    })
+    .flatten()
+}
+
+/// Calls `work` as if `around` were the only open span.
+pub(super) fn inside<R>(around: Scope, work: impl FnOnce() -> R) -> R {
+    struct Back(Scopes);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            swap_scopes(&mut self.0);
+        }
+    }
+    let mut scopes = Scopes::of_future();
+    scopes.enter(around);
+    let mut back = Back(scopes);
+    swap_scopes(&mut back.0);
+    let result = work();
+    drop(back);
+    result
 }
 
 /// A future that [`lend`] was called for is gone; `around` was the innermost span then.
@@ -218,14 +277,19 @@ impl Thread {
 
     #[inline]
     fn open(&mut self, meter: u64, label: &Label) -> Opened {
-        let label = self.label(label);
-        if count_of(self.next) == 0 {
-            self.next = first_identity();
-        }
         if self.scopes.places() >= MANY {
             self.forget_ended_elsewhere();
         }
         let parent = self.scopes.innermost_of(meter);
+        self.open_in(meter, label, parent)
+    }
+
+    #[inline]
+    fn open_in(&mut self, meter: u64, label: &Label, parent: u64) -> Opened {
+        let label = self.label(label);
+        if count_of(self.next) == 0 {
+            self.next = first_identity();
+        }
         let shared = if self.pressed { self.shared_identity(meter, label, parent) } else { None };
         let id = shared.unwrap_or_else(|| {
             let id = self.next;
@@ -331,6 +395,6 @@ const fn count_of(identity: u64) -> u64 {
     identity & ((1 << COUNT_BITS) - 1)
 }
 
-const fn thread_of(identity: u64) -> u64 {
+pub(super) const fn thread_of(identity: u64) -> u64 {
     identity >> COUNT_BITS
 }

@@ -24,10 +24,21 @@ const GARBAGE_POWERS: [c_uint; 2] = [1_000_000_000, c_uint::MAX];
 /// What a garbage counter shows, millijoules.
 const GARBAGE_ENERGY: c_ulonglong = 1 << 60;
 
+/// Spends so many nanoseconds in a call.
+fn take_time(board: &Board, nanos: u64) {
+    if !board.faults.spin {
+        return thread::sleep(Duration::from_nanos(nanos));
+    }
+    let begin = monotonic_ns();
+    while monotonic_ns() - begin < nanos {
+        std::hint::spin_loop();
+    }
+}
+
 /// Reads the energy counter, millijoules, with all that may go wrong.
 fn energy(board: &Found) -> Answer<c_ulonglong> {
     board.counter_ns.ok_or(NOT_SUPPORTED)?;
-    thread::sleep(Duration::from_nanos(board.faults.latency_ns));
+    take_time(board, board.faults.latency_ns);
     state::of(board.index, |state| {
         let every = board.faults.garbage.unwrap_or(u64::MAX);
         if state::turn(&mut state.counters, every).is_some() {
@@ -47,7 +58,7 @@ fn energy(board: &Found) -> Answer<c_ulonglong> {
 /// Reads a power, milliwatts, with all that may go wrong.
 fn power(board: &Found, sensor: Option<Sensor>) -> Answer<c_uint> {
     let sensor = sensor.ok_or(NOT_SUPPORTED)?;
-    thread::sleep(Duration::from_nanos(board.faults.power_latency_ns));
+    take_time(board, board.faults.power_latency_ns);
     let every = board.faults.garbage.unwrap_or(u64::MAX);
     match state::of(board.index, |state| state::turn(&mut state.powers, every)) {
         Some(turn) => Ok(GARBAGE_POWERS[usize::from(turn % 2 == 0)]),

@@ -215,7 +215,6 @@ struct Pair {
     right: Loud,
 }
 
-#[expect(clippy::used_underscore_binding, reason = "what is dropped is looked at")]
 async fn plain_arguments(
     a: Loud,
     _: Loud,
@@ -229,7 +228,6 @@ async fn plain_arguments(
     1
 }
 
-#[allow(clippy::used_underscore_binding, reason = "as above")]
 #[track_energy(crate = recording)]
 async fn annotated_arguments(
     a: Loud,
@@ -255,6 +253,7 @@ impl Owner {
     }
 }
 
+#[expect(clippy::many_single_char_names, reason = "twice the same five arguments")]
 #[test]
 fn arguments_live_as_long_as_the_future_and_are_dropped_in_the_same_order() {
     let arguments = || {

@@ -1,5 +1,8 @@
 //! A future is as large, and lies as deep, as that of the function without the attribute, less a layer.
 
+#![allow(clippy::large_types_passed_by_value, reason = "what is passed is measured")]
+#![allow(clippy::unused_async, reason = "one that never waits is looked at")]
+
 use super::futures::{finish, yields};
 
 /// What lives in the future while it waits.
@@ -58,7 +61,7 @@ fn send<T: Send>(value: T) -> T {
 }
 
 /// What a layer may add: the guard, and the spans that are taken along.
-const LAYER: usize = 160;
+const LAYER: usize = 200;
 
 #[test]
 fn a_future_holds_its_arguments_once() {

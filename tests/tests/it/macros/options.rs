@@ -137,6 +137,7 @@ fn unmeasured(number: u32) -> u32 {
     next
 }
 
+#[allow(clippy::unused_async, reason = "its options are looked at")]
 #[track_energy(name = never().to_string(), items = never(), crate = recording)]
 async fn unmeasured_later(number: u32) -> u32 {
     number

@@ -43,6 +43,11 @@ fn an_if_without_else_is_a_span_only_where_a_branch_is_taken() {
     assert_eq!(written(), "function:logged{phase:test{no}}");
 }
 
+fn noted(text: &str) -> usize {
+    note(text);
+    text.len()
+}
+
 macro_rules! fragments {
     ($name:ident, $unit:block, $body:block, $value:expr, $looped:expr, $bound:stmt) => {
         #[track_energy(crate = recording)]
@@ -76,7 +81,7 @@ fragments!(
     for _ in 0..2 {
         note("loop");
     },
-    let _bound = note("bound")
+    let _bound = noted("bound")
 );
 
 #[test]
@@ -89,6 +94,7 @@ fn fragments_that_a_macro_passes_on_are_statements() {
     );
 }
 
+#[allow(clippy::needless_for_each, reason = "what is tried")]
 #[track_energy(crate = recording)]
 fn in_closures(numbers: &[u32]) -> u32 {
     let mut sum = 0;

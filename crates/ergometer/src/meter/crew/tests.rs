@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::source::fixed::Fixed;
-use crate::source::{DomainKind, Value};
+use crate::source::{DomainKind, PowerSource, Value};
 use crate::units::Watts;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,13 +19,12 @@ struct Told {
 }
 
 impl Told {
-    fn boxed(
-        act: impl FnMut(u32) + Send + 'static,
-    ) -> (Box<dyn PowerSource>, Receiver<(Request, ThreadId)>) {
+    fn boxed(act: impl FnMut(u32) + Send + 'static) -> (Guarded, Receiver<(Request, ThreadId)>) {
         let (listener, reads) = mpsc::channel();
         let node = Fixed::new(DomainKind::Node, Watts::new(50.0), 0.1).unwrap();
         let domains = node.domains().to_vec();
-        (Box::new(Self { domains, listener, act: Box::new(act), reads: 0 }), reads)
+        let told = Self { domains, listener, act: Box::new(act), reads: 0 };
+        (Guarded::new(Box::new(told)).unwrap(), reads)
     }
 }
 
@@ -162,4 +161,81 @@ fn the_last_read_is_one_and_the_last() {
         panic!("{requests:?}")
     };
     assert_eq!(requests.iter().filter(|request| **request == Request::Last).count(), 1);
+}
+
+/// Does what it should but in one call, the `nth` of its kind, in which it panics.
+struct Faulty {
+    domains: Vec<Domain>,
+    call: &'static str,
+    left: std::cell::Cell<u32>,
+}
+
+impl Faulty {
+    fn called(&self, call: &str) {
+        if self.call == call {
+            assert!(self.left.get() > 0, "as it is meant to, in {call}");
+            self.left.set(self.left.get() - 1);
+        }
+    }
+}
+
+impl PowerSource for Faulty {
+    fn domains(&self) -> &[Domain] {
+        self.called("domains");
+        &self.domains
+    }
+
+    fn read(&mut self, _: Request, readings: &mut Vec<Reading>) {
+        readings.push(Reading::new(0, clock::now(), Value::Power(Watts::new(50.0))));
+        self.called("read");
+    }
+
+    fn next_read(&self) -> Option<Due> {
+        self.called("next_read");
+        None
+    }
+
+    fn last_read(&self, now: Timestamp) -> Timestamp {
+        self.called("last_read");
+        now
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.called("drop");
+    }
+}
+
+#[test]
+fn a_panic_in_any_call_ends_that_source_alone_and_keeps_what_it_had_read() {
+    for (call, left) in [
+        ("domains", 1),
+        ("read", 1),
+        ("next_read", 0),
+        ("last_read", 0),
+        ("last_read", 1),
+        ("drop", 0),
+    ] {
+        let (good, reads) = Told::boxed(|_| {});
+        let domains = good.domains().to_vec();
+        let faulty = Box::new(Faulty { domains, call, left: left.into() });
+        let crew = Crew::start(vec![Guarded::new(faulty).unwrap(), good], PATIENCE).unwrap();
+        next(&reads);
+        let answers = crew.finish(PATIENCE);
+        let expected = if call == "drop" { 0..1 } else { 0..0 };
+        let ended = usize::from(matches!(answers[0], Answer::Domains(0, _)));
+        assert_eq!(ended, expected.end, "{call}: {answers:?}");
+        assert!(matches!(answers[1], Answer::Domains(1, _)), "{call}: {answers:?}");
+        let (mut warnings, mut counts) = (Vec::new(), [0; 2]);
+        crew.take(&mut warnings, |domain, _| counts[domain] += 1);
+        let named = warnings.iter().filter(|line| line.contains("panicked")).count();
+        assert_eq!(named, 1 - ended, "{call}: {warnings:?}");
+        assert!(counts[0] > 0 && counts[1] >= 3, "{call}: {counts:?}");
+        let requests: Vec<_> = reads.iter().map(|(request, _)| request).collect();
+        assert_eq!(requests.last(), Some(&Request::Last), "{call}: {requests:?}");
+    }
+    let domains = Told::boxed(|_| {}).0.domains().to_vec();
+    let faulty = Box::new(Faulty { domains, call: "domains", left: 0.into() });
+    assert!(Guarded::new(faulty).is_err());
 }

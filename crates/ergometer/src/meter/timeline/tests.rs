@@ -398,6 +398,60 @@ fn a_preview_shows_the_end_and_changes_nothing() {
     }
 }
 
+/// A counter and power of a constant 300 W, read every 100 ms but from `away` on, for `silence` seconds.
+fn away(away: f64, silence: f64, end: f64) -> Timeline {
+    let mut line = Timeline::new(sensor(Some(0.1), Some(0.1)), Method::Counter, at(0.0));
+    line.limit = Some(700.0);
+    let mut t = 0.1;
+    while t < end {
+        if t < away || t >= away + silence {
+            power(&mut line, t - 0.01, 300.0);
+            energy(&mut line, t, 300.0 * t);
+        } else if (t * 10.0).round() % 5.0 == 0.0 {
+            say(&mut line, t, Value::Missing("the board fell off the bus".to_owned()));
+        }
+        line.settled(at(t));
+        t += 0.1;
+    }
+    line
+}
+
+#[test]
+fn nothing_is_told_of_a_lost_domain_but_what_it_may_have_drawn() {
+    let mut line = away(10.0, 1e9, 30.0);
+    line.close(at(30.0));
+    let seen = line.between(at(1.0), at(9.5));
+    assert!((seen.joules - 2550.0).abs() < 1.0 && seen.unobserved < 0.01, "{seen:?}");
+    let lost = line.between(at(11.0), at(12.0));
+    assert_eq!((lost.joules, lost.unobserved), (0.0, 1.0));
+    let twice = 2.0 * lost.parts.standard().get();
+    assert!((700.0..800.0).contains(&twice), "as much as its limit: {twice}");
+    let whole = line.between(at(1.0), at(30.0));
+    assert!((19.8..20.3).contains(&whole.unobserved), "{whole:?}");
+    assert!((whole.joules - 8700.0).abs() < 2.0 * whole.parts.standard().get(), "{whole:?}");
+}
+
+#[test]
+fn a_counter_that_comes_back_has_the_energy_of_its_absence() {
+    for silence in [3.0, 10.0, 25.0] {
+        let mut line = away(10.0, silence, 60.0);
+        line.close(at(60.0));
+        let whole = line.between(at(1.0), at(59.0));
+        assert!((whole.joules - 17_400.0).abs() < 1.0, "{silence} s: {whole:?}");
+        assert!(whole.unobserved < 0.01, "{silence} s: {whole:?}");
+        assert!(whole.parts.gaps.get() < 1.0, "{silence} s: {whole:?}");
+        assert!((line.health.counter_joules / line.health.integrated_joules - 1.0).abs() < 0.01);
+        for (from, to) in [(5.0, 10.5), (11.0, 12.0), (9.0, 30.0), (40.0, 50.0)] {
+            let part = line.between(at(from), at(to));
+            let off = (part.joules - 300.0 * (to - from)).abs();
+            assert!(
+                off <= 2.0 * part.parts.standard().get() + 1e-6,
+                "{silence} s: {from}: {part:?}"
+            );
+        }
+    }
+}
+
 /// The clock was put right, or the machine slept, between two moments.
 fn event(from: f64, to: f64, what: What) -> Event {
     Event { from: at(from), to: at(to), what }

@@ -48,16 +48,8 @@ struct Loss {
 }
 
 impl Journal {
-    /// Begins the journal of the run that `record` is the beginning of.
-    pub(crate) fn create(folder: &Path, record: &Record, start: Timestamp) -> Result<Self> {
-        let path = folder.join(format!("{}.journal", record.run.id));
-        let file = begin(folder, &path, record).map_err(|error| {
-            let message = format!("journal '{}' cannot be written: {error}", path.display());
-            Error::new(ErrorKind::Io, message)
-                .with_remedy("name a folder that this program may write to")
-                .with_source(error)
-        })?;
-        Ok(Self {
+    fn new(path: PathBuf, file: File, start: Timestamp) -> Self {
+        Self {
             path,
             file,
             start,
@@ -67,7 +59,7 @@ impl Journal {
             steps: BTreeMap::new(),
             spans_due: start,
             loss: Loss::default(),
-        })
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -203,26 +195,80 @@ impl Loss {
     }
 }
 
-/// The file with its first line, under its name and durable.
-fn begin(folder: &Path, path: &Path, record: &Record) -> io::Result<File> {
-    fs::create_dir_all(folder)?;
-    let mut text = Vec::new();
-    let head = Head { schema: SCHEMA.to_owned(), record: Box::new(record.clone()) };
-    line::append(&mut text, &Row::Head(head));
-    // Under its name it has its first line, at whatever moment the program is killed.
-    let beside = path.with_extension("journal.part");
-    let mut file = private().append(true).create_new(true).open(&beside)?;
-    let named = file
-        .write_all(&text)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&beside, path));
-    if let Err(error) = named {
-        let _ = fs::remove_file(&beside);
-        return Err(error);
+/// A journal that has no name yet. One that is not begun leaves nothing behind.
+pub(crate) struct Draft {
+    folder: PathBuf,
+    /// The folder was not there before.
+    new_folder: bool,
+    /// Under its name a journal has its first line, at whatever moment the program is killed.
+    beside: PathBuf,
+    file: Option<File>,
+}
+
+impl Draft {
+    /// Makes sure, before anything else is begun, that there can be a journal in `folder`.
+    pub(crate) fn open(folder: PathBuf) -> Result<Self> {
+        let new_folder = !folder.exists();
+        let name = |number| format!("{}-{number}.journal.part", std::process::id());
+        let draft = fs::create_dir_all(&folder).and_then(|()| {
+            // What a process of the same number has left, when it was killed, is not this one's.
+            let mut number: u32 = 0;
+            loop {
+                let beside = folder.join(name(number));
+                match private().append(true).create_new(true).open(&beside) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                    opened => return Ok((beside, opened?)),
+                }
+            }
+        });
+        let (beside, file) = draft.map_err(|error| unwritten(&folder, error))?;
+        Ok(Self { folder, new_folder, beside, file: Some(file) })
     }
-    // The name is durable with its folder; where a folder cannot be opened nothing can be done.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(file)
+
+    /// Begins the journal of the run that `record` is the beginning of.
+    pub(crate) fn begin(mut self, record: &Record, start: Timestamp) -> Result<Journal> {
+        let path = self.folder.join(format!("{}.journal", record.run.id));
+        let mut text = Vec::new();
+        let head = Head { schema: SCHEMA.to_owned(), record: Box::new(record.clone()) };
+        line::append(&mut text, &Row::Head(head));
+        let gone = || io::Error::from(io::ErrorKind::NotFound);
+        let named = self.file.as_mut().ok_or_else(gone).and_then(|file| {
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&self.beside, &path)
+        });
+        match (named, self.file.take()) {
+            (Ok(()), Some(file)) => {
+                // The name is durable with its folder; where a folder cannot be opened nothing can be done.
+                let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
+                Ok(Journal::new(path, file, start))
+            }
+            (Err(error), file) => {
+                self.file = file;
+                Err(unwritten(&path, error))
+            }
+            (Ok(()), None) => Err(unwritten(&path, gone())),
+        }
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.beside);
+            if self.new_folder {
+                // Unless somebody else put something there meanwhile.
+                let _ = fs::remove_dir(&self.folder);
+            }
+        }
+    }
+}
+
+fn unwritten(path: &Path, error: io::Error) -> Error {
+    let message = format!("journal '{}' cannot be written: {error}", path.display());
+    Error::new(ErrorKind::Io, message)
+        .with_remedy("name a folder that this program may write to")
+        .with_source(error)
 }
 
 /// Options for a file that its user alone may read: it has the program's command line, and what is not

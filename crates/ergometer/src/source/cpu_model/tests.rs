@@ -217,6 +217,40 @@ fn a_file_that_vanishes_is_missing_and_the_memory_goes_on() {
 }
 
 #[test]
+fn the_machines_own_idle_and_full_power_give_the_rest_to_within_15_percent() {
+    let (mut errors, mut covered) = (Vec::new(), 0);
+    for machine in &points::MACHINES {
+        let full: Vec<f64> =
+            machine.points.iter().filter(|at| at.load > 0.99).map(|at| at.watts).collect();
+        let idle = machine.points.iter().map(|point| point.watts).fold(f64::INFINITY, f64::min);
+        let full = full.iter().sum::<f64>() / full.len() as f64;
+        let own = Own { idle: Watts::new(idle), full: Watts::new(full) };
+        for point in machine.points.iter().filter(|point| point.load > 0.05) {
+            let power = own_power(point.load, own).get();
+            let off = (point.watts - power).abs();
+            errors.push(off / power);
+            covered +=
+                usize::from(off <= 2.0 * (OWN_ERROR.0 * power + OWN_ERROR.1 * (full - idle)));
+        }
+    }
+    errors.sort_by(f64::total_cmp);
+    let median = errors[errors.len() / 2];
+    assert!(median <= 0.15, "{median}");
+    assert!(covered as f64 >= 0.95 * errors.len() as f64, "{covered} of {}", errors.len());
+}
+
+#[test]
+fn own_power_is_read_from_text_or_refused() {
+    let own = Own { idle: Watts::new(20.0), full: Watts::new(180.5) };
+    assert_eq!(Own::parse("20, 180.5"), Some(own));
+    for text in ["", "20", "180,20", "-1,20", "1,inf", "nan,20", "20,180,3"] {
+        assert_eq!(Own::parse(text), None, "{text}");
+    }
+    assert_eq!(own_power(0.0, own), own.idle);
+    assert_eq!(own_power(1.0, own), own.full);
+}
+
+#[test]
 fn where_no_time_is_shown_power_is_half_way_between_idle_and_full_and_says_so() {
     let root = proc_tree(1024);
     fs::write(root.path().join("stat"), "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0\n").unwrap();

@@ -6,32 +6,36 @@ use std::time::Duration;
 use nvml_wrapper::Nvml;
 
 use super::call::{self, IMPOSSIBLE, Way, Ways};
+use super::cost::{Cost, Outage, thread_seconds};
 use super::portrait::{PERIOD, Portrait};
 use super::rate::{Judge, Rate, Word};
-use super::ticks::{BURST, Moment, Ticks, Window};
+use super::ticks::{LONGEST, Moment, Ticks, Window};
 use crate::clock::{self, Timestamp};
 use crate::meter::Method;
 use crate::source::counter::{Advance, Counter};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
-/// A burst of reads that shows a period lasts so long, seconds.
-const LEARNING: f64 = 0.6;
+/// A burst of reads that is to show a period goes on for so many seconds at most, where something changes, and
+/// for so many where nothing does.
+const LEARNING: f64 = 12.0;
+const UNMOVED: f64 = 2.5;
 /// The same at the start of a board that is read slowly from then on.
 const LEARNING_ONCE: f64 = 1.5;
-/// Further bursts while a period has not shown, and seconds between them.
-const BURSTS: u32 = 6;
-const BETWEEN_BURSTS: f64 = 5.0;
-/// The same as long as the counter's own period has not shown.
-const BETWEEN_TRIES: f64 = 0.3;
-/// An update placed worse than this is watched more often, seconds to either side.
-const BLURRED: f64 = 0.012;
+/// Seconds between two bursts: twice as many after each, up to the second number.
+const BETWEEN_BURSTS: (f64, f64) = (2.0, 60.0);
+/// A counter whose period is not known is read after so many seconds, unevenly.
+const BLINDLY: f64 = 0.1;
+/// A board that did not answer for so long was away: what it drew meanwhile cannot be compared.
+const AWAY: f64 = 1.0;
 /// Updates are to be known within so many seconds: those of what gives the energy, and those of power
 /// beside a counter.
-const SHARP: f64 = 0.001_8;
+const SHARP: f64 = 0.000_25;
 const ROUGH: f64 = 0.005;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
+/// Seconds between two reads of a counter that is read slowly.
+const SLOWLY: f64 = 1.0;
 /// Reads due within this many seconds are one.
 const TOGETHER: f64 = 0.001;
 /// The end of a run waits no longer for the counter's next update.
@@ -50,16 +54,26 @@ pub struct Board {
     /// Seconds over which a power sample is averaged.
     window: f64,
     judge: Judge,
-    /// Counter values read while its period was being learnt: when the read began and ended,
-    /// seconds, and the raw value.
-    waiting: Vec<(f64, f64, u64)>,
+    /// Counter values read while its period was being learnt.
+    waiting: Vec<Undated>,
     /// The counter value that was dated last, and the power sample.
     dated: Option<(f64, u64)>,
     sampled: f64,
     /// When the counter and power are due, seconds.
     agenda: Agenda,
-    /// Shortest time that a read of the counter took, seconds.
-    cost: f64,
+    cost: Cost,
+    outage: Outage,
+}
+
+/// A counter value of which it is not known yet since when it holds.
+#[derive(Clone, Copy, Debug)]
+struct Undated {
+    /// When the read before began, which showed another value.
+    after: f64,
+    /// When the read began and ended.
+    began: f64,
+    ended: f64,
+    raw: u64,
 }
 
 /// Times at which something is to be done, seconds.
@@ -67,10 +81,12 @@ pub struct Board {
 struct Agenda {
     energy: Window,
     power: Window,
-    /// The present burst of reads ends, and the next one begins.
-    burst_end: f64,
+    /// When the present burst of reads began and is to end, how many reads it had, when the next one may begin,
+    /// and seconds from one to the next.
+    burst: (f64, f64),
+    burst_reads: f64,
     next_burst: f64,
-    bursts: u32,
+    between_bursts: f64,
     /// The counter's period was known after the last read.
     beaten: bool,
     /// Until when the counter is read about one update.
@@ -78,8 +94,8 @@ struct Agenda {
 }
 
 impl Board {
-    /// Asks board `index` who it is and what it can tell.
-    pub(super) fn probe(nvml: &Arc<Nvml>, index: u32) -> Result<Self, String> {
+    /// Asks board `index` who it is and what it can tell. To read it may `cost` so much.
+    pub(super) fn probe(nvml: &Arc<Nvml>, index: u32, cost: Cost) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let Portrait { domain, ways, window, consumer } = Portrait::of(&device)?;
         let now = clock::checked_now().as_secs_f64();
@@ -102,32 +118,44 @@ impl Board {
             agenda: Agenda {
                 energy: Window::at(now),
                 power: Window::at(now),
-                burst_end: learnt,
-                next_burst: learnt + BETWEEN_TRIES,
-                bursts: 0,
+                burst: (now, learnt),
+                burst_reads: 0.0,
+                next_burst: learnt + BETWEEN_BURSTS.0,
+                between_bursts: BETWEEN_BURSTS.0,
                 beaten: false,
                 watch: None,
             },
-            cost: f64::INFINITY,
+            cost,
+            outage: Outage::default(),
         })
     }
 
     /// Reads the counter, power or both, and says what they mean.
     fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
-        let before = clock::checked_now();
+        let (before, used) = (clock::checked_now(), thread_seconds());
         let sample = self.ways.read(&self.nvml, self.index, energy, self.ways.power != Way::None);
-        let took = clock::checked_now().since(before);
+        let (took, used) = (clock::checked_now().since(before), thread_seconds() - used);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
         let sample = match sample {
             Ok(sample) => sample,
-            Err(error) => return missing(error),
+            Err(error) => {
+                self.outage.failed(during.1);
+                return missing(error);
+            }
         };
+        let away = self.outage.over(during.1);
+        if away > 0.0 {
+            self.agenda.energy = Window::at(during.1);
+        }
+        if away > AWAY {
+            self.judge.interrupted();
+        }
+        self.cost.take(energy, used);
         let mut words = Vec::new();
         match sample.millijoules {
             Some(Ok(raw)) => {
-                self.cost = self.cost.min(took.as_secs_f64());
                 self.take_energy(during, raw, &mut words);
             }
             Some(Err(error)) => missing(format!("energy counter: {error}")),
@@ -142,7 +170,7 @@ impl Board {
                         if let Some(moment) = moment {
                             let middle = moment.at - self.window / 2.0;
                             if self.ways.energy != Way::None {
-                                self.judge.power(middle, watts, &mut words);
+                                self.judge.power(middle, watts);
                             }
                             say(Timestamp::from_secs_f64(middle), length(moment.within), value);
                         }
@@ -159,41 +187,62 @@ impl Board {
 
     /// Finds the moment since which the counter shows `raw`, read within the call, and what to say
     /// of it.
-    fn take_energy(&mut self, (began, t): (f64, f64), raw: u64, words: &mut Vec<Word>) {
+    fn take_energy(&mut self, (began, ended): (f64, f64), raw: u64, words: &mut Vec<Word>) {
         let before = self.counter_ticks.last_read();
-        let new = self.counter_ticks.read(began, t, raw);
+        let shown = self.counter_ticks.read(began, ended, raw);
+        if !shown.new {
+            self.judge.unchanged(ended, words);
+        }
         let period = self.counter_ticks.period();
         if let Some(period) = period {
-            self.judge.costs(self.cost / period);
+            let own = self.cost.counter_every(period);
+            let costly = own >= SLOWLY && own > 1.5 * period;
+            self.judge.costs(costly.then_some((own, self.cost.of_counter())));
         }
-        if period.is_none() && t < self.agenda.burst_end && self.may_burst() {
+        let after = before.unwrap_or(f64::NEG_INFINITY);
+        if period.is_none() {
             // What is read while the period is being learnt is dated later.
-            self.waiting.push((began, t, raw));
-            return;
+            if shown.new {
+                self.waiting.push(Undated { after, began, ended, raw });
+            }
+            if self.learns(ended) {
+                return;
+            }
         }
+        self.date_waiting(words);
+        if period.is_some() && shown.new {
+            // Without a moment it is known all the same that it changed since the read before.
+            let since = shown.since.unwrap_or_else(|| between(after, ended));
+            self.count(since, raw, words);
+        }
+    }
+
+    /// Dates what was read while the period was not known.
+    fn date_waiting(&mut self, words: &mut Vec<Word>) {
         let waiting = std::mem::take(&mut self.waiting);
         // Of a consumer board it is not used: fast reading may have disturbed the counter.
-        let harmless = self.judge.rate() == Rate::Own;
-        for (began, t, raw) in waiting.into_iter().filter(|_| harmless) {
-            let moment = match period {
-                Some(_) => self.counter_ticks.shown(began, t),
-                None => Some(Moment { at: t - PERIOD / 2.0, within: PERIOD / 2.0 }),
+        let last = waiting.len().saturating_sub(1);
+        let harmless = self.judge.harmless();
+        let longest = self.counter_ticks.longest();
+        for (index, value) in waiting.into_iter().enumerate() {
+            if !harmless && index < last {
+                continue;
+            }
+            let Undated { after, began, ended, raw } = value;
+            let moment = match self.counter_ticks.period() {
+                Some(period) => self
+                    .counter_ticks
+                    .shown(began, ended)
+                    .unwrap_or_else(|| between(after.max(began - period), ended)),
+                // It may be as old as a value can be that is new.
+                None => between(after.max(began - longest), ended),
             };
             self.count(moment, raw, words);
         }
-        let moment = match (period, before) {
-            (Some(_), _) => self.counter_ticks.shown(began, t),
-            (None, Some(before)) if new && t - before < PERIOD => {
-                Some(Moment { at: f64::midpoint(before, t), within: (t - before) / 2.0 })
-            }
-            (None, _) => Some(Moment { at: t - PERIOD / 2.0, within: PERIOD / 2.0 }),
-        };
-        self.count(moment, raw, words);
     }
 
-    /// Takes in that the counter has shown `raw` since `moment`, if that is known.
-    fn count(&mut self, moment: Option<Moment>, raw: u64, words: &mut Vec<Word>) {
-        let Some(moment) = moment else { return };
+    /// Takes in that the counter has shown `raw` since `moment`.
+    fn count(&mut self, moment: Moment, raw: u64, words: &mut Vec<Word>) {
         // A counter that has not moved has not been updated, whatever the beat says.
         if self.dated.is_some_and(|(at, dated)| dated == raw || moment.at <= at) {
             return;
@@ -237,82 +286,142 @@ impl Board {
         self.ways.energy != Way::None && self.judge.rate() != Rate::Never
     }
 
+    /// Whether a period is being looked for at `t`.
+    fn learns(&self, t: f64) -> bool {
+        let (begin, end) = self.agenda.burst;
+        let moved = self.counter_ticks.changed().max(self.power_ticks.changed()).max(begin);
+        let (_, reads) = self.cost.search(0.0);
+        t < end && t - moved < UNMOVED && self.agenda.burst_reads < reads && self.may_burst()
+    }
+
     /// Whether the counter may be read fast to learn its period: where reading may disturb it, only
     /// before its first value is used.
     fn may_burst(&self) -> bool {
-        self.judge.rate() == Rate::Own || self.dated.is_none()
+        self.judge.harmless() || self.dated.is_none()
     }
 
     /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
     fn plan(&mut self, t: f64, energy: bool) {
-        // Without a counter every update counts.
-        let spacing = if self.ways.energy == Way::None { 0.0 } else { SPACING };
-        let stride = |period: f64| (spacing / period).ceil().max(1.0);
-        let learning = t < self.agenda.burst_end;
-        if self.agenda.beaten && self.counter_ticks.period().is_none() {
-            // It strayed too far: learn anew, at once.
-            self.agenda.next_burst = t;
-            self.agenda.bursts = self.agenda.bursts.min(BURSTS - 1);
+        if let Some(retry) = self.outage.next_try(t) {
+            (self.agenda.energy, self.agenda.power) = (retry, retry);
+            return;
         }
-        self.agenda.beaten = self.counter_ticks.period().is_some();
-        let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
-        if !learning
-            && t >= self.agenda.next_burst
-            && self.agenda.bursts < BURSTS
-            && !(known(&self.counter_ticks, self.ways.energy)
-                && known(&self.power_ticks, self.ways.power))
-        {
-            self.agenda.bursts += 1;
-            self.agenda.burst_end = t + LEARNING;
-            // Without its period a counter is worth little; power can wait.
-            let counter = known(&self.counter_ticks, self.ways.energy);
-            let rest = if counter { BETWEEN_BURSTS } else { BETWEEN_TRIES };
-            self.agenda.next_burst = t + LEARNING + rest;
-        }
-        let learning = t < self.agenda.burst_end;
+        self.plan_bursts(t);
+        let learning = self.learns(t);
+        self.agenda.burst_reads += f64::from(u8::from(learning));
         if energy || self.agenda.energy.from <= t {
-            let watch = self.agenda.watch.take();
-            // A beat that is not yet sharp would be lost within a second.
-            let blurred = self.counter_ticks.within(t).is_some_and(|within| within > BLURRED);
-            let rest = if blurred { 0.3 } else { 1.0 };
-            let slowly = Window { from: t + 0.9 * rest, by: t + rest };
-            self.agenda.energy =
-                match (self.ways.energy, self.judge.rate(), self.counter_ticks.period()) {
-                    (Way::None, ..) | (_, Rate::Never, _) => Window::NEVER,
-                    (_, Rate::Own, Some(period)) => {
-                        self.counter_ticks.next_read(t, stride(period)).unwrap_or(slowly)
-                    }
-                    // About one update, as it wants to be watched, then a second's rest.
-                    (_, Rate::Second, Some(_)) => {
-                        let watch = watch.filter(|after| t < *after);
-                        let from = if watch.is_some() { t } else { slowly.by };
-                        self.agenda.watch =
-                            watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
-                        self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
-                    }
-                    (_, _, None) if learning && self.may_burst() => Window::at(t + BURST),
-                    (_, _, None) => slowly,
-                };
+            self.agenda.energy = self.next_of_counter(t, learning);
         }
         self.power_ticks.hint(&self.counter_ticks);
-        // Where the counter is read at its own period, what its reads see of power is enough.
-        let beside = self.agenda.beaten && self.judge.rate() == Rate::Own;
-        let sharp = self.power_ticks.within(t).is_some_and(|within| within <= ROUGH);
-        self.agenda.power = match (self.ways.power, self.power_ticks.period()) {
-            (Way::None, _) => Window::NEVER,
-            (_, Some(_)) if beside && sharp => Window::NEVER,
-            (_, Some(period)) => {
-                self.power_ticks.next_read(t, stride(period)).unwrap_or(Window::at(t + period))
-            }
-            (_, None) if learning => Window::at(t + BURST),
-            (_, None) if beside => Window::NEVER,
-            (_, None) => {
-                // Uneven, so as not to beat with the sensor or the program.
-                let uneven = 0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract();
-                Window { from: t + 0.6 * SPACING, by: t + uneven * SPACING }
-            }
-        };
+        self.agenda.power = self.next_of_power(t, learning);
     }
+
+    /// Begins a burst of reads where a period is not known, now and then.
+    fn plan_bursts(&mut self, t: f64) {
+        let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
+        let counter = known(&self.counter_ticks, self.ways.energy);
+        if self.agenda.beaten && !counter {
+            // It strayed too far: learn anew, at once.
+            (self.agenda.next_burst, self.agenda.between_bursts) = (t, BETWEEN_BURSTS.0);
+        }
+        self.agenda.beaten = self.ways.energy != Way::None && counter;
+        // Power beside a counter can do without; where it never changes, nothing shows its period.
+        let tried = self.agenda.between_bursts >= BETWEEN_BURSTS.1;
+        let power = known(&self.power_ticks, self.ways.power) || self.agenda.beaten && tried;
+        if counter && power {
+            self.agenda.burst.1 = self.agenda.burst.1.min(t);
+        } else if !self.learns(t) && t >= self.agenda.next_burst {
+            self.agenda.burst = (t, t + LEARNING);
+            self.agenda.burst_reads = 0.0;
+            self.agenda.next_burst = t + LEARNING + self.agenda.between_bursts;
+            self.agenda.between_bursts = (2.0 * self.agenda.between_bursts).min(BETWEEN_BURSTS.1);
+        }
+    }
+
+    /// When to read the counter next, after a read at `t`.
+    fn next_of_counter(&mut self, t: f64, learning: bool) -> Window {
+        let watch = self.agenda.watch.take();
+        let rate = self.judge.rate();
+        let Some(period) = self.counter_ticks.period() else {
+            return match (self.ways.energy, rate) {
+                (Way::None, _) | (_, Rate::Never) => Window::NEVER,
+                _ if learning => {
+                    let wanted = self.counter_ticks.search_on(t) - t;
+                    Window::at(t + self.cost.search(wanted).0)
+                }
+                (_, rate) => {
+                    let wanted = if rate == Rate::Own { BLINDLY } else { SLOWLY };
+                    let every = self.cost.counter_every(wanted);
+                    Window { from: t + 0.6 * every, by: t + uneven(t) * every }
+                }
+            };
+        };
+        // A beat that is not yet sharp would be lost within a second.
+        let blurred = self.counter_ticks.within(t).is_some_and(|within| within > 0.12 * period);
+        let rest = if blurred { 3.0 * period } else { SLOWLY.max(period) };
+        let rest = self.cost.counter_every(rest);
+        let slowly = Window { from: t + 0.9 * rest, by: t + rest };
+        match (self.ways.energy, rate) {
+            (Way::None, _) | (_, Rate::Never) => Window::NEVER,
+            (_, Rate::Own) => {
+                // Without power every update counts.
+                let every = self.cost.counter_every(SPACING);
+                let stride = (every / period - 0.001).ceil().max(1.0);
+                self.counter_ticks.next_read(t, stride).unwrap_or(slowly)
+            }
+            // About one update, as it wants to be watched, then a second's rest.
+            (_, Rate::Second) => {
+                let watch = watch.filter(|after| t < *after);
+                let from = if watch.is_some() { t } else { slowly.by };
+                self.agenda.watch = watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
+                self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
+            }
+        }
+    }
+
+    /// When to read power next, after a read at `t`.
+    fn next_of_power(&mut self, t: f64, learning: bool) -> Window {
+        if self.ways.power == Way::None {
+            return Window::NEVER;
+        }
+        let alone = self.ways.energy == Way::None;
+        // Where the counter is read at its own period, what its reads see of power is enough.
+        let beside = self.agenda.beaten
+            && self.judge.rate() == Rate::Own
+            && self.cost.counter_every(SPACING) < 3.0 * SPACING
+            && self.counter_ticks.period().is_some_and(|period| period < 3.0 * SPACING);
+        let sharp = self.power_ticks.within(t).is_some_and(|within| within <= ROUGH);
+        if beside && (sharp || self.power_ticks.period().is_none() && !learning) {
+            return Window::NEVER;
+        }
+        // Without a counter every update counts.
+        let every = self.cost.power_every(if alone { 0.0 } else { SPACING }, !alone);
+        match self.power_ticks.period() {
+            Some(period) => {
+                let stride = (every / period - 0.001).ceil().max(1.0);
+                self.power_ticks.next_read(t, stride).unwrap_or(Window::at(t + period))
+            }
+            None if learning => {
+                let wanted = self.power_ticks.search_on(t) - t;
+                Window::at(t + self.cost.search(wanted).0)
+            }
+            None => {
+                let every = every.max(SPACING);
+                Window { from: t + 0.6 * every, by: t + uneven(t) * every }
+            }
+        }
+    }
+}
+
+/// A number about 1, so as not to beat with the sensor or the program.
+fn uneven(t: f64) -> f64 {
+    0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract()
+}
+
+/// Some moment between two, if the first one is not too long ago for any value.
+fn between(after: f64, by: f64) -> Moment {
+    let after = after.max(by - LONGEST);
+    Moment { at: f64::midpoint(after, by), within: (by - after) / 2.0 }
 }
 
 impl PowerSource for Board {
@@ -337,6 +446,7 @@ impl PowerSource for Board {
         }
         if request == Request::Last {
             let mut words = Vec::new();
+            self.date_waiting(&mut words);
             self.judge.last(&mut words);
             for word in words {
                 tell(word, clock::checked_now(), &mut say);
@@ -367,18 +477,18 @@ impl Board {
     fn sum_up(&mut self) {
         let domain = &mut self.domain[0];
         if self.ways.energy != Way::None {
-            let period = self.counter_ticks.period();
+            let period = self.counter_ticks.sure_period();
             domain.sensor.counter_period_s = period;
             if self.judge.rate() == Rate::Never {
                 domain.method = Method::Integrated;
             }
-            let said = self.judge.sentence(period);
+            let said = self.judge.sentence(period, self.counter_ticks.longest());
             domain.note = Some(match domain.note.take() {
                 Some(note) => format!("{note}; {said}"),
                 None => said,
             });
         }
-        if let Some(period) = self.power_ticks.period() {
+        if let Some(period) = self.power_ticks.sure_period() {
             domain.sensor.power_period_s = Some(period);
         }
     }

@@ -9,6 +9,7 @@ use nvml_wrapper::Nvml;
 use nvml_wrapper::error::NvmlError;
 
 use super::board::Board;
+use super::cost::Cost;
 use super::devices::{BoardIdentity, Choice, Devices, Environment, choose};
 use super::{NAME, report};
 use crate::deadline::Deadline;
@@ -23,12 +24,13 @@ pub(super) fn open(
     library: Option<&Path>,
     devices: &Devices,
     environment: &Environment,
+    share: f64,
 ) -> (Vec<Board>, SourceReport) {
     let path = library.map(PathBuf::from);
     let (devices, environment) = (devices.clone(), environment.clone());
     let (found, boards) = mpsc::channel();
     let started = thread::Builder::new().name("ergometer nvml probe".to_owned()).spawn(move || {
-        let _ = found.send(find(path.as_deref(), &devices, &environment));
+        let _ = found.send(find(path.as_deref(), &devices, &environment, share));
     });
     let answer = started.ok().and_then(|_| Deadline::after(PATIENCE).recv(&boards).ok());
     answer.unwrap_or_else(|| {
@@ -45,6 +47,7 @@ fn find(
     library: Option<&Path>,
     devices: &Devices,
     environment: &Environment,
+    share: f64,
 ) -> (Vec<Board>, SourceReport) {
     let mut builder = Nvml::builder();
     if let Some(path) = library {
@@ -81,11 +84,12 @@ fn find(
     let hidden = chosen.boards.is_empty() && !identities.is_empty();
     remarks.extend(chosen.remarks);
     let mut boards = Vec::new();
+    let cost = Cost::new(share, chosen.boards.len());
     for chosen in chosen.boards {
         let Some(identity) = identities.iter().find(|board| board.uuid == chosen.uuid) else {
             continue;
         };
-        match Board::probe(&nvml, identity.index) {
+        match Board::probe(&nvml, identity.index, cost) {
             Ok(board) => boards.push(board),
             Err(reason) => remarks.push(format!("board {}: {reason}", identity.index)),
         }

@@ -8,7 +8,7 @@
 //! is given up, power stands in for it, and the counter is read once a second. A second look at the
 //! slow rate tells a board that reading disturbs from one whose two sensors merely disagree.
 
-use super::ticks::Moment;
+use super::ticks::{LONGEST, Moment};
 
 /// How often the counter is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ enum Reason {
     Confirmed { fast: f64, slow: f64 },
     /// Without power there is nothing to compare it with.
     Unchecked,
-    /// A read takes this share of the period.
-    Costly { share: f64 },
+    /// A read takes so many seconds of a processor, so it is read every so many seconds.
+    Costly { every: f64, seconds: f64 },
     /// Not to be believed: what the counter and what power gave, joules.
     Broken { counter: f64, power: f64 },
 }
@@ -83,8 +83,13 @@ const BELIEVABLE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 const EVIDENCE: f64 = 20.0;
 /// Seconds without a change after which a counter stands still.
 const STILL: f64 = 5.0;
-/// Share of its period that a read may take.
-const AFFORDABLE: f64 = 0.05;
+/// A relative uncertainty beyond which nothing is concluded, and what is concluded from less.
+const HALF: f64 = 0.5;
+const VAGUE: f64 = 0.05;
+/// Samples further apart than this, seconds, and than this many times as far as they are in the mean, leave out what
+/// happened between.
+const HOLE: f64 = 0.3;
+const HOLE_SPACINGS: f64 = 3.5;
 
 /// The judge of one counter.
 #[derive(Clone, Debug)]
@@ -120,7 +125,7 @@ impl Comparison {
     }
 
     fn conclusive(self) -> bool {
-        self.power >= EVIDENCE
+        self.power >= EVIDENCE && self.error < HALF
     }
 }
 
@@ -151,26 +156,56 @@ impl Judge {
         self.rate
     }
 
-    /// Takes in that a read of the counter takes `share` of its period.
-    pub(super) fn costs(&mut self, share: f64) {
-        if share > AFFORDABLE && self.rate == Rate::Own {
-            (self.rate, self.reason) = (Rate::Second, Reason::Costly { share });
+    /// Whether the counter may be read fast to learn its period: where reading may disturb it, it may not.
+    pub(super) fn harmless(&self) -> bool {
+        self.rate == Rate::Own || matches!(self.reason, Reason::Costly { .. })
+    }
+
+    /// Takes in that the counter can be read only every so many seconds, as a read takes so many of a processor;
+    /// `None` if it can be read as often as is wanted.
+    pub(super) fn costs(&mut self, costly: Option<(f64, f64)>) {
+        match (costly, &self.reason) {
+            (Some((every, seconds)), _) if self.rate == Rate::Own => {
+                (self.rate, self.reason) = (Rate::Second, Reason::Costly { every, seconds });
+            }
+            (Some((every, seconds)), Reason::Costly { .. }) => {
+                self.reason = Reason::Costly { every, seconds };
+            }
+            (None, Reason::Costly { .. }) => {
+                (self.rate, self.reason, self.trials) = (Rate::Own, Reason::Untried, 0);
+            }
+            _ => {}
+        }
+    }
+
+    /// The board was away: nothing is known of its power meanwhile, and the counter has all of it.
+    pub(super) fn interrupted(&mut self) {
+        self.begin_stretch(None);
+        self.samples.clear();
+        self.end = None;
+    }
+
+    /// Takes in that the counter shows at `t` what it showed before.
+    pub(super) fn unchanged(&mut self, t: f64, words: &mut Vec<Word>) {
+        let (Some(&(first, _)), true) = (self.samples.first(), self.rate != Rate::Never) else {
+            return;
+        };
+        let since = self.end.map_or(first, |(t, _)| t).max(first);
+        if t - since > STILL {
+            let power = integral(&self.samples, since, t);
+            if power.power >= EVIDENCE && power.error < HALF {
+                let reason = Reason::Broken { counter: 0.0, power: power.power };
+                self.reject(reason, Rate::Never, words);
+            }
         }
     }
 
     /// Takes in a power sample.
-    pub(super) fn power(&mut self, t: f64, watts: f64, words: &mut Vec<Word>) {
+    pub(super) fn power(&mut self, t: f64, watts: f64) {
         if self.rate == Rate::Never {
             return;
         }
         self.samples.push((t, watts));
-        let since = self.end.map_or_else(|| self.samples[0].0, |(t, _)| t);
-        if t - since > STILL {
-            let power = integral(&self.samples, since, t).power;
-            if power >= EVIDENCE {
-                self.reject(Reason::Broken { counter: 0.0, power }, Rate::Never, words);
-            }
-        }
     }
 
     /// Takes in that the counter stood at `joules` at `moment`.
@@ -217,10 +252,15 @@ impl Judge {
         }
     }
 
-    /// What the record says of it.
-    pub(super) fn sentence(&self, period: Option<f64>) -> String {
+    /// What the record says of it; `period`: its own, if that was learnt, and `longest`: what it is at most.
+    pub(super) fn sentence(&self, period: Option<f64>, longest: f64) -> String {
         let own = period.map_or_else(
-            || "at its own period".to_owned(),
+            || {
+                format!(
+                    "every 0.1 s or so, as its period was not learnt (it is {:.0} ms at most)",
+                    longest * 1e3
+                )
+            },
             |period| format!("every {:.0} ms", period * 1e3),
         );
         let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
@@ -252,9 +292,10 @@ impl Judge {
             Reason::Unchecked => {
                 "counter read once a second: there is no power to check a faster rate by".to_owned()
             }
-            Reason::Costly { share } => format!(
-                "counter read once a second: a read takes {:.0} % of its period",
-                share * 100.0
+            Reason::Costly { every, seconds } => format!(
+                "counter read every {every:.1} s: a read takes {:.1} ms of a processor, and more often would be \
+                 more than the meter may use",
+                seconds * 1e3
             ),
             Reason::Broken { counter, power } => format!(
                 "counter not used: it gave {counter:.0} J where integrated power gave {power:.0} J"
@@ -303,6 +344,11 @@ impl Judge {
                     let reason = Reason::Disturbed { fast: ratio, error: found.error };
                     return self.reject(reason, Rate::Second, words);
                 }
+                if error > VAGUE && !self.trial() {
+                    // It says nothing either way: the next stretch may.
+                    let end = self.end;
+                    return self.begin_stretch(end);
+                }
                 self.trials += 1;
                 self.reason = Reason::Compared { ratio };
             }
@@ -333,7 +379,7 @@ impl Judge {
     fn reject(&mut self, reason: Reason, rate: Rate, words: &mut Vec<Word>) {
         (self.reason, self.rate) = (reason, rate);
         self.held.clear();
-        words.push(Word::Restarted(self.sentence(None)));
+        words.push(Word::Restarted(self.sentence(None, LONGEST)));
         self.begin_stretch(None);
         self.end = None;
     }
@@ -353,9 +399,11 @@ impl Judge {
 }
 
 /// Power over time by the samples nearest to each moment, and how far that may be off: between two
-/// samples power changed at a time that is anybody's guess.
+/// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
 fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
-    let (mut power, mut variance) = (0.0, 0.0);
+    let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
+    let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
+    let hole = (HOLE_SPACINGS * (to - from) / inside.max(1) as f64).max(HOLE);
     let mut begin = from;
     for (index, &(t, watts)) in samples.iter().enumerate() {
         let next = samples.get(index + 1);
@@ -367,12 +415,24 @@ fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
                 variance += ((after - watts) * (next - t)).powi(2) / 12.0;
             }
         }
+        // Up to the first sample, between two, and after the last one.
+        let before = if index == 0 { from } else { samples[index - 1].0 };
+        unseen += stretch_beyond(before, t, hole, (from, to));
+        if next.is_none() {
+            unseen += stretch_beyond(t, to, hole, (from, to));
+        }
     }
+    let swing = UNSEEN_SWING * power * unseen / (to - from).max(f64::MIN_POSITIVE);
     Comparison {
         counter: 0.0,
         power,
-        error: if power > 0.0 { variance.sqrt() / power } else { 0.0 },
+        error: if power > 0.0 { (variance + swing.powi(2)).sqrt() / power } else { 0.0 },
     }
+}
+
+/// Seconds of a pause between two samples, if it is longer than `hole`, that lie inside the bounds.
+fn stretch_beyond(from: f64, to: f64, hole: f64, bounds: (f64, f64)) -> f64 {
+    if to - from <= hole { 0.0 } else { (to.min(bounds.1) - from.max(bounds.0)).max(0.0) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,14 @@
 //! old: at 400 W, 40 J. But it moves at a steady period, so what reads show of it (it had changed
 //! between these two, or it had not) pins its updates down, and every value is known together with
 //! the moment from which it held. All times are seconds.
+//!
+//! `search` finds the period, `beat` follows it.
+
+mod beat;
+mod search;
+
+use beat::Beat;
+use search::Search;
 
 /// A read after which the register showed something new, and the read before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,35 +61,64 @@ impl Window {
     }
 }
 
-/// Brackets wider than this tell nothing about a period that is not known yet.
-const SHARP: f64 = 0.012;
-/// Distances of about the same length that make a row.
-const ROW: usize = 3;
-/// Brackets that are enough to know a period.
-const ENOUGH: usize = 3;
-/// A period that other brackets would confirm by chance more often than this is not believed.
-const CHANCE: f64 = 0.02;
-/// How unlikely it is that two registers of one board have different periods.
-const SURPRISE: f64 = 100.0;
-/// Brackets that are kept while learning.
-const MOST: usize = 16;
-/// Not every update is seen to change a register: the period may be the shortest time between two
-/// changes over a number up to this.
-const DIVISORS: u32 = 100;
-/// Time between two reads while learning.
+/// Time between two reads while a period is looked for: at least so much, and such a share of the time since
+/// the register changed.
 pub(super) const BURST: f64 = 0.004;
-/// Registers that move more often are as good as read at the moment of their update.
+const SHARE: f64 = 0.04;
+const SPARSE: f64 = 0.05;
+/// Periods that are looked for.
 const SHORTEST: f64 = 0.006;
-/// No sensor known is updated less often.
-const LONGEST: f64 = 0.15;
+pub(super) const LONGEST: f64 = 2.2;
 /// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
 const LEISURE: f64 = 0.8;
 /// Share of the period that a read keeps from where an update may be.
 const DISTANCE: f64 = 0.05;
-/// Update moments stray at least so far, for a driver's clock is not this process's.
-const LEAST_STRAY: f64 = 0.000_5;
-/// A register that strays further than this share of its period has no steady one.
-const MOST_STRAY: f64 = 0.2;
+/// A register is read again so often, if it should have moved and has not.
+const PATIENCE: u32 = 5;
+/// Updates are watched now and then even where that places them no better, for they may stray or drift: at one
+/// edge of when they may be or the other,
+/// next after such a share of the number since the period is known, and after so many at most.
+const CHECKED: f64 = 0.25;
+const SELDOM: f64 = 32.0;
+/// A period is told if it is known to within such a share.
+const SURE: f64 = 0.02;
+/// How near to the edge.
+const EDGE: f64 = 0.9;
+/// What is worth the watch: the place is known so much better for it.
+const WORTH: f64 = 0.9;
+/// A read tells its moment to within itself; an update that is known to such a share of a read's time is as
+/// good as it gets, and so is one that is known to such a share of what ticks stray.
+const BLIND: f64 = 0.75;
+
+/// An update that is read at about its own moment, to place it better.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    n: f64,
+    /// How well it was known before, seconds to either side.
+    half: f64,
+    /// Where it is read, of when it may be, and when that is.
+    place: Place,
+    at: f64,
+    /// It was said whether it came as expected.
+    judged: bool,
+}
+
+/// Where in the time in which an update may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Middle,
+    Early,
+    Late,
+}
+
+/// What a read shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shown {
+    /// It had changed since the read before.
+    pub new: bool,
+    /// The update whose value it shows, if that can be told.
+    pub since: Option<Moment>,
+}
 
 /// The update moments of one register.
 #[derive(Clone, Debug)]
@@ -90,29 +127,27 @@ pub(super) struct Ticks {
     restless: bool,
     /// An update that is known within so many seconds need not be watched.
     target: f64,
-    /// A tick has surely passed and the register has not moved.
-    overdue: bool,
-    /// The period that another register of the board has, and how far it may be off.
-    hinted: Option<(f64, f64)>,
+    /// So many reads ago a tick has surely passed, and the register has not moved.
+    overdue: u32,
+    /// The period that it had before it was lost, or that another register of the board has, and how far it
+    /// may be off.
+    known: Option<(f64, f64)>,
     /// The last read: when it began, and what the register showed.
     last: Option<(f64, u64)>,
-    learnt: Vec<Bracket>,
+    /// When it was seen to change.
+    changed: f64,
+    /// Seconds that a read takes.
+    call: f64,
+    search: Search,
     beat: Option<Beat>,
-}
-
-/// A steady period and the place of one tick.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Beat {
-    period: f64,
-    /// The period may be off by so much to either side.
-    drift: f64,
-    /// Bounds of one tick.
-    tick: Bracket,
-    /// The first tick that was pinned down, and how many there were since.
-    origin: Bracket,
-    count: f64,
-    /// How far ticks were seen to stray from the beat.
-    stray: f64,
+    /// The last update that was seen, while the beat is known.
+    seen: f64,
+    watch: Option<Watch>,
+    /// The next update that is watched, and the first one since the period is known.
+    next_watch: f64,
+    first: f64,
+    /// Watches at the edges so far.
+    checks: u32,
 }
 
 impl Ticks {
@@ -122,298 +157,278 @@ impl Ticks {
         Self {
             restless,
             target,
-            overdue: false,
-            hinted: None,
+            overdue: 0,
+            known: None,
             last: None,
-            learnt: Vec::new(),
+            changed: f64::NEG_INFINITY,
+            call: 0.0,
+            search: Search::default(),
             beat: None,
+            seen: f64::NEG_INFINITY,
+            watch: None,
+            next_watch: f64::NEG_INFINITY,
+            first: 0.0,
+            checks: 0,
         }
     }
 
     /// The period, if it is known.
     pub(super) fn period(&self) -> Option<f64> {
-        self.beat.map(|beat| beat.period)
+        self.beat.as_ref().map(|beat| beat.period().0)
+    }
+
+    /// The period, if it is known well enough to be told.
+    pub(super) fn sure_period(&self) -> Option<f64> {
+        let known = self.beat.as_ref().map(Beat::period);
+        known.filter(|(period, error)| *error <= SURE * period).map(|(period, _)| period)
     }
 
     /// Takes in the period of another register of the same board: theirs are most likely the same.
     pub(super) fn hint(&mut self, other: &Self) {
-        self.hinted = other.beat.map(|beat| (beat.period, beat.drift));
-        if let (Some(beat), Some((period, drift))) = (&mut self.beat, self.hinted)
-            && (beat.period - period).abs() <= beat.drift + drift
-            && drift < beat.drift
-        {
-            (beat.period, beat.drift) = (period, drift);
+        let Some((period, error)) = other.beat.as_ref().map(Beat::period) else { return };
+        match &mut self.beat {
+            Some(beat) => {
+                let (own, off) = beat.period();
+                if (own - period).abs() <= off + error && 2.0 * error < off {
+                    beat.narrow((period, error));
+                }
+            }
+            None => self.known = Some((period, error)),
         }
     }
 
     /// How well updates about `t` are placed, seconds to either side.
     pub(super) fn within(&self, t: f64) -> Option<f64> {
-        self.beat.map(|beat| beat.at(((t - beat.tick.middle()) / beat.period).round()).within)
+        self.beat.as_ref().map(|beat| beat.at(beat.number(t)).within)
     }
 
     /// Shortly before and after the first update that is due after `t`.
     pub(super) fn around(&self, t: f64) -> Option<(f64, f64)> {
-        let beat = self.beat?;
-        let n = ((t - beat.tick.after) / beat.period).ceil();
-        let moment = beat.at(n);
-        let moment = if moment.at - moment.within < t { beat.at(n + 1.0) } else { moment };
-        let after = moment.at + moment.within + DISTANCE * beat.period;
+        let beat = self.beat.as_ref()?;
+        let mut n = beat.number(t) - 1.0;
+        let mut moment = beat.at(n);
+        while moment.at - moment.within < t {
+            n += 1.0;
+            moment = beat.at(n);
+        }
+        let after = moment.at + moment.within + DISTANCE * beat.period().0;
         Some((moment.at - moment.within, after))
     }
 
-    /// When it was read last.
+    /// How old a value can be that is new.
+    pub(super) fn longest(&self) -> f64 {
+        if self.restless { self.search.longest() } else { LONGEST }
+    }
+
+    /// When the last read began.
     pub(super) fn last_read(&self) -> Option<f64> {
         self.last.map(|(t, _)| t)
     }
 
-    /// Takes in that the register showed `value` at some time from `began` to `t`; whether that is
-    /// new.
-    pub(super) fn read(&mut self, began: f64, t: f64, value: u64) -> bool {
-        // A beat that was not followed for long no longer tells one update from the next.
-        let blurred = |beat: Beat| {
-            let periods = (t - beat.tick.middle()) / beat.period;
-            beat.at(periods).within > beat.period / 3.0
-        };
-        if self.beat.is_some_and(blurred) {
-            self.beat = None;
-            self.learnt.clear();
-        }
+    /// When it was seen to change.
+    pub(super) fn changed(&self) -> f64 {
+        self.changed
+    }
+
+    /// Takes in that the register showed `value` at some time from `began` to `t`.
+    pub(super) fn read(&mut self, began: f64, t: f64, value: u64) -> Shown {
+        let took = t - began;
+        self.call = if self.call > 0.0 { self.call.min(took) } else { took };
         let before = self.last.replace((began, value));
-        let Some((after, old)) = before else { return true };
-        if old == value {
-            // Only one read may wonder: the one after the tick that it waited for.
-            let passed = |moment: Moment| moment.at - moment.within > after;
-            self.overdue = self.restless
-                && t - after < self.beat.map_or(0.0, |beat| beat.period)
-                && (self.overdue || self.shown(began, t).is_some_and(passed));
-            return false;
+        let new = before.is_none_or(|(_, old)| old != value);
+        if before.is_some() && new {
+            self.changed = t;
         }
-        self.overdue = false;
-        let bracket = Bracket { after, by: t };
-        match self.beat.as_mut().map(|beat| beat.follow(bracket)) {
-            Some(false) => {
-                self.beat = None;
-                self.learnt.clear();
-            }
-            None if bracket.half() * 2.0 <= SHARP => {
-                self.learnt.push(bracket);
-                if self.learnt.len() > MOST {
-                    self.learnt.remove(0);
+        self.lose_what_is_blurred(t);
+        if self.beat.is_none() {
+            self.search.read(began, t, new);
+            let found = self.search.find(self.restless, self.known);
+            // What is too blurred to tell one update from the next will be found again, and sharper.
+            if let Some(beat) = found.filter(|beat| !is_blurred(beat, t)) {
+                self.seen = beat.number(t);
+                let after = |n: f64| beat.at(n).at > t;
+                while after(self.seen) {
+                    self.seen -= 1.0;
                 }
-                self.beat = Beat::of(&self.learnt, self.hinted, self.restless);
+                self.beat = Some(beat);
+                (self.overdue, self.watch) = (0, None);
+                (self.first, self.next_watch) = (self.seen, self.seen);
+                self.search = Search::default();
             }
-            Some(true) | None => {}
+            return Shown { new, since: self.shown(began, t) };
         }
-        true
+        let Some((after, _)) = before else { return Shown { new, since: self.shown(began, t) } };
+        if new {
+            self.follow(Bracket { after, by: t });
+        }
+        let since = self.since(new, (began, t));
+        self.weigh_the_watch(t);
+        self.wonder(new, t, after);
+        Shown { new, since }
+    }
+
+    /// A beat that was not followed for long no longer tells one update from the next.
+    fn lose_what_is_blurred(&mut self, t: f64) {
+        let Some(beat) = &self.beat else { return };
+        if is_blurred(beat, t) {
+            let known = beat.period();
+            self.lose(known);
+        }
+    }
+
+    fn lose(&mut self, known: (f64, f64)) {
+        self.known = Some((known.0, known.1.max(0.001 * known.0)));
+        self.beat = None;
+        self.overdue = 0;
+    }
+
+    /// The register changed between two reads.
+    fn follow(&mut self, bracket: Bracket) {
+        let Some(beat) = &mut self.beat else { return };
+        let (period, error) = beat.period();
+        // More than one tick may lie in a long one: nothing new, unless there was none.
+        if bracket.half() * 2.0 < period
+            && let Some(n) = beat.only_tick(bracket)
+            && !beat.follow(n, bracket)
+        {
+            // It has no steady period, or another one.
+            self.lose((period, error));
+            self.known = None;
+        }
+    }
+
+    /// Whether a watch in the middle of when tick `n` may be would place it better.
+    fn blurred(&self, n: f64) -> bool {
+        let blind = |beat: &Beat| BLIND * self.call.max(beat.stray());
+        self.beat.as_ref().is_some_and(|beat| beat.half(n) > self.target.max(blind(beat)))
+    }
+
+    /// Whether the update that was watched came, and whether its place is known better for it.
+    fn weigh_the_watch(&mut self, t: f64) {
+        let goes_on = |ticks: &Self, watch: Watch| {
+            let half = ticks.beat.as_ref().map_or(f64::INFINITY, |beat| beat.half(watch.n));
+            watch.place == Place::Middle && half <= WORTH * watch.half && ticks.blurred(watch.n)
+        };
+        let (Some(beat), Some(watch)) = (&self.beat, self.watch) else { return };
+        let Moment { at, within } = beat.at(watch.n);
+        let (seen, over) = (self.seen >= watch.n, at + within < t);
+        if watch.place != Place::Middle && t >= watch.at && !watch.judged {
+            // A late read of the early edge tells nothing.
+            let tells = watch.place == Place::Late || t < at;
+            let outside = seen != (watch.place == Place::Late);
+            self.checks += 1;
+            if let (true, Some(beat)) = (tells, &mut self.beat) {
+                beat.checked(outside);
+            }
+            self.watch = Some(Watch { judged: true, ..watch });
+        }
+        if seen || over {
+            let rest = if goes_on(self, watch) {
+                1.0
+            } else {
+                (CHECKED * (watch.n - self.first)).clamp(1.0, SELDOM)
+            };
+            self.next_watch = watch.n + rest.floor();
+            self.watch = None;
+        }
+    }
+
+    /// The update that a read from `began` to `t` shows.
+    fn since(&mut self, new: bool, (began, t): (f64, f64)) -> Option<Moment> {
+        let sure = self.shown(began, t);
+        let beat = self.beat.as_ref()?;
+        let about = beat.number(f64::midpoint(began, t));
+        let moment = match sure {
+            Some(moment) => moment,
+            // It came while the update was due. That it has changed tells, if the one before was seen.
+            None if self.restless && new && (0.5..1.5).contains(&(about - self.seen)) => {
+                beat.at(about)
+            }
+            None => return None,
+        };
+        self.seen = self.seen.max(beat.number(moment.at));
+        Some(moment)
+    }
+
+    /// A tick that has surely passed should have changed the register.
+    fn wonder(&mut self, new: bool, t: f64, after: f64) {
+        let Some(beat) = &self.beat else { return };
+        let passed = self.restless && !new && {
+            let mut n = beat.number(t);
+            let mut moment = beat.at(n);
+            if moment.at + moment.within > t {
+                n -= 1.0;
+                moment = beat.at(n);
+            }
+            // Only one read may wonder: the one after the tick that it waited for.
+            t - after < beat.period().0 && (self.overdue > 0 || moment.at - moment.within > after)
+        };
+        self.overdue = if passed && self.overdue < PATIENCE { self.overdue + 1 } else { 0 };
     }
 
     /// The update whose value a read from `began` to `t` shows; `None` while the period is not known,
     /// or if the read is so close to an update that it may have come before or after.
     pub(super) fn shown(&self, began: f64, t: f64) -> Option<Moment> {
-        let beat = self.beat?;
-        let after = |moment: Moment| moment.at + moment.within <= began;
-        let first = beat.at(((began - beat.tick.by) / beat.period).floor());
-        let surely = if after(first) { first } else { beat.step(first, -1.0) };
-        let next = beat.step(surely, 1.0);
-        (after(surely) && t <= next.at - next.within).then_some(surely)
+        let beat = self.beat.as_ref()?;
+        let mut n = beat.number(began);
+        let mut moment = beat.at(n);
+        if moment.at + moment.within > began {
+            n -= 1.0;
+            moment = beat.at(n);
+        }
+        let next = beat.at(n + 1.0);
+        (moment.at + moment.within <= began && t <= next.at - next.within).then_some(moment)
+    }
+
+    /// When to read next while the period is looked for, after a read at `t`.
+    pub(super) fn search_on(&self, t: f64) -> f64 {
+        let since = if self.changed.is_finite() { t - self.changed } else { 0.0 };
+        t + (SHARE * since).clamp(BURST, SPARSE)
     }
 
     /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
     /// to know its moment; `None` while the period is not known.
-    pub(super) fn next_read(&self, t: f64, stride: f64) -> Option<Window> {
-        let beat = self.beat?;
-        if self.overdue {
+    pub(super) fn next_read(&mut self, t: f64, stride: f64) -> Option<Window> {
+        let beat = self.beat.as_ref()?;
+        if self.overdue > 0 {
             return Some(Window::at(t + BURST));
         }
-        let mut moment = beat.at(((t - beat.tick.after) / beat.period).floor());
-        // A watched update is read before, at and, if it has not come by then, after the time it is due.
-        loop {
-            let (before, after) = (moment.at - moment.within, moment.at + moment.within);
-            let watched = moment.within > self.target && moment.within < beat.period / 3.0;
-            if watched && t < before {
-                return Some(Window::at(before));
-            } else if watched && t < moment.at {
-                return Some(Window::at(moment.at));
-            } else if t < after {
-                let distance = DISTANCE * beat.period;
-                if watched {
-                    return Some(Window::at(after + distance));
-                }
-                let seen = beat.step(moment, stride - 1.0);
-                let from = seen.at + seen.within + distance;
-                let next = beat.step(seen, 1.0);
-                let by = (next.at - next.within - distance).min(from + LEISURE * beat.period);
-                return Some(Window { from, by: by.max(from) });
-            }
-            moment = beat.step(moment, 1.0);
+        let period = beat.period().0;
+        let distance = DISTANCE * period;
+        // The first update that this read has not seen for sure.
+        let mut n = beat.number(t);
+        while beat.at(n).at - beat.at(n).within > t {
+            n -= 1.0;
         }
+        while beat.at(n).at + beat.at(n).within < t || n <= self.seen {
+            n += 1.0;
+        }
+        n += stride - 1.0;
+        let moment = beat.at(n);
+        let half = beat.half(n);
+        let place = match (self.blurred(n), self.checks % 2) {
+            (true, _) => Place::Middle,
+            (false, 0) => Place::Late,
+            (false, _) => Place::Early,
+        };
+        let at = match place {
+            Place::Middle => moment.at,
+            Place::Early => moment.at - EDGE * moment.within,
+            Place::Late => moment.at + EDGE * moment.within,
+        };
+        if n >= self.next_watch && t < at && moment.within < period / 3.0 {
+            self.watch = Some(Watch { n, half, place, at, judged: false });
+            return Some(Window::at(at));
+        }
+        let from = moment.at + moment.within + distance;
+        let next = beat.at(n + 1.0);
+        let by = (next.at - next.within - distance).min(from + LEISURE * period);
+        Some(Window { from, by: by.max(from) })
     }
 }
 
-/// How far the distance of two brackets' middles may be from that of the ticks in them.
-fn tolerance(a: Bracket, b: Bracket) -> f64 {
-    a.half() + b.half() + 0.001
-}
-
-impl Beat {
-    /// A beat of `period` with ticks in `first` and, `count` periods later, in `tick`.
-    fn new(origin: Bracket, tick: Bracket, count: f64, period: f64) -> Self {
-        let drift = (origin.half() + tick.half()) / count;
-        Self { period, drift, tick, origin, count, stray: LEAST_STRAY }
-    }
-
-    /// The beat that explains the last of `brackets`: as a row of updates none of which was missed, by
-    /// the `hinted` period, or by a fraction of the shortest distance.
-    fn of(brackets: &[Bracket], hinted: Option<(f64, f64)>, restless: bool) -> Option<Self> {
-        if let Some(beat) = Self::in_a_row(brackets) {
-            return Some(beat);
-        }
-        let most = brackets.len().checked_sub(ENOUGH).filter(|_| !restless)?;
-        (0..=most).find_map(|first| {
-            let brackets = &brackets[first..];
-            let tried = (first + 1) as f64;
-            hinted
-                .and_then(|hint| Self::explaining(brackets, hint, tried))
-                .or_else(|| Self::divided(brackets, tried * hinted.map_or(1.0, |_| SURPRISE)))
-        })
-    }
-
-    /// The beat of the last `brackets` that follow each other at about the same distance.
-    fn in_a_row(brackets: &[Bracket]) -> Option<Self> {
-        let last = brackets.last()?;
-        let distances: Vec<f64> =
-            brackets.windows(2).map(|pair| pair[1].middle() - pair[0].middle()).collect();
-        let mut sorted = distances.clone();
-        sorted.sort_by(f64::total_cmp);
-        let usual = *sorted.get(sorted.len() / 2)?;
-        let length = distances.iter().rev().take_while(|d| (0.6..1.4).contains(&(*d / usual)));
-        let length = length.count();
-        if length < ROW {
-            return None;
-        }
-        let row = &brackets[brackets.len() - 1 - length..];
-        let first = row.first()?;
-        let count = length as f64;
-        let period = (last.middle() - first.middle()) / count;
-        let steady = row.iter().enumerate().all(|(n, bracket)| {
-            let off = bracket.middle() - first.middle() - n as f64 * period;
-            off.abs() <= tolerance(*first, *bracket)
-        });
-        (steady && (SHORTEST..=LONGEST).contains(&period))
-            .then(|| Self::new(*first, *last, count, period))
-    }
-
-    /// The longest fraction of the shortest distance that explains all `brackets`, after so many other
-    /// periods were `tried`.
-    fn divided(brackets: &[Bracket], tried: f64) -> Option<Self> {
-        let widest = |pair: &[Bracket]| 2.0 * tolerance(pair[0], pair[1]);
-        // The shortest distance makes the period, so it cannot confirm it.
-        let free = brackets.windows(2).map(widest).fold(0.0, f64::max);
-        let shortest = brackets
-            .windows(2)
-            .map(|pair| pair[1].middle() - pair[0].middle())
-            .fold(f64::INFINITY, f64::min);
-        (1..=DIVISORS)
-            .map(|divisor| (f64::from(divisor), shortest / f64::from(divisor)))
-            .filter(|(_, period)| (SHORTEST..=LONGEST).contains(period))
-            .find_map(|(divisor, period)| {
-                let error = free / 2.0 / divisor;
-                Self::explaining(brackets, (period, error), tried * divisor * period / free)
-            })
-    }
-
-    /// The beat of `period`, known within `error`, that has a tick in every one of `brackets`, if that is no
-    /// coincidence among so many that were `tried`.
-    fn explaining(
-        brackets: &[Bracket],
-        (mut period, mut error): (f64, f64),
-        tried: f64,
-    ) -> Option<Self> {
-        let (first, rest) = brackets.split_first()?;
-        let (mut count, mut last) = (0.0, first);
-        // How likely brackets of this width would agree if there were no such period.
-        let mut chance = tried;
-        for bracket in rest {
-            let distance = bracket.middle() - first.middle();
-            let periods = (distance / period).round();
-            let own = tolerance(*first, *bracket);
-            let allowed = own + periods * error;
-            // A bracket this wide, or this far away, agrees with anything.
-            if allowed > period / 3.0 {
-                continue;
-            }
-            if periods < 1.0 || (distance - periods * period).abs() > allowed {
-                return None;
-            }
-            chance *= 2.0 * allowed / period;
-            last = bracket;
-            if own / periods < error || count < 1.0 {
-                (period, error, count) = (distance / periods, own / periods, periods);
-            } else {
-                count = periods;
-            }
-        }
-        if count < 1.0 || chance > CHANCE {
-            return None;
-        }
-        Some(Self::new(*first, *last, count, period))
-    }
-
-    /// Where the tick `n` periods after the known one lies.
-    fn at(&self, n: f64) -> Moment {
-        Moment {
-            at: self.tick.middle() + n * self.period,
-            within: self.tick.half() + n.abs() * self.drift + self.stray,
-        }
-    }
-
-    fn step(&self, moment: Moment, n: f64) -> Moment {
-        let from = ((moment.at - self.tick.middle()) / self.period).round();
-        self.at(from + n)
-    }
-
-    /// Takes in that a tick lies in `bracket`; `false` if there is no steady beat.
-    fn follow(&mut self, bracket: Bracket) -> bool {
-        if bracket.half() * 2.0 >= self.period {
-            // More than one tick may lie in it: nothing new, unless there was none.
-            return true;
-        }
-        let mut n = ((bracket.middle() - self.tick.middle()) / self.period).round();
-        // A wide bracket holds the tick that the beat expects in it, wherever its middle lies.
-        for candidate in [n, n - 1.0, n + 1.0] {
-            let moment = self.at(candidate);
-            if moment.at >= bracket.after && moment.at <= bracket.by {
-                n = candidate;
-                break;
-            }
-        }
-        let expected = self.at(n);
-        if expected.within > self.period / 2.0 {
-            return false;
-        }
-        let (low, high) = (expected.at - expected.within, expected.at + expected.within);
-        if bracket.after <= low && bracket.by >= high {
-            // So much was known. To take it for the tick would let what ticks stray add up.
-            return true;
-        }
-        let tick = Bracket { after: low.max(bracket.after), by: high.min(bracket.by) };
-        if tick.after > tick.by {
-            // It came earlier or later than it can have: ticks stray further than was known.
-            self.stray += tick.after - tick.by;
-            if self.stray > MOST_STRAY * self.period {
-                return false;
-            }
-            self.tick = Bracket { after: low.min(bracket.by), by: high.max(bracket.after) };
-        } else {
-            self.tick = tick;
-        }
-        self.count += n;
-        if n > 0.0 {
-            self.period = (self.tick.middle() - self.origin.middle()) / self.count;
-            self.drift = (self.tick.half() + self.origin.half()) / self.count;
-        }
-        true
-    }
+fn is_blurred(beat: &Beat, t: f64) -> bool {
+    beat.at(beat.number(t)).within > beat.period().0 / 3.0
 }
 
 #[cfg(test)]

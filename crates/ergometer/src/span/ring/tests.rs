@@ -99,7 +99,7 @@ fn paths_under_pressure_take_a_mark_each_and_keep_their_place() {
         let of = || marks.iter().filter(|mark| mark.label.kind == labels[index].kind);
         assert_eq!(of().map(Mark::count).sum::<u64>(), count);
         let open: f64 = of().map(Mark::seconds).sum();
-        assert!((open / (count as f64 * nanos as f64 * 1e-9) - 1.0).abs() < 1e-9, "{open} s");
+        assert!((open / (count as f64 * f64::from(nanos) * 1e-9) - 1.0).abs() < 1e-9, "{open} s");
         let parent = index.checked_sub(1).map(|parent| labels[parent].kind);
         for mark in of() {
             let around = marks.iter().filter(|around| around.id == mark.parent);

@@ -1,0 +1,61 @@
+//! Calls that may hang, on threads of their own.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+/// Between two looks at a call. A look that comes late, because the process was stopped, counts as one.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why a call has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// It has not returned within its limit. Its thread stays until it does, and drops what it made.
+    Hangs,
+    Panicked,
+    /// No thread could be started.
+    NoThread,
+}
+
+/// Calls `action` on a thread of its own and waits for it, but no longer than `limit` of time in which this
+/// process could run.
+pub(crate) fn call<R: Send + 'static>(
+    limit: Duration,
+    action: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, Failure> {
+    let (reply, answer) = mpsc::sync_channel(1);
+    let name = "ergometer look".to_owned();
+    let begun = thread::Builder::new().name(name).spawn(move || {
+        let _ = reply.send(action());
+    });
+    if begun.is_err() {
+        return Err(Failure::NoThread);
+    }
+    let mut left = limit;
+    while !left.is_zero() {
+        match answer.recv_timeout(LOOK.min(left)) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Disconnected) => return Err(Failure::Panicked),
+            Err(RecvTimeoutError::Timeout) => left = left.saturating_sub(LOOK),
+        }
+    }
+    Err(Failure::Hangs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_returns_panics_or_hangs_and_says_which() {
+        assert_eq!(call(Duration::from_secs(20), || 7), Ok(7));
+        assert_eq!(
+            call(Duration::from_secs(20), || panic!("as asked")),
+            Err::<(), _>(Failure::Panicked)
+        );
+        let (release, held) = mpsc::channel::<()>();
+        let hangs = call(Duration::from_millis(60), move || held.recv().is_ok());
+        assert_eq!(hangs, Err(Failure::Hangs));
+        drop(release);
+    }
+}

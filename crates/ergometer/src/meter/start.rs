@@ -1,0 +1,399 @@
+//! From settings to a running meter.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use std::{env, thread};
+
+use super::crew::Guarded;
+use super::progress::Progress;
+use super::sampler::{Desk, Sampler};
+use super::timeline::Timeline;
+use super::{Inner, Keeper, Live, LiveDomain, Meter, MeterBuilder, Screen, Stage};
+use crate::bounded::{self, Failure};
+use crate::clock::{self, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "_export")]
+use crate::export;
+use crate::footprint::Site;
+use crate::run::assemble::{self, Books, Head, Notes};
+use crate::run::command_line;
+use crate::run::earlier::{Earlier, Part};
+use crate::run::journal::{Draft, Journal};
+use crate::run::ledger::Ledger;
+use crate::run::provenance;
+use crate::run::rank::{self, Rank};
+use crate::run::record::Machine;
+use crate::run::resume;
+use crate::source::fixed::{self, Fixed};
+use crate::source::nvml::{self, Devices};
+use crate::source::probe::{self, Settings};
+use crate::source::replay::{Replay, Speed};
+use crate::source::share::{self, Scope};
+use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
+use crate::span::RunSpan;
+use crate::span::ring::{Command, Rings};
+
+/// How long a file of the kernel or a file system is waited for.
+const FILE_LIMIT: Duration = Duration::from_secs(5);
+
+impl MeterBuilder {
+    /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
+    /// [`span`](crate::span()).
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::AlreadyInstalled`] if there is one, or another thread is about to install one, before
+    /// anything is begun; otherwise as [`MeterBuilder::start`]. A child that was forked from a process with a
+    /// meter has none, and may install its own.
+    pub fn install(self) -> Result<Meter> {
+        self.begin(true)
+    }
+
+    /// Starts the meter without making it the one of this process.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
+    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
+    /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
+    /// figures cannot be shown at the address that was asked for;
+    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
+    /// no error: see [`Meter::sources`]. An error leaves nothing behind: no thread, no open file, no journal.
+    pub fn start(self) -> Result<Meter> {
+        self.begin(false)
+    }
+
+    fn begin(mut self, install: bool) -> Result<Meter> {
+        if install {
+            self.remarks.extend(RunSpan::missed());
+        }
+        self.check()?;
+        let (commands, inbox) = mpsc::channel();
+        let rings = Rings::new(commands.clone());
+        if install && !rings.reserve() {
+            let message = "a meter is already installed in this process";
+            return Err(Error::new(ErrorKind::AlreadyInstalled, message)
+                .with_remedy("finish that one first, or use `start` for one of its own"));
+        }
+        // Dropped on any error from here on: it frees the place and stops the threads.
+        let launch = Launch { rings, commands, launched: false };
+        #[cfg(feature = "_export")]
+        let export = std::mem::take(&mut self.export).open()?;
+        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
+        let mut standing = self.standing()?;
+        let earlier = self.earlier(&mut standing)?;
+        let draft = self.journal.take().map(Draft::open).transpose()?;
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal {
+            super::signals::listen()?;
+        }
+        let (sources, reports) = self.gather()?;
+        check_sensors(&sources)?;
+        let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
+        let shown = domains.iter().map(LiveDomain::new).collect();
+        let screen = Arc::new(Screen::new(Live {
+            domains: shown,
+            earlier: Earlier::of(&earlier),
+            ..Live::default()
+        }));
+        let (machine, git_commit) = provenance(&self.settings);
+        let notes: Arc<Mutex<Notes>> = Arc::default();
+        let progress: Arc<Progress> = Arc::default();
+        let desk = Desk {
+            rings: Arc::clone(&launch.rings),
+            inbox,
+            screen: Arc::clone(&screen),
+            notes: Arc::clone(&notes),
+            progress: Arc::clone(&progress),
+        };
+        Sampler::spawn(sources, desk).map_err(|error| {
+            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
+                .with_source(error)
+        })?;
+        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
+        if idle_from.is_some() {
+            thread::sleep(self.idle);
+            // As at the edges of an epoch: what lies nearest to it is worth most.
+            launch.tell(Command::Nudge);
+        }
+        let head = Arc::new(Head {
+            label: self.label,
+            standing,
+            machine,
+            command: command_line::of_this_process(self.command_line),
+            git_commit,
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
+            idle_from,
+            site,
+            accelerators: self.accelerators,
+            sources: reports,
+            earlier,
+        });
+        #[cfg(feature = "_export")]
+        let exporters = {
+            let subject =
+                export::Subject::new(Arc::clone(&screen), Arc::clone(&head), domains.clone());
+            export.start(subject).map_err(|error| {
+                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
+                    .with_source(error)
+            })?
+        };
+        let journal = draft.map(|draft| begin_journal(draft, &head, &domains)).transpose()?;
+        // Nothing fails from here on.
+        let path = launch.announce(&head, journal, &notes, self.journal_steps);
+        if install {
+            launch.rings.install();
+        }
+        let (rings, commands) = launch.done();
+        let inner = Arc::new(Inner {
+            rings,
+            commands,
+            screen,
+            progress,
+            stage: Mutex::new(Stage::Running),
+            process: std::process::id(),
+            head,
+            domains,
+            notes,
+            journal: path,
+            #[cfg(feature = "_export")]
+            exporters: Arc::new(exporters),
+        });
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal {
+            super::signals::want(&inner);
+        }
+        Ok(Meter { inner })
+    }
+
+    /// Settings that make no sense whatever the hardware.
+    fn check(&self) -> Result<()> {
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal && self.journal.is_none() {
+            let message = "a run that a signal ends has nowhere to leave its record";
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("name a folder with `MeterBuilder::journal`"));
+        }
+        if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
+            let message =
+                format!("processors that draw {} idle and {} when busy", own.idle, own.full);
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give two powers, of which the second is the larger"));
+        }
+        let share = self.settings.nvml_share;
+        if !share.is_finite() || share <= 0.0 {
+            let message = format!("a share of {share} of a core to read boards");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a share above 0, as 0.002 for 0.2 %"));
+        }
+        for &(kind, watts) in &self.settings.fixed {
+            Fixed::new(kind, watts, fixed::DEFAULT_ERROR)?;
+        }
+        Ok(())
+    }
+
+    /// Which of how many processes of the run this one is.
+    fn standing(&mut self) -> Result<rank::Standing> {
+        let mut standing = rank::standing(|name| env::var(name).ok());
+        if let Some((rank, world_size)) = self.rank {
+            standing.rank = Some(Rank::set(rank, world_size)?);
+            standing.remarks.clear();
+        }
+        standing.group = self.group.take().or(standing.group);
+        standing.remarks.append(&mut self.remarks);
+        Ok(standing)
+    }
+
+    /// The parts of the run before this one.
+    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+        let Some(from) = &self.resume else { return Ok(Vec::new()) };
+        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
+        let run = resume::Identity { label: &self.label, rank, group };
+        let (parts, remarks) = resume::parts(from, &run)?;
+        standing.remarks.extend(remarks);
+        Ok(parts)
+    }
+
+    /// The sources that are read, and what was found of each that was looked for.
+    fn gather(&mut self) -> Result<(Vec<Guarded>, Vec<SourceReport>)> {
+        let replay =
+            self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+        let (mut found, mut reports) = if self.probe && replay.is_none() {
+            probe::probe(&self.settings)
+        } else {
+            probe::fixed_only(&self.settings)
+        };
+        if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
+            && !asked.is_empty()
+            && let Some(SourceReport {
+                availability: Availability::Unavailable { reason, remedy },
+                ..
+            }) = reports.iter().find(|report| report.source == nvml::NAME)
+        {
+            return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
+        }
+        if self.scope == Scope::Process {
+            found = share::share_out(found, &mut reports, &self.settings.proc_root);
+        }
+        let mut sources: Vec<_> = found.into_iter().flat_map(Guarded::new).collect();
+        let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
+        for source in replay.into_iter().chain(std::mem::take(&mut self.sources)) {
+            // The program's own code.
+            let guarded = bounded::call(FILE_LIMIT, move || Guarded::new(source));
+            let guarded = guarded.and_then(|guarded| guarded.map_err(|_| Failure::Panicked));
+            reports.push(report_on(guarded.as_ref().map(Guarded::domains).map_err(|why| *why)));
+            sources.extend(guarded);
+        }
+        Ok((sources, reports))
+    }
+}
+
+/// What there is to say of a source of the program's own.
+fn report_on(domains: std::result::Result<&[Domain], Failure>) -> SourceReport {
+    let (availability, domains) = match domains {
+        Ok(domains) => (Availability::Available, domains),
+        Err(why) => {
+            let reason = match why {
+                Failure::Hangs => format!("`domains` did not return within {FILE_LIMIT:?}"),
+                Failure::Panicked => "`domains` panicked".to_owned(),
+                Failure::NoThread => "no thread could be started to ask it".to_owned(),
+            };
+            let remedy = "mend the source that was given to `MeterBuilder::source`".to_owned();
+            (Availability::Unavailable { reason, remedy }, &[][..])
+        }
+    };
+    SourceReport {
+        source: domains.first().map_or_else(|| "own".to_owned(), |d| d.source.clone()),
+        availability,
+        domains: domains.iter().map(|domain| domain.id.clone()).collect(),
+        remarks: Vec::new(),
+    }
+}
+
+/// A meter that is being started: if it is dropped before it runs, its threads end and its place is free.
+struct Launch {
+    rings: Arc<Rings>,
+    commands: Sender<Command>,
+    launched: bool,
+}
+
+impl Launch {
+    fn tell(&self, command: Command) {
+        self.rings.tell(command);
+    }
+
+    /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
+    fn announce(
+        &self,
+        head: &Arc<Head>,
+        journal: Option<Journal>,
+        notes: &Arc<Mutex<Notes>>,
+        every: u64,
+    ) -> Option<PathBuf> {
+        if let Some(idle_from) = head.idle_from {
+            self.tell(Command::Pin(idle_from));
+        }
+        for change in intensity_changes(head) {
+            self.tell(Command::Pin(change));
+        }
+        self.tell(Command::Start(Arc::clone(head)));
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let Some(journal) = journal {
+            let (head, notes) = (Arc::clone(head), Arc::clone(notes));
+            let keeper = Keeper::new(journal, head, notes, every);
+            self.tell(Command::Keep(Box::new(keeper)));
+        }
+        path
+    }
+
+    fn done(mut self) -> (Arc<Rings>, Sender<Command>) {
+        self.launched = true;
+        (Arc::clone(&self.rings), self.commands.clone())
+    }
+}
+
+impl Drop for Launch {
+    fn drop(&mut self) {
+        if !self.launched {
+            self.rings.uninstall();
+            self.tell(Command::Stop);
+        }
+    }
+}
+
+/// Errors of sensors are figures of the record, and of every uncertainty in it.
+fn check_sensors(sources: &[Guarded]) -> Result<()> {
+    for domain in sources.iter().flat_map(Guarded::domains) {
+        let Sensor { relative_error, absolute_error, .. } = domain.sensor;
+        let errors = [relative_error, absolute_error.get()];
+        let wrong = errors.into_iter().find(|error| !error.is_finite() || *error < 0.0);
+        if let Some(error) = wrong {
+            let message = format!("the sensor of {} has an error of {error}", domain.id);
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("give a standard uncertainty that is finite and not negative"));
+        }
+    }
+    Ok(())
+}
+
+fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
+    if let Some(region) = region {
+        if site.carbon_series.is_some() {
+            let message =
+                format!("a region, '{region}', and a site with a carbon series of its own");
+            return Err(Error::new(ErrorKind::InvalidSetting, message)
+                .with_remedy("leave the region out, or the series"));
+        }
+        site = site.region(region)?;
+    }
+    if let Some(pue) = pue {
+        site = site.with_pue(pue)?;
+    }
+    // Its fields are the caller's to set.
+    site.check()?;
+    Ok(site)
+}
+
+/// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
+/// asked for.
+fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+    let series = head.site.carbon_series.iter();
+    let changes = series.flat_map(|series| series.changes(head.started));
+    changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
+}
+
+/// Where the run takes place. Its files may lie on a file system that hangs: what does not answer is left out.
+fn provenance(settings: &Settings) -> (Machine, Option<String>) {
+    let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
+    let machine = bounded::call(FILE_LIMIT, move || {
+        let machine_id = provenance::machine_id(&proc_root, Path::new("/etc"));
+        provenance::machine(machine_id, &proc_root, &sysfs_root)
+    });
+    let git_commit = bounded::call(FILE_LIMIT, provenance::git_commit);
+    (machine.unwrap_or_default(), git_commit.ok().flatten())
+}
+
+/// The journal, with a first line that says what the record of no time at all does.
+fn begin_journal(draft: Draft, head: &Head, domains: &[Domain]) -> Result<Journal> {
+    let unread = |domain: &Domain| Timeline::new(domain.sensor, domain.method, head.start);
+    let timelines: Vec<_> = domains.iter().map(unread).collect();
+    let books = Books {
+        timelines: &timelines,
+        ledger: Ledger::new(domains.len()),
+        domains,
+        warnings: Vec::new(),
+        forecasts: Vec::new(),
+    };
+    let mut record = assemble::record(head, Notes::default(), head.start, books);
+    record.run.finished = false;
+    record.warnings.clear();
+    // What is recovered takes from it what held up to then.
+    record.footprint.site = head.site.clone();
+    draft.begin(&record, head.start)
+}
