@@ -1,7 +1,8 @@
 //! Word pieces.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
+use ahash::AHashMap;
 use harness::Failure;
 use tokenizers::decoders::wordpiece::WordPiece as Decoder;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
@@ -40,7 +41,7 @@ impl Vocabulary {
     /// When the tokenizer cannot be trained.
     pub fn train(documents: &[Document<String>], most: usize) -> Result<Self, Failure> {
         let pieces = pieces(&learned(documents, most)?, most);
-        let numbered: HashMap<String, u32> = pieces.into_iter().zip(0..).collect();
+        let numbered: AHashMap<String, u32> = pieces.into_iter().zip(0..).collect();
         let model = WordPiece::builder()
             .vocab(numbered)
             .unk_token("[UNK]".to_owned())
