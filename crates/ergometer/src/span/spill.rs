@@ -116,6 +116,7 @@ impl Mark {
         self.items += other.items;
         self.invalid_items = self.invalid_items.saturating_add(other.invalid_items);
         self.outlived |= other.outlived;
+        self.beside |= other.beside;
         self.folded = count;
         Some(more)
     }
