@@ -260,11 +260,7 @@ impl Rings {
     /// not always the first: a mark that spills overtakes those that went into the ring just before.
     pub(crate) fn drain(&self, marks: &mut Vec<Mark>) -> u64 {
         let mut folded = 0;
-<<<<<<< HEAD
-        let mut emptied = Spill::default();
-=======
         let mut taken = Spill::default();
->>>>>>> main
         lock(&self.lanes).retain_mut(|lane| {
             // Asked before draining: a mark pushed in between is drained by the next call.
             let gone = lane.ring.is_abandoned();
@@ -275,17 +271,10 @@ impl Rings {
             // room that another one has left.
             let mut spill = lock(&lane.spill);
             if !spill.is_empty() {
-<<<<<<< HEAD
-                std::mem::swap(&mut *spill, &mut emptied);
-            }
-            drop(spill);
-            folded += emptied.drain_into(marks);
-=======
                 std::mem::swap(&mut *spill, &mut taken);
             }
             drop(spill);
             folded += taken.drain_into(marks);
->>>>>>> main
             !gone
         });
         folded
