@@ -201,7 +201,9 @@ fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
         let inside: f64 = children.values().map(joules).sum();
         if inside > whole.joules {
             let share = whole.joules.max(0.0) / inside;
-            children.values_mut().for_each(|child| child.scale(domain, share));
+            for child in children.values_mut() {
+                child.scale(domain, share);
+            }
         }
     }
 }
@@ -356,7 +358,7 @@ impl Inside {
         tile.shared |= mark.beside;
         match &mut self.tiling {
             Some(tiling) => tiling.extend(&tile, timelines),
-            none => *none = Some(tile),
+            empty => *empty = Some(tile),
         }
         if mark.label.kind == Kind::Step {
             let step = Step {
