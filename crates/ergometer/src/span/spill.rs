@@ -137,7 +137,7 @@ fn address(label: &'static Label) -> usize {
 
 fn place_of(id: u64) -> usize {
     // Of an identity the lowest bits count.
-    usize::from((id % (1 << 16)) as u16) % PLACES
+    usize::from(u16::try_from(id % (1 << 16)).unwrap_or_default()) % PLACES
 }
 
 /// Which identity siblings of one label share, the ones that were seen last.
