@@ -18,7 +18,10 @@ pub(crate) struct Window {
 
 impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Window").field("start", &self.start).field("end", &self.end).finish()
+        f.debug_struct("Window")
+            .field("start", &self.start)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }
 

@@ -324,7 +324,9 @@ fn spans(record: &Record) -> Section {
         vec!["span", "count", "time", "energy", "of the run", "outside its children", "inclusive"];
     if rows.iter().all(|row| row[6].is_empty()) {
         columns.pop();
-        rows.iter_mut().for_each(|row| drop(row.pop()));
+        for row in &mut rows {
+            row.pop();
+        }
     }
     Section { title: "Spans".to_owned(), columns, rows }
 }

@@ -358,7 +358,7 @@ impl Inside {
         tile.shared |= mark.beside;
         match &mut self.tiling {
             Some(tiling) => tiling.extend(&tile, timelines),
-            none => *none = Some(tile),
+            empty => *empty = Some(tile),
         }
         if mark.label.kind == Kind::Step {
             let step = Step {

@@ -66,12 +66,14 @@ pub(super) fn divide(intervals: &mut [&mut Interval], until: Timestamp, timeline
             for (domain, line) in timelines.iter().enumerate() {
                 let joules = line.between(before, at).joules / sum.max(1.0);
                 for &index in &open {
-                    let interval = &mut intervals[index];
+                    let interval = &mut *intervals[index];
                     interval.got[domain] += joules * interval.weight;
                 }
             }
             if sum > 1.0 {
-                open.iter().for_each(|&index| intervals[index].shared = true);
+                for &index in &open {
+                    intervals[index].shared = true;
+                }
             }
         }
         if opens {

@@ -260,7 +260,7 @@ impl Rings {
     /// not always the first: a mark that spills overtakes those that went into the ring just before.
     pub(crate) fn drain(&self, marks: &mut Vec<Mark>) -> u64 {
         let mut folded = 0;
-        let mut emptied = Spill::default();
+        let mut taken = Spill::default();
         lock(&self.lanes).retain_mut(|lane| {
             // Asked before draining: a mark pushed in between is drained by the next call.
             let gone = lane.ring.is_abandoned();
@@ -271,10 +271,10 @@ impl Rings {
             // room that another one has left.
             let mut spill = lock(&lane.spill);
             if !spill.is_empty() {
-                std::mem::swap(&mut *spill, &mut emptied);
+                std::mem::swap(&mut *spill, &mut taken);
             }
             drop(spill);
-            folded += emptied.drain_into(marks);
+            folded += taken.drain_into(marks);
             !gone
         });
         folded

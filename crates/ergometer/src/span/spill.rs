@@ -136,9 +136,8 @@ fn address(label: &'static Label) -> usize {
 }
 
 fn place_of(id: u64) -> usize {
-    #[expect(clippy::cast_possible_truncation, reason = "its lowest bits are wanted")]
-    let place = id as usize % PLACES;
-    place
+    // Of an identity the lowest bits count.
+    usize::from(u16::try_from(id % (1 << 16)).unwrap_or_default()) % PLACES
 }
 
 /// Which identity siblings of one label share, the ones that were seen last.
