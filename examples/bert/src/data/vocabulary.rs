@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(numbered.len(), 1, "a document without words is left out");
         let again = Vocabulary::train(&documents, 60).unwrap();
         assert_eq!(vocabulary.0.get_vocab(false), again.0.get_vocab(false));
-        assert_eq!(numbered[0][0].len(), 9, "whole words, as they are frequent: {numbered:?}");
+        assert_eq!(numbered[0][0].len(), 11, "whole words, as they are frequent: {numbered:?}");
         let inside = vocabulary.number(&[vec!["bakery".to_owned()]]).unwrap();
         assert!(inside[0][0].len() > 1, "an unknown word is spelt in pieces: {inside:?}");
         let lower = vocabulary.number(&[vec!["the baker".to_owned()]]).unwrap();
