@@ -1,4 +1,5 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `test`, `ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `test`,
+//! `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -8,6 +9,7 @@ mod artifacts;
 mod bench_models;
 mod ci;
 mod performance;
+mod reliability;
 mod stop;
 mod test;
 mod workspace;
@@ -29,6 +31,7 @@ enum Task {
     BenchModels(Box<bench_models::BenchModels>),
     Accuracy(accuracy::Accuracy),
     Performance(performance::Performance),
+    Reliability(reliability::Reliability),
     Test(test::Test),
     Ci(ci::Ci),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::BenchModels(task) => task.run(),
         Task::Accuracy(task) => task.run(),
         Task::Performance(task) => task.run(),
+        Task::Reliability(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Ci(task) => task.run(),
     };
