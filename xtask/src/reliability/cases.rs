@@ -105,7 +105,7 @@ pub(super) const CASES: [Case; 24] = [
         "`SIGTERM` at a random moment, with `finish_on_signal`",
         Signal("TERM"),
         Exit::Signal(15),
-        ToTheEnd,
+        ToTheLastSecond,
         "ended by SIGTERM",
     ),
     case(
@@ -114,7 +114,7 @@ pub(super) const CASES: [Case; 24] = [
         "`SIGINT` at a random moment, with `finish_on_signal`",
         Signal("INT"),
         Exit::Signal(2),
-        ToTheEnd,
+        ToTheLastSecond,
         "ended by SIGINT",
     ),
     case(

@@ -55,6 +55,10 @@ struct Truth {
 
 /// Runs `case` once in `folder`; `None` if this machine does not allow it.
 pub(super) fn run(program: &Path, case: &Case, folder: &Path, seed: u64) -> Option<Trial> {
+    if case.action == Action::Signal("INT") && is_sigint_ignored() {
+        // As in a script's background: then it is ignored by the program too, as it should be.
+        return None;
+    }
     let journals = folder.join("journal");
     if let Err(error) = fs::create_dir_all(&journals) {
         return Some(Trial { lost: Some(error.to_string()), ..Trial::default() });
@@ -80,6 +84,14 @@ pub(super) fn run(program: &Path, case: &Case, folder: &Path, seed: u64) -> Opti
     Some(trial)
 }
 
+fn is_sigint_ignored() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 2 != 0)
+}
+
 fn mount(folder: &Path) -> bool {
     Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=512k", "reliability"])
@@ -98,6 +110,8 @@ fn ended(program: &Path, case: &Case, folder: &Path, seed: u64) -> Result<ExitSt
         .arg(folder)
         .env_remove("ERGOMETER_NVML_LIBRARY")
         .env_remove("ERGOMETER_PROC_ROOT")
+        // A run goes on while a panic's backtrace is printed, which may take a second.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(Stdio::null())
