@@ -16,6 +16,7 @@ use std::time::Instant;
 use ergometer_benches::{Case, Metered};
 use fastrace::collector::{Config, Reporter, SpanContext, SpanRecord};
 use fastrace::prelude::LocalSpan;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 const NAMES: [&str; 6] =
     ["two_instants", "span", "phases_in_a_step", "macro_step", "fastrace", "tracing"];
@@ -127,7 +128,8 @@ fn fastrace_spans(times: u32) {
 }
 
 fn tracing_spans(times: u32) {
-    let registry = tracing_subscriber::registry();
+    // With a layer: a registry alone keeps what has closed.
+    let registry = tracing_subscriber::registry().with(tracing_subscriber::layer::Identity::new());
     tracing::subscriber::with_default(registry, || {
         for _ in 0..times {
             let _span = tracing::info_span!("step").entered();

@@ -85,6 +85,7 @@ pub use meter::{Meter, MeterBuilder};
 pub use run::Record;
 pub use source::nvml::{DeviceId, Devices};
 pub use source::share::Scope;
+pub use span::current::{Current, current};
 #[cfg(feature = "tracing")]
 pub use span::layer::EnergyLayer;
 pub use span::{Kind, Span, Synchronize, items, span};

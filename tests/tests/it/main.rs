@@ -29,6 +29,7 @@ mod report;
 mod resume;
 mod scope;
 mod sensors;
+mod siblings;
 mod sources;
 mod spans;
 mod steps;

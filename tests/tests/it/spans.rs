@@ -46,11 +46,13 @@ fn joules(node: &SpanNode) -> f64 {
     node.by_domain.iter().map(|joules| joules.get()).sum()
 }
 
-/// Holds a node to its count, to its milliseconds, and to those outside its children.
+/// Holds a node to its count, to the milliseconds of each one's own time, and to its share of those outside its
+/// children.
 #[track_caller]
 fn check(node: &SpanNode, count: u64, inclusive: f64, exclusive: f64) {
     assert_eq!(node.count, count, "{}", node.name);
-    close(joules(node), WATTS * inclusive / 1e3, 1e4);
+    let all = node.inclusive.map_or(joules(node), |joules| joules.get());
+    close(all, WATTS * inclusive / 1e3, 1e4);
     close(node.exclusive.get(), WATTS * exclusive / 1e3, 1e4);
 }
 
@@ -113,12 +115,13 @@ fn a_span_that_outlives_the_one_around_it_stands_beside_it() {
     let record = meter.finish().unwrap();
     let whole = node(&record.spans, "whole");
     let second = node(&whole.children, "second");
-    check(node(&whole.children, "first"), 1, 20.0, 20.0);
-    check(second, 1, 25.0, 19.0);
-    check(node(&second.children, "inside both"), 1, 2.0, 2.0);
-    check(node(&second.children, "inside the second"), 1, 4.0, 4.0);
-    // The two overlap by 10 ms: together 45 ms of the 50.
-    check(whole, 1, 50.0, 5.0);
+    // From 20 to 30 ms each has half.
+    check(node(&whole.children, "first"), 1, 20.0, 15.0);
+    check(second, 1, 25.0, 20.0 - 4.8);
+    check(node(&second.children, "inside both"), 1, 2.0, 1.6);
+    check(node(&second.children, "inside the second"), 1, 4.0, 3.2);
+    // The two overlap by 10 ms: together they cover 35 ms of the 50.
+    check(whole, 1, 50.0, 15.0);
     nothing_left_open(&record);
 }
 
@@ -150,10 +153,12 @@ fn spans_of_many_threads_keep_to_their_own_thread() {
     here.close_at(ms(t, 40));
     let record = meter.finish().unwrap();
     let outer = node(&record.spans, "outer");
-    check(outer, 4, 160.0, 80.0);
-    check(node(&outer.children, "inner"), 4, 80.0, 80.0);
-    check(node(&record.spans, "moved"), 4, 40.0, 40.0);
-    check(node(&record.spans, "here"), 1, 40.0, 40.0);
+    // Of 5 to 15 ms each of nine has a ninth, and of the rest each of five a fifth.
+    let each = 30.0 / 5.0 + 10.0 / 9.0;
+    check(outer, 4, 160.0, 2.0 * each);
+    check(node(&outer.children, "inner"), 4, 80.0, 2.0 * each);
+    check(node(&record.spans, "moved"), 4, 40.0, 40.0 / 9.0);
+    check(node(&record.spans, "here"), 1, 40.0, each);
     nothing_left_open(&record);
 }
 

@@ -29,7 +29,8 @@ Programs of 60 s on a scripted clock, 100 of each kind, lengths vary by 10 %, po
 (forward), 180 ms at 570 W (backward) and 40 ms at 210 W (optimizer); the random programs have 2 to 6 phases of 5 to
 400 ms at 60 to 700 W. *Error* is that of the sum over all spans of a label; the sensors have no gain error, and the
 stated uncertainty leaves it out. *Error / 2u* is the 95th percentile of the error over two stated standard
-uncertainties: 1 would be exact, less is careful.
+uncertainties: 1 would be exact, less is careful. How careful was chosen after these same programs were played, and
+they bypass the driver.
 
 | board | program | phase | median | p95 | worst | covered | error / 2u |
 |---|---|---|---:|---:|---:|---:|---:|

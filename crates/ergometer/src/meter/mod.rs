@@ -24,6 +24,7 @@ mod start;
 pub(crate) mod timeline;
 mod uncertainty;
 mod watch;
+mod windows;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub use recent::LiveEpoch;
 pub(crate) use sampler::Ending;
 pub use uncertainty::{Method, Uncertainty};
 pub(crate) use watch::Watch;
+pub(crate) use windows::Window;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};

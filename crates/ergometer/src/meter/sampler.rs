@@ -17,6 +17,7 @@ use super::progress::{Doing, Progress};
 use super::stamps::Stamps;
 use super::timeline::Timeline;
 use super::watch::{self, Watch};
+use super::windows::Windows;
 use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
 use crate::export::{Exporters, LAST_EXPORT};
@@ -113,6 +114,7 @@ pub(super) struct Sampler {
     /// When the rings were emptied last.
     drained: Timestamp,
     limits: Limits,
+    windows: Windows,
     callbacks: Callbacks,
     progress: Arc<Progress>,
     /// How often it has looked through its inbox.
@@ -165,6 +167,7 @@ impl Sampler {
             settled: start,
             drained: start,
             limits: Limits::default(),
+            windows: Windows::default(),
             callbacks: Callbacks::default(),
             progress,
             rounds: 0,
@@ -209,6 +212,7 @@ impl Sampler {
     /// Whether what is booked is waited for.
     fn is_asked(&self) -> bool {
         let budgets = !self.watches.is_empty() || !self.limits.is_empty();
+        let budgets = budgets || !self.windows.is_empty();
         self.screen.was_looked_at() || self.keeper.is_some() || budgets
     }
 
@@ -309,6 +313,11 @@ impl Sampler {
             Command::Pin(moment) => self.pins.push(moment),
             Command::Number(span, index) => self.ledger.numbers.give(span, index),
             Command::Report(span) => self.ledger.said.ask(span),
+            Command::Measure(mut window) => {
+                self.stamps.put_start_right(&mut window.start, self.looked);
+                self.windows.add(window);
+                return true;
+            }
             Command::Limit(mut began, budget) => {
                 self.stamps.put_start_right(&mut began.start, self.looked);
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
@@ -383,6 +392,7 @@ impl Sampler {
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
         self.ledger.book(settled, &self.timelines);
+        self.windows.answer(settled, false, &self.domains, &self.timelines);
         self.phases.look_back(&self.timelines);
         if let Some(sums) = self.phases.news(&self.timelines) {
             self.ledger.phases = sums;
@@ -401,10 +411,10 @@ impl Sampler {
 
     /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
     fn fold(&mut self) {
-        let Self { timelines, pins, open, ledger, limits, .. } = self;
+        let Self { timelines, pins, open, ledger, limits, windows, .. } = self;
         Timeline::fold(timelines, || {
             let asked = pins.iter().copied().chain(open.starts()).chain(limits.starts());
-            asked.chain(ledger.pins()).collect()
+            asked.chain(windows.pins()).chain(ledger.pins()).collect()
         });
     }
 
@@ -480,6 +490,7 @@ impl Sampler {
         self.warnings.extend(self.callbacks.warnings());
         self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
+        self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
         self.screen.reach(end, true);
         if let Some(mut keeper) = self.keeper.take() {

@@ -49,7 +49,8 @@ pub struct Uncertainty {
     pub model: Joules,
     /// Systematic: time in which the domain could not be observed.
     pub gaps: Joules,
-    /// Random: where in time the span's edges fall between two readings.
+    /// Random: where in time the span's edges fall between two readings. It does not average out over spans of one
+    /// label that are shorter than a sensor's period: sums of those in a record state it for the sum.
     pub edges: Joules,
     /// Random: the counter's resolution.
     pub quantum: Joules,

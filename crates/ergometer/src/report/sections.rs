@@ -320,11 +320,15 @@ fn spans(record: &Record) -> Section {
     if rows.len() < 2 {
         rows.clear();
     }
-    Section {
-        title: "Spans".to_owned(),
-        columns: vec!["span", "count", "time", "energy", "of the run", "outside its children"],
-        rows,
+    let mut columns =
+        vec!["span", "count", "time", "energy", "of the run", "outside its children", "inclusive"];
+    if rows.iter().all(|row| row[6].is_empty()) {
+        columns.pop();
+        for row in &mut rows {
+            row.pop();
+        }
     }
+    Section { title: "Spans".to_owned(), columns, rows }
 }
 
 /// What orders spans by their cost: energy, and where nothing was read time.
@@ -359,7 +363,7 @@ fn add_spans(
     }
     let shown = nodes.iter().filter(is_shown).count().min(SPANS);
     if shown < nodes.len() {
-        let mut row = vec![String::new(); 6];
+        let mut row = vec![String::new(); 7];
         row[0] = format!("{}… {} more", "· ".repeat(depth), nodes.len() - shown);
         rows.push(row);
     }
@@ -391,6 +395,7 @@ fn add_span(
         } else {
             or_absent(total.map(|_| node.exclusive), figure::joules)
         },
+        node.inclusive.filter(|_| total.is_some()).map_or(String::new(), figure::joules),
     ]);
     add_spans(&node.children, depth + 1, (total, least), rows);
 }
@@ -491,10 +496,21 @@ fn unit(unit: PerUnit) -> &'static str {
     }
 }
 
+fn has_inclusive(node: &SpanNode) -> bool {
+    node.inclusive.is_some() || node.children.iter().any(has_inclusive)
+}
+
 /// What has to be known to read the tables, one line each.
 pub(super) fn notes(record: &Record) -> Vec<String> {
     let mut notes =
         vec!["± is two standard uncertainties: about 95 % of true values lie within.".to_owned()];
+    if record.spans.iter().any(has_inclusive) {
+        notes.push(
+            "spans that were open beside each other share what was drawn meanwhile, so that sums add up; \
+             inclusive is what the machine drew in each one's own time."
+                .to_owned(),
+        );
+    }
     if let Some(seconds) = record.run.idle_seconds {
         notes.push(format!(
             "idle power is the mean over {} before the run; above idle is the run's energy less that \

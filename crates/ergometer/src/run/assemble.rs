@@ -125,7 +125,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
 
     warnings.extend_from_slice(&head.standing.remarks);
     warnings.extend(head.clock_warnings());
-    let (tree, left_open) = ledger.finish();
+    let (tree, left_open) = ledger.finish(timelines);
     if left_open > 0 {
         warnings.push(format!(
             "{left_open} spans were still open when the run ended; they are not in the record, \
@@ -151,6 +151,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     warnings.extend(ledger.numbers.warning());
     warnings.extend(folded(ledger.folded));
+    warnings.extend(strays(&ledger.strays));
     warnings.extend(ledger.steps.iter().filter_map(|(split, steps)| several_units(split, steps)));
     warnings.extend(invalid_items(&ledger.invalid_items));
     warnings.extend(unresolved(&tree));
@@ -271,6 +272,18 @@ fn folded(count: u64) -> Option<String> {
     })
 }
 
+/// Spans that are probably inside an epoch of another thread.
+fn strays(labels: &BTreeSet<Label>) -> Option<String> {
+    let names = labels.iter().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
+    (!labels.is_empty()).then(|| {
+        format!(
+            "spans had no span around them during an epoch, and are not in it: {}; `ergometer::current` takes \
+             an epoch along to other threads and tasks",
+            listed(names)
+        )
+    })
+}
+
 /// Steps of one split whose items cannot be added up.
 fn several_units(split: &str, steps: &StepTable) -> Option<String> {
     let units = steps.units();
@@ -302,6 +315,17 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
     let told: Vec<String> = names.by_ref().take(TOLD).collect();
     let more = if names.next().is_some() { ", …" } else { "" };
     format!("{}{more}", told.join(", "))
+}
+
+/// What was drawn from `start` to `end`.
+pub(crate) fn window(
+    domains: &[Domain],
+    timelines: &[Timeline],
+    start: Timestamp,
+    end: Timestamp,
+) -> Usage {
+    let amount: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
+    Scale { domains, timelines }.usage(&amount, end.since(start).as_secs_f64())
 }
 
 /// Names the spans that are too short for the sensors: of so little energy it matters more where their
@@ -518,6 +542,12 @@ fn is_deeper(nodes: &BTreeMap<Label, Node>, levels: usize) -> bool {
     nodes.values().any(|node| levels == 0 || is_deeper(&node.children, levels - 1))
 }
 
+/// Joules of each span's own time, where they are not what the node has.
+fn inclusive(node: &Node, total: f64) -> Option<Joules> {
+    let differs = node.inclusive - total > 1e-9 * node.inclusive.abs();
+    differs.then(|| Joules::new(node.inclusive))
+}
+
 /// The node, with so many levels of those inside it.
 fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
     let left_out = BTreeMap::new();
@@ -534,6 +564,7 @@ fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
         folded: node.folded,
         seconds: node.seconds,
         by_domain: node.amount.iter().map(|drawn| Joules::new(drawn.joules)).collect(),
+        inclusive: inclusive(node, total),
         standard_uncertainty: parts.standard(),
         // Children that ran at the same time as each other may sum to more than their parent.
         exclusive: Joules::new((total - inner).max(0.0)),

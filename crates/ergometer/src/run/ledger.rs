@@ -6,7 +6,7 @@
 //! share of the sums.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::epochs::{EpochRow, Epochs};
@@ -14,6 +14,7 @@ use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::phase_sums::PhaseSums;
 use super::said::Said;
+use super::siblings::{self, Divided, Interval, MOST_HELD};
 use super::stats::Step;
 use super::step_table::StepTable;
 use crate::clock::Timestamp;
@@ -36,9 +37,7 @@ pub(crate) struct Tiling {
     pub between: Vec<f64>,
     /// Joules per domain inside them.
     inside: Vec<f64>,
-    /// Seconds in which spans that share a mark were open.
-    seconds: f64,
-    /// Spans that share a mark are among them: where in its time each lies is not known.
+    /// Spans that share a mark, or that were open beside each other, are among them: what is outside is the rest.
     shared: bool,
     /// Some of the intervals overlap, so that their sum is more than what they cover.
     overlapping: bool,
@@ -51,7 +50,6 @@ impl Tiling {
             last: mark.end,
             between: vec![0.0; joules.len()],
             inside: joules.to_vec(),
-            seconds: mark.seconds(),
             shared: mark.idle > 0,
             overlapping: false,
         }
@@ -71,16 +69,13 @@ impl Tiling {
         for (sum, joules) in self.inside.iter_mut().zip(&next.inside) {
             *sum += joules;
         }
-        self.seconds += next.seconds;
         self.last = self.last.max(next.last);
         self.first = self.first.min(next.first);
     }
 
-    /// Whether some of the intervals overlap; of those that share a mark, if they are longer than what they
-    /// cover.
+    /// Whether the sum counts what some of the intervals have in common more than once.
     fn is_overlapping(&self) -> bool {
-        let covered = self.last.since(self.first).as_secs_f64();
-        if self.shared { self.seconds > covered * 1.000_001 } else { self.overlapping }
+        !self.shared && self.overlapping
     }
 
     /// Joules per domain of `[start, end]` outside the intervals.
@@ -150,12 +145,16 @@ pub(crate) struct Node {
     /// Energies are shares of the time of a mark.
     shared: bool,
     pub seconds: f64,
+    /// Each moment once, divided among the spans that were open beside each other.
     pub amount: Vec<Drawn>,
+    /// Joules over all domains of each span's own time.
+    pub inclusive: f64,
     pub children: BTreeMap<Label, Node>,
 }
 
 impl Node {
-    fn add(&mut self, mark: &Mark, amount: &[Drawn]) {
+    fn add(&mut self, mark: &Mark, amount: &[Drawn], inclusive: f64) {
+        self.inclusive += inclusive;
         self.count += mark.count();
         self.folded += u64::from(mark.folded);
         self.shared |= mark.idle > 0;
@@ -183,6 +182,7 @@ impl Node {
             mine.count += node.count;
             mine.folded += node.folded;
             mine.shared |= node.shared;
+            mine.inclusive += node.inclusive;
             mine.seconds += node.seconds;
             add_amount(&mut mine.amount, &node.amount);
             mine.merge_children(node.children, levels - 1);
@@ -201,7 +201,9 @@ fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
         let inside: f64 = children.values().map(joules).sum();
         if inside > whole.joules {
             let share = whole.joules.max(0.0) / inside;
-            children.values_mut().for_each(|child| child.scale(domain, share));
+            for child in children.values_mut() {
+                child.scale(domain, share);
+            }
         }
     }
 }
@@ -225,6 +227,153 @@ struct Inside {
     children: BTreeMap<Label, Node>,
     steps: StepTable,
     tiling: Option<Tiling>,
+    /// Spans beside which others may have been open, in the order of their ends.
+    held: Vec<Held>,
+    divided: Divided,
+}
+
+/// A span that closed, with what closed inside it.
+#[derive(Clone)]
+struct Held {
+    mark: Mark,
+    amount: Amount,
+    interval: Interval,
+    children: BTreeMap<Label, Node>,
+    steps: StepTable,
+    tiling: Option<Tiling>,
+}
+
+impl Held {
+    /// Scales its sums to what it got where others were open beside it.
+    fn scale(&mut self, shares: &[f64]) {
+        for (domain, &share) in shares.iter().enumerate() {
+            let drawn = &mut self.amount[domain];
+            drawn.joules *= share;
+            drawn.unobserved *= share;
+            drawn.parts = drawn.parts.scaled(share);
+            self.children.values_mut().for_each(|child| child.scale(domain, share));
+            self.steps.scale(domain, share);
+            if let Some(tiling) = &mut self.tiling {
+                tiling.inside[domain] *= share;
+                tiling.shared = true;
+            }
+        }
+    }
+}
+
+impl Inside {
+    /// A span inside it closed.
+    fn add(&mut self, mut held: Held, beside: bool, timelines: &[Timeline]) {
+        if !beside {
+            self.put(held, 0.0, timelines);
+            return;
+        }
+        if let Some(back) = self.divided.late(&mut held.interval, timelines) {
+            self.give_back(&back);
+        }
+        self.held.push(held);
+        if self.held.len() >= MOST_HELD {
+            self.settle(MOST_HELD / 2, timelines);
+        }
+    }
+
+    /// Divides what the first so many of the spans that are held back drew.
+    fn settle(&mut self, count: usize, timelines: &[Timeline]) {
+        let Some(last) = self.held[..count].last() else { return };
+        let until = last.mark.end;
+        let mut intervals: Vec<&mut Interval> =
+            self.held.iter_mut().map(|held| &mut held.interval).collect();
+        siblings::divide(&mut intervals, until, timelines);
+        let rest = self.held.split_off(count);
+        for mut held in std::mem::replace(&mut self.held, rest) {
+            let alone: Vec<f64> = held.amount.iter().map(|drawn| drawn.joules).collect();
+            let got = held.interval.got().iter().copied().zip(alone.iter().copied());
+            self.divided.add((held.mark.start, held.mark.end), got);
+            let whole = alone.iter().sum();
+            if let Some(shares) = held.interval.shares(alone.into_iter()) {
+                held.scale(&shares);
+            }
+            self.put(held, whole, timelines);
+        }
+    }
+
+    fn settle_all(&mut self, timelines: &[Timeline]) {
+        self.settle(self.held.len(), timelines);
+        self.divided = Divided::default();
+    }
+
+    /// Takes joules away from what was divided.
+    fn give_back(&mut self, back: &[f64]) {
+        for (domain, back) in back.iter().enumerate() {
+            let joules = |node: &Node| node.amount.get(domain).map_or(0.0, |drawn| drawn.joules);
+            let sum: f64 = self.children.values().map(joules).sum();
+            let share = if sum > 0.0 { (1.0 - back / sum).max(0.0) } else { 1.0 };
+            self.children.values_mut().for_each(|child| child.scale(domain, share));
+            self.steps.scale(domain, share);
+            if let Some(tiling) = &mut self.tiling {
+                tiling.inside[domain] *= share;
+            }
+        }
+    }
+
+    /// The sums of its steps, with those that are held back.
+    fn live(&self) -> LiveSteps {
+        let mut sums = self.steps.live();
+        for held in &self.held {
+            let more = match held.mark.label.kind {
+                Kind::Step => LiveSteps {
+                    count: held.mark.count(),
+                    joules: Joules::new(held.amount.iter().map(|drawn| drawn.joules).sum()),
+                    seconds: held.mark.seconds(),
+                    items: held.mark.items,
+                    unit: held.mark.label.unit,
+                },
+                _ => held.steps.live(),
+            };
+            sums.count += more.count;
+            sums.joules += more.joules;
+            sums.seconds += more.seconds;
+            sums.items += more.items;
+            if sums.unit.is_empty() {
+                sums.unit = more.unit;
+            }
+        }
+        sums
+    }
+
+    /// Puts a span into the sums; alone it would have drawn `whole` joules, 0 of one that was.
+    fn put(&mut self, held: Held, whole: f64, timelines: &[Timeline]) {
+        let Held { mark, amount, children, steps, tiling, .. } = held;
+        let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
+        let whole = if whole > 0.0 { whole } else { joules.iter().sum() };
+        let node = node_of(&mut self.children, mark.label);
+        node.add(&mark, &amount, whole);
+        node.merge_children(children, DEEPEST);
+        let tile = match mark.label.kind {
+            Kind::Epoch => None,
+            Kind::Step => Some(Tiling::of(&mark, &joules)),
+            Kind::Run | Kind::Phase | Kind::Function => tiling,
+        };
+        let Some(mut tile) = tile else { return };
+        tile.shared |= mark.beside;
+        match &mut self.tiling {
+            Some(tiling) => tiling.extend(&tile, timelines),
+            empty => *empty = Some(tile),
+        }
+        if mark.label.kind == Kind::Step {
+            let step = Step {
+                folded: mark.folded.into(),
+                seconds: mark.seconds(),
+                items: mark.items,
+                unit: mark.label.unit,
+                whole,
+            };
+            self.steps.add(mark.label.name, &joules, step);
+            self.steps.nest(&steps);
+        } else {
+            self.steps.merge(&steps);
+        }
+    }
 }
 
 /// Marks that wait for energies before no more are taken, 64 bytes each.
@@ -258,6 +407,10 @@ pub(crate) struct Ledger {
     pub folded: u64,
     /// Counts of items that were not valid, by the label of their span.
     pub invalid_items: BTreeMap<Label, u64>,
+    /// The latest start of spans that were inside no other, by label.
+    rootless: BTreeMap<Label, Timestamp>,
+    /// Those of them that began while an epoch was open.
+    pub strays: BTreeSet<Label>,
 }
 
 /// Single steps, as they were booked.
@@ -313,6 +466,8 @@ impl Ledger {
             phases: PhaseSums::default(),
             folded: 0,
             invalid_items: BTreeMap::new(),
+            rootless: BTreeMap::new(),
+            strays: BTreeSet::new(),
         }
     }
 
@@ -336,6 +491,8 @@ impl Ledger {
             phases: self.phases.clone(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
+            rootless: self.rootless.clone(),
+            strays: self.strays.clone(),
         };
         fork.cut(open, end);
         fork
@@ -397,46 +554,51 @@ impl Ledger {
             *invalid += u64::from(mark.invalid_items);
         }
         let mut inside = self.open.remove(&mark.id).unwrap_or_default();
+        inside.settle_all(timelines);
         fit(&mut inside.children, &amount);
         let parent = self.outlived.living(mark.parent);
         if mark.outlived {
             self.outlived.add(mark.id, parent);
         }
-
-        let node = node_of(&mut self.open.entry(parent).or_default().children, mark.label);
-        node.add(mark, &amount);
-        node.merge_children(inside.children, DEEPEST);
-
+        let Inside { children, mut steps, mut tiling, .. } = inside;
+        if mark.parent == NO_SPAN && !matches!(mark.label.kind, Kind::Run | Kind::Epoch) {
+            let label = if self.rootless.len() < MOST_LABELS {
+                mark.label
+            } else {
+                Label::others(mark.label.kind)
+            };
+            let latest = self.rootless.entry(*label).or_insert(mark.start);
+            *latest = mark.start.max(*latest);
+        }
         match mark.label.kind {
-            Kind::Epoch => self.close_epoch(mark, amount, inside.steps, inside.tiling, timelines),
-            Kind::Step => {
-                let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
-                let name = name_of(&self.live_steps, mark.label.name);
-                let live = self.live_steps.entry(name).or_default();
-                live.count += mark.count();
-                live.joules += Joules::new(joules.iter().sum());
-                live.seconds += seconds;
-                live.items = (live.items + mark.items).min(f64::MAX);
-                live.unit = mark.label.unit;
-                if let Some(log) = &mut self.log {
-                    log.add(mark, seconds, &joules);
-                }
-                let tile = Tiling::of(mark, &joules);
-                let sum = self.steps_inside(parent, &tile, timelines);
-                let step = Step {
-                    folded: mark.folded.into(),
-                    seconds,
-                    items: mark.items,
-                    unit: mark.label.unit,
-                };
-                sum.add(mark.label.name, &joules, step);
-                sum.nest(&inside.steps);
+            Kind::Epoch => {
+                let meanwhile = self.rootless.iter().filter(|(_, start)| **start >= mark.start);
+                self.strays.extend(meanwhile.map(|(label, _)| *label));
+                let steps = std::mem::take(&mut steps);
+                self.close_epoch(mark, amount.clone(), steps, tiling.take(), timelines);
             }
-            Kind::Run | Kind::Phase | Kind::Function => {
-                if let Some(tile) = inside.tiling {
-                    self.steps_inside(parent, &tile, timelines).merge(&inside.steps);
-                }
-            }
+            Kind::Step => self.show_step(mark, &amount),
+            Kind::Run | Kind::Phase | Kind::Function => {}
+        }
+        let beside = mark.beside || parent != mark.parent;
+        let mark = Mark { beside, ..*mark };
+        let interval = Interval::new((mark.start, mark.end), mark.share(), self.domains);
+        let held = Held { mark, amount, interval, children, steps, tiling };
+        self.open.entry(parent).or_default().add(held, beside, timelines);
+    }
+
+    /// A step is over: live figures and the journal have it as it was, whatever was open beside it.
+    fn show_step(&mut self, mark: &Mark, amount: &[Drawn]) {
+        let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
+        let name = name_of(&self.live_steps, mark.label.name);
+        let live = self.live_steps.entry(name).or_default();
+        live.count += mark.count();
+        live.joules += Joules::new(joules.iter().sum());
+        live.seconds += mark.seconds();
+        live.items = (live.items + mark.items).min(f64::MAX);
+        live.unit = mark.label.unit;
+        if let Some(log) = &mut self.log {
+            log.add(mark, mark.seconds(), &joules);
         }
     }
 
@@ -472,17 +634,7 @@ impl Ledger {
 
     /// The latest epochs as far as they are booked.
     pub(crate) fn live_epochs(&self) -> Vec<LiveEpoch> {
-        self.recent.live(|span| Some(self.open.get(&span)?.steps.live()))
-    }
-
-    /// The steps of an open span, its tiling extended by `tile`.
-    fn steps_inside(&mut self, span: u64, tile: &Tiling, lines: &[Timeline]) -> &mut StepTable {
-        let inside = self.open.entry(span).or_default();
-        match &mut inside.tiling {
-            Some(tiling) => tiling.extend(tile, lines),
-            none => *none = Some(tile.clone()),
-        }
-        &mut inside.steps
+        self.recent.live(|span| Some(self.open.get(&span)?.live()))
     }
 
     fn count_steps(&mut self, split: &'static str, steps: &StepTable) {
@@ -497,11 +649,15 @@ impl Ledger {
         tilings
             .flat_map(|tiling| [tiling.first, tiling.last])
             .chain(self.epochs.pins())
+            .chain(self.open.values().flat_map(|inside| {
+                inside.held.iter().flat_map(|held| [held.mark.start, held.mark.end])
+            }))
             .chain(self.pending.iter().map(|mark| mark.start))
     }
 
     /// Closes the books: the tree of spans, and how many spans were never closed.
-    pub(crate) fn finish(&mut self) -> (BTreeMap<Label, Node>, usize) {
+    pub(crate) fn finish(&mut self, timelines: &[Timeline]) -> (BTreeMap<Label, Node>, usize) {
+        self.open.values_mut().for_each(|inside| inside.settle_all(timelines));
         let root = self.open.remove(&NO_SPAN).unwrap_or_default();
         if root.tiling.is_some() {
             self.count_steps("run", &root.steps);

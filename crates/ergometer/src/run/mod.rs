@@ -16,6 +16,7 @@ pub mod rank;
 pub mod record;
 pub(crate) mod resume;
 mod said;
+mod siblings;
 mod stats;
 mod step_table;
 

@@ -292,7 +292,8 @@ pub struct Steps {
     pub seconds: f64,
     /// Joules per domain in all, in the order of [`Record::domains`].
     pub by_domain: Vec<Joules>,
-    /// Joules of a step, summed over domains; over ranks, the mean share of a rank's step.
+    /// Joules of a step, summed over domains: extremes and quantiles of what the machine drew in each one's own
+    /// time, and the mean of `by_domain`, in which steps beside each other share what they drew; over ranks, the mean share of a rank's step.
     pub joules: Distribution,
     /// Seconds of a step.
     pub duration_s: Distribution,
@@ -365,8 +366,13 @@ pub struct SpanNode {
     pub folded: u64,
     /// Seconds in all; over ranks, those of the longest.
     pub seconds: f64,
-    /// Joules per domain in all, children included.
+    /// Joules per domain in all, children included: each moment once, divided among the spans inside one span
+    /// that were open beside each other, so that sums add up whatever the number of threads.
     pub by_domain: Vec<Joules>,
+    /// Joules over all domains that the machine drew in each span's own time, summed up, where spans were open
+    /// beside each other: more than `by_domain`. Moments in which several were open count several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inclusive: Option<Joules>,
     /// Standard uncertainty of the sum over domains.
     pub standard_uncertainty: Joules,
     /// Joules over all domains outside its children (exclusive energy).

@@ -65,6 +65,8 @@ pub(crate) struct Step {
     pub seconds: f64,
     pub items: f64,
     pub unit: &'static str,
+    /// What the machine drew in its time, joules, whatever was open beside it.
+    pub whole: f64,
 }
 
 /// Statistics of the steps of an epoch or a run.
@@ -99,7 +101,7 @@ impl StepStats {
     }
 
     pub(crate) fn add(&mut self, joules: &[f64], step: Step) {
-        let Step { folded, seconds, items, unit } = step;
+        let Step { folded, seconds, items, unit, whole } = step;
         self.count += folded.max(1);
         self.folded += folded;
         self.seconds += seconds;
@@ -107,7 +109,7 @@ impl StepStats {
             *sum += joules;
         }
         if folded == 0 {
-            self.joules.add(joules.iter().sum());
+            self.joules.add(whole);
             self.duration.add(seconds);
         }
         if items > 0.0 && items.is_finite() {
@@ -197,7 +199,7 @@ mod tests {
     use super::*;
 
     fn step(items: f64, unit: &'static str) -> Step {
-        Step { folded: 0, seconds: 0.5, items, unit }
+        Step { folded: 0, seconds: 0.5, items, unit, whole: 1.0 }
     }
 
     #[test]
@@ -248,7 +250,10 @@ mod tests {
     fn folded_steps_count_in_sums_and_not_in_extremes() {
         let mut stats = StepStats::new(1);
         for (joules, folded) in [(2.0, 0), (30.0, 9), (4.0, 0)] {
-            stats.add(&[joules], Step { folded, seconds: joules / 10.0, items: 1.0, unit: "" });
+            stats.add(
+                &[joules],
+                Step { folded, seconds: joules / 10.0, items: 1.0, unit: "", whole: joules },
+            );
         }
         let steps = stats.finish().unwrap();
         assert_eq!((steps.count, steps.folded), (11, 9));
@@ -264,7 +269,7 @@ mod tests {
     #[test]
     fn of_folded_steps_alone_the_mean_is_known() {
         let mut stats = StepStats::new(1);
-        stats.add(&[30.0], Step { folded: 10, seconds: 1.0, items: 0.0, unit: "" });
+        stats.add(&[30.0], Step { folded: 10, seconds: 1.0, items: 0.0, unit: "", whole: 30.0 });
         let joules = stats.finish().unwrap().joules;
         assert_eq!(joules, Distribution { mean: 3.0, min: None, max: None, p50: None, p95: None });
     }

@@ -49,6 +49,13 @@ impl StepTable {
         merge(&mut self.inner, &inside.inner);
     }
 
+    /// Scales the sums of a domain.
+    pub(super) fn scale(&mut self, domain: usize, share: f64) {
+        for stats in self.outer.values_mut().chain(self.inner.values_mut()) {
+            stats.by_domain[domain] *= share;
+        }
+    }
+
     /// Scales the sums of the outer steps down to what is around them, where they come to more.
     pub(super) fn fit(&mut self, around: &[Drawn]) {
         for (domain, around) in around.iter().enumerate() {
@@ -132,7 +139,7 @@ mod tests {
     use super::*;
 
     fn step(items: f64, unit: &'static str) -> Step {
-        Step { folded: 0, seconds: 1.0, items, unit }
+        Step { folded: 0, seconds: 1.0, items, unit, whole: 1.0 }
     }
 
     #[test]

@@ -65,6 +65,34 @@ impl<F: Future> Future for Metered<F> {
 }
 
 pin_project! {
+    /// A future whose spans are inside one that was open where it was made: see [`Current::future`].
+    ///
+    /// [`Current::future`]: super::current::Current::future
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Inside<F> {
+        #[pin]
+        future: F,
+        carried: Carried,
+    }
+}
+
+impl<F: Future> Inside<F> {
+    pub(super) fn new(around: Option<Scope>, future: F) -> Self {
+        Self { future, carried: Carried::inside_of(around) }
+    }
+}
+
+impl<F: Future> Future for Inside<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.carried.inside(|| this.future.poll(context))
+    }
+}
+
+pin_project! {
     /// A future that takes the spans which it opens along, from poll to poll and from thread to
     /// thread: a span may be held across its `.await`s.
     #[derive(Debug)]
@@ -117,6 +145,15 @@ struct Carried {
 
 impl Carried {
     const NEW: Self = Self { open: Scopes::of_future(), around: None, begun: false, lent: false };
+
+    /// Inside `around`, which is open wherever it was made and lent for good.
+    fn inside_of(around: Option<Scope>) -> Self {
+        let mut open = Scopes::of_future();
+        if let Some(around) = around {
+            open.enter(around);
+        }
+        Self { open, around, begun: around.is_some(), lent: around.is_some() }
+    }
 
     /// Exchanges the thread's open spans for the future's while it is polled. Those of its first poll
     /// are inside the span that is open then.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::ring::{self, Began, Command, Mark, NO_SPAN};
+use super::scopes::Scope;
 use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::{ItemCount, Kind, Label};
@@ -26,6 +27,8 @@ struct Open {
     parent: u64,
     /// Where it stands among the open spans of its thread.
     place: u64,
+    /// Its start was stated: it may lie in the past, beside others.
+    timed: bool,
     items: Cell<Tally>,
 }
 
@@ -42,15 +45,28 @@ impl Span {
     /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
+        let timed = start.is_some();
         let start = start.map_or_else(clock::now, |start| not_later(start, meter));
-        let Opened { label, id, parent, place } = thread::open(meter, &label);
+        Self::of(thread::open(meter, &label), meter, start, timed)
+    }
+
+    /// Opens a span inside one that is open on another thread.
+    #[cold]
+    pub(super) fn open_inside(around: Scope, label: Label) -> Self {
+        let start = clock::now();
+        Self::of(thread::open_under(around, &label), around.meter(), start, false)
+    }
+
+    #[inline]
+    fn of(opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
+        let Opened { label, id, parent, place } = opened;
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
             thread::begun(meter, mark);
         }
         let items = Cell::new(Tally::NONE);
-        Self(Some(Open { label, start, meter, id, parent, place, items }))
+        Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
     }
 
     /// Tells how many items (tokens, sentences) the span processed; further calls add up.
@@ -103,6 +119,11 @@ impl Span {
         }
     }
 
+    /// Ends it now; gives when that was.
+    pub(super) fn end(mut self) -> Timestamp {
+        self.0.take().map_or_else(clock::now, |open| open.close(None, 0))
+    }
+
     /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
     #[inline]
     pub(super) fn is_like(&self, meter: u64, label: &Label) -> bool {
@@ -122,7 +143,8 @@ impl Span {
 
 impl Open {
     #[inline(never)]
-    fn close(&self, end: Option<Timestamp>, folded: u32) {
+    fn close(&self, end: Option<Timestamp>, folded: u32) -> Timestamp {
+        let beside = self.timed || end.is_some();
         // The meter's thread sees to it that this is not before the start.
         let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
         let Tally { items, invalid } = self.items.get();
@@ -136,11 +158,13 @@ impl Open {
             idle: 0,
             invalid_items: invalid,
             outlived,
+            beside,
             folded,
         });
         if has_edges(self.label.kind) {
             thread::nudge(self.meter);
         }
+        end
     }
 }
 

@@ -4,8 +4,10 @@
 //! The mark goes into a ring that only its thread writes; everything else — energy, statistics,
 //! files — is worked out later by the meter's own thread.
 
+pub mod current;
 mod ended_elsewhere;
 mod every;
+mod finished;
 pub mod future;
 mod guard;
 #[cfg(feature = "tracing")]
@@ -27,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 pub use every::{Each, Every, Stride};
+pub use finished::Finished;
 pub use guard::{Span, items, span};
 pub use opening::{EpochNumber, Opening, Under};
 pub use synchronize::{Synchronize, Waits};

@@ -41,6 +41,8 @@ pub(crate) struct Mark {
     /// Spans inside it may outlive it, and name it as the one around them when they end: it ended
     /// before them, or on another thread than it began on.
     pub outlived: bool,
+    /// Others inside the same span may have been open at the same time.
+    pub beside: bool,
     /// Spans that it stands for together; 0 of a span that stands for itself.
     pub folded: u32,
 }
@@ -57,8 +59,8 @@ impl Mark {
     /// Of a span that stands for itself.
     pub(crate) fn new(label: &'static Label, (start, end): (Timestamp, Timestamp)) -> Self {
         let (id, parent, items, idle) = (NO_SPAN, NO_SPAN, 0.0, 0);
-        let (invalid_items, outlived, folded) = (0, false, 0);
-        Self { label, start, end, id, parent, items, idle, invalid_items, outlived, folded }
+        let (invalid_items, outlived, beside, folded) = (0, false, false, 0);
+        Self { label, start, end, id, parent, items, idle, invalid_items, outlived, beside, folded }
     }
 
     /// The share of its time in which a span was open.
@@ -113,6 +115,8 @@ pub(crate) enum Command {
     /// Have this in the record, once.
     #[cfg(feature = "tracing")]
     Warn(String),
+    /// Say what a span took that has ended, once it is known.
+    Measure(crate::meter::Window),
     /// Keep a journal from now on.
     Keep(Box<crate::meter::Keeper>),
     /// A span was given a start or an end in the future.
@@ -256,7 +260,7 @@ impl Rings {
     /// not always the first: a mark that spills overtakes those that went into the ring just before.
     pub(crate) fn drain(&self, marks: &mut Vec<Mark>) -> u64 {
         let mut folded = 0;
-        let mut spilt = Spill::default();
+        let mut taken = Spill::default();
         lock(&self.lanes).retain_mut(|lane| {
             // Asked before draining: a mark pushed in between is drained by the next call.
             let gone = lane.ring.is_abandoned();
@@ -267,10 +271,10 @@ impl Rings {
             // room that another one has left.
             let mut spill = lock(&lane.spill);
             if !spill.is_empty() {
-                std::mem::swap(&mut *spill, &mut spilt);
+                std::mem::swap(&mut *spill, &mut taken);
             }
             drop(spill);
-            folded += spilt.drain_into(marks);
+            folded += taken.drain_into(marks);
             !gone
         });
         folded

@@ -40,6 +40,7 @@ impl Counts {
 
 impl Scope {
     const LENT: u64 = 1 << 48;
+    const FOR_GOOD: u64 = 0xFFFF << 48;
     const COUNTS: u64 = 3;
 
     /// The place of a span that counts so, inside the one at the place `around`.
@@ -60,14 +61,25 @@ impl Scope {
 
     /// One more future goes on inside it.
     pub(super) fn lend(&mut self) {
-        self.meter = self.meter.saturating_add(Self::LENT);
+        if !self.is_lent_for_good() {
+            self.meter += Self::LENT;
+        }
     }
 
     /// One of those futures is gone.
     pub(super) fn give_back(&mut self) {
-        if self.is_lent() {
+        if self.is_lent() && !self.is_lent_for_good() {
             self.meter -= Self::LENT;
         }
+    }
+
+    /// Spans may be opened inside it from anywhere, up to its end and later.
+    pub(super) fn lend_for_good(&mut self) {
+        self.meter |= Self::FOR_GOOD;
+    }
+
+    fn is_lent_for_good(self) -> bool {
+        self.meter >= Self::FOR_GOOD
     }
 
     /// The same span, lent to nobody.
@@ -173,6 +185,14 @@ impl Scopes {
         }
     }
 
+    /// Whether the spans inside `span` that end here do so one after the other: it is the innermost, it is open
+    /// here and nowhere else.
+    #[inline]
+    pub(super) fn is_alone_in(&self, span: u64) -> bool {
+        let own = self.is_threads || self.list.len() > 1;
+        own && self.list.last().is_some_and(|scope| scope.span == span && !scope.is_lent())
+    }
+
     #[cold]
     fn close_out_of_order(&mut self, span: u64, place: u64) -> Found {
         let found = self.list.binary_search_by_key(&place, |scope| scope.place);
@@ -256,7 +276,6 @@ impl Scopes {
         }
     }
 
-    #[cfg(any(test, feature = "tracing"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.list.iter().filter(|scope| scope.span != NO_SPAN)
     }

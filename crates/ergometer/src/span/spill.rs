@@ -116,6 +116,7 @@ impl Mark {
         self.items += other.items;
         self.invalid_items = self.invalid_items.saturating_add(other.invalid_items);
         self.outlived |= other.outlived;
+        self.beside |= other.beside;
         self.folded = count;
         Some(more)
     }
@@ -135,7 +136,8 @@ fn address(label: &'static Label) -> usize {
 }
 
 fn place_of(id: u64) -> usize {
-    id as usize % PLACES
+    // Of an identity the lowest bits count.
+    usize::from((id % (1 << 16)) as u16) % PLACES
 }
 
 /// Which identity siblings of one label share, the ones that were seen last.
@@ -164,14 +166,13 @@ impl Identities {
     pub(super) fn of(&mut self, label: &'static Label, parent: u64, fresh: u64) -> u64 {
         let label = address(label);
         let set = &mut self.0[set_of(label, parent)];
-        match set.iter().find(|known| known.label == label && known.parent == parent) {
-            Some(known) => known.id,
-            None => {
-                set.rotate_right(1);
-                set[0] = Shared { label, parent, id: fresh };
-                fresh
-            }
+        if let Some(known) = set.iter().find(|known| known.label == label && known.parent == parent)
+        {
+            return known.id;
         }
+        set.rotate_right(1);
+        set[0] = Shared { label, parent, id: fresh };
+        fresh
     }
 
     /// The next span of `label` inside `parent` has an identity of its own.

@@ -82,6 +82,17 @@ fn late(label: &Label) -> Opened {
     Opened { label: label.site(), id, parent: NO_SPAN, place: 0 }
 }
 
+/// The same inside a span that is open on another thread; if it is open here, inside the innermost one.
+#[cold]
+pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
+    with(|thread| {
+        let meter = around.meter();
+        let is_here = thread.scopes.iter().any(|scope| scope.span == around.span);
+        if is_here { thread.open(meter, label) } else { thread.open_in(meter, label, around.span) }
+    })
+    .unwrap_or_else(|| late(label))
+}
+
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
 /// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none.
 #[inline]
@@ -92,6 +103,7 @@ pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Ma
         if let Some(more) = thread.scopes.take_noted(span) {
             mark.count_items(more);
         }
+        mark.beside |= !thread.scopes.is_alone_in(mark.parent);
         if let Some(writer) = thread.writer(meter) {
             let pressed = writer.push(mark);
             thread.pressed = pressed;
@@ -153,6 +165,39 @@ pub(super) fn lend() {
     with(|thread| {
         thread.scopes.iter_mut().for_each(Scope::lend);
     });
+}
+
+/// Whether a span is among those that are open here.
+pub(super) fn is_here(around: Scope) -> bool {
+    with(|thread| thread.scopes.iter().any(|scope| scope.span == around.span)).unwrap_or(false)
+}
+
+/// The innermost open span of this thread. From now on spans may be opened inside it, and those around it, on
+/// other threads.
+pub(super) fn lend_for_good() -> Option<Scope> {
+    with(|thread| {
+        let innermost = thread.scopes.innermost()?;
+        thread.scopes.iter_mut().for_each(Scope::lend_for_good);
+        Some(innermost.unlent())
+    })
+    .flatten()
+}
+
+/// Calls `work` as if `around` were the only open span.
+pub(super) fn inside<R>(around: Scope, work: impl FnOnce() -> R) -> R {
+    struct Back(Scopes);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            swap_scopes(&mut self.0);
+        }
+    }
+    let mut scopes = Scopes::of_future();
+    scopes.enter(around);
+    let mut back = Back(scopes);
+    swap_scopes(&mut back.0);
+    let result = work();
+    drop(back);
+    result
 }
 
 /// A future that [`lend`] was called for is gone; `around` was the innermost span then.
@@ -232,14 +277,19 @@ impl Thread {
 
     #[inline]
     fn open(&mut self, meter: u64, label: &Label) -> Opened {
-        let label = self.label(label);
-        if count_of(self.next) == 0 {
-            self.next = first_identity();
-        }
         if self.scopes.places() >= MANY {
             self.forget_ended_elsewhere();
         }
         let parent = self.scopes.innermost_of(meter);
+        self.open_in(meter, label, parent)
+    }
+
+    #[inline]
+    fn open_in(&mut self, meter: u64, label: &Label, parent: u64) -> Opened {
+        let label = self.label(label);
+        if count_of(self.next) == 0 {
+            self.next = first_identity();
+        }
         let shared = if self.pressed { self.shared_identity(meter, label, parent) } else { None };
         let id = shared.unwrap_or_else(|| {
             let id = self.next;

@@ -96,6 +96,8 @@ impl Path<'_> {
             count: self.members.iter().map(|(_, node)| node.count).sum(),
             folded: self.members.iter().map(|(_, node)| node.folded).sum(),
             seconds: self.members.iter().map(|(_, node)| node.seconds).fold(0.0, f64::max),
+            // Ranks that meter one domain each have all of it in theirs.
+            inclusive: None,
             standard_uncertainty: Joules::new(error.map(|error| error.powi(2)).sum::<f64>().sqrt()),
             by_domain: self.by_domain.into_iter().map(Joules::new).collect(),
             exclusive: Joules::new((total - inner).max(0.0)),

@@ -307,7 +307,7 @@ pub(super) fn replay(
     lines[0].close(at);
     ledger.phases = phases.sums(&lines);
     ledger.book(at, &lines);
-    let (tree, _) = ledger.finish();
+    let (tree, _) = ledger.finish(&lines);
     let step = &tree[&Label::new(Kind::Epoch, "train")].children[&Label::new(Kind::Step, "step")];
     let stats = ledger.epochs.rows[0].steps.as_ref().map_or(0.0, |steps| steps.totals().1[0]);
     let labels = program.phases.iter().zip(truth).map(|(phase, truth)| {

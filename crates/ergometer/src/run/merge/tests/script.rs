@@ -109,6 +109,7 @@ impl Script {
             count: 1,
             folded: 0,
             seconds,
+            inclusive: None,
             standard_uncertainty: sum(&by_domain) * 0.01,
             exclusive: sum(&by_domain) - inner,
             by_domain,
