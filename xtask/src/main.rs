@@ -1,4 +1,5 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `test`, `ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `test`,
+//! `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -9,6 +10,7 @@ mod bench_models;
 mod ci;
 mod paper;
 mod performance;
+mod reliability;
 mod stop;
 mod test;
 mod workspace;
@@ -31,6 +33,7 @@ enum Task {
     Accuracy(accuracy::Accuracy),
     Paper(paper::Paper),
     Performance(performance::Performance),
+    Reliability(reliability::Reliability),
     Test(test::Test),
     Ci(ci::Ci),
 }
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Task::Accuracy(task) => task.run(),
         Task::Paper(task) => task.run(),
         Task::Performance(task) => task.run(),
+        Task::Reliability(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Ci(task) => task.run(),
     };

@@ -161,7 +161,8 @@ fn rustc_version() -> Result<String, Stop> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn cpu_model() -> String {
+/// The model of this machine's processor.
+pub fn cpu_model() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| {
         let (field, value) = line.split_once(':')?;
