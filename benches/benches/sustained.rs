@@ -33,9 +33,9 @@ fn main() -> ExitCode {
         run(name, times);
         return ExitCode::SUCCESS;
     }
-    let number = |index: usize| arguments.get(index).and_then(|text| text.parse::<f64>().ok());
-    let times = number(0).map_or(TIMES, |times| times as u32);
-    let rounds = number(1).map_or(ROUNDS, |rounds| rounds as u32);
+    let number = |index: usize| arguments.get(index).and_then(|text| text.parse::<u32>().ok());
+    let times = number(0).unwrap_or(TIMES);
+    let rounds = number(1).unwrap_or(ROUNDS);
     println!("{:<20} {:>10} {:>12} {:>12}", "", "ns each", "most memory", "to the end");
     let mut best = [(f64::INFINITY, 0.0_f64, f64::INFINITY); NAMES.len()];
     for _ in 0..rounds {

@@ -29,6 +29,7 @@ pub enum Split {
 
 impl Passes {
     /// Shows nothing where `quiet`, and only remembers.
+    #[must_use]
     pub fn new(quiet: bool) -> Self {
         let mut progress = Progress::new(quiet);
         let name = Arc::new(TokenLossMetric::NAME.to_owned());

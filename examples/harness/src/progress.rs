@@ -57,10 +57,10 @@ struct State {
     epochs: usize,
     split: String,
     loss: Option<f64>,
-    /// The last joules a step, once the metric was asked; what it does not know is none.
-    joules: Option<Option<f64>>,
+    /// The last joules a step, once the metric was asked; not a number where it does not know.
+    joules: Option<f64>,
     /// What the whole run is expected to draw, kilowatt-hours; the same.
-    forecast: Option<Option<f64>>,
+    forecast: Option<f64>,
     losses: Losses,
 }
 
@@ -110,9 +110,9 @@ impl State {
                 curve.0.push(*loss);
             }
         } else if name == ForecastMetric::NAME {
-            self.forecast = Some(finite(value.current()));
+            self.forecast = Some(value.current());
         } else if name == EnergyMetric::NAME {
-            self.joules = Some(finite(value.current()));
+            self.joules = Some(value.current());
         }
         let message = self.message();
         self.bar.set_message(message);
@@ -122,11 +122,11 @@ impl State {
         let loss = self.loss.map(|loss| format!("loss {loss:.3}"));
         let absent = || "n/a".to_owned();
         let joules = self.joules.map(|joules| {
-            let joules = joules.map_or_else(absent, |joules| format!("{joules:.3}"));
+            let joules = finite(joules).map_or_else(absent, |joules| format!("{joules:.3}"));
             format!("{joules} J/step")
         });
         let forecast = self.forecast.map(|kwh| {
-            let kwh = kwh.map_or_else(absent, |kwh| KilowattHours::new(kwh).to_string());
+            let kwh = finite(kwh).map_or_else(absent, |kwh| KilowattHours::new(kwh).to_string());
             format!("forecast {kwh} in all")
         });
         [loss, joules, forecast].into_iter().flatten().collect::<Vec<_>>().join("  ")

@@ -45,7 +45,7 @@ fn node<'a>(nodes: &'a [SpanNode], name: &str) -> &'a SpanNode {
 #[track_caller]
 fn check(node: &SpanNode, shared: f64, inclusive: f64) {
     close(joules(node), WATTS * shared / 1e3, 1e5);
-    let all = node.inclusive.map_or(joules(node), |joules| joules.get());
+    let all = node.inclusive.map_or(joules(node), ergometer::units::Joules::get);
     close(all, WATTS * inclusive / 1e3, 1e5);
 }
 

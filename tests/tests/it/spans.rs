@@ -12,7 +12,7 @@ use ergometer::run::Record;
 use ergometer::run::record::SpanNode;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
-use ergometer::units::Watts;
+use ergometer::units::{Joules, Watts};
 use ergometer::{Devices, Kind, Meter, Span, track_energy};
 
 use crate::accounting::{close, two_domains, work};
@@ -51,7 +51,7 @@ fn joules(node: &SpanNode) -> f64 {
 #[track_caller]
 fn check(node: &SpanNode, count: u64, inclusive: f64, exclusive: f64) {
     assert_eq!(node.count, count, "{}", node.name);
-    let all = node.inclusive.map_or(joules(node), |joules| joules.get());
+    let all = node.inclusive.map_or(joules(node), Joules::get);
     close(all, WATTS * inclusive / 1e3, 1e4);
     close(node.exclusive.get(), WATTS * exclusive / 1e3, 1e4);
 }

@@ -17,6 +17,7 @@ use super::lexicon::{
 };
 
 /// `train` and `valid` sentences; a sentence of one part is not in the other.
+#[must_use]
 pub fn sentences(seed: u64, train: usize, valid: usize) -> (Vec<Sentence>, Vec<Sentence>) {
     let mut writer = Writer::new(seed);
     let train: Vec<Sentence> = (0..train).map(|_| writer.sentence()).collect();
@@ -33,6 +34,7 @@ pub fn sentences(seed: u64, train: usize, valid: usize) -> (Vec<Sentence>, Vec<S
 
 /// Documents of `SENTENCES` sentences, all of one theme, so that a sentence says something about the
 /// next one.
+#[must_use]
 pub fn documents(seed: u64, count: usize) -> Vec<Vec<Sentence>> {
     let mut writer = Writer::new(seed);
     let document = |_| {
