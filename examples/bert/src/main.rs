@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<(), Failure> {
     trainer.plan(&meter);
     let outcome = training::train(trainer, model);
 
-    let (first, last) = (outcome.untrained, outcome.trained);
+    let (first, last) = (outcome.before, outcome.after);
     for (name, first, last) in [
         ("masked_perplexity", first.masked_loss().exp(), last.masked_loss().exp()),
         ("next_sentence_accuracy", first.next_accuracy(), last.next_accuracy()),

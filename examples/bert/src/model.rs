@@ -110,7 +110,8 @@ impl Bert {
     fn encode(&self, batch: &Batch) -> Tensor<3> {
         let [_, length] = batch.ids.dims();
         let device = batch.ids.device();
-        let positions = Tensor::<1, Int>::arange(0..length as i64, &device).unsqueeze();
+        let positions =
+            Tensor::<1, Int>::arange(0..length.cast_signed() as i64, &device).unsqueeze();
         let vectors = self.words.forward(batch.ids.clone())
             + self.positions.forward(positions)
             + self.segments.forward(batch.segments.clone());

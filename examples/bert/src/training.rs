@@ -36,9 +36,9 @@ const HELD_OUT_SEED: u64 = 1;
 /// What a training came to.
 pub struct Trained {
     /// Quality on the held-out part before training.
-    pub untrained: Scores,
+    pub before: Scores,
     /// And after it.
-    pub trained: Scores,
+    pub after: Scores,
     /// The losses of every epoch.
     pub losses: Losses,
 }
@@ -102,16 +102,16 @@ impl<'a> Trainer<'a> {
 #[track_energy(run)]
 pub fn train(mut trainer: Trainer<'_>, mut model: Bert) -> Trained {
     #[track_energy(phase = "baseline")]
-    let untrained = trainer.baseline(&model.valid());
-    let mut trained = untrained;
+    let before = trainer.baseline(&model.valid());
+    let mut after = before;
     let epochs = trainer.recipe.epochs;
     trainer.passes.start(epochs);
     for epoch in 1..=epochs {
         model = trainer.train_epoch(model);
-        trained = trainer.validate(&model.valid());
+        after = trainer.validate(&model.valid());
         trainer.passes.epoch(epoch);
     }
-    Trained { untrained, trained, losses: trainer.passes.end() }
+    Trained { before, after, losses: trainer.passes.end() }
 }
 
 impl Trainer<'_> {

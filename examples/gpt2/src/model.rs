@@ -72,7 +72,7 @@ impl Gpt2 {
     fn forward(&self, input: Tensor<2, Int>) -> Tensor<2> {
         let [batch, time] = input.dims();
         let device = input.device();
-        let positions = Tensor::<1, Int>::arange(0..time as i64, &device).unsqueeze();
+        let positions = Tensor::<1, Int>::arange(0..time.cast_signed() as i64, &device).unsqueeze();
         let vectors = self.tokens.forward(input) + self.positions.forward(positions);
         let mut hidden = self.dropout.forward(vectors); // [batch, time, width]
         let later = Tensor::<2>::full([time, time], MASKED, &device).triu(1).unsqueeze();

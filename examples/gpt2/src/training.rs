@@ -81,7 +81,7 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// AdamW as nanoGPT and llm.c set it: matrices decay, biases and norms do not.
+/// Adam with decoupled decay, as nanoGPT and llm.c set it: matrices decay, biases and norms do not.
 fn optimizer(beta_2: f32) -> ModuleOptimizer {
     let adam = AdamWConfig::new().with_beta_1(0.9).with_beta_2(beta_2).with_epsilon(1e-8);
     let decaying = adam.clone().with_weight_decay(DECAY).init();

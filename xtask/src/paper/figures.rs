@@ -69,7 +69,8 @@ impl Figure {
     /// Whether `value` is printed as this figure.
     fn rounds(&self, value: f64) -> bool {
         let unit = if self.thousands { 1000.0 } else { 1.0 };
-        (value / unit).round() == (self.printed / unit).round()
+        // Whole numbers, so they are equal or at least 1 apart.
+        ((value / unit).round() - (self.printed / unit).round()).abs() < 0.5
     }
 
     /// Whether the formulas give the figure, from printed or corrected inputs.
@@ -78,8 +79,7 @@ impl Figure {
             (None, None) => !self.note.is_empty(),
             // Half a unit is rounded either way in print.
             (_, Some((value, HALF))) => (value - self.printed).abs() <= 0.5,
-            (_, Some((value, _))) => self.rounds(value),
-            (Some(value), None) => self.rounds(value),
+            (_, Some((value, _))) | (Some(value), None) => self.rounds(value),
         }
     }
 
@@ -160,7 +160,7 @@ fn of_row(row: &'static Row) -> Vec<Figure> {
             .or(rent(row.hours, price.low), if tpu_v2 { TPU_PRICE } else { hours }),
     );
     let exact = rent(row.hours, price.high);
-    let why = if exact.fract() == 0.5 { HALF } else { hours };
+    let why = if (exact.fract() - 0.5).abs() < 1e-9 { HALF } else { hours };
     figures.push(
         Figure::new(name, "cloud $, high", high, rent(row.hours_printed, price.high))
             .or(exact, why),

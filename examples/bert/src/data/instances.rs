@@ -218,8 +218,8 @@ mod tests {
         let all: Vec<Instance> = (0..20).flat_map(|_| instances.pass(&mut rng)).collect();
         let follows = all.iter().filter(|instance| instance.follows).count();
         // Half of those with two sentences; pairs of one sentence have none that follows.
-        let share = follows as f64 / all.len() as f64;
-        assert!((0.4..0.5).contains(&share), "{share}");
+        let following = follows as f64 / all.len() as f64;
+        assert!((0.4..0.5).contains(&following), "{following}");
         for instance in &all {
             let ids = restored(instance);
             assert!(ids.len() <= 64 && ids[0] == CLS && ids[ids.len() - 1] == SEP);

@@ -55,7 +55,7 @@ impl Layer {
 
     /// `hidden` is `[batch, length, width]`; `padding` is added to the scores, `[batch, 1, 1, length]`.
     pub fn forward(&self, hidden: Tensor<3>, padding: &Tensor<4>) -> Tensor<3> {
-        let attended = self.attention.forward(hidden.clone(), padding);
+        let attended = self.attention.forward(&hidden, padding);
         let hidden = self.norm_attention.forward(hidden + self.dropout.forward(attended));
         let inner = self.activation.forward(self.expand.forward(hidden.clone()));
         let fed = self.contract.forward(inner);
@@ -65,7 +65,7 @@ impl Layer {
 
 impl Attention {
     /// `[batch, length, width]` → the same
-    fn forward(&self, input: Tensor<3>, padding: &Tensor<4>) -> Tensor<3> {
+    fn forward(&self, input: &Tensor<3>, padding: &Tensor<4>) -> Tensor<3> {
         let [batch, length, width] = input.dims();
         let size = width / self.heads;
         // [batch, heads, length, size]

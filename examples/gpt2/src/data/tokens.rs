@@ -7,7 +7,7 @@ use harness::Failure;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::normalizers::NFC;
-use tokenizers::{TokenizerBuilder, TokenizerImpl};
+use tokenizers::{Encoding, TokenizerBuilder, TokenizerImpl};
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,7 +63,7 @@ fn bytes(parts: &[&str], most: usize) -> Result<(Vec<Vec<u32>>, usize), Failure>
     let mut numbered = Vec::with_capacity(parts.len());
     for part in parts {
         let lines = tokenizer.encode_batch(lines(part), false).map_err(Failure::run)?;
-        numbered.push(lines.iter().flat_map(|line| line.get_ids()).copied().collect());
+        numbered.push(lines.iter().flat_map(Encoding::get_ids).copied().collect());
     }
     Ok((numbered, tokenizer.get_vocab_size(true)))
 }
