@@ -14,7 +14,7 @@ use crate::source::share::Scope;
 use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
 
-/// Settings of a [`Meter`]; every one has a default.
+/// Settings of a [`Meter`](crate::Meter); every one has a default.
 ///
 /// Unless told otherwise the meter takes every source the machine offers, and the environment
 /// variables `ERGOMETER_SYSFS_ROOT`, `ERGOMETER_PROC_ROOT` and `ERGOMETER_NVML_LIBRARY` move the
@@ -218,7 +218,7 @@ impl MeterBuilder {
 
     /// Keeps a journal of the run in `folder`, which is made if it is not there: a file that holds all
     /// but the last second of the run however the program ends. [`Record::recover`](crate::Record::recover)
-    /// reads it; [`Meter::journal`] is its path, and [`run::journal`](crate::run::journal) what is in it.
+    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`run::journal`](crate::run::journal) what is in it.
     pub fn journal(mut self, folder: impl Into<PathBuf>) -> Self {
         self.journal = Some(folder.into());
         self
@@ -232,9 +232,9 @@ impl MeterBuilder {
     /// With Burn it goes with `SupervisedTraining::checkpoint`: that brings the model back, this what it
     /// cost.
     ///
-    /// Starting fails where there is no such journal or record ([`ErrorKind::Io`], [`ErrorKind::Format`]):
+    /// Starting fails where there is no such journal or record ([`ErrorKind::Io`](crate::ErrorKind::Io), [`ErrorKind::Format`](crate::ErrorKind::Format)):
     /// a total without its first part would be wrong. It fails as well where it is that of another run
-    /// ([`ErrorKind::Mismatch`]): of another [rank](Self::rank) or [label](Self::label), or of another
+    /// ([`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch)): of another [rank](Self::rank) or [label](Self::label), or of another
     /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
         self.resume = Some(resume::From::File(path.into()));
@@ -279,7 +279,7 @@ impl MeterBuilder {
     /// and then lets the signal end the program as it would have.
     ///
     /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
-    /// [`Meter::finish`] when it ends; a signal that was ignored when the first meter asked for it stays ignored.
+    /// [`Meter::finish`](crate::Meter::finish) when it ends; a signal that was ignored when the first meter asked for it stays ignored.
     /// A handler that is registered after the meter through `signal-hook` or `tokio` is given the first signal, and
     /// a second one, a second later, ends the program: such handlers cannot be told from those of other signals.
     /// All meters of a process share one thread that listens. A meter that was finished or dropped leaves the
