@@ -30,6 +30,14 @@ pub fn of(test: &str, launcher: &[&str]) -> Command {
     command
 }
 
+/// `program` with the signals that end a program by default: what runs the tests may ignore some, as a shell
+/// does in the background, and a meter leaves what is ignored as it is.
+pub fn with_default_signals(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", "--default-signal=TERM", program]);
+    command
+}
+
 /// Runs the test of a child, and holds it to it.
 pub fn passes(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

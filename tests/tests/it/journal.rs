@@ -15,6 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::accounting::{Steady, assert_conserved, close};
+use crate::child;
 use crate::nvml::Simulated;
 
 /// Watts of the simulated board.
@@ -28,7 +29,7 @@ struct Run {
 
 impl Run {
     fn start(machine: &Simulated, folder: &Path, how: &str) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_journal"))
+        let child = child::with_default_signals(env!("CARGO_BIN_EXE_journal"))
             .arg(machine.library())
             .args([folder.as_os_str(), how.as_ref()])
             .env_remove("CUDA_VISIBLE_DEVICES")

@@ -49,7 +49,7 @@ struct Life {
 
 impl Life {
     fn new(folder: &Path, how: &str) -> Self {
-        Self::spawn(folder, Command::new(env!("CARGO_BIN_EXE_life")), how)
+        Self::spawn(folder, child::with_default_signals(env!("CARGO_BIN_EXE_life")), how)
     }
 
     fn spawn(folder: &Path, mut command: Command, how: &str) -> Self {

@@ -8,6 +8,10 @@ const FOR_CALLS: f64 = 0.6;
 /// many times what it may.
 const SELDOM: f64 = 3.0;
 const EXCESS: f64 = 4.0;
+/// Power of a board without a counter may cost this many times what it may, as an update that is missed is energy
+/// that is guessed: 2 % of a core at the default share, which a call of 0.1 ms at 50 updates a second needs a
+/// quarter of.
+const ALONE: f64 = 16.0;
 /// And after so many in any case.
 const LONGEST: f64 = 8.0;
 /// A mean over about so many reads.
@@ -82,9 +86,9 @@ impl Cost {
     }
 
     /// The same of power: beside a counter it may take half; where there is no counter every update counts, and it
-    /// may take some times its share.
+    /// may take many times its share.
     pub(super) fn power_every(&self, wanted: f64, beside_counter: bool) -> f64 {
-        let share = if beside_counter { 0.5 } else { EXCESS };
+        let share = if beside_counter { 0.5 } else { ALONE };
         wanted.max(self.power.value / (share * self.allowance))
     }
 
