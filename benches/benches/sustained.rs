@@ -95,7 +95,7 @@ fn count(node: &ergometer::run::record::SpanNode) -> u64 {
     node.count + node.children.iter().map(count).sum::<u64>()
 }
 
-/// So many spans: steps, each with two phases.
+/// This many spans: steps, each with two phases.
 fn phases_in_steps(times: u32) {
     for _ in 0..times.div_ceil(3) {
         let _step = ergometer::Span::enter(ergometer::Kind::Step.into());

@@ -77,7 +77,7 @@ pub struct MeteredLoader<O> {
 struct Shared {
     meter: Meter,
     split: &'static str,
-    /// After each so many steps the device is waited for; 0 for the end of the epoch alone.
+    /// After each this many steps the device is waited for; 0 for the end of the epoch alone.
     sync_every: u64,
     /// Epochs begun.
     epochs: Arc<AtomicU64>,
@@ -186,7 +186,7 @@ enum Total {
     Open,
     /// All have been given, and the device was waited for.
     Reached,
-    /// More came than there were said to be.
+    /// More items came than the loader had announced.
     Wrong,
 }
 

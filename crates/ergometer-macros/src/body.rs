@@ -184,7 +184,7 @@ impl Rewriter {
     /// it.
     ///
     /// * Of a loop, the marks that ask for a span an iteration go to its body.
-    /// * Of an `if` without `else`, all go to its branches: to find that there is nothing to do is no span.
+    /// * Of an `if` without `else`, all go to its branches: a test that fails is not a span.
     /// * Of a plain block, all go to its beginning: in braces of its own it would be linted.
     fn bodies(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) -> Vec<Stmt> {
         let mut before = Vec::new();

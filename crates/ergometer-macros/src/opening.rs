@@ -31,7 +31,7 @@ pub(crate) struct Around {
 pub(crate) enum What<'a> {
     /// A function with its name.
     Function(&'a Ident),
-    /// The so many-th statement of a function.
+    /// The this many-th statement of a function.
     Statement(usize),
 }
 

@@ -1,7 +1,7 @@
 //! Monotonic time; the only place that asks what time it is.
 //!
 //! Timestamps count nanoseconds since a minute before the first one of the process: what a sensor shows
-//! first may hold for a moment before that. The time in which the machine sleeps is none of it.
+//! first may hold for a moment before that. The time in which the machine sleeps is not counted.
 //!
 //! Where the kernel itself keeps time by the processor's invariant counter, that counter is read
 //! instead of asking the kernel, at half the cost. Marks and readings share this clock, so that a rate
@@ -228,7 +228,7 @@ pub mod pretend {
 
     use super::clock;
 
-    /// The processor's counter jumps by so many nanoseconds.
+    /// The processor's counter jumps by this many nanoseconds.
     pub fn jump(nanos: i64) {
         clock().machine.shift(nanos);
     }
@@ -249,7 +249,7 @@ pub mod pretend {
         clock().pretended_asleep.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Somebody sets the wall clock forward by so many nanoseconds.
+    /// Somebody sets the wall clock forward by this many nanoseconds.
     pub fn set_wall(nanos: i64) {
         clock().pretended_wall.fetch_add(nanos, Ordering::Relaxed);
     }

@@ -140,7 +140,7 @@ const VALID_SHARE: (f64, f64) = (1.0 / 3.0, 1.0 / 6.0);
 /// What may be different about the rest of the run however steady its steps were, relative standard
 /// uncertainty: clocks, temperature, other work on the machine. A judgement.
 const UNFORESEEN: f64 = 0.01;
-/// Groups of steps are merged in pairs when there are so many.
+/// Groups of steps are merged in pairs when there are this many.
 const MOST_GROUPS: usize = 64;
 /// Fewer groups allow no statement.
 const FEWEST_GROUPS: usize = 5;
@@ -295,7 +295,7 @@ fn settled(rates: &[f64]) -> &[f64] {
 }
 
 /// The mean rate of `left` groups to come, and its standard uncertainty: how well the past's mean is
-/// known, how far that of so many may lie from it, and where a drift between the halves of the past would
+/// known, how far that of this many may lie from it, and where a drift between the halves of the past would
 /// lead.
 fn mean_of_the_rest(rates: &[f64], left: f64) -> (f64, f64) {
     let count = rates.len() as f64;

@@ -77,7 +77,7 @@ mod linux {
             self.rate.load(Ordering::Relaxed) != 0
         }
 
-        /// Lets it show so many nanoseconds more.
+        /// Lets it show this many nanoseconds more.
         pub(in super::super) fn shift(&self, by: i64) {
             for offset in [&self.counter_offset, &self.system_offset] {
                 offset.fetch_add(by.cast_unsigned(), Ordering::Relaxed);

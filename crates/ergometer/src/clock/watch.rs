@@ -21,7 +21,7 @@ const TOLERANCE: u64 = 1_000_000;
 const SHARE: f64 = 1e-3;
 /// Time over which the clocks' rates are compared, nanoseconds.
 const LONG: u64 = 10_000_000_000;
-/// A counter that jumps so often within so many nanoseconds is not read any more.
+/// A counter that jumps so often within this many nanoseconds is not read any more.
 const JUMPS: usize = 3;
 const JUMPY: u64 = 60_000_000_000;
 /// A sleep and a step of the wall clock are longer, nanoseconds.
@@ -40,11 +40,11 @@ pub(crate) struct Event {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum What {
-    /// What was stamped since is later than it was by so many nanoseconds.
+    /// What was stamped since is later than it was by this many nanoseconds.
     Jumped { by: i64 },
     /// The counter is not read any more: it jumped too often, or ran fast by this share.
     Left { fast: Option<f64> },
-    /// The machine slept, which is no time of this clock.
+    /// The machine slept; this clock does not count that time.
     Slept { time: Duration },
 }
 

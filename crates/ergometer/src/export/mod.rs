@@ -22,7 +22,7 @@
 //! | `ergometer_run_seconds_total` | `ergometer.run.duration` | its seconds |
 //! | `ergometer_run_parts` | `ergometer.run.parts` | how many parts it has |
 //!
-//! What was not read is not told at all, and never as 0. Domains never hold one another, so that their sum is
+//! What was not read is left out, and never reported as 0. Domains never hold one another, so that their sum is
 //! the machine's.
 //!
 //! Counters of domains and of steps begin at 0 with each process, as collectors expect of a restart, and never

@@ -17,7 +17,7 @@ use prometheus_client::registry::Registry;
 use super::Subject;
 use crate::{Error, ErrorKind, Result};
 
-/// So many connections are answered at a time; those that hang give way after `http::DEADLINE`.
+/// This many connections are answered at a time; those that hang give way after `http::DEADLINE`.
 const MOST: usize = 64;
 /// How long a drop waits for the address to be let go; the thread may be pausing just then.
 const LET_GO: Duration = Duration::from_secs(1);

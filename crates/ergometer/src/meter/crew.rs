@@ -28,13 +28,13 @@ const LONGEST: Duration = Duration::from_secs(30);
 const SHORTEST: Duration = Duration::from_millis(5);
 /// A read that takes longer is worth a line in the record.
 const SLOW: Duration = Duration::from_secs(1);
-/// So many slow reads of a source are told one by one.
+/// This many slow reads of a source are told one by one.
 const MOST_LINES: u32 = 8;
 /// A source that takes longer to answer is left alone with its thread.
 const HANGING: Duration = Duration::from_millis(100);
 /// A round of reads that takes longer makes its sources late.
 const LONG_ROUND: Duration = Duration::from_millis(10);
-/// So many long rounds in a row are no accident: the sources are shared out.
+/// This many long rounds in a row are no accident: the sources are shared out.
 const LONG_ROUNDS: u32 = 4;
 
 /// All sources, and the threads that read them.

@@ -113,11 +113,11 @@ impl Segment {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Curve {
     segments: Vec<Segment>,
-    /// So many were left by the last folding.
+    /// This many were left by the last folding.
     folded: usize,
 }
 
-/// The last so many seconds are never folded: a span that began then finds the curve as it was.
+/// The last this many seconds are never folded: a span that began then finds the curve as it was.
 const HORIZON: f64 = 120.0;
 
 /// A stretch becomes one segment when it is no longer than such a share of its age. A span that began
@@ -157,7 +157,7 @@ impl Curve {
         self.segments.len()
     }
 
-    /// Takes back all but the first so many segments.
+    /// Takes back all but the first this many segments.
     pub(super) fn truncate(&mut self, segments: usize) {
         self.segments.truncate(segments);
     }

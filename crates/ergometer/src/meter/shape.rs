@@ -150,7 +150,7 @@ impl Shaper {
         std::mem::take(&mut self.curve)
     }
 
-    /// Gives the settled curve back, as it was when it had so many segments.
+    /// Gives the settled curve back, as it was when it had this many segments.
     pub(super) fn give_curve(&mut self, mut curve: Curve, segments: usize) {
         curve.truncate(segments);
         self.curve = curve;

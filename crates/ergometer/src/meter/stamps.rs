@@ -10,7 +10,7 @@ use crate::span::ring::Mark;
 
 /// Jumps that are remembered: spans that began at one may end much later.
 const REMEMBERED: usize = 64;
-/// Jumps that are told one by one.
+/// Jumps that are reported one by one.
 const TOLD: usize = 8;
 
 /// What happened to the clocks during a run, and what that does to its marks.
@@ -174,7 +174,7 @@ impl Stamps {
         if self.told > TOLD {
             let told = self.told;
             warnings.push(format!(
-                "the processor's counter jumped {told} times in all, of which the first {TOLD} are told"
+                "the processor's counter jumped {told} times in all, of which the first {TOLD} are reported"
             ));
         }
         if self.early > 0 {

@@ -45,7 +45,7 @@ const MIN_GAP: f64 = 0.3;
 const SILENT_COUNTER: f64 = 9.5;
 /// Seconds for which the last level is held at the end of the readings.
 const HOLD: f64 = 1.5;
-/// A domain none of whose reads succeeds for so many seconds is gone: no level is held.
+/// A domain none of whose reads succeeds for this many seconds is gone: no level is held.
 const LOST: f64 = 0.1;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -57,7 +57,7 @@ const FORGOTTEN: f64 = 60.0;
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
 /// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.
 const TWICE_AS_WIDE: f64 = 2.0 * RECTANGULAR;
-/// Between two anchors with at least so many samples, the samples give the shape.
+/// Between two anchors with at least this many samples, the samples give the shape.
 const SHAPED_BY_SAMPLES: usize = 4;
 /// Share of its period that a sample must average to stand for all of it.
 const UNBROKEN: f64 = 0.8;
@@ -115,7 +115,7 @@ pub(crate) struct Interval {
     pub joules: f64,
     /// By power samples.
     pub sample: bool,
-    /// `joules` are what it drew more than the same stretch so many seconds before.
+    /// `joules` are what it drew more than the same stretch this many seconds before.
     pub more_than: Option<f64>,
     /// How far its ends may be misplaced, seconds to either side.
     pub within: f64,
@@ -230,7 +230,7 @@ impl Timeline {
         self.failing.is_some_and(|(first, last)| last - first >= LOST)
     }
 
-    /// A reading that is none, for a reason.
+    /// A reading that is not used, with the reason.
     pub(crate) fn reject(&mut self, reason: &str) {
         self.health.failed += 1;
         self.health.remark(reason);

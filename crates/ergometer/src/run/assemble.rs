@@ -157,7 +157,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
-    // What shows itself as a board and never had a power is none.
+    // What appears as a board and never drew power is not counted as one.
     let boards = domains.iter().zip(timelines);
     let boards =
         boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
@@ -548,7 +548,7 @@ fn inclusive(node: &Node, total: f64) -> Option<Joules> {
     differs.then(|| Joules::new(node.inclusive))
 }
 
-/// The node, with so many levels of those inside it.
+/// The node, with this many levels of those inside it.
 fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
     let left_out = BTreeMap::new();
     let children = if levels == 0 { &left_out } else { &node.children };

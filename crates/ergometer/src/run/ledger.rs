@@ -172,7 +172,7 @@ impl Node {
         self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
 
-    /// Takes so many levels of `children`; the energy of those below is in those above them.
+    /// Takes this many levels of `children`; the energy of those below is in those above them.
     fn merge_children(&mut self, children: BTreeMap<Label, Node>, levels: usize) {
         if levels == 0 {
             return;
@@ -277,7 +277,7 @@ impl Inside {
         }
     }
 
-    /// Divides what the first so many of the spans that are held back drew.
+    /// Divides what the first this many of the spans that are held back drew.
     fn settle(&mut self, count: usize, timelines: &[Timeline]) {
         let Some(last) = self.held[..count].last() else { return };
         let until = last.mark.end;
@@ -415,7 +415,7 @@ pub(crate) struct Ledger {
 
 /// Single steps, as they were booked.
 pub(crate) struct StepLog {
-    /// Every so many-th step is kept.
+    /// Every this many-th step is kept.
     pub every: u64,
     pub seen: u64,
     pub steps: Vec<StepEntry>,

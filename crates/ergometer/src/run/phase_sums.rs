@@ -40,7 +40,7 @@ pub(crate) struct PhaseSums {
 struct Share {
     path: usize,
     part: f64,
-    /// So many levels of the path lie at or above the node.
+    /// This many levels of the path lie at or above the node.
     levels: usize,
 }
 

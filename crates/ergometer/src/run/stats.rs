@@ -167,7 +167,7 @@ impl StepStats {
         self.finish_over(self.total_joules(), self.seconds)
     }
 
-    /// The same, where the items were processed with so many of the joules in so many of the seconds.
+    /// The same, where the items were processed with this many of the joules in this many of the seconds.
     pub(crate) fn finish_over(&self, joules: f64, seconds: f64) -> Option<Steps> {
         let items = (self.items > 0.0 && self.other_unit.is_none()).then(|| Items {
             count: self.items,

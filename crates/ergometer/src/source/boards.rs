@@ -137,7 +137,7 @@ impl Choice {
                     if !entry.starts_with('-') && !boards.is_empty() {
                         let entry: String = entry.chars().take(40).collect();
                         self.remarks.push(format!(
-                            "{variable} ends for AMD's software before its entry '{entry}', which is none of {} boards",
+                            "{variable} ends for AMD's software before its entry '{entry}', which is not one of {} boards",
                             boards.len()
                         ));
                     }

@@ -141,7 +141,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
         let own = settings.cpu_power;
         move || {
-            // A job's control group on a machine of its own is no container: there all of the machine is metered.
+            // A job's control group on a machine of its own is not a container: there the whole machine is metered.
             let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
             let quota = quota.filter(|_| host::in_container(&proc_root));
             let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);

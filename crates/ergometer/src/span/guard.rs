@@ -133,7 +133,7 @@ impl Span {
         }
     }
 
-    /// Ends it as what so many steps have in common; 0 of a span that stands for itself.
+    /// Ends it as what this many steps have in common; 0 of a span that stands for itself.
     pub(super) fn close_folded(mut self, steps: u32) {
         if let Some(open) = self.0.take() {
             open.close(None, steps);

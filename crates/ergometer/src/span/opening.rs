@@ -97,7 +97,7 @@ impl Opening {
         Self { under: Some(meter), ..self }
     }
 
-    /// With so many items.
+    /// With this many items.
     #[must_use]
     pub fn items(mut self, count: impl ItemCount) -> Self {
         self.items.add(count);

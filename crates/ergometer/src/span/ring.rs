@@ -22,7 +22,7 @@ pub(crate) const NO_SPAN: u64 = 0;
 /// Marks a ring holds: 256 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
 
-/// So many new threads are not left waiting for the next round: most of those before may be gone.
+/// This many new threads are not left waiting for the next round: most of those before may be gone.
 const LANES_AT_ONCE: usize = if cfg!(all(test, loom)) { 2 } else { 64 };
 
 /// A closed span.

@@ -304,7 +304,7 @@ mod tests {
 
     const METER: u64 = 7;
 
-    /// Opens so many spans and gives identity and place of each.
+    /// Opens this many spans and gives identity and place of each.
     fn opened(scopes: &mut Scopes, count: u64) -> Vec<(u64, u64)> {
         (1..=count).map(|span| (span, scopes.open(METER, span, &Kind::Phase.into()))).collect()
     }

@@ -24,7 +24,7 @@ const GARBAGE_POWERS: [c_uint; 2] = [1_000_000_000, c_uint::MAX];
 /// What a garbage counter shows, millijoules.
 const GARBAGE_ENERGY: c_ulonglong = 1 << 60;
 
-/// Spends so many nanoseconds in a call.
+/// Spends this many nanoseconds in a call.
 fn take_time(board: &Board, nanos: u64) {
     if !board.faults.spin {
         return thread::sleep(Duration::from_nanos(nanos));

@@ -6,7 +6,7 @@
 use super::labels::Labels;
 use super::regression::{Equation, Regression};
 
-/// Shifts that are tried: from so many steps before to so many after, of so many seconds.
+/// Shifts that are tried: from this many steps before to this many after, of this many seconds.
 const STEPS: std::ops::RangeInclusive<i32> = -2..=50;
 const STEP: f64 = 0.02;
 /// Shifts that are closer to each other than this are one.

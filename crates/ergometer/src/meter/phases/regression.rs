@@ -15,7 +15,7 @@ const PRIOR: f64 = 0.5;
 /// Time constants of forgetting, seconds: the one whose powers predict better is used.
 const FORGETTING: [f64; 2] = [25.0, 250.0];
 
-/// A residual so many standard deviations long counts no more than that (Huber).
+/// A residual this many standard deviations long counts no more than that (Huber).
 const OUTLYING: f64 = 3.0;
 
 /// Share of mean power that the noise of an interval's power is at least.
@@ -53,7 +53,7 @@ pub(super) struct Equation {
     pub joules: f64,
     pub class: Class,
     pub seconds: Seconds,
-    /// The energy is less that of the same stretch so many seconds before, and tells nothing of their level.
+    /// The energy is less that of the same stretch this many seconds before, and tells nothing of their level.
     pub more_than: Option<f64>,
     /// The labels that gain and lose time if its beginning or its end is a little later.
     pub moved: [(Option<Index>, Option<Index>); 2],

@@ -18,7 +18,7 @@ fn jumped(by: f64) -> Stamps {
     }
 }
 
-/// What a clock that jumped by so many seconds at 103.45 s showed before it was put right, at 103.5 s.
+/// What a clock that jumped by this many seconds at 103.45 s showed before it was put right, at 103.5 s.
 fn shown(seconds: f64, by: f64) -> Timestamp {
     if !(103.45..103.5).contains(&seconds) {
         return at(seconds);

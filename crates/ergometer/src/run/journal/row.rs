@@ -204,7 +204,7 @@ impl OpenEpoch {
         }
     }
 
-    /// Whether every list has an entry for each of so many domains.
+    /// Whether every list has an entry for each of this many domains.
     pub(super) fn fits(&self, domains: usize) -> bool {
         let steps = self.steps.as_ref().is_none_or(|steps| steps.by_domain.len() == domains);
         let named = named(&self.by_name, domains).is_ok();

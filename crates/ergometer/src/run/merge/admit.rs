@@ -131,7 +131,7 @@ fn same_group(parts: &[Part]) -> Result<()> {
 
 /// Says which ranks are not there; `present` ascends.
 pub(super) fn missing(present: &[u32], world_size: u32) -> Option<String> {
-    /// So many are named: a launcher may claim four thousand million.
+    /// This many are named: a launcher may claim four thousand million.
     const NAMED: usize = 64;
     let all = (0..world_size).filter(|rank| present.binary_search(rank).is_err());
     let absent: Vec<u32> = all.take(NAMED).collect();

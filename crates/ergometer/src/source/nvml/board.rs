@@ -16,19 +16,19 @@ use crate::source::counter::{Advance, Counter};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
-/// A burst of reads that is to show a period goes on for so many seconds at most, where something changes, and
-/// for so many where nothing does.
+/// A burst of reads that is to show a period goes on for this many seconds at most, where something changes, and
+/// for this many where nothing does.
 const LEARNING: f64 = 12.0;
 const UNMOVED: f64 = 2.5;
 /// The same at the start of a board that is read slowly from then on.
 const LEARNING_ONCE: f64 = 1.5;
 /// Seconds between two bursts: twice as many after each, up to the second number.
 const BETWEEN_BURSTS: (f64, f64) = (2.0, 60.0);
-/// A counter whose period is not known is read after so many seconds, unevenly.
+/// A counter whose period is not known is read after this many seconds, unevenly.
 const BLINDLY: f64 = 0.1;
 /// A board that did not answer for so long was away: what it drew meanwhile cannot be compared.
 const AWAY: f64 = 1.0;
-/// Updates are to be known within so many seconds: those of what gives the energy, and those of power
+/// Updates are to be known within this many seconds: those of what gives the energy, and those of power
 /// beside a counter.
 const SHARP: f64 = 0.000_25;
 const ROUGH: f64 = 0.005;

@@ -4,7 +4,7 @@ use super::ticks::Window;
 
 /// Of that so much is for the calls; the rest is for waking and for booking.
 const FOR_CALLS: f64 = 0.6;
-/// However much a read costs, a counter is read after so many seconds, or after so many as make it cost this
+/// However much a read costs, a counter is read after this many seconds, or after this many as make it cost this
 /// many times what it may.
 const SELDOM: f64 = 3.0;
 const EXCESS: f64 = 4.0;
@@ -12,9 +12,9 @@ const EXCESS: f64 = 4.0;
 /// that is guessed: 2 % of a core at the default share, which a call of 0.1 ms at 50 updates a second needs a
 /// quarter of.
 const ALONE: f64 = 16.0;
-/// And after so many in any case.
+/// And after this many in any case.
 const LONGEST: f64 = 8.0;
-/// A mean over about so many reads.
+/// A mean over about this many reads.
 const MEMORY: f64 = 16.0;
 /// Seconds of a processor that a search for the period may take.
 const SEARCH: f64 = 0.25;
@@ -68,7 +68,7 @@ impl Cost {
         Self { allowance, counter: Mean::default(), power: Mean::default() }
     }
 
-    /// A read took so many `seconds` of a processor; `counter`: the counter was in it.
+    /// A read took this many `seconds` of a processor; `counter`: the counter was in it.
     pub(super) fn take(&mut self, counter: bool, seconds: f64) {
         if counter { self.counter.take(seconds) } else { self.power.take(seconds) }
     }

@@ -39,7 +39,7 @@ enum Reason {
     Confirmed { fast: f64, slow: f64 },
     /// Without power there is nothing to compare it with.
     Unchecked,
-    /// A read takes so many seconds of a processor, so it is read every so many seconds.
+    /// A read takes this many seconds of a processor, so it is read every this many seconds.
     Costly { every: f64, seconds: f64 },
     /// Not to be believed: what the counter and what power gave, joules.
     Broken { counter: f64, power: f64 },
@@ -48,7 +48,7 @@ enum Reason {
 /// What is to be said of the counter.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Word {
-    /// It stood at so many joules at this moment.
+    /// It stood at this many joules at this moment.
     Energy(Moment, f64),
     /// What it showed since the last `Energy` is not used.
     Restarted(String),
@@ -161,7 +161,7 @@ impl Judge {
         self.rate == Rate::Own || matches!(self.reason, Reason::Costly { .. })
     }
 
-    /// Takes in that the counter can be read only every so many seconds, as a read takes so many of a processor;
+    /// Takes in that the counter can be read only every this many seconds, as a read takes this many of a processor;
     /// `None` if it can be read as often as is wanted.
     pub(super) fn costs(&mut self, costly: Option<(f64, f64)>) {
         match (costly, &self.reason) {

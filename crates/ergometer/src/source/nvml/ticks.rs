@@ -77,7 +77,7 @@ const DISTANCE: f64 = 0.05;
 const PATIENCE: u32 = 5;
 /// Updates are watched now and then even where that places them no better, for they may stray or drift: at one
 /// edge of when they may be or the other,
-/// next after such a share of the number since the period is known, and after so many at most.
+/// next after such a share of the number since the period is known, and after this many at most.
 const CHECKED: f64 = 0.25;
 const SELDOM: f64 = 32.0;
 /// A period is told if it is known to within such a share.
@@ -125,9 +125,9 @@ pub(super) struct Shown {
 pub(super) struct Ticks {
     /// Every update changes it, as it does a counter of a board that draws power.
     restless: bool,
-    /// An update that is known within so many seconds need not be watched.
+    /// An update that is known within this many seconds need not be watched.
     target: f64,
-    /// So many reads ago a tick has surely passed, and the register has not moved.
+    /// This many reads ago a tick has surely passed, and the register has not moved.
     overdue: u32,
     /// The period that it had before it was lost, or that another register of the board has, and how far it
     /// may be off.

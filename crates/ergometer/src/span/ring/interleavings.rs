@@ -30,7 +30,7 @@ fn sorted(marks: &[Mark]) -> Vec<u64> {
     ids
 }
 
-/// All interleavings with at most so many preemptions.
+/// All interleavings with at most this many preemptions.
 fn explore(preemptions: usize, program: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(preemptions);

@@ -27,7 +27,7 @@ const MORE_STRAY: f64 = 1.5;
 /// A register that strays further than this share of its period has no steady one.
 const MOST_STRAY: f64 = 0.2;
 
-/// A tick in a bracket, so many periods after the first one.
+/// A tick in a bracket, this many periods after the first one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Pinned {
     n: f64,

@@ -132,7 +132,7 @@ impl Script {
     }
 }
 
-/// So many seeds of a script, each with a phase of its own.
+/// This many seeds of a script, each with a phase of its own.
 fn many(script: Script, seeds: u64) -> Vec<Played> {
     let play = |seed| {
         let phase = Noise::new(seed).unit() * script.period;
