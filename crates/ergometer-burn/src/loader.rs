@@ -77,7 +77,7 @@ pub struct MeteredLoader<O> {
 struct Shared {
     meter: Meter,
     split: &'static str,
-    /// After each this many steps the device is waited for; 0 for the end of the epoch alone.
+    /// Each time this many steps have passed, the device is waited for; 0 for the end of the epoch alone.
     sync_every: u64,
     /// Epochs begun.
     epochs: Arc<AtomicU64>,

@@ -31,7 +31,7 @@ pub(crate) struct Around {
 pub(crate) enum What<'a> {
     /// A function with its name.
     Function(&'a Ident),
-    /// The this many-th statement of a function.
+    /// The n-th statement of a function.
     Statement(usize),
 }
 

@@ -63,7 +63,7 @@ pub fn enter_under(under: Under, label: Label) -> Span {
     under.enter(label)
 }
 
-/// Each this many-th step is recorded alone.
+/// Each n-th step is recorded alone.
 pub fn every(stride: impl Stride) -> Every {
     Every::new(stride)
 }

@@ -415,7 +415,7 @@ pub(crate) struct Ledger {
 
 /// Single steps, as they were booked.
 pub(crate) struct StepLog {
-    /// Every this many-th step is kept.
+    /// Every n-th step is kept.
     pub every: u64,
     pub seen: u64,
     pub steps: Vec<StepEntry>,
