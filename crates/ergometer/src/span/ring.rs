@@ -7,13 +7,13 @@
 
 use std::sync::{Arc, PoisonError, TryLockError, Weak, mpsc};
 
-use super::Label;
 use super::spill::{Identities, Spill};
 use super::sync::{
     AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer,
     Sender, statics,
 };
 use super::tally::Tally;
+use super::{Kind, Label};
 use crate::clock::Timestamp;
 
 /// Identity of no span and of no meter.
@@ -159,6 +159,8 @@ pub(super) struct Writer {
     spill: Arc<Mutex<Spill>>,
     /// Of a thread that was under pressure.
     identities: Option<Identities>,
+    /// The epoch that the thread began last and that has not ended; marks of two epochs are never shared.
+    epoch: u64,
     commands: Sender<Command>,
     /// Whose thread it is.
     process: u32,
@@ -297,6 +299,7 @@ impl Rings {
             ring: producer,
             spill,
             identities: None,
+            epoch: NO_SPAN,
             commands: self.commands.clone(),
             process: self.process,
         })
@@ -344,7 +347,13 @@ impl Writer {
     }
 
     /// Sends a message to the meter's thread.
-    pub(super) fn tell(&self, command: Command) {
+    pub(super) fn tell(&mut self, command: Command) {
+        match &command {
+            Command::Begun(mark) if mark.label.kind == Kind::Epoch => self.epoch = mark.id,
+            // An epoch, or the run around it, has ended.
+            Command::Nudge => self.epoch = NO_SPAN,
+            _ => {}
+        }
         let _ = self.commands.send(command);
     }
 
@@ -368,7 +377,7 @@ impl Writer {
         };
         // Whoever spilt first since the last drain has asked for the next.
         let ask = spill.is_empty();
-        spill.add(mark);
+        spill.add(mark, self.epoch);
         drop(spill);
         if ask {
             let _ = self.commands.send(Command::Drain);

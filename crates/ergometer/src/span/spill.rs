@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::ring::Mark;
 use super::{Kind, Label};
 
-/// Marks kept before those of one label share one, whatever is around them.
+/// Marks kept before those of one label share one, whatever is around them but an epoch.
 const MOST: usize = if cfg!(all(test, loom)) { 2 } else { 8192 };
 
 /// Where the mark of an identity is looked for; a power of two.
@@ -23,8 +23,8 @@ pub(super) struct Spill {
     marks: Vec<Mark>,
     /// Index of a mark that may have the identity.
     places: Vec<u32>,
-    /// Index of the first mark of a label, by the label's address.
-    by_label: HashMap<usize, u32>,
+    /// Index of the first mark of a label, by the label's address and the epoch that it was left in.
+    by_label: HashMap<(usize, u64), u32>,
     /// Spans that share a mark with others.
     folded: u64,
 }
@@ -34,9 +34,9 @@ impl Spill {
         self.marks.is_empty()
     }
 
-    /// Adds a mark, to one of its identity if there is one.
+    /// Adds a mark that was left in `epoch`, to one of its identity if there is one.
     #[inline]
-    pub(super) fn add(&mut self, mark: &Mark) {
+    pub(super) fn add(&mut self, mark: &Mark, epoch: u64) {
         let place = place_of(mark.id);
         let index = self.places.get(place).copied().unwrap_or(u32::MAX);
         if let Some(known) = self.marks.get_mut(index as usize)
@@ -46,13 +46,13 @@ impl Spill {
             self.folded += more;
             return;
         }
-        self.add_new(mark, place);
+        self.add_new(mark, place, epoch);
     }
 
     #[cold]
-    fn add_new(&mut self, mark: &Mark, place: usize) {
+    fn add_new(&mut self, mark: &Mark, place: usize, epoch: u64) {
         let index = u32::try_from(self.marks.len()).unwrap_or(u32::MAX);
-        let first = *self.by_label.entry(address(mark.label)).or_insert(index);
+        let first = *self.by_label.entry((address(mark.label), epoch)).or_insert(index);
         if self.marks.len() >= MOST
             && let Some(known) = self.marks.get_mut(first as usize)
             && let Some(more) = known.take_in(mark)
