@@ -9,8 +9,8 @@ use super::trial::Trial;
 pub(super) struct Tally {
     pub tried: u32,
     pub lost: u32,
-    /// Journals whose first line was damaged: without it nothing can be told of a run.
-    pub headless: u32,
+    /// Journals that were cut off within their first line: nothing is left to read.
+    pub empty: u32,
     pub held_up: u32,
     pub wrong: u32,
     pub missing_seconds: f64,
@@ -118,26 +118,27 @@ pub(super) fn page(rows: &[Row], place: &Place) -> String {
     let mut page = HEAD.to_owned();
     let Place { date, cpu, threads, system } = place;
     let sum = |count: fn(&Tally) -> u32| rows.iter().map(|row| count(&row.tally)).sum::<u32>();
-    let (tried, lost, headless) = (sum(|t| t.tried), sum(|t| t.lost), sum(|t| t.headless));
+    let (tried, lost, empty) = (sum(|t| t.tried), sum(|t| t.lost), sum(|t| t.empty));
     let _ = writeln!(page, "\n{date}, {cpu}, {threads} threads, {system}; the dev profile.");
     let _ = write!(page, "\n**{tried} tried, {lost} records lost");
-    let _ = match headless {
+    let _ = match empty {
         0 => writeln!(page, ".**"),
         _ => writeln!(
             page,
-            "** but for the {headless} journals whose first line was damaged on purpose: without it nothing\n\
-             can be told of a run, and reading it is an error that says so."
+            "** but for the {empty} journals that were cut off within their first line, which leaves nothing to\n\
+             read: that is an error that says so. A program that is killed does not leave such a file, as a\n\
+             journal has its name only once its first line is on the disk."
         ),
     };
     page += "\n| fault | how | tried | records lost | training held up | missing at most | energy off at most | \
              not as expected |\n|---|---|---:|---:|---:|---:|---:|---:|\n";
     for Row { fault, how, tally } in rows {
-        let Tally { tried, lost, headless, held_up, wrong, energy_off, .. } = tally;
+        let Tally { tried, lost, empty, held_up, wrong, energy_off, .. } = tally;
         if *tried == 0 {
             let _ = writeln!(page, "| {fault} | {how} | not tried here | | | | | |");
             continue;
         }
-        let first = if *headless == 0 { String::new() } else { format!(" (+ {headless})") };
+        let first = if *empty == 0 { String::new() } else { format!(" (+ {empty})") };
         let off =
             if *energy_off > 0.0 { format!("{:.1} %", 100.0 * energy_off) } else { String::new() };
         let missing = tally.missing();
@@ -191,7 +192,7 @@ mod tests {
         assert!(text.contains("| killed | `SIGKILL` | 50 | 0 | 0 | 0.50 s, 0 steps |  | 0 |"));
         assert!(text.contains("| full disk | no room | not tried here |"), "{text}");
 
-        let damaged = Tally { tried: 100, lost: 1, headless: 7, ..Tally::default() };
+        let damaged = Tally { tried: 100, lost: 1, empty: 7, ..Tally::default() };
         let text = page(&[Row::new("damage", "bits", damaged), Row::new("k", "", whole)], &place());
         assert!(text.contains("**150 tried, 1 records lost** but for the 7 journals"), "{text}");
         assert!(text.contains("| damage | bits | 100 | 1 (+ 7) | 0 | nothing |  | 0 |"), "{text}");

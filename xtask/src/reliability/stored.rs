@@ -109,8 +109,7 @@ pub(super) fn damaged(
             let mut bad = bytes.clone();
             damage(&mut bad, &mut random);
             fs::write(&file, &bad).doing(format!("write {}", file.display()))?;
-            let headless = bad.get(..=head) != bytes.get(..=head);
-            one(&file, &whole, headless, &mut tally);
+            one(&file, &whole, bad.len() <= head, &mut tally);
         }
         eprintln!("damaged, {how}: {tally:?}");
         rows.push(Row::new("damaged journal", how, tally));
@@ -119,14 +118,14 @@ pub(super) fn damaged(
 }
 
 /// What is recovered from one damaged journal, held against the whole one.
-fn one(file: &Path, whole: &Record, headless: bool, tally: &mut Tally) {
+fn one(file: &Path, whole: &Record, empty: bool, tally: &mut Tally) {
     let Ok(recovered) = panic::catch_unwind(|| Record::recover(file)) else {
         tally.lost += 1;
         return;
     };
     let Ok(record) = recovered else {
-        // An error: right where the first line is damaged, a loss elsewhere.
-        *(if headless { &mut tally.headless } else { &mut tally.lost }) += 1;
+        // An error: right where the file ends within its first line, a loss elsewhere.
+        *(if empty { &mut tally.empty } else { &mut tally.lost }) += 1;
         return;
     };
     let joules = |record: &Record| record.total.energy.map_or(0.0, |energy| energy.joules.get());

@@ -11,7 +11,7 @@
 //! a JSON object whose `row` says what it is:
 //!
 //! ```text
-//! 7f1c0a3e {"row":"head","schema":"ergometer-journal/1","record":{…}}        once, at the start
+//! 7f1c0a3e {"row":"head","schema":"ergometer-journal/1","record":{…}}        at the start, and again now and then
 //! 52b6c1d0 {"row":"steps","steps":[["step",12.5,0.051,64.0,[7.1,0.4]],…]}    single steps
 //! 0d2e93aa {"row":"epoch","n":0,"epoch":{…}}                                 each epoch that closed
 //! c81b77f4 {"row":"notes","results":{…},"facts":{…},"warnings":[…],…}        whenever they change, with the forecasts
@@ -20,7 +20,9 @@
 //! 66f0b812 {"row":"end","record":{…}}                                        once, at the end
 //! ```
 //!
-//! * `head`: a record without energies: run, machine, sources, domains, site.
+//! * `head`: a record without energies: run, machine, sources, domains, site. It is the first line, and is
+//!   repeated once 8 KiB follow it and then whenever the file has doubled in length, so that a journal
+//!   whose first line is damaged is read all the same.
 //! * `steps`: label, seconds since the start of the run, seconds, items, joules by domain, to six
 //!   digits; for steps that share a mark (`every = n` of [`#[track_energy]`](crate::track_energy)) also how
 //!   many: they have one row, with their sums. Every n-th by [`MeterBuilder::journal_steps`](crate::MeterBuilder::journal_steps). They are

@@ -19,11 +19,21 @@ const SPANS_RATE: f64 = 1024.0;
 /// The tree is written after so long at the latest.
 const SPANS_PERIOD: Duration = Duration::from_mins(1);
 
+/// The head is written again once this many bytes follow it, and then whenever the journal's length has
+/// doubled: damage to the first line alone loses nothing, and the copies stay a small part of the file.
+const HEAD_AGAIN: u64 = 8192;
+
 /// A run's journal, open for appending.
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
     start: Timestamp,
+    /// The head's line.
+    head: Vec<u8>,
+    /// Bytes that were written.
+    length: u64,
+    /// The head is written again when the journal has this length.
+    head_due: u64,
     /// Epochs that have rows, in the file or in `owed`.
     closed: usize,
     /// Rows of epochs that could not be written yet.
@@ -48,11 +58,16 @@ struct Loss {
 }
 
 impl Journal {
-    fn new(path: PathBuf, file: File, start: Timestamp) -> Self {
+    /// `head` is the line that `file` has now.
+    fn new(path: PathBuf, file: File, start: Timestamp, head: Vec<u8>) -> Self {
+        let length = head.len() as u64;
         Self {
             path,
             file,
             start,
+            head,
+            length,
+            head_due: length + HEAD_AGAIN,
             closed: 0,
             owed: Vec::new(),
             notes: Notes::default(),
@@ -95,6 +110,11 @@ impl Journal {
         now: Timestamp,
     ) {
         let mut text = self.prefix();
+        let mut head_due = self.head_due;
+        if self.length >= head_due {
+            text.extend_from_slice(&self.head);
+            head_due = 2 * self.length;
+        }
         if !steps.is_empty() {
             let steps = steps.iter().map(|step| StepRow::new(step, self.start)).collect();
             line::append(&mut text, &Row::Steps(StepRows { steps }));
@@ -127,6 +147,7 @@ impl Journal {
                 self.owed.clear();
                 self.notes = notes;
                 self.spans_due = spans_due;
+                self.head_due = head_due;
                 self.steps.extend(counts);
                 self.loss.over(now);
             }
@@ -161,6 +182,9 @@ impl Journal {
             .and_then(|()| self.file.sync_data())
             .and_then(|()| still_there(&self.file, &self.path));
         self.loss.failing = written.is_err();
+        if written.is_ok() {
+            self.length += text.len() as u64;
+        }
         written
     }
 }
@@ -241,7 +265,7 @@ impl Draft {
             (Ok(()), Some(file)) => {
                 // The name is durable with its folder; where a folder cannot be opened nothing can be done.
                 let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
-                Ok(Journal::new(path, file, start))
+                Ok(Journal::new(path, file, start, text))
             }
             (Err(error), file) => {
                 self.file = file;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::SCHEMA;
 use super::line;
-use super::row::{Head, Notes, Row, State, usage};
+use super::row::{End, Head, Notes, Row, State, usage};
 use crate::run::check::{named, steps};
 use crate::run::record::{Epoch, NamedSteps, Record, SpanNode, Steps, method_shares};
 use crate::units::{Joules, Watts};
@@ -24,53 +24,35 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Format`] if it is no journal, or one
-    /// of another major version, or if its first line is damaged: without it nothing can be told.
+    /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Format`] if it is not a journal, if it is
+    /// one of another major version, or if every copy of its head is damaged: nothing is known without.
     pub fn recover(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let unread = |error: io::Error| {
-            let message = format!("journal '{}' cannot be read: {error}", path.display());
-            Error::new(ErrorKind::Io, message).with_source(error)
-        };
-        let file = BufReader::new(File::open(path).map_err(unread)?);
-        replay(path, file).map_err(unread)?
+        let mut found = Found::begin(path, open(path)?)?;
+        found.lines(open(path)?).map_err(|error| unread(path, error))?;
+        Ok(found.record())
     }
 }
 
 /// The record of no time at all that the journal at `path` begins with: what its run is known by.
 pub(crate) fn beginning(path: &Path) -> Result<Record> {
-    let mut line = Vec::new();
-    File::open(path).and_then(|file| BufReader::new(file).read_until(b'\n', &mut line)).map_err(
-        |error| {
-            let message = format!("journal '{}' cannot be read: {error}", path.display());
-            Error::new(ErrorKind::Io, message).with_source(error)
-        },
-    )?;
-    Ok(Found::begin(path, without_end(&line))?.record)
+    Ok(Found::begin(path, open(path)?)?.record)
 }
 
-/// The record of a journal's lines.
-fn replay(path: &Path, mut lines: impl BufRead) -> io::Result<Result<Record>> {
-    let mut line = Vec::new();
-    lines.read_until(b'\n', &mut line)?;
-    let mut found = match Found::begin(path, without_end(&line)) {
-        Ok(found) => found,
-        Err(error) => return Ok(Err(error)),
-    };
-    loop {
-        line.clear();
-        if lines.read_until(b'\n', &mut line)? == 0 {
-            return Ok(Ok(found.record()));
-        }
-        found.take(&line);
-    }
+fn open(path: &Path) -> Result<BufReader<File>> {
+    File::open(path).map(BufReader::new).map_err(|error| unread(path, error))
+}
+
+fn unread(path: &Path, error: io::Error) -> Error {
+    let message = format!("journal '{}' cannot be read: {error}", path.display());
+    Error::new(ErrorKind::Io, message).with_source(error)
 }
 
 fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
-/// The part of the first line that says whether the rest can be read.
+/// The part of the head that says whether the rest can be read.
 #[derive(Deserialize)]
 struct Schema {
     schema: String,
@@ -94,25 +76,41 @@ struct Found {
 }
 
 impl Found {
-    fn begin(path: &Path, line: &[u8]) -> Result<Self> {
+    /// Looks for the head: it is the first line, unless that is damaged. Then it is one of its copies, or
+    /// the whole record that ends the journal.
+    fn begin(path: &Path, mut lines: impl BufRead) -> Result<Self> {
         let format =
             |what: String| Error::new(ErrorKind::Format, format!("'{}' {what}", path.display()));
-        let schema: Schema = line::parse(line).ok_or_else(|| {
-            format("is no ergometer journal, or its first line is damaged".into())
-        })?;
-        let rest = schema.schema.strip_prefix(SCHEMA);
-        if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
-            let what = format!("has the schema '{}', not '{SCHEMA}'", schema.schema);
-            return Err(format(what).with_remedy(
-                "read it with the version of ergometer that wrote it, or a later one",
-            ));
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = lines.read_until(b'\n', &mut line).map_err(|error| unread(path, error))?;
+            if read == 0 {
+                return Err(format("is not an ergometer journal, or its head is damaged".into()));
+            }
+            let text = without_end(&line);
+            if let Some(schema) = line::parse::<Schema>(text) {
+                let schema = schema.schema;
+                let rest = schema.strip_prefix(SCHEMA);
+                if !rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')) {
+                    let what = format!("has the schema '{schema}', not '{SCHEMA}'");
+                    return Err(format(what).with_remedy(
+                        "read it with the version of ergometer that wrote it, or a later one",
+                    ));
+                }
+            }
+            let record = match line::parse(text) {
+                Some(Row::Head(Head { record, .. }) | Row::End(End { record })) => record,
+                _ => continue,
+            };
+            record.check().map_err(|why| format(format!("begins with no record: {why}")))?;
+            return Ok(Self::new(*record));
         }
-        let Some(Row::Head(Head { record, .. })) = line::parse(line) else {
-            return Err(format("does not begin with a journal's head".into()));
-        };
-        record.check().map_err(|why| format(format!("begins with no record: {why}")))?;
-        Ok(Self {
-            record: *record,
+    }
+
+    fn new(record: Record) -> Self {
+        Self {
+            record,
             epochs: BTreeMap::new(),
             notes: Notes::default(),
             spans: Vec::new(),
@@ -122,7 +120,16 @@ impl Found {
             end: None,
             damaged: 0,
             torn: None,
-        })
+        }
+    }
+
+    fn lines(&mut self, mut lines: impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            self.take(&line);
+            line.clear();
+        }
+        Ok(())
     }
 
     fn take(&mut self, line: &[u8]) {

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::damage::damaged;
+use crate::deadline::Deadline;
 use crate::source::DomainKind;
 use crate::span::{Kind, Label};
 use crate::{Meter, clock};
@@ -38,7 +39,9 @@ static JOURNAL: LazyLock<(Vec<u8>, Record)> = LazyLock::new(|| {
 });
 
 fn recover(bytes: &[u8]) -> Result<Record> {
-    replay(Path::new("test.journal"), bytes).unwrap()
+    let mut found = Found::begin(Path::new("test.journal"), bytes)?;
+    found.lines(bytes).unwrap();
+    Ok(found.record())
 }
 
 /// Where each line ends.
@@ -69,7 +72,7 @@ fn cut_off_at_any_byte_no_more_than_the_torn_line_is_lost() {
     for length in 0..ends[0] - 1 {
         assert_eq!(recover(&bytes[..length]).unwrap_err().kind(), ErrorKind::Format);
     }
-    // As `replay` does; what the lines before the cut say is the same for every cut of a line.
+    // As `lines` does; what the lines before the cut say is the same for every cut of a line.
     let mut found = Found::begin(Path::new("test"), &bytes[..ends[0] - 1]).unwrap();
     for line in ends.windows(2).map(|pair| &bytes[pair[0]..pair[1]]) {
         let whole = found.clone().record();
@@ -118,6 +121,57 @@ fn a_damaged_line_is_passed_over_and_said() {
         }
     }
     assert!(epochs >= 3, "{epochs}");
+}
+
+#[test]
+fn a_journal_whose_first_line_is_damaged_is_read_by_its_copies_or_its_end() {
+    let (bytes, record) = &*JOURNAL;
+    for byte in 0..ends(bytes)[0] {
+        let mut damaged = bytes.clone();
+        damaged[byte] = b'~';
+        let mut found = recover(&damaged).unwrap();
+        assert!(says(&found, "passed over: 1"), "byte {byte}: {:?}", found.warnings);
+        found.warnings.pop();
+        assert_eq!(&found, record, "byte {byte}");
+    }
+}
+
+#[test]
+fn the_head_is_written_again_as_the_journal_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let meter = Meter::builder()
+        .without_probe()
+        .fixed(DomainKind::Gpu, Watts::new(300.0))
+        .journal(folder.path())
+        .journal_steps(1)
+        .start()
+        .unwrap();
+    let mut deadline = Deadline::after(Duration::from_secs(60));
+    let bytes = loop {
+        assert!(!deadline.has_passed(), "no copy of the head after a minute");
+        for _ in 0..500 {
+            let _step = meter.enter(Label::new(Kind::Step, "step"));
+        }
+        let bytes = fs::read(meter.journal().unwrap()).unwrap();
+        let heads = bytes.windows(12).filter(|text| text == br#""row":"head""#).count();
+        let states = bytes.windows(13).filter(|text| text == br#""row":"state""#).count();
+        if heads > 1 && states > 1 && bytes.ends_with(b"\n") {
+            break bytes;
+        }
+        thread::yield_now();
+    };
+    let mut damaged = bytes.clone();
+    damaged[..ends(&bytes)[0] - 1].fill(b'~');
+    let (mut found, mut whole) = (recover(&damaged).unwrap(), recover(&bytes).unwrap());
+    assert!(
+        found.run.seconds > 0.0 && found.steps.values().any(|steps| steps.count > 500),
+        "{found:?}"
+    );
+    assert!(says(&found, "passed over: 1"), "{:?}", found.warnings);
+    found.warnings.retain(|line| !line.contains("passed over"));
+    whole.warnings.retain(|line| !line.contains("passed over"));
+    assert_eq!(found, whole);
+    meter.finish().unwrap();
 }
 
 #[test]
@@ -184,10 +238,7 @@ proptest! {
         let mut flipped = bytes.clone();
         let at = index.index(bytes.len());
         flipped[at] ^= 1 << bit;
-        let Ok(mut found) = recover(&flipped) else {
-            prop_assert!(at < ends(bytes)[0], "only the first line is needed");
-            return Ok(());
-        };
+        let mut found = recover(&flipped).unwrap();
         let mut kept = Vec::new();
         for json in whole(&flipped) {
             kept.extend(format!("{:08x} ", crc32fast::hash(json)).into_bytes());
