@@ -84,10 +84,13 @@ fn plausible(record: &Record) {
         return;
     }
     let board = record.domains.iter().find(|row| row.domain.kind == DomainKind::Gpu).unwrap();
-    let joules = board.energy.unwrap().joules.get();
-    // Its counter moves ten times a second: at the end of so short a run that is much.
+    let energy = board.energy.unwrap();
+    let joules = energy.joules.get();
+    // Its counter moves ten times a second: at the end of so short a run that is much. Where the machine
+    // is too busy to read it in time, the record says how much more.
     let off = (joules - BOARD * seconds).abs();
-    assert!(off < 0.25 * BOARD + 0.02 * BOARD * seconds, "{joules} J in {seconds} s");
+    let allowed = (0.25 + 0.02 * seconds) * BOARD + 2.0 * energy.standard_uncertainty.get();
+    assert!(off < allowed, "{joules} J in {seconds} s: {energy:?}");
     let steps: u64 = record.steps.values().map(|steps| steps.count).sum();
     let of_epochs = record.epochs.iter().filter_map(|epoch| epoch.steps.as_ref());
     assert_eq!(of_epochs.map(|steps| steps.count).sum::<u64>(), steps);
