@@ -99,9 +99,9 @@ impl Found {
                     ));
                 }
             }
-            let record = match line::parse(text) {
-                Some(Row::Head(Head { record, .. }) | Row::End(End { record })) => record,
-                _ => continue,
+            let Some(Row::Head(Head { record, .. }) | Row::End(End { record })) = line::parse(text)
+            else {
+                continue;
             };
             record.check().map_err(|why| format(format!("begins with no record: {why}")))?;
             return Ok(Self::new(*record));
