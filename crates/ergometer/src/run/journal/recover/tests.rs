@@ -146,7 +146,7 @@ fn the_head_is_written_again_as_the_journal_grows() {
         .journal_steps(1)
         .start()
         .unwrap();
-    let mut deadline = Deadline::after(Duration::from_secs(60));
+    let mut deadline = Deadline::after(Duration::from_mins(1));
     let bytes = loop {
         assert!(!deadline.has_passed(), "no copy of the head after a minute");
         for _ in 0..500 {
