@@ -467,6 +467,7 @@ impl Sampler {
     fn close(&mut self, end: Timestamp) {
         self.progress.begin(Doing::Booking);
         let known = self.ledger.inbox().len();
+        self.stamps.end(end);
         self.drain();
         self.rings.close();
         let marks = &self.ledger.inbox()[known..];
@@ -623,7 +624,7 @@ mod tests {
         let (_, now) = sampler.listen(clock::now());
         // After the inbox was found empty, and before the marks are taken.
         for number in [7, 3] {
-            let span = Span::open(meter, label, Some(start));
+            let span = Span::open_at(meter, label, start);
             crate::private::index(&span, number);
             span.close_at(start);
         }

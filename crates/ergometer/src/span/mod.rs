@@ -119,6 +119,12 @@ impl Label {
         (*kind, name.as_ptr().addr(), name.len(), unit.as_ptr().addr(), unit.len())
     }
 
+    /// Whether it is the same label as `other`.
+    #[inline]
+    fn is(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+
     /// This label as one word that fits into a mark; of one too many, that of all others of its kind. Takes
     /// a lock: each thread remembers what it got.
     fn site(self) -> &'static Self {
