@@ -38,39 +38,29 @@ impl Span {
     #[inline]
     pub fn enter(label: Label) -> Self {
         let meter = ring::installed();
-        if meter == NO_SPAN { Self(None) } else { Self::open(meter, label) }
+        if meter == NO_SPAN { Self(None) } else { Self::open(meter, label, None) }
     }
 
-    /// Opens a span under the meter with the identity `meter`.
+    /// Opens a span under the meter with the identity `meter`, at `start` or at the present moment.
     ///
-    /// Out of line, so that a call site holds a test and a call and this is one piece.
+    /// Out of line and only once, so that a call site holds a test and a call and this is one piece. Whatever is not
+    /// as it was for the span before is left to another function as a whole: what is in registers here need not
+    /// outlast a call.
     #[inline(never)]
-    pub(crate) fn open(meter: u64, label: Label) -> Self {
-        Self::begin(meter, &label, clock::now(), false)
-    }
-
-    /// The same at `start`, a moment that the caller took. The meter's thread limits it to the run.
-    #[inline(never)]
-    pub(crate) fn open_at(meter: u64, label: Label, start: Timestamp) -> Self {
-        Self::begin(meter, &label, start, true)
-    }
-
-    /// Whatever is not as it was for the span before is left to another function as a whole: what is in
-    /// registers here need not outlast a call.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a call more is a tenth of a span")]
-    fn begin(meter: u64, label: &Label, start: Timestamp, timed: bool) -> Self {
+    pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
+        let timed = start.is_some();
+        let start = start.unwrap_or_else(clock::now);
         if !has_edges(label.kind)
-            && let Some(opened) = thread::open_as_before(meter, label)
+            && let Some(opened) = thread::open_as_before(meter, &label)
         {
             return Self::of(opened, meter, start, timed);
         }
-        Self::begin_slowly(meter, label, start, timed)
+        Self::open_slowly(meter, &label, start, timed)
     }
 
     #[cold]
     #[inline(never)]
-    fn begin_slowly(meter: u64, label: &Label, mut start: Timestamp, timed: bool) -> Self {
+    fn open_slowly(meter: u64, label: &Label, mut start: Timestamp, timed: bool) -> Self {
         if timed && has_edges(label.kind) {
             start = not_later(start, meter);
         }
@@ -149,13 +139,13 @@ impl Span {
     #[inline]
     pub fn close_at(self, end: Timestamp) {
         if let Some(open) = &ManuallyDrop::new(self).0 {
-            open.close_at(end);
+            open.close(Some(end), 0);
         }
     }
 
     /// Ends it now; returns when that was.
     pub(super) fn end(self) -> Timestamp {
-        ManuallyDrop::new(self).0.as_ref().map_or_else(clock::now, |open| open.close_folded(0))
+        ManuallyDrop::new(self).0.as_ref().map_or_else(clock::now, |open| open.close(None, 0))
     }
 
     /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
@@ -170,49 +160,28 @@ impl Span {
     /// Ends it as what this many steps have in common; 0 of a span that stands for itself.
     pub(super) fn close_folded(self, steps: u32) {
         if let Some(open) = &ManuallyDrop::new(self).0 {
-            open.close_folded(steps);
+            open.close(None, steps);
         }
     }
 }
 
 impl Open {
-    /// Ends it at the present moment. Out of line, so that a call site without a meter is a test.
+    /// Ends it at `end`, a moment that the caller took, or at the present one; returns that.
     #[inline(never)]
-    fn close_now(&self) {
-        self.close(clock::now(), false, 0);
-    }
-
-    /// Ends it now, with what this many steps have in common.
-    #[inline(never)]
-    fn close_folded(&self, steps: u32) -> Timestamp {
-        let end = clock::now();
-        self.close(end, false, steps);
-        end
-    }
-
-    /// Ends it at a moment that the caller took. The meter's thread sees to it that this is not before the start,
-    /// and not in the future.
-    #[inline(never)]
-    fn close_at(&self, end: Timestamp) {
-        self.close(end, true, 0);
-    }
-
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a call more is a tenth of a span")]
-    fn close(&self, end: Timestamp, timed: bool, folded: u32) {
+    fn close(&self, end: Option<Timestamp>, folded: u32) -> Timestamp {
+        let timed = end.is_some();
+        let end = end.unwrap_or_else(clock::now);
         let beside = self.timed | timed;
         let is_closed = !has_edges(self.label.kind)
             && thread::close_as_before(self.meter, self.id, self.parent, |alone| {
                 self.mark(end, false, beside | !alone, folded)
             });
-        if !is_closed {
-            self.close_slowly(end, timed, folded);
-        }
+        if is_closed { end } else { self.close_slowly(end, timed, folded) }
     }
 
     #[cold]
     #[inline(never)]
-    fn close_slowly(&self, mut end: Timestamp, timed: bool, folded: u32) {
+    fn close_slowly(&self, mut end: Timestamp, timed: bool, folded: u32) -> Timestamp {
         let edges = has_edges(self.label.kind);
         if timed && edges {
             end = not_later(end, self.meter);
@@ -223,6 +192,7 @@ impl Open {
         if edges {
             thread::nudge(self.meter);
         }
+        end
     }
 
     #[inline]
@@ -253,7 +223,7 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if let Some(open) = &self.0 {
-            open.close_now();
+            open.close(None, 0);
         }
     }
 }

@@ -9,6 +9,7 @@ mod ended_elsewhere;
 mod every;
 mod finished;
 pub mod future;
+mod growing;
 mod guard;
 #[cfg(feature = "tracing")]
 pub mod layer;

@@ -291,11 +291,25 @@ impl Thread {
     fn open_as_before(&mut self, meter: u64, label: &Label) -> Option<Opened> {
         let label = self.labels[slot_of(label)].filter(|known| known.is(label))?;
         let id = self.next;
-        if self.pressed || count_of(id) == 0 {
+        if count_of(id) == 0 {
             return None;
+        }
+        if self.pressed {
+            return self.open_pressed(meter, label);
         }
         let (parent, place) = self.scopes.open_as_before(meter, id, label)?;
         self.next = id + 1;
+        Some(Opened { label, id, parent, place })
+    }
+
+    #[inline(never)]
+    fn open_pressed(&mut self, meter: u64, label: &'static Label) -> Option<Opened> {
+        if self.scopes.places() >= MANY {
+            return None;
+        }
+        let parent = self.scopes.innermost_of(meter);
+        let id = self.next_identity(meter, label, parent);
+        let place = self.scopes.open(meter, id, label);
         Some(Opened { label, id, parent, place })
     }
 
@@ -312,14 +326,18 @@ impl Thread {
         if count_of(self.next) == 0 {
             self.next = first_identity();
         }
+        let id = self.next_identity(meter, label, parent);
+        let place = self.scopes.open(meter, id, label);
+        Opened { label, id, parent, place }
+    }
+
+    fn next_identity(&mut self, meter: u64, label: &'static Label, parent: u64) -> u64 {
         let shared = if self.pressed { self.shared_identity(meter, label, parent) } else { None };
-        let id = shared.unwrap_or_else(|| {
+        shared.unwrap_or_else(|| {
             let id = self.next;
             self.next += 1;
             id
-        });
-        let place = self.scopes.open(meter, id, label);
-        Opened { label, id, parent, place }
+        })
     }
 
     /// The identity that spans of `label` inside `parent` share while their marks are shared: so the spans

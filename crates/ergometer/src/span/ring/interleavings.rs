@@ -110,7 +110,7 @@ fn a_spill_never_waits_unasked_for() {
         let _writer = program.join().unwrap();
         while drained_when_asked(&mut marks) {}
         for lane in lock(&rings.lanes).iter() {
-            assert!(lock(&lane.spill).is_empty(), "spilt, and nobody asked");
+            assert!(lock(&lane.overflow.spilt).is_empty(), "spilt, and nobody asked");
         }
         rings.drain(&mut marks);
         assert!(sorted(&marks).into_iter().eq(1..=LEFT), "{:?}", ids(&marks));
