@@ -120,7 +120,7 @@ fn a_spill_never_waits_unasked_for() {
 #[test]
 fn spans_that_share_a_mark_each_count_once() {
     const LEFT: u64 = CAPACITY as u64 + 3;
-    explore(3, || {
+    explore(2, || {
         let (rings, _inbox) = rings();
         let meter = rings.meter;
         let left = Arc::new(AtomicUsize::new(0));
