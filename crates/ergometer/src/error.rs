@@ -70,6 +70,12 @@ impl Error {
         self
     }
 
+    /// The same error, with the file that it is about.
+    pub(crate) fn about(mut self, path: &std::path::Path) -> Self {
+        self.message = format!("'{}': {}", path.display(), self.message).into();
+        self
+    }
+
     /// The class of the error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {

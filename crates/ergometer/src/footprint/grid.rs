@@ -65,6 +65,19 @@ pub fn find(code: &str) -> Result<CarbonIntensity> {
     known(wanted).or_else(|| cloud_region(wanted)).ok_or_else(|| hint::unknown(wanted))
 }
 
+/// Every place that [`find`] knows by a code: the world, countries, eGRID and its subregions, and the regions of
+/// clouds, in this order.
+pub fn places() -> impl Iterator<Item = CarbonIntensity> {
+    let world = CarbonIntensity { assumed: false, ..world() };
+    let subregions = EGRID_2023.iter().map(|&(code, place, pounds)| egrid(code, place, pounds));
+    let others = REGIONS.iter().filter_map(on_the_grid_around);
+    std::iter::once(world)
+        .chain(COUNTRIES.iter().map(country))
+        .chain(subregions)
+        .chain(GOOGLE.iter().map(google))
+        .chain(others)
+}
+
 /// The figure that is published for `wanted` itself.
 fn known(wanted: &str) -> Option<CarbonIntensity> {
     let is = |name: &str| name.eq_ignore_ascii_case(wanted);
@@ -99,7 +112,11 @@ fn cloud_region(wanted: &str) -> Option<CarbonIntensity> {
             name.chars().filter(|letter| *letter != ' ').map(|letter| letter.to_ascii_lowercase());
         letters.eq(row.name.chars())
     })?;
-    let Region { provider, name, place, grid } = row;
+    on_the_grid_around(row)
+}
+
+fn on_the_grid_around(region: &Region) -> Option<CarbonIntensity> {
+    let Region { provider, name, place, grid } = region;
     let grid = known(grid)?;
     Some(CarbonIntensity {
         code: format!("{}:{name}", provider.prefix()),
@@ -171,6 +188,16 @@ mod tests {
         assert_eq!(find("gcp:EUROPE-west3").unwrap(), find("europe-west3").unwrap());
         assert!((find("US-eGRID").unwrap().grams_per_kwh - 349.7).abs() < 0.05);
         assert!(!find("world").unwrap().assumed);
+    }
+
+    #[test]
+    fn every_place_of_the_list_is_found_by_its_code() {
+        let mut count = 0;
+        for place in places() {
+            assert_eq!(find(&place.code).unwrap(), place);
+            count += 1;
+        }
+        assert_eq!(count, 1 + COUNTRIES.len() + EGRID_2023.len() + GOOGLE.len() + REGIONS.len());
     }
 
     #[test]
