@@ -19,6 +19,10 @@ const MOST_INTERVALS: usize = 64;
 pub(crate) struct EpochRow {
     pub label: Label,
     pub index: u64,
+    /// Epochs that it stands for, if they came too fast to be told apart; they have no row.
+    pub count: u64,
+    /// Seconds in which one of them was open.
+    pub seconds: f64,
     pub start: Timestamp,
     pub end: Timestamp,
     pub amount: Amount,
@@ -63,9 +67,15 @@ impl Epochs {
 
     /// An epoch ended, after all that were added before.
     pub(super) fn add(&mut self, epoch: EpochRow, timelines: &[Timeline]) {
+        // Epochs that share a mark need not cover all of its time.
+        self.outside.shared |= epoch.count > 1;
         self.outside.add(epoch.start, epoch.end, timelines);
+        self.outside.inside.resize(timelines.len(), 0.0);
+        for (sum, drawn) in self.outside.inside.iter_mut().zip(&epoch.amount) {
+            *sum += drawn.joules;
+        }
         self.steps_overlap |= epoch.overlapping;
-        if self.elsewhere + self.rows.len() < MOST_ROWS {
+        if epoch.count == 1 && self.elsewhere + self.rows.len() < MOST_ROWS {
             self.rows.push(epoch);
             return;
         }
@@ -73,8 +83,8 @@ impl Epochs {
         let is_new = !self.more.contains_key(split) && self.more.len() >= MOST_SPLITS;
         let split = if is_new { Label::OTHER_NAMES } else { split };
         let sums = self.more.entry(split).or_default();
-        sums.count += 1;
-        sums.seconds += epoch.end.since(epoch.start).as_secs_f64();
+        sums.count += epoch.count;
+        sums.seconds += epoch.seconds;
         add_amount(&mut sums.amount, &epoch.amount);
         match (&mut sums.steps, epoch.steps) {
             (Some(sum), Some(steps)) => sum.merge(&steps),
@@ -98,7 +108,7 @@ impl Epochs {
 
     /// Whether some overlap in time.
     pub(crate) fn overlap(&self) -> bool {
-        self.outside.overlapping
+        self.outside.overlapping && !self.outside.shared
     }
 
     /// Moments for which energies will be asked.
@@ -121,6 +131,10 @@ struct Outside {
     /// Joules per domain between the intervals that are no longer among the latest.
     between: Vec<f64>,
     overlapping: bool,
+    /// Joules per domain of all epochs.
+    inside: Vec<f64>,
+    /// Some of the intervals are of several epochs and of the time between them: what is outside is the rest.
+    shared: bool,
 }
 
 impl Outside {
@@ -149,6 +163,13 @@ impl Outside {
     }
 
     fn joules(&self, start: Timestamp, end: Timestamp, timelines: &[Timeline]) -> Vec<f64> {
+        if self.shared {
+            let whole = timelines.iter().map(|line| line.between(start, end).joules);
+            return whole
+                .zip(&self.inside)
+                .map(|(whole, inside)| (whole - inside).max(0.0))
+                .collect();
+        }
         let mut sum = self.between.clone();
         sum.resize(timelines.len(), 0.0);
         let (Some(first), Some(&(_, last))) = (self.first, self.latest.back()) else {

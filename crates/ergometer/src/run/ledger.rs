@@ -622,6 +622,8 @@ impl Ledger {
         let epoch = EpochRow {
             label: *mark.label,
             index,
+            count: mark.count(),
+            seconds: mark.seconds(),
             start: mark.start,
             end: mark.end,
             amount,

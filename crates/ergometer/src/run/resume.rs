@@ -36,7 +36,7 @@ pub(crate) fn parts(from: &From, run: &Identity<'_>) -> Result<(Vec<Part>, Vec<S
             None => return Ok((Vec::new(), remarks)),
         },
     };
-    let record = read(&path)?;
+    let record = Record::read(&path)?;
     run.check(&record).map_err(|(why, remedy)| refused(&path, &why).with_remedy(remedy))?;
     if let (Some(then), Some(now)) = (&record.run.rank, run.rank)
         && then.world_size != now.world_size
@@ -52,16 +52,6 @@ pub(crate) fn parts(from: &From, run: &Identity<'_>) -> Result<(Vec<Part>, Vec<S
 
 fn refused(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Mismatch, format!("'{}' is not of this run: {why}", path.display()))
-}
-
-fn read(path: &Path) -> Result<Record> {
-    if path.extension().is_none_or(|extension| extension != "json") {
-        return Record::recover(path);
-    }
-    let text = fs::read_to_string(path).map_err(|error| {
-        Error::new(ErrorKind::Io, format!("{} cannot be read", path.display())).with_source(error)
-    })?;
-    Record::from_json(&text)
 }
 
 /// The newest journal in `folder` of this run; `None` where there is none, as at the first start.

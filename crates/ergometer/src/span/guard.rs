@@ -59,11 +59,11 @@ impl Span {
 
     #[inline]
     fn of(opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
-        let Opened { label, id, parent, place } = opened;
+        let Opened { label, mut id, parent, place } = opened;
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
-            thread::begun(meter, mark);
+            id = thread::begun(meter, mark);
         }
         let items = Cell::new(Tally::NONE);
         Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
@@ -148,7 +148,7 @@ impl Open {
         // The meter's thread sees to it that this is not before the start.
         let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
         let Tally { items, invalid } = self.items.get();
-        thread::close(self.meter, self.id, self.place, |outlived| Mark {
+        let outlived = thread::close(self.meter, self.id, self.place, |outlived| Mark {
             label: self.label,
             start: self.start,
             end,
@@ -162,7 +162,7 @@ impl Open {
             folded,
         });
         if has_edges(self.label.kind) {
-            thread::nudge(self.meter);
+            thread::ended(self.meter, self.label, self.parent, outlived);
         }
         end
     }

@@ -108,6 +108,10 @@ pub(super) enum Found {
     Elsewhere,
 }
 
+/// Spans that are kept open in one list. A program that never ends its spans has no more of them, and what it
+/// opens later is inside the last.
+const MOST_OPEN: usize = 1 << 14;
+
 /// Places that may be empty before any is closed up.
 const FEW: usize = 32;
 
@@ -159,8 +163,17 @@ impl Scopes {
     pub(super) fn open(&mut self, meter: u64, span: u64, label: &Label) -> u64 {
         let around = self.list.last().map(|scope| scope.place);
         let place = Scope::place_inside(around, Counts::of(label) as u64);
-        self.list.push(Scope { meter, span, place });
+        if self.list.len() < MOST_OPEN {
+            self.list.push(Scope { meter, span, place });
+        }
         place
+    }
+
+    /// The innermost span, which is `span`, has another identity from now on.
+    pub(super) fn rename_innermost(&mut self, span: u64, identity: u64) {
+        if let Some(scope) = self.list.last_mut().filter(|scope| scope.span == span) {
+            scope.span = identity;
+        }
     }
 
     /// Goes on inside a span that was open elsewhere.

@@ -42,7 +42,7 @@ const LABELS: usize = 16;
 /// Fewer open spans are not looked through for those that ended on another thread.
 const MANY: usize = 256;
 
-/// Bits of an identity that count: 2^24 threads of 2^40 spans each before one comes twice.
+/// Bits of an identity that count: 2^23 threads of 2^40 spans each before one comes twice.
 const COUNT_BITS: u32 = 40;
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
@@ -89,9 +89,10 @@ pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
 }
 
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
-/// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none.
+/// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none. Returns
+/// whether they may.
 #[inline]
-pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) {
+pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) -> bool {
     let closed = with(|thread| {
         let outlived = thread.close(span, place);
         let mut mark = mark(outlived);
@@ -103,22 +104,40 @@ pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Ma
             let pressed = writer.push(mark);
             thread.pressed = pressed;
         }
+        outlived
     });
-    if closed.is_none() {
+    closed.unwrap_or_else(|| {
         ring::tell(meter, Command::Late(mark(true)));
+        true
+    })
+}
+
+/// A run or an epoch began, with its mark as if it ended at once; returns its identity, which may not be the
+/// one that it was opened with.
+#[cold]
+pub(super) fn begun(meter: u64, mark: Mark) -> u64 {
+    let id = with(|thread| {
+        let id = thread.writer(meter).map_or(mark.id, |writer| writer.begin(mark));
+        thread.scopes.rename_innermost(mark.id, id);
+        id
+    });
+    id.unwrap_or_else(|| {
+        ring::tell(meter, Command::Begun(mark));
+        mark.id
+    })
+}
+
+/// A run or an epoch ended; spans inside it may outlive it if `outlived`.
+#[cold]
+pub(super) fn ended(meter: u64, label: &'static Label, parent: u64, outlived: bool) {
+    let told = with(|thread| {
+        if let Some(writer) = thread.writer(meter) {
+            writer.end(label, parent, outlived);
+        }
+    });
+    if told.is_none() {
+        ring::tell(meter, Command::Nudge);
     }
-}
-
-/// Asks the thread of `meter` to read everything now.
-#[cold]
-pub(super) fn nudge(meter: u64) {
-    tell(meter, Command::Nudge);
-}
-
-/// Tells the thread of `meter` that a run or an epoch began, with its mark as if it ended at once.
-#[cold]
-pub(super) fn begun(meter: u64, mark: Mark) {
-    tell(meter, Command::Begun(mark));
 }
 
 /// Sends a word to the thread of `meter`.
@@ -299,6 +318,7 @@ impl Thread {
     /// The identity that spans of `label` inside `parent` share while their marks are shared: so the spans
     /// inside them have one parent, and share theirs.
     fn shared_identity(&mut self, meter: u64, label: &'static Label, parent: u64) -> Option<u64> {
+        // Of runs and epochs it depends on how many the meter's thread was told of.
         if matches!(label.kind, Kind::Run | Kind::Epoch) {
             return None;
         }
@@ -384,7 +404,8 @@ impl Thread {
 /// The first identity of a thread that has none yet, or has used up its count.
 #[cold]
 fn first_identity() -> u64 {
-    (NEXT_THREAD.fetch_add(1, Ordering::Relaxed) << COUNT_BITS) | 1
+    let thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
+    ((thread << COUNT_BITS) & !ring::UNTOLD) | 1
 }
 
 const fn count_of(identity: u64) -> u64 {
@@ -392,5 +413,5 @@ const fn count_of(identity: u64) -> u64 {
 }
 
 pub(super) const fn thread_of(identity: u64) -> u64 {
-    identity >> COUNT_BITS
+    (identity & !ring::UNTOLD) >> COUNT_BITS
 }

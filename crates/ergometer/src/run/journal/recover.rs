@@ -206,8 +206,8 @@ impl Found {
             row.idle_power = idle;
         }
         record.warnings.push(
-            "recovered from a journal: the program ended without finishing the run, and up to its \
-             last second is missing"
+            "recovered from a journal without an end: the run is going on, or its program ended without \
+             finishing it; up to the last second is missing"
                 .to_owned(),
         );
         record.warnings.extend(damage);
