@@ -99,7 +99,7 @@ pub fn budget<B: ToBudget + ?Sized>(span: &Span, budget: &B) {
 pub const fn check_budget(text: &str) {
     assert!(
         text::read(text).is_some(),
-        "this is no budget: write a number and a unit, such as 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD"
+        "this is not a budget: write a number and a unit, such as 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD"
     );
 }
 

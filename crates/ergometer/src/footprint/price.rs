@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::UsDollars;
 
-/// What an hourly price is the price of.
+/// The unit that an hourly price is for.
 ///
-/// Google's TPU prices were per device of four chips; multiplying them by chips counts fourfold,
-/// so the unit is part of the price.
+/// Google's TPU prices were for a device of four chips. Multiplying them by the number of chips counts each
+/// chip four times, so the unit is part of the price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PerUnit {
@@ -24,7 +24,7 @@ pub enum PerUnit {
 /// Hourly rent of an accelerator, from pre-emptible to on-demand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceleratorPrice {
-    /// What is rented: `NVIDIA P100`.
+    /// The product: `NVIDIA P100`.
     pub name: String,
     /// Pre-emptible price of one unit for an hour.
     pub low: UsDollars,
@@ -64,7 +64,7 @@ impl AcceleratorPrice {
 
     /// TPU v2: $1.35 to $4.50 a chip and hour, as the paper's Table 3 counts it.
     ///
-    /// The paper's footnote prints $1.46 as the lower price; only $1.35 gives the table's figures.
+    /// The paper's footnote prints $1.46 as the lower price, but only $1.35 yields the table's figures.
     /// Google's price was for a device of four chips.
     #[must_use]
     pub fn tpu_v2() -> Self {

@@ -289,6 +289,7 @@ impl Scopes {
         }
     }
 
+    #[cfg(any(test, feature = "tracing"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.list.iter().filter(|scope| scope.span != NO_SPAN)
     }

@@ -82,15 +82,10 @@ fn late(label: &Label) -> Opened {
     Opened { label: label.site(), id, parent: NO_SPAN, place: 0 }
 }
 
-/// The same inside a span that is open on another thread; if it is open here, inside the innermost one.
+/// The same inside `around`, whichever span is the innermost one here.
 #[cold]
 pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
-    with(|thread| {
-        let meter = around.meter();
-        let is_here = thread.scopes.iter().any(|scope| scope.span == around.span);
-        if is_here { thread.open(meter, label) } else { thread.open_in(meter, label, around.span) }
-    })
-    .unwrap_or_else(|| late(label))
+    with(|thread| thread.open_in(around.meter(), label, around.span)).unwrap_or_else(|| late(label))
 }
 
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
@@ -186,9 +181,9 @@ pub(super) fn lend() {
     });
 }
 
-/// Whether a span is among those that are open here.
-pub(super) fn is_here(around: Scope) -> bool {
-    with(|thread| thread.scopes.iter().any(|scope| scope.span == around.span)).unwrap_or(false)
+/// Whether `around` is the innermost open span of this thread.
+pub(super) fn is_innermost(around: Scope) -> bool {
+    innermost().is_some_and(|innermost| innermost.span == around.span)
 }
 
 /// The innermost open span of this thread. From now on spans may be opened inside it, and those around it, on
@@ -204,16 +199,17 @@ pub(super) fn lend_for_good() -> Option<Scope> {
 
 /// Calls `work` as if `around` were the only open span.
 pub(super) fn inside<R>(around: Scope, work: impl FnOnce() -> R) -> R {
-    struct Back(Scopes);
+    struct Back(Scope, Scopes);
     impl Drop for Back {
         fn drop(&mut self) {
-            swap_scopes(&mut self.0);
+            swap_scopes(&mut self.1);
+            take_over(self.0, &mut self.1);
         }
     }
     let mut scopes = Scopes::of_future();
     scopes.enter(around);
-    let mut back = Back(scopes);
-    swap_scopes(&mut back.0);
+    let mut back = Back(around, scopes);
+    swap_scopes(&mut back.1);
     let result = work();
     drop(back);
     result
