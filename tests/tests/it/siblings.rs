@@ -156,7 +156,7 @@ fn spans_of_other_threads_are_inside_the_current_one() {
     let step = &record.spans[0].children[0];
     assert_eq!((step.name.as_str(), step.children.len(), record.spans.len()), ("step", 1, 1));
     assert!(step.inclusive.unwrap().get() > 2.0 * joules(step));
-    assert!(!record.warnings.iter().any(|line| line.contains("no span around")));
+    assert!(!record.warnings.iter().any(|line| line.contains("without a parent")));
 }
 
 /// A worker of a pool that waits inside one job takes up another one.
@@ -219,7 +219,7 @@ fn spans_without_a_parent_while_an_epoch_was_open_are_reported() {
     });
     drop(epoch);
     let record = meter.finish().unwrap();
-    let line = record.warnings.iter().find(|line| line.contains("no span around them")).unwrap();
+    let line = record.warnings.iter().find(|line| line.contains("without a parent")).unwrap();
     assert!(line.contains("step 'orphan'") && !line.contains("before"), "{line}");
 }
 
