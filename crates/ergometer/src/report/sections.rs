@@ -493,6 +493,7 @@ fn unit(unit: PerUnit) -> &'static str {
         PerUnit::Chip => "chip",
         PerUnit::Device => "device",
         PerUnit::Instance => "instance",
+        PerUnit::Other => "unit",
     }
 }
 
