@@ -25,6 +25,20 @@ pub enum PerUnit {
     Other,
 }
 
+impl PerUnit {
+    /// The word used in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gpu => "GPU",
+            Self::Chip => "chip",
+            Self::Device => "device",
+            Self::Instance => "instance",
+            Self::Other => "unit",
+        }
+    }
+}
+
 /// Hourly rent of an accelerator, from pre-emptible to on-demand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceleratorPrice {
