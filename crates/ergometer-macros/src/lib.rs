@@ -66,8 +66,8 @@ mod value;
 /// assert!(train(2, &[vec![1000]]).is_err());
 /// ```
 ///
-/// The attribute does not change the values, types and control flow of a function. `?`, `return`, `break
-/// 'label`, `continue` and panics close the spans that they leave.
+/// The attribute does not change the values, types and control flow of a function. `?`, `return`,
+/// `break 'label`, `continue` and panics close the spans that they leave.
 ///
 /// # Options
 ///
@@ -85,12 +85,12 @@ mod value;
 /// | option | |
 /// |---|---|
 /// | `items = expr` | how many items (tokens, sentences) the span processes: any integer or float |
-/// | `unit = ".."` | what the items are; needs `items` |
+/// | `unit = ".."` | the unit of the items; needs `items` |
 /// | `index = expr` | the epoch's number in the record, for `epoch`; without it epochs are counted from 1 |
 /// | `every = n` | records each n-th step of a loop alone and the others together, for `step` |
 /// | `sync = expr` | waits for a device before the span opens and before it closes: a closure or an `ergometer::Synchronize` |
 /// | `meter = expr` | the `&Meter` to measure with; without it the installed one |
-/// | `budget = ".."` | what the metered domains may draw from when the span opens, such as `"2 kWh"`; not for steps |
+/// | `budget = ".."` | how much the metered domains may draw after the span opens, such as `"2 kWh"`; not for steps |
 /// | `report` | prints the span's energy to the standard error output once it is known |
 /// | `crate = path` | where `ergometer` is, if not at `::ergometer`: a renamed dependency, a re-export |
 ///
@@ -121,8 +121,8 @@ mod value;
 /// * **`sync`** is for devices that work asynchronously, such as GPUs. Without it, the energy of a step's
 ///   work counts at the time when the device does the work, which may be during the next step. A reference
 ///   is written with a star, `sync = *device`. During a panic's unwinding there is no wait. The value is
-///   borrowed until the span ends. If the code inside takes `&mut self`, pass a clone: `sync = { let device
-///   = self.device.clone(); move || device.wait() }`.
+///   borrowed until the span ends. If the code inside takes `&mut self`, pass a clone:
+///   `sync = { let device = self.device.clone(); move || device.wait() }`.
 /// * The **`meter`** of a function also applies to the statements inside it, but not to functions declared
 ///   inside, which have their own. A closure that outlives the function then has to be `move`.
 /// * A **`budget`** is a text like `"2 kWh"`, `"3.6 MJ"`, `"500 gCO2e"` or `"3 USD"`, or any expression
@@ -246,8 +246,8 @@ mod value;
 /// The outer attribute rewrites those inside, so it must recognise them by name: `track_energy`, with or
 /// without a path before it. They are an error inside the arguments of a macro, such as `println!` or
 /// `tokio::select!`; put them on the whole statement, or on a block outside. In a function that is not
-/// annotated itself, rustc reports `custom attributes cannot be applied to expressions` or `.. to
-/// statements`:
+/// annotated itself, rustc reports `custom attributes cannot be applied to expressions` or
+/// `.. to statements`:
 ///
 /// ```compile_fail,E0658
 /// # use ergometer::track_energy;

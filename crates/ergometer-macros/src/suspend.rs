@@ -3,8 +3,8 @@
 //! If the body never waits, its guard is a local variable as in any function. If it waits, something has to
 //! observe each poll: [`scoped`](../ergometer/span/future/fn.scoped.html) around the body. An `async fn`
 //! around that would be a second future of the same size, and one more level of nesting for the compiler in
-//! a chain of them. So the function is rewritten as the compiler would do it, as one that returns `impl
-//! Future`.
+//! a chain of them. So the function is rewritten as the compiler would do it, as one that returns
+//! `impl Future`.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
@@ -79,6 +79,7 @@ fn is_known(name: &Ident) -> bool {
 
 /// Replaces an `async fn` by a function that returns its body's future. `None` if that would not be
 /// equivalent: another attribute may look for `async`, and `impl Future<Output = !>` cannot be written.
+///
 /// `body` is that of the future, without the statements that move the arguments into it.
 pub(crate) fn desugared(
     function: &Function,
