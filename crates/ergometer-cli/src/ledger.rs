@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use ergometer::Record;
 use ergometer::footprint::Footprint;
+use ergometer::run::earlier;
 use ergometer::run::record::Machine;
 use ergometer::units::{GramsCo2e, Joules, UsDollars};
 use serde::Serialize;
@@ -119,45 +120,66 @@ impl Ledger {
 
     /// Each part of each run once.
     fn parts(&self, records: &[(bool, Record)]) -> Vec<Part> {
-        let ranks: BTreeSet<&str> = records
+        let is_merged = |record: &Record| !record.ranks.is_empty();
+        let mut covered: BTreeSet<&str> = records
             .iter()
             .flat_map(|(_, record)| &record.ranks)
             .map(|rank| rank.run_id.as_str())
             .collect();
-        let mut parts: BTreeMap<&str, Part> = BTreeMap::new();
-        // A merged record may have the id of one of its ranks; a record has more than its journal, and that more
-        // than what a later run knows of it.
-        let mut sorted: Vec<&(bool, Record)> = records.iter().collect();
-        sorted.sort_by_key(|(is_journal, record)| (record.ranks.is_empty(), *is_journal));
-        for (_, record) in &sorted {
-            let is_in_another = record.ranks.is_empty() && ranks.contains(record.run.id.as_str());
-            if !is_in_another {
-                parts.entry(&record.run.id).or_insert_with(|| Part {
-                    key: self.key(record, &record.machine, &record.run.started),
-                    finished: record.run.finished,
-                    seconds: record.run.seconds,
-                    joules: record.total.energy.map(|energy| energy.joules.get()),
-                    accelerators: record.footprint.accelerators,
-                    footprint: Some(record.footprint.clone()),
-                });
+        // What a rank did before an interruption is among the earlier parts of the merged record.
+        let of_ranks =
+            records.iter().filter(|(_, record)| covered.contains(record.run.id.as_str()));
+        let before =
+            of_ranks.flat_map(|(_, record)| &record.earlier).map(|part| part.run_id.as_str());
+        let before: Vec<&str> = before.collect();
+        covered.extend(before);
+        // By the run's id, and the number of parts before: the attempts of a merged run may share its id.
+        let mut parts: BTreeMap<(&str, usize), Part> = BTreeMap::new();
+        for (_, record) in records.iter().filter(|(_, record)| is_merged(record)) {
+            let last = (record.run.id.as_str(), record.earlier.len());
+            parts.entry(last).or_insert_with(|| self.last(record));
+            for (before, part) in record.earlier.iter().enumerate() {
+                parts.entry((&part.run_id, before)).or_insert_with(|| self.earlier(record, part));
             }
         }
-        for (_, record) in &sorted {
-            if record.ranks.is_empty() && ranks.contains(record.run.id.as_str()) {
-                continue;
-            }
+        // A finished record has more than its journal, and that more than what a later part knows of it.
+        let is_single =
+            |record: &Record| !is_merged(record) && !covered.contains(record.run.id.as_str());
+        let mut single: Vec<_> = records.iter().filter(|(_, record)| is_single(record)).collect();
+        single.sort_by_key(|(is_journal, _)| *is_journal);
+        for (_, record) in &single {
+            parts.entry((&record.run.id, 0)).or_insert_with(|| self.last(record));
+        }
+        for (_, record) in &single {
             for part in &record.earlier {
-                parts.entry(&part.run_id).or_insert_with(|| Part {
-                    key: self.key(record, &part.machine, &part.started),
-                    finished: part.finished,
-                    seconds: part.seconds,
-                    joules: part.energy.map(|energy| energy.joules.get()),
-                    accelerators: part.footprint.as_ref().map_or(0, |one| one.accelerators),
-                    footprint: part.footprint.clone(),
-                });
+                parts.entry((&part.run_id, 0)).or_insert_with(|| self.earlier(record, part));
             }
         }
         parts.into_values().collect()
+    }
+
+    /// The part that a record is of.
+    fn last(&self, record: &Record) -> Part {
+        Part {
+            key: self.key(record, &record.machine, &record.run.started),
+            finished: record.run.finished,
+            seconds: record.run.seconds,
+            joules: record.total.energy.map(|energy| energy.joules.get()),
+            accelerators: record.footprint.accelerators,
+            footprint: Some(record.footprint.clone()),
+        }
+    }
+
+    /// A part before an interruption.
+    fn earlier(&self, record: &Record, part: &earlier::Part) -> Part {
+        Part {
+            key: self.key(record, &part.machine, &part.started),
+            finished: part.finished,
+            seconds: part.seconds,
+            joules: part.energy.map(|energy| energy.joules.get()),
+            accelerators: part.footprint.as_ref().map_or(0, |one| one.accelerators),
+            footprint: part.footprint.clone(),
+        }
     }
 
     fn key(&self, record: &Record, machine: &Machine, started: &str) -> String {

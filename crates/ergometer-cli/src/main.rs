@@ -13,6 +13,7 @@ mod ledger;
 mod merge;
 mod metering;
 mod outcome;
+mod paper;
 mod recover;
 mod regions;
 mod report;
@@ -38,7 +39,7 @@ struct Cli {
 /// Shown below the help, and in the manual.
 const EXIT_CODES: &str = "Exit codes:\n  \
     0  done\n  \
-    1  a check failed: doctor --require, compare --fail-above\n  \
+    1  a check failed: doctor --require, compare --fail-above, paper\n  \
     2  wrong usage, or a file that cannot be read or written\n  \
     run passes the program's exit code through: 128+n if signal n ended it, 127 if it was not found,\n  \
     126 if it cannot be executed, 125 if the meter was not started";
@@ -54,6 +55,7 @@ enum Command {
     ResumeInfo(resume_info::ResumeInfo),
     Ledger(ledger::Ledger),
     Footprint(footprint::Footprint),
+    Paper(paper::Paper),
     Regions(regions::Regions),
     Sources(constants::Sources),
     Completions(completions::Completions),
@@ -72,6 +74,7 @@ impl Command {
             Self::ResumeInfo(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Footprint(command) => command.run(),
+            Self::Paper(command) => command.run(),
             Self::Regions(command) => command.run(),
             Self::Sources(command) => command.run(),
             Self::Completions(command) => Ok(command.run()),

@@ -539,6 +539,27 @@ fn spans_that_are_never_ended_take_bounded_room() {
 }
 
 #[test]
+fn budgets_beyond_a_thousand_at_once_are_not_watched_and_reported() {
+    let meter = builder().start().unwrap();
+    let budgets: Vec<_> = (0..100_000)
+        .map(|_| {
+            let span = meter.span(Kind::Phase);
+            span.budget("1 kWh");
+            span
+        })
+        .collect();
+    drop(budgets);
+    let record = meter.finish().unwrap();
+    let said = |line: &String| line.contains("is not kept: 1024 budgets are watched already");
+    assert_eq!(
+        record.warnings.iter().filter(|line| said(line)).count(),
+        1,
+        "{:?}",
+        record.warnings
+    );
+}
+
+#[test]
 fn threads_that_open_epochs_without_pause_do_not_keep_a_run_from_its_end() {
     let meter = builder().start().unwrap();
     let stop = AtomicBool::new(false);

@@ -4,6 +4,7 @@ mod evaluation;
 mod hooks;
 mod loader;
 mod parallel;
+mod programs;
 mod resume;
 mod strategies;
 mod toy;

@@ -89,6 +89,13 @@ pub struct Batch {
     diary: Diary,
 }
 
+impl Batch {
+    /// Its rows.
+    pub fn len(&self) -> usize {
+        self.inputs.dims()[0]
+    }
+}
+
 struct Numbers(Diary);
 
 impl Batcher<f32, Batch> for Numbers {

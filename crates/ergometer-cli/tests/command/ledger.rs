@@ -73,6 +73,27 @@ fn parts_of_a_run_and_ranks_of_a_merged_record_do_not_count_twice() {
 }
 
 #[test]
+fn what_ranks_did_before_an_interruption_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let rank = |rank| {
+        let of_rank = || meter("ranks", 100.0).rank(rank, 2).group("job");
+        let first = journal(folder.path(), of_rank());
+        record(folder.path(), &format!("rank-{rank}.json"), of_rank().resume(&first)).0
+    };
+    let (a, b) = (rank(0), rank(1));
+    let run = folder.path().join("run.json");
+    ends_with(0, &["merge", argument(&a), argument(&b), "--output", argument(&run)]);
+    let whole = ergometer::Record::read(&run).unwrap().whole();
+
+    let found = json(&["ledger", argument(folder.path()), "--json"]);
+    // Two attempts of two ranks on one machine.
+    assert_eq!(found["total"]["runs"], 2);
+    let total = found["total"]["joules"].as_f64().unwrap();
+    let expected = whole.energy.unwrap().joules.get();
+    assert!((total / expected - 1.0).abs() < 1e-9, "{total}, {expected}");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_named() {
     let error = text(&ends_with(2, &["ledger", "/nowhere/records"]).stderr);
     assert!(error.contains("/nowhere/records"), "{error}");

@@ -1,6 +1,7 @@
 //! `ergometer run`.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -130,6 +131,58 @@ fn a_program_that_a_signal_ends_is_reported() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(128 + 2));
     assert!(text(&output.stderr).contains("Footprint"), "{}", text(&output.stderr));
+}
+
+/// Ctrl-C in a terminal signals all of its foreground: passed on as well, it would come twice.
+#[test]
+fn ctrl_c_in_a_terminal_reaches_the_program_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = argument(folder.path());
+    // Counts what comes, and ends at a signal that this command passes on after it.
+    let program = format!(
+        "trap 'echo INT >> {path}/came' INT; trap 'exit 3' USR1; \
+         echo $PPID > {path}/new; mv {path}/new {path}/ready; while :; do sleep 0.05; done"
+    );
+    fs::write(folder.path().join("program"), program).unwrap();
+    let this = argument(Path::new(env!("CARGO_BIN_EXE_ergometer")));
+    let line =
+        format!("exec {this} {} --record {path}/run.json -- sh {path}/program", FIXED.join(" "));
+    // The terminal is made by `script`, of util-linux.
+    let terminal = Command::new("env")
+        .args([
+            "--default-signal=INT",
+            "script",
+            "--quiet",
+            "--return",
+            "--command",
+            &line,
+            "/dev/null",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn();
+    let mut terminal = terminal.unwrap();
+    let mut keys = terminal.stdin.take().unwrap();
+    let mut ended = None;
+    let ready = folder.path().join("ready");
+    wait_for("the program in the terminal", || {
+        ended = terminal.try_wait().unwrap();
+        (ready.exists() || ended.is_some()).then_some(())
+    });
+    if ended.is_some_and(|status| status.code() == Some(127)) {
+        eprintln!("skipped: there is no `script` to make a terminal");
+        return;
+    }
+    keys.write_all(b"\x03").unwrap();
+    let came = folder.path().join("came");
+    wait_for("SIGINT", || came.exists().then_some(()));
+    let meter = fs::read_to_string(&ready).unwrap();
+    signal("USR1", meter.trim().parse().unwrap());
+    let output = terminal.wait_with_output().unwrap();
+    drop(keys);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stdout));
+    assert_eq!(fs::read_to_string(came).unwrap(), "INT\n");
+    assert!(Record::read(folder.path().join("run.json")).unwrap().run.finished);
 }
 
 #[test]

@@ -38,6 +38,17 @@ fn every_constant_has_a_year_and_a_source() {
 }
 
 #[test]
+fn the_papers_tables_follow_from_their_inputs() {
+    let printed = prints(&["paper"]);
+    for part in ["Table 1", "Table 2", "Table 3", "Table 4", "626 155", "$1.35 an hour"] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    let tables = json(&["paper", "--json"]);
+    assert_eq!(tables[1]["table"], 3);
+    assert!(tables[1]["figures"].as_array().unwrap().len() > 20);
+}
+
+#[test]
 fn shells_and_man_have_every_command() {
     let commands = [
         "doctor",
@@ -49,6 +60,7 @@ fn shells_and_man_have_every_command() {
         "resume-info",
         "ledger",
         "footprint",
+        "paper",
         "regions",
         "sources",
     ];

@@ -78,6 +78,13 @@ impl Tiling {
         !self.shared && self.overlapping
     }
 
+    /// Joules per domain of `amount` that are not inside the intervals.
+    fn rest(tiling: Option<&Self>, amount: &[Drawn]) -> Vec<f64> {
+        let inside = |domain| tiling.map_or(0.0, |tiling: &Self| tiling.inside[domain]);
+        let domains = amount.iter().enumerate();
+        domains.map(|(domain, drawn)| (drawn.joules - inside(domain)).max(0.0)).collect()
+    }
+
     /// Joules per domain of `[start, end]` outside the intervals.
     pub(crate) fn outside(
         tiling: Option<&Self>,
@@ -613,13 +620,19 @@ impl Ledger {
         timelines: &[Timeline],
     ) {
         let index = self.numbers.next(mark.id, mark.label.name);
-        if tiling.as_ref().is_some_and(|tiling| tiling.shared) {
+        if mark.idle > 0 || tiling.as_ref().is_some_and(|tiling| tiling.shared) {
             steps.fit(&amount);
         }
         let steps = tiling.is_some().then_some(steps);
         if let Some(steps) = &steps {
             self.count_steps(mark.label.name, steps);
         }
+        let between_steps = if mark.idle > 0 {
+            // Of epochs that share a mark the time between them is nobody's.
+            Tiling::rest(tiling.as_ref(), &amount)
+        } else {
+            Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines)
+        };
         self.recent.end(mark, steps.as_ref().map_or_else(LiveSteps::default, StepTable::live));
         let epoch = EpochRow {
             label: *mark.label,
@@ -629,7 +642,7 @@ impl Ledger {
             start: mark.start,
             end: mark.end,
             amount,
-            between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
+            between_steps,
             overlapping: tiling.is_some_and(|tiling| tiling.is_overlapping()),
             steps,
         };

@@ -21,9 +21,8 @@
 //!   = epoch.
 //! * **Steps**: counts and items are summed. Their time is the longest rank's, as ranks step together. Each
 //!   rank's own statistics are kept as well, under `train@0`, `train@1`.
-//! **Parts before an interruption** are merged attempt by attempt, like the records themselves.
+//! * **Parts before an interruption** are merged attempt by attempt, like the records themselves.
 //! * **Forecasts** are summed, each weighted with the share of its rank's energy that the total includes.
-//! * **Forecasts** add up, each with the share of its rank's energy that the total takes from it.
 //!
 //! Times of different ranks are aligned by the wall clock at the start of each, so any difference between
 //! the clocks of machines remains. It changes the length of the run but no energy, since a domain belongs

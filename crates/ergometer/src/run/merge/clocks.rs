@@ -32,7 +32,7 @@ pub(super) fn lay(parts: &mut [Part]) -> (Vec<String>, f64) {
     let groups = groups(parts);
     let clusters = clusters(&groups);
     // The clock of most ranks is believed; if there are equally many, that of the latest start, since a
-    // wrong clock is late only rarely.
+    // wrong clock usually shows an earlier time.
     let weight = |cluster: &Vec<usize>| -> (usize, f64) {
         let ranks = cluster.iter().map(|&group| groups[group].members.len()).sum();
         (ranks, cluster.iter().map(|&group| groups[group].start).fold(0.0, f64::max))
