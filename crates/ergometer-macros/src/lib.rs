@@ -85,12 +85,12 @@ mod value;
 /// | option | |
 /// |---|---|
 /// | `items = expr` | how many items (tokens, sentences) the span processes: any integer or float |
-/// | `unit = ".."` | what the items are; needs `items` |
+/// | `unit = ".."` | the unit of the items; needs `items` |
 /// | `index = expr` | the epoch's number in the record, for `epoch`; without it epochs are counted from 1 |
 /// | `every = n` | records each n-th step of a loop alone and the others together, for `step` |
 /// | `sync = expr` | waits for a device before the span opens and before it closes: a closure or an `ergometer::Synchronize` |
 /// | `meter = expr` | the `&Meter` to measure with; without it the installed one |
-/// | `budget = ".."` | what the metered domains may draw from when the span opens, such as `"2 kWh"`; not for steps |
+/// | `budget = ".."` | how much the metered domains may draw after the span opens, such as `"2 kWh"`; not for steps |
 /// | `report` | prints the span's energy to the standard error output once it is known |
 /// | `crate = path` | where `ergometer` is, if not at `::ergometer`: a renamed dependency, a re-export |
 ///

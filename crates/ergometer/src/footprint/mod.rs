@@ -52,7 +52,7 @@ pub fn co2e(energy: KilowattHours, grams_per_kwh: f64) -> GramsCo2e {
     GramsCo2e::new(energy.get() * grams_per_kwh)
 }
 
-/// Cost of `energy` at `price` a kilowatt-hour.
+/// Cost of `energy` at `price` per kilowatt-hour.
 #[must_use]
 pub fn electricity_cost(energy: KilowattHours, price: UsDollars) -> UsDollars {
     price * energy.get()

@@ -50,19 +50,19 @@ impl AcceleratorPrice {
         }
     }
 
-    /// NVIDIA P100: $0.43 to $1.46 a GPU and hour.
+    /// NVIDIA P100: $0.43 to $1.46 per GPU and hour.
     #[must_use]
     pub fn p100() -> Self {
         Self::strubell("NVIDIA P100", 0.43, 1.46, PerUnit::Gpu)
     }
 
-    /// NVIDIA V100: $0.74 to $2.48 a GPU and hour.
+    /// NVIDIA V100: $0.74 to $2.48 per GPU and hour.
     #[must_use]
     pub fn v100() -> Self {
         Self::strubell("NVIDIA V100", 0.74, 2.48, PerUnit::Gpu)
     }
 
-    /// TPU v2: $1.35 to $4.50 a chip and hour, as the paper's Table 3 counts it.
+    /// TPU v2: $1.35 to $4.50 per chip and hour, as the paper's Table 3 counts it.
     ///
     /// The paper's footnote prints $1.46 as the lower price, but only $1.35 yields the table's figures.
     /// Google's price was for a device of four chips.
@@ -71,7 +71,7 @@ impl AcceleratorPrice {
         Self::strubell("TPU v2", 1.35, 4.50, PerUnit::Chip)
     }
 
-    /// TPU v3: $2.40 to $8.00 a chip and hour, as the paper's Table 3 counts it.
+    /// TPU v3: $2.40 to $8.00 per chip and hour, as the paper's Table 3 counts it.
     ///
     /// Google's price was for a device of four chips.
     #[must_use]

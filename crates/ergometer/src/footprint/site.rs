@@ -53,7 +53,7 @@ impl IntensityKind {
 /// Carbon intensity of the electricity of a place: location-based, annual mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CarbonIntensity {
-    /// Grams of CO2 equivalent a kilowatt-hour.
+    /// Grams of CO2 equivalent per kilowatt-hour.
     pub grams_per_kwh: f64,
     /// Code of the place: `DE`, `US-eGRID`, `gcp:europe-west3`.
     pub code: String,

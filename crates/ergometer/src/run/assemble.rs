@@ -145,7 +145,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     if is_deeper(&tree, DEEPEST) {
         warnings.push(format!(
-            "spans lie more than {DEEPEST} deep inside each other; the energy of deeper ones is in those \
+            "spans are nested more than {DEEPEST} deep; the energy of deeper ones is included in those \
              around them"
         ));
     }

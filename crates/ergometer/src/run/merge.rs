@@ -321,8 +321,8 @@ impl<'a> Merge<'a> {
         let Some(stated) = stated else { return metered };
         let count = stated.max(metered);
         self.warnings.push(format!(
-            "accelerators were stated by hand: the cloud cost is that of {count}, the most that a rank \
-             states or that were metered"
+            "accelerators were stated by hand: the cloud cost is for {count}, the largest number that a \
+             rank states or that was metered"
         ));
         count
     }

@@ -259,7 +259,7 @@ impl Found {
         if self.sources.is_empty() {
             self.report.availability = Availability::Unavailable {
                 reason: format!(
-                    "{} can be read and stand still, as in most virtual machines: that measures nothing",
+                    "{} can be read and stand still, as in most virtual machines, so they measure nothing",
                     left_out.join(", ")
                 ),
                 remedy:
@@ -305,8 +305,8 @@ fn processor(settings: &Settings) -> [Found; 2] {
     for (found, platform) in found.iter_mut().zip([rapl, perf]) {
         if let Availability::Unavailable { reason, .. } = platform.report.availability {
             found.report.remarks.push(format!(
-                "the platform was asked for and is not there ({reason}): the components in it are \
-                 metered"
+                "the platform was requested but is not available ({reason}): its components are \
+                 metered instead"
             ));
         }
     }
