@@ -6,7 +6,6 @@ use ergometer::footprint::equivalents::FAMILIAR;
 use ergometer::footprint::{AcceleratorPrice, Site, grid};
 use serde::Serialize;
 
-use crate::footprint::unit;
 use crate::outcome::{Outcome, Stop};
 use crate::table::table;
 
@@ -63,7 +62,7 @@ impl Sources {
             AcceleratorPrice::tpu_v3(),
         ];
         all.extend(prices.iter().map(|price| {
-            let value = format!("{} to {} a {} hour", price.low, price.high, unit(price.unit));
+            let value = format!("{} to {} a {} hour", price.low, price.high, price.unit.as_str());
             Constant::new(format!("rent of {}", price.name), value, price.year, &price.source)
         }));
         all.extend(grids());

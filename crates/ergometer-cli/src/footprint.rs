@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ergometer::footprint::equivalents::equivalents;
-use ergometer::footprint::{AcceleratorPrice, PerUnit, Site, cloud_cost, facility_energy};
+use ergometer::footprint::{AcceleratorPrice, Site, cloud_cost, facility_energy};
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 use serde::Serialize;
 
@@ -155,7 +155,7 @@ impl Calculated {
                     rent.name,
                     rent.low,
                     rent.high,
-                    unit(rent.unit),
+                    rent.unit.as_str(),
                     rent.source,
                     rent.year
                 ),
@@ -177,16 +177,6 @@ fn significant(value: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is within ±308")]
     let exponent = value.abs().log10().floor() as i32;
     format!("{value:.*}", usize::try_from(2 - exponent).unwrap_or(0))
-}
-
-/// What a rent is for.
-pub fn unit(unit: PerUnit) -> &'static str {
-    match unit {
-        PerUnit::Gpu => "GPU",
-        PerUnit::Chip => "chip",
-        PerUnit::Device => "device",
-        PerUnit::Instance => "instance",
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::units::UsDollars;
 /// chip four times, so the unit is part of the price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum PerUnit {
     /// One GPU board.
     Gpu,
@@ -19,6 +20,23 @@ pub enum PerUnit {
     Device,
     /// One virtual machine with all its accelerators.
     Instance,
+    /// A unit that this version does not know, from a record of a later one.
+    #[serde(other)]
+    Other,
+}
+
+impl PerUnit {
+    /// The word used in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gpu => "GPU",
+            Self::Chip => "chip",
+            Self::Device => "device",
+            Self::Instance => "instance",
+            Self::Other => "unit",
+        }
+    }
 }
 
 /// Hourly rent of an accelerator, from pre-emptible to on-demand.

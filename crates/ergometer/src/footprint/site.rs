@@ -29,12 +29,14 @@ impl<T> Cited<T> {
 /// What a carbon intensity includes. The two kinds differ by about 10 % and must not be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum IntensityKind {
     /// Emissions of building plants and extracting fuel as well.
     LifeCycle,
     /// The plants' own emissions.
     Direct,
-    /// As published, without saying which.
+    /// As published, without saying which; also a kind of a later version's record.
+    #[serde(other)]
     Unstated,
 }
 

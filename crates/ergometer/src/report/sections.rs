@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::figure::{self, ABSENT, or_absent};
-use crate::footprint::{Footprint, PerUnit};
+use crate::footprint::Footprint;
 use crate::meter::Method;
 use crate::run::Record;
 use crate::run::earlier::PartSteps;
@@ -474,7 +474,7 @@ fn footprint(record: &Record) -> Section {
                 site.accelerator.name,
                 site.accelerator.low,
                 site.accelerator.high,
-                unit(site.accelerator.unit),
+                site.accelerator.unit.as_str(),
                 site.accelerator.source,
                 site.accelerator.year
             ),
@@ -484,15 +484,6 @@ fn footprint(record: &Record) -> Section {
         title: "Footprint".to_owned(),
         columns: vec!["", "this run", "constant (source, year)"],
         rows,
-    }
-}
-
-fn unit(unit: PerUnit) -> &'static str {
-    match unit {
-        PerUnit::Gpu => "GPU",
-        PerUnit::Chip => "chip",
-        PerUnit::Device => "device",
-        PerUnit::Instance => "instance",
     }
 }
 

@@ -34,6 +34,7 @@ mod sysfs;
 /// The kind of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum DomainKind {
     /// One GPU board, its memory and circuitry included.
     Gpu,
@@ -47,6 +48,9 @@ pub enum DomainKind {
     Module,
     /// A whole machine.
     Node,
+    /// A kind that this version does not know, from a record of a later one.
+    #[serde(other)]
+    Other,
 }
 
 impl DomainKind {
@@ -60,6 +64,7 @@ impl DomainKind {
             Self::Psys => "psys",
             Self::Module => "module",
             Self::Node => "node",
+            Self::Other => "other",
         }
     }
 }

@@ -181,12 +181,12 @@ pub fn fixed_only(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<Source
 
 /// Whether a domain of kind `outer` contains everything of kind `inner`.
 pub(crate) const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
-    use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Psys};
+    use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Other, Psys};
     match outer {
         Node => !matches!(inner, Node),
         Psys => matches!(inner, CpuPackage | Dram),
         Module => matches!(inner, CpuPackage | Dram | Gpu),
-        Gpu | CpuPackage | Dram => false,
+        Gpu | CpuPackage | Dram | Other => false,
     }
 }
 

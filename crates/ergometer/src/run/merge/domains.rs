@@ -137,7 +137,7 @@ fn steps_back(inner: &Physical, outer: &Physical) -> bool {
         _ if physical.adds => 3,
         Method::Counter | Method::Integrated => 0,
         Method::Assumed => 1,
-        Method::Modelled => 2,
+        Method::Modelled | Method::Unknown => 2,
     };
     trust(inner) > trust(outer)
 }
