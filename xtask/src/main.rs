@@ -8,7 +8,6 @@ mod accuracy;
 mod artifacts;
 mod bench_models;
 mod ci;
-mod paper;
 mod performance;
 mod reliability;
 mod stop;
@@ -31,7 +30,6 @@ struct Cli {
 enum Task {
     BenchModels(Box<bench_models::BenchModels>),
     Accuracy(accuracy::Accuracy),
-    Paper(paper::Paper),
     Performance(performance::Performance),
     Reliability(reliability::Reliability),
     Test(test::Test),
@@ -42,7 +40,6 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::BenchModels(task) => task.run(),
         Task::Accuracy(task) => task.run(),
-        Task::Paper(task) => task.run(),
         Task::Performance(task) => task.run(),
         Task::Reliability(task) => task.run(),
         Task::Test(task) => task.run(),

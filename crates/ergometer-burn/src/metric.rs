@@ -154,8 +154,11 @@ impl<Q: Quantity> Metric for StepMetric<Q> {
     fn update(
         &mut self,
         (): &(),
-        _metadata: &MetricMetadata,
+        metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
+        if metadata.iteration == Some(1) {
+            self.resolved.begin();
+        }
         self.resolved.update();
         Ok(self.entry(self.value().as_ref()))
     }

@@ -127,6 +127,14 @@ impl Resolved {
         self.show(epoch);
     }
 
+    /// A pass over data begins. Burn clears metrics between epochs of a training, but not between the tests of an
+    /// evaluation: without this, the steps of the first test would be shown as those of the second.
+    pub(crate) fn begin(&mut self) {
+        if self.split == Split::Evaluation && self.updates > 0 {
+            self.clear();
+        }
+    }
+
     /// Looks once more at the end of an epoch, and waits until all of its steps are worked out.
     pub(crate) fn settle(&mut self) {
         let now = clock::now();

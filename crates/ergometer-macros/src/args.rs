@@ -1,4 +1,4 @@
-//! What stands between the parentheses: `#[track_energy(step, items = batch.len())]`.
+//! The options in the parentheses: `#[track_energy(step, items = batch.len())]`.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
@@ -14,11 +14,11 @@ const OPTIONS: [&str; 14] = [
     "report", "budget", "crate",
 ];
 
-/// Why `every` has nothing to count but the steps of a loop.
+/// `every` counts the steps of a loop, so it needs a loop.
 pub(crate) const EVERY_OF_A_LOOP: &str = "option 'every' of `#[track_energy]` counts the steps of a \
      loop: write `step, every = 10` on the loop";
 
-/// The kind of span that the user asked for.
+/// The kind of span that an attribute selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Run,
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The option that asks for it, which is also the name of a span without a better one.
+    /// The option's word, which also names a span that has no other name.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Run => "run",
@@ -38,7 +38,7 @@ impl Kind {
         }
     }
 
-    /// Whether on a loop each iteration is a span, rather than the whole loop.
+    /// Whether the attribute on a loop makes each iteration a span, rather than the whole loop.
     pub(crate) fn is_iteration(self) -> bool {
         matches!(self, Self::Epoch | Self::Step)
     }
@@ -46,12 +46,12 @@ impl Kind {
 
 /// An option with a value.
 pub(crate) struct Given {
-    /// Where its word stands.
+    /// The position of its word.
     pub(crate) option: Span,
     pub(crate) value: Expr,
 }
 
-/// The options of one attribute: each given at most once, none contradicting another.
+/// The options of one attribute; each occurs at most once, and none contradicts another.
 #[derive(Default)]
 pub(crate) struct Args {
     pub(crate) kind: Option<Kind>,
@@ -62,24 +62,24 @@ pub(crate) struct Args {
     pub(crate) index: Option<Expr>,
     /// Which of a loop's steps are recorded alone.
     pub(crate) every: Option<Given>,
-    /// What is waited for at both edges.
+    /// The device to wait for at both edges.
     pub(crate) sync: Option<Expr>,
     /// The meter, if not the installed one.
     pub(crate) meter: Option<Expr>,
-    /// What the span took is printed.
+    /// Whether the energy of the span is printed.
     pub(crate) report: bool,
-    /// What the span may use up.
+    /// The budget of the span.
     pub(crate) budget: Option<Given>,
     pub(crate) library: Option<Path>,
 }
 
 impl Args {
-    /// Reads the options of an attribute on a function, or every mistake in them.
+    /// Parses the options of an attribute on a function; the error lists every mistake in them.
     pub(crate) fn parse(tokens: TokenStream) -> Result<Self> {
         read.parse2(tokens)
     }
 
-    /// Reads the options of an attribute on a statement, which has no name of its own to offer.
+    /// Parses the options of an attribute on a statement, which has no name to use for the span.
     pub(crate) fn parse_statement(tokens: TokenStream, attribute: Span) -> Result<Self> {
         let args = Self::parse(tokens)?;
         if args.kind.is_none() && args.name.is_none() {
@@ -93,13 +93,13 @@ impl Args {
     }
 }
 
-/// The options read so far, with where each stands and what is wrong with them.
+/// The options parsed so far, their positions and their errors.
 #[derive(Default)]
 struct Reading {
     args: Args,
     seen: Vec<String>,
     kind: Option<Kind>,
-    /// Where `index` stands.
+    /// The position of `index`.
     index: Option<Span>,
     error: Option<Error>,
 }
@@ -118,7 +118,7 @@ fn read(input: ParseStream) -> Result<Args> {
     reading.finish()
 }
 
-/// Goes on to the next comma, so that one bad option does not hide the next.
+/// Skips to the next comma, so that one bad option does not hide the next.
 fn skip_option(input: ParseStream) -> Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<TokenTree>()?;
@@ -204,7 +204,7 @@ impl Reading {
         Err(input.error(format!("expected `,` after option '{word}' of `#[track_energy]`")))
     }
 
-    /// A kind that is a bare word.
+    /// Parses a kind that is a bare word.
     fn kind(&mut self, kind: Kind, option: &Ident, input: ParseStream) -> Result<()> {
         if input.peek(Token![=]) || input.peek(syn::token::Paren) {
             return Err(Error::new(
@@ -285,7 +285,7 @@ impl Reading {
         {
             self.report(Error::new(
                 budget.option,
-                "option 'budget' of `#[track_energy]` cannot stand on a step, which is too short to watch; \
+                "option 'budget' of `#[track_energy]` is not allowed on a step, which is too short to watch; \
                  write `run, budget = ..` around the steps",
             ));
         }

@@ -1,15 +1,15 @@
-//! The arguments of an `async fn`, whose body is moved into a block of its own.
+//! Moves the arguments of an `async fn` into the block that its body becomes.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::quote_spanned;
 use syn::visit::{self, Visit};
 use syn::{FnArg, Ident, PatIdent, Signature};
 
-/// Statements that take the arguments into the body before anything else, so that they are dropped as
+/// Statements that move the arguments into the body before anything else, so that they are dropped as
 /// without the attribute: after the body's variables, the last one first.
 ///
-/// `code` are the options and the body. Arguments that neither mentions are left out, or no lint would
-/// call them unused; they are dropped after the others.
+/// `code` contains the options and the body. Arguments that occur in neither are left out: using them here
+/// would hide the compiler's warnings about unused arguments. They are dropped after the others.
 pub(crate) fn captured(signature: &Signature, code: [TokenStream; 2]) -> TokenStream {
     let mut names = Names(Vec::new());
     for argument in &signature.inputs {
@@ -39,7 +39,7 @@ struct Names(Vec<Ident>);
 
 impl<'ast> Visit<'ast> for Names {
     fn visit_pat_ident(&mut self, pattern: &'ast PatIdent) {
-        // An upper-case word may be a constant that is compared with.
+        // An upper-case identifier may be a constant in a pattern.
         if !pattern.ident.to_string().starts_with(char::is_uppercase) {
             self.0.push(pattern.ident.clone());
         }
@@ -47,11 +47,11 @@ impl<'ast> Visit<'ast> for Names {
     }
 }
 
-/// The words of a body.
+/// The identifiers and texts in a body.
 #[derive(Default)]
 struct Words {
     names: std::collections::HashSet<String>,
-    /// `format!("{name}")` mentions a name too.
+    /// `format!("{name}")` uses a name too.
     texts: Vec<String>,
 }
 

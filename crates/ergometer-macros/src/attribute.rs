@@ -1,4 +1,4 @@
-//! Finding `#[track_energy(..)]` inside a function's body.
+//! Finds `#[track_energy(..)]` inside a function's body.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -14,7 +14,7 @@ use crate::strip::NAME;
 pub(crate) struct Mark {
     pub(crate) args: Args,
     pub(crate) span: Span,
-    /// `#[cfg(..)]` that its generated statements stand under.
+    /// `#[cfg(..)]` attributes that apply to its generated statements.
     pub(crate) conditions: TokenStream,
 }
 
@@ -22,7 +22,7 @@ fn is_our_path(path: &Path) -> bool {
     path.segments.last().is_some_and(|last| last.ident == NAME)
 }
 
-/// Whether an item inside the body carries the attribute itself, and so is expanded by itself.
+/// Whether an item inside the body has the attribute itself, and so is expanded separately.
 pub(crate) fn is_on(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         is_our_path(attribute.path())
@@ -31,9 +31,9 @@ pub(crate) fn is_on(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Takes the attribute off a statement; mistakes in it go to `report`.
+/// Removes the attribute from a statement; mistakes in it are added to `report`.
 ///
-/// Conditions of the statement itself (`#[cfg(..)]`) become the mark's too: a statement that is
+/// Conditions of the statement (`#[cfg(..)]`) also apply to the mark, so that a statement which is
 /// configured out leaves no span.
 pub(crate) fn take(
     attributes: &mut Vec<Attribute>,
@@ -87,7 +87,7 @@ fn args_of(meta: &Meta) -> Result<Args> {
         Meta::List(list) => Args::parse_statement(list.tokens.clone(), span),
         Meta::NameValue(pair) => Err(syn::Error::new(
             pair.eq_token.span,
-            "options of `#[track_energy]` stand in parentheses: \
+            "options of `#[track_energy]` go in parentheses: \
              write `#[track_energy(name = \"..\")]`",
         )),
     }

@@ -1,7 +1,7 @@
-//! Rewriting the attributes inside a function's body into guards.
+//! Rewrites the attributes inside a function's body into guards.
 //!
-//! A guard is a local variable, never a closure around the user's code: `?`, `return`, `break` and
-//! `continue` keep their meaning, and whatever leaves the scope closes the span.
+//! A guard is a local variable, never a closure around the user's code. So `?`, `return`, `break` and
+//! `continue` keep their meaning, and leaving the scope in any way closes the span.
 
 use std::mem;
 
@@ -22,7 +22,7 @@ use crate::opening::{Around, Guard, Lasts, What};
 use crate::outline::Aside;
 use crate::strip;
 
-/// Rewrites a body; what is wrong with the attributes in it is in [`Rewriter::finish`].
+/// Rewrites a body; [`Rewriter::finish`] returns the errors of its attributes.
 pub(crate) struct Rewriter {
     around: Around,
     aside: Aside,
@@ -31,12 +31,12 @@ pub(crate) struct Rewriter {
 }
 
 impl Rewriter {
-    /// For a body from which these statements were set aside.
+    /// A rewriter for a body from which these statements were set aside.
     pub(crate) fn new(around: Around, aside: Aside) -> Self {
         Self { around, aside, guards: 0, error: None }
     }
 
-    /// Whether all statements that were set aside are back in their places.
+    /// Whether all statements that were set aside have been put back.
     pub(crate) fn is_complete(&self) -> bool {
         self.aside.is_empty()
     }
@@ -60,7 +60,7 @@ impl Rewriter {
         attribute::take(attributes, &mut |error| self.report(error))
     }
 
-    /// A guard that lasts to the end of the block it is opened in.
+    /// A guard that lasts to the end of the block in which it is opened.
     fn open(&mut self, mark: &Mark) -> Stmt {
         verbatim(self.guard(mark, Lasts::Block).open)
     }
@@ -73,7 +73,7 @@ impl Rewriter {
         self.around.guard(&mark.args, What::Statement(self.guards), &mark.conditions, lasts)
     }
 
-    /// The guard of an iteration; what counts the iterations goes to `before`.
+    /// The guard of an iteration; the statement that counts iterations is added to `before`.
     fn iteration(&mut self, mark: &Mark, before: &mut Vec<Stmt>) -> Stmt {
         let Some(every) =
             self.around.every(&mark.args, What::Statement(self.guards + 1), &mark.conditions)
@@ -86,7 +86,7 @@ impl Rewriter {
         verbatim(self.around.guard(&mark.args, what, &mark.conditions, Lasts::Iteration).open)
     }
 
-    /// Rewrites one statement of a block into as many as it takes.
+    /// Rewrites one statement of a block, into several if necessary.
     fn statement(&mut self, mut statement: Stmt, is_last: bool, out: &mut Vec<Stmt>) {
         if let Some(statements) = self.aside.take(&statement) {
             return out.push(verbatim(statements));
@@ -110,7 +110,7 @@ impl Rewriter {
                 self.visit_macro_mut(&mut call.mac);
                 self.enclose(&marks, statement, is_last, out);
             }
-            // Its making costs nothing: it is measured when it runs, wherever it stands.
+            // Creating the future costs nothing; it is measured where it runs.
             Stmt::Expr(expr @ Expr::Async(_), _) => {
                 self.visit_expr_mut(expr);
                 out.push(statement);
@@ -139,11 +139,11 @@ impl Rewriter {
         }
     }
 
-    /// Opens before the statement and closes after it, in the same block: what the statement binds
-    /// stays bound, and temporaries that live on do so.
+    /// Opens the spans before the statement and closes them after it in the same block, so that the
+    /// statement's bindings and extended temporaries live on.
     fn enclose(&mut self, marks: &[Mark], statement: Stmt, is_last: bool, out: &mut Vec<Stmt>) {
         if is_last {
-            // The end of the block closes the span; nothing may follow a `panic!()`.
+            // The end of the block closes the spans; nothing may follow a `panic!()`.
             out.extend(marks.iter().map(|mark| self.open(mark)));
             return out.push(statement);
         }
@@ -155,7 +155,7 @@ impl Rewriter {
         out.extend(closes.into_iter().rev().map(verbatim));
     }
 
-    /// Puts the expression into a block that begins with the guards, and with what goes `before` it.
+    /// Wraps the expression in a block that begins with `before` and the guards.
     fn wrap(
         &mut self,
         marks: &[Mark],
@@ -180,12 +180,12 @@ impl Rewriter {
         })
     }
 
-    /// Gives marks to the blocks of the expression that they are about; gives back what has to stand before
-    /// it.
+    /// Moves marks into the blocks of the expression where they belong. Returns the statements that have to
+    /// precede the expression.
     ///
-    /// * Of a loop, the marks that ask for a span an iteration go to its body.
-    /// * Of an `if` without `else`, all go to its branches: a test that fails is not a span.
-    /// * Of a plain block, all go to its beginning: in braces of its own it would be linted.
+    /// * On a loop, marks of a kind that makes each iteration a span go to its body.
+    /// * On an `if` without `else`, all go to its branch, so that a false condition makes no span.
+    /// * On a plain block, all go to its beginning; a second pair of braces would trigger a lint.
     fn bodies(&mut self, expr: &mut Expr, marks: &mut Vec<Mark>) -> Vec<Stmt> {
         let mut before = Vec::new();
         let body = match expr {
@@ -250,7 +250,7 @@ impl VisitMut for Rewriter {
         }
     }
 
-    /// Meets the attribute in the middle of an expression; on statements it is gone by now.
+    /// Handles the attribute inside an expression; on statements it has been removed already.
     fn visit_expr_mut(&mut self, expr: &mut Expr) {
         ungroup(expr);
         let mut marks = match own_attributes(expr) {
@@ -285,7 +285,7 @@ impl VisitMut for Rewriter {
         for mark in self.take(&mut arm.attrs) {
             self.report(Error::new(
                 mark.span,
-                "`#[track_energy]` cannot stand on an arm of a `match`; put it on the arm's value: \
+                "`#[track_energy]` is not allowed on an arm of a `match`; put it on the arm's value: \
                  `pattern => #[track_energy(..)] { .. }`",
             ));
         }
@@ -295,15 +295,15 @@ impl VisitMut for Rewriter {
     fn visit_macro_mut(&mut self, call: &mut Macro) {
         let errors = misuse::inside_a_macro(call);
         if !errors.is_empty() {
-            // The message is to be the only one.
+            // This must be the only message about the call.
             call.tokens = strip::strip(mem::take(&mut call.tokens));
             self.report_all(errors);
         }
     }
 
-    /// Items inside cannot see the variables of the function around them.
+    /// Items inside cannot use the variables of the enclosing function.
     fn visit_item_mut(&mut self, item: &mut Item) {
-        // What a `macro_rules!` makes is seen where it stands.
+        // The output of a `macro_rules!` is visited where it is used.
         if matches!(item, Item::Macro(item) if item.ident.is_some()) {
             return;
         }
@@ -331,9 +331,9 @@ impl VisitMut for Rewriter {
     }
 }
 
-/// Puts statements before those of a block.
+/// Inserts statements at the beginning of a block.
 ///
-/// Where the block declares items, it becomes a block inside: items after statements are linted.
+/// If the block declares items, its content becomes a nested block: a lint forbids items after statements.
 pub(crate) fn prepend(first: Vec<Stmt>, block: &mut Block) {
     let user = mem::take(&mut block.stmts);
     block.stmts = first;
@@ -374,7 +374,8 @@ fn has_else(choice: &ExprIf) -> bool {
     }
 }
 
-/// Takes an annotated expression that a `macro_rules!` passed on (`$body:block`) out of its invisible group.
+/// Removes the invisible group around an annotated expression that a `macro_rules!` passed on
+/// (`$body:block`).
 fn ungroup(expr: &mut Expr) {
     while let Expr::Group(group) = expr
         && attribute::is_on(&group.attrs)
@@ -392,7 +393,7 @@ fn is_outer(attribute: &Attribute) -> bool {
     matches!(attribute.style, syn::AttrStyle::Outer)
 }
 
-/// The attributes of an expression statement, which the grammar gives to its leftmost operand.
+/// The attributes of an expression statement, which the grammar assigns to its leftmost operand.
 fn statement_attributes(expr: &mut Expr) -> Option<&mut Vec<Attribute>> {
     match expr {
         Expr::Assign(ExprAssign { left: operand, .. })

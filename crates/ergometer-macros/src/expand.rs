@@ -1,4 +1,4 @@
-//! Putting the function together again.
+//! Assembles the expanded function.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -17,7 +17,7 @@ use crate::outline::{self, Aside};
 use crate::strip;
 use crate::suspend;
 
-/// The annotated item, measured; or the item as it was, and what is wrong.
+/// The annotated item with its measurement, or the unchanged item with an error.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     match measured(args, &item) {
         Ok(expansion) => expansion,
@@ -44,7 +44,7 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let library = args.library.clone().unwrap_or_else(|| parse_quote!(::ergometer));
     let what = What::Function(&function.signature.ident);
     let around = Around { library: library.clone(), meter: None };
-    // The statements inside go to the same meter.
+    // The statements inside use the same meter.
     let meter = args.meter.as_ref().and_then(|_| around.meter(&args, what, false));
     let inside = Around { meter: meter.map(|(variable, _)| variable), ..around.clone() };
     let (inner_attributes, mut body) = split_inner_attributes(&function.body);
@@ -78,7 +78,7 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
             let arguments = arguments::captured(&function.signature, [options, body.stream()]);
             let block = block(arguments);
             let run = quote_spanned!(span=> #library::private::scoped(async move #block).await);
-            // After what never returns a `return` would be unreachable.
+            // If the function never returns, a `return` would be unreachable.
             let run =
                 if function.never_returns() { run } else { quote_spanned!(span=> return #run;) };
             quote_spanned!(span=> #inner_attributes #run)
@@ -109,7 +109,7 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     Ok(quote!(#head #braced #error))
 }
 
-/// The body with its inner attributes rewritten, if there are any, and what is wrong with them.
+/// The body with its inner attributes rewritten, if it has any, and the errors in them.
 fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Error>)> {
     if !strip::is_in(body.stream()) {
         return Ok((None, None));
@@ -124,7 +124,7 @@ fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Err
             return Ok((Some(braced(body, &block)), rewriter.finish()));
         }
     }
-    // Syntax that is unknown here, or half-typed: what is wrong is said of the whole.
+    // If the body has unknown syntax or is half-typed, this is an error of the whole body.
     let mut block = parse(body)?;
     let mut rewriter = Rewriter::new(around.clone(), Aside::default());
     rewriter.visit_block_mut(&mut block);
@@ -135,15 +135,15 @@ fn braced(body: &Group, block: &Block) -> Group {
     regroup(body, block.stmts.iter().map(ToTokens::to_token_stream).collect())
 }
 
-/// Why such functions have nothing to wait for.
-const NO_SYNC: &str = "option 'sync' of `#[track_energy]` cannot stand on a function that returns a \
+/// Such functions have no place to wait in.
+const NO_SYNC: &str = "option 'sync' of `#[track_energy]` is not allowed on a function that returns a \
      future; make it an `async fn`, or put it on a block inside";
 
-/// A `return` that never runs, first in an async body: from it the compiler knows the body's type
-/// at once, as it does in an `async fn`, so that inference works and messages point at the type.
+/// A `return` that never runs, at the beginning of an async body. It tells the compiler the body's type
+/// early, as in an `async fn`, so that inference works and messages point at the type.
 fn return_edge(output: Option<&Type>) -> TokenStream {
     let Some(output) = output else { return TokenStream::new() };
-    // Where the user wrote the type, but not the user's code: no lint speaks about it.
+    // Located where the user wrote the type, but marked as generated, so that no lint applies.
     let span = Span::mixed_site().located_at(output.span());
     quote_spanned! {span=>
         if false {
@@ -156,21 +156,21 @@ fn parse(body: &Group) -> Result<Block> {
     syn::parse2(TokenTree::Group(body.clone()).into())
 }
 
-/// Other tokens between the same braces.
+/// Replaces the tokens between the same braces.
 fn regroup(braces: &Group, tokens: TokenStream) -> Group {
     let mut group = Group::new(Delimiter::Brace, tokens);
     group.set_span(braces.span());
     group
 }
 
-/// The body's statements, to stand after generated ones.
+/// The body's statements, to be placed after generated ones.
 ///
-/// A body that declares items stays a block of its own: items after statements are linted.
+/// A body that declares items stays a block, because a lint forbids items after statements.
 fn after_statements(body: &Group) -> TokenStream {
     if declares_items(body.stream()) { body.to_token_stream() } else { body.stream() }
 }
 
-/// Whether a keyword that begins an item stands in the body itself, unparsed as it is.
+/// Whether a keyword that begins an item occurs at the top level of the unparsed body.
 pub(crate) fn declares_items(body: TokenStream) -> bool {
     const KEYWORDS: [&str; 10] =
         ["use", "fn", "struct", "enum", "static", "type", "trait", "impl", "mod", "macro_rules"];
@@ -185,11 +185,12 @@ pub(crate) fn declares_items(body: TokenStream) -> bool {
     false
 }
 
-/// `#![..]` at the head of the body belongs to the function, and has to stay at its head.
+/// Splits off `#![..]` at the beginning of the body, which must stay first because it belongs to the
+/// function.
 fn split_inner_attributes(body: &Group) -> (TokenStream, Group) {
     let mut first = body.stream().into_iter();
     let is = |token: Option<TokenTree>, sign| matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
-    // Seldom there, and parsing is what an expansion spends its time on.
+    // Rare, and parsing takes most of the time of an expansion.
     if !is(first.next(), '#') || !is(first.next(), '!') {
         return (TokenStream::new(), body.clone());
     }

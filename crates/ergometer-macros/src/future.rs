@@ -1,4 +1,4 @@
-//! Functions that return a future: its run is what costs, not its making.
+//! Functions that return a future: the span covers the future's run, not its creation.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -8,12 +8,12 @@ use syn::{Block, Expr, ExprAsync, ExprClosure, ExprReturn, Item, Stmt};
 use crate::body::{prepend, verbatim};
 use crate::opening::Opening;
 
-/// Puts every future that a body returns under a span.
+/// Puts every future that a body returns into a span.
 pub(crate) struct Returns<'a> {
     pub(crate) opening: &'a Opening,
     /// See [`return_edge`](crate::expand::return_edge).
     pub(crate) return_edge: TokenStream,
-    /// The function returns a pinned box, not the future itself.
+    /// Whether the function returns a pinned box instead of the future itself.
     pub(crate) boxed: bool,
 }
 
@@ -35,7 +35,7 @@ impl Returns<'_> {
 
     fn meter(&self, future: &mut Expr) {
         match future {
-            // The `return` inside was met on the way down.
+            // The `return` inside has been handled on the way down.
             Expr::Return(_) => return,
             Expr::Async(future) => {
                 prepend(vec![verbatim(self.return_edge.clone())], &mut future.block);
@@ -45,7 +45,7 @@ impl Returns<'_> {
         *future = self.opening.metered(future);
     }
 
-    /// Reaches into `Box::pin(..)` and `.boxed()`, so that the future is not boxed twice.
+    /// Looks inside `Box::pin(..)` and `.boxed()`, so that the future is not boxed twice.
     fn unbox(&self, expr: &mut Expr) {
         match expr {
             Expr::Call(call) if call.args.len() == 1 && is_pin(&call.func) => {
@@ -68,7 +68,7 @@ impl Returns<'_> {
             Expr::Match(choice) => {
                 choice.arms.iter_mut().for_each(|arm| self.unbox(&mut arm.body));
             }
-            // `todo!()` and the like return no future.
+            // `todo!()` and similar macros return no future.
             Expr::Macro(_) | Expr::Return(_) | Expr::Loop(_) => {}
             _ => {
                 let future = self.opening.metered(expr);
@@ -84,7 +84,7 @@ fn is_pin(function: &Expr) -> bool {
         if path.path.segments.last().is_some_and(|last| last.ident == "pin"))
 }
 
-/// Meets each `return` of the function itself, and none of the functions inside it.
+/// Visits each `return` of the function itself, but not those of functions inside it.
 impl VisitMut for Returns<'_> {
     fn visit_expr_return_mut(&mut self, node: &mut ExprReturn) {
         visit_mut::visit_expr_return_mut(self, node);

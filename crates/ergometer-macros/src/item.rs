@@ -1,5 +1,5 @@
-//! The annotated function, taken apart no further than needed: its signature is read, its tokens
-//! are kept, so that the expansion is what the user wrote but for the body.
+//! The annotated function, parsed only as far as needed. The signature is parsed and all tokens are kept,
+//! so everything but the body is re-emitted as the user wrote it.
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser as _};
@@ -14,13 +14,13 @@ pub(crate) struct Function {
     /// Everything before the body, as written.
     pub(crate) head: TokenStream,
     pub(crate) signature: Signature,
-    /// What stands before the signature.
+    /// The attributes and qualifiers before the signature.
     pub(crate) before: Before,
-    /// The body, braces and all.
+    /// The body with its braces.
     pub(crate) body: Group,
 }
 
-/// What stands before a signature.
+/// The attributes and qualifiers before a signature.
 pub(crate) struct Before {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -28,7 +28,7 @@ pub(crate) struct Before {
     pub(crate) word: Option<syn::Ident>,
 }
 
-/// How a call of the function runs, which decides what its span covers.
+/// How a call of the function runs, which determines what its span covers.
 pub(crate) enum Form {
     /// From call to return.
     Sync,
@@ -41,7 +41,7 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// Whether the call makes a future and returns it.
+    /// Whether the call creates a future and returns it.
     pub(crate) fn is_made(&self) -> bool {
         matches!(self, Self::Future | Self::BoxedFuture)
     }
@@ -50,7 +50,7 @@ impl Form {
 impl Function {
     pub(crate) fn parse(item: &TokenStream) -> Result<Self> {
         let mut head: Vec<TokenTree> = item.clone().into_iter().collect();
-        // The body is not read along with the signature: that takes longer than all the rest.
+        // The body is not parsed with the signature, as that would take most of the time.
         let body = head.last().cloned().and_then(braces);
         if let Some(body) = &body {
             head.pop();
@@ -67,7 +67,7 @@ impl Function {
         if let Some(constness) = &signature.constness {
             return Err(Error::new(
                 constness.span,
-                "`#[track_energy]` cannot stand on a `const fn`, which has no clock to read; \
+                "`#[track_energy]` is not allowed on a `const fn`, which cannot read a clock; \
                  remove `const`, or annotate the function that calls it",
             ));
         }
@@ -100,8 +100,7 @@ impl Function {
         matches!(&self.signature.output, ReturnType::Type(_, output) if matches!(**output, Type::Never(_)))
     }
 
-    /// The type that the body, or the future that the body makes, comes to; where it can be
-    /// written down in a `let`.
+    /// The type of the body's value, or of the future's output, if it can be written in a `let`.
     pub(crate) fn output(&self, form: &Form) -> Option<Type> {
         let ReturnType::Type(_, output) = &self.signature.output else {
             return matches!(form, Form::Sync | Form::Async).then(|| parse_quote!(()));
@@ -115,7 +114,7 @@ impl Function {
     }
 }
 
-/// The token if it is a block; one that a `macro_rules!` passed on is wrapped invisibly.
+/// The token if it is a block; a `macro_rules!` passes blocks on in an invisible group.
 fn braces(token: TokenTree) -> Option<Group> {
     let TokenTree::Group(group) = token else { return None };
     match group.delimiter() {
@@ -150,7 +149,7 @@ fn function_start(input: ParseStream) -> Result<Start> {
     Ok(Start::Function(Before { attributes, visibility, word }, Box::new(signature)))
 }
 
-/// Whether `fn` comes after nothing but a function's qualifiers.
+/// Whether `fn` follows after a function's qualifiers only.
 fn is_function(input: ParseStream) -> bool {
     let ahead = input.fork();
     loop {
@@ -174,7 +173,7 @@ fn is_function(input: ParseStream) -> bool {
     }
 }
 
-/// Whether the attribute stands on an expression, whose expansion is to be one as well.
+/// Whether the attribute is on an expression, which then has to expand to an expression.
 pub(crate) fn is_expression(item: &TokenStream) -> bool {
     item.clone().into_iter().next().is_some_and(|first| {
         matches!(first.to_string().as_str(), "for" | "while" | "loop" | "match" | "if" | "'")
@@ -201,8 +200,8 @@ fn misplaced(word: &str) -> String {
         }
     };
     format!(
-        "`#[track_energy]` on {what} works only inside a function that carries \
-         `#[track_energy]` itself, and is not seen in what a macro expands to; annotate the function, or \
+        "`#[track_energy]` on {what} works only inside a function that is itself annotated \
+         with `#[track_energy]`, and not in the expansion of a macro; annotate the function, or \
          put it where the macro is called"
     )
 }
@@ -217,7 +216,7 @@ fn is_future(bound: &TypeParamBound) -> bool {
         if bound.path.segments.last().is_some_and(|last| last.ident == "Future"))
 }
 
-/// The only type argument of the path's last segment, if that is called `name`.
+/// The only type argument of the path's last segment, if that segment is `name`.
 fn argument_of<'a>(path: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = path else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == name)?;
@@ -264,7 +263,7 @@ fn future_output(output: &Type) -> Option<Type> {
     })
 }
 
-/// Replaces what a `let` cannot spell, `impl Trait`, by `_`.
+/// Replaces `impl Trait`, which a `let` cannot express, by `_`.
 struct Erase;
 
 impl VisitMut for Erase {

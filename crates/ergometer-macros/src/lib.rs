@@ -1,7 +1,7 @@
 //! The `#[track_energy]` attribute of [`ergometer`], which re-exports it.
 //!
-//! Users depend on `ergometer` alone: its feature `macros`, on by default, turns on `expand` here.
-//! Without that the attribute takes itself away, inside the function too, and the rest stays as written.
+//! Users depend only on `ergometer`, whose feature `macros`, on by default, enables `expand` here. Without
+//! it the attribute removes itself, also inside the function, and leaves everything else as written.
 //!
 //! [`ergometer`]: https://docs.rs/ergometer
 #![forbid(unsafe_code)]
@@ -36,9 +36,9 @@ mod value;
 
 /// Measures what a function, or a part of one, costs.
 ///
-/// On a function, every call becomes a span of the installed meter. Inside such a function the
-/// same attribute stands on loops, `let`, blocks and other statements, and each becomes a span
-/// within. Without an installed meter a span costs one atomic load.
+/// On a function, every call becomes a span of the installed meter. Inside such a function the same
+/// attribute works on loops, `let`, blocks and other statements, each of which becomes a nested span.
+/// Without an installed meter a span costs one atomic load.
 ///
 /// ```
 /// use ergometer::track_energy;
@@ -66,8 +66,8 @@ mod value;
 /// assert!(train(2, &[vec![1000]]).is_err());
 /// ```
 ///
-/// The values, types and control flow of a function are those that it has without the attribute.
-/// `?`, `return`, `break 'label`, `continue` and panics close the spans that they leave.
+/// The attribute does not change the values, types and control flow of a function. `?`, `return`,
+/// `break 'label`, `continue` and panics close the spans that they leave.
 ///
 /// # Options
 ///
@@ -85,56 +85,55 @@ mod value;
 /// | option | |
 /// |---|---|
 /// | `items = expr` | how many items (tokens, sentences) the span processes: any integer or float |
-/// | `unit = ".."` | what the items are; needs `items` |
+/// | `unit = ".."` | the unit of the items; needs `items` |
 /// | `index = expr` | the epoch's number in the record, for `epoch`; without it epochs are counted from 1 |
 /// | `every = n` | records each n-th step of a loop alone and the others together, for `step` |
 /// | `sync = expr` | waits for a device before the span opens and before it closes: a closure or an `ergometer::Synchronize` |
 /// | `meter = expr` | the `&Meter` to measure with; without it the installed one |
-/// | `budget = ".."` | what the metered domains may draw from when the span opens, such as `"2 kWh"`; not for steps |
+/// | `budget = ".."` | how much the metered domains may draw after the span opens, such as `"2 kWh"`; not for steps |
 /// | `report` | prints the span's energy to the standard error output once it is known |
 /// | `crate = path` | where `ergometer` is, if not at `::ergometer`: a renamed dependency, a re-export |
 ///
 /// `ergometer::items` counts items that are known only inside the span.
 ///
-/// A span that is not named is called by its kind (`run`, `epoch`, `step`); a function that is
-/// neither an epoch nor a step is called by its own name. The name of an epoch is its split, such
-/// as `epoch, name = "train"` and `epoch, name = "valid"`.
+/// A span without a name is named after its kind (`run`, `epoch`, `step`); a function that is neither an
+/// epoch nor a step has its own name. The name of an epoch is its split, such as `epoch, name = "train"`
+/// and `epoch, name = "valid"`.
 ///
-/// The expressions see what stands before the span's code: on a function its arguments, on a loop with
-/// a span for each iteration the variables of that iteration. They are evaluated once for each span,
-/// `items`, `index` and `budget` just after it opened, the others just before; without a meter not at all. `every` is
-/// evaluated once, before the loop.
-/// What `sync`, `meter` and `name` are given is borrowed, not moved.
+/// The expressions can use everything in scope before the span's code: on a function its arguments, on a
+/// loop with a span for each iteration the variables of that iteration. They are evaluated once per span,
+/// `items`, `index` and `budget` just after it opens and the others just before; without a meter, they are
+/// not evaluated. `every` is evaluated once, before the loop.
+/// The values of `sync`, `meter` and `name` are borrowed, not moved.
 ///
-/// * A **name** is a string literal, a constant, a macro such as `concat!`, or any other expression
-///   that is `AsRef<str>`: `name = self.name`, `phase = format!("layer {index}")`. Each different text
-///   becomes a row of its own in the record and stays in memory as long as the program, so there should
-///   be few. Constants are told by their upper case. `unit` takes literals, constants and macros.
-/// * **`items`** of a future's span are those that it has when it begins.
-/// * A number that **`index`** gives to a second epoch of the same name is not taken twice: that epoch
-///   gets the one after the largest, and the record says so. Negative numbers count as none.
-/// * With **`every = n`**, for short steps, the first of each n is a span of its own and the rest share one,
+/// * A **name** is a string literal, a constant, a macro such as `concat!`, or any other expression that is
+///   `AsRef<str>`: `name = self.name`, `phase = format!("layer {index}")`. Each distinct text becomes a row
+///   in the record and stays in memory until the program ends, so there should be few. Constants are
+///   recognised by their upper case. `unit` takes literals, constants and macros.
+/// * On the span of a future, **`items`** is evaluated when the future begins.
+/// * If **`index`** returns a number that another epoch of the same name already has, the epoch gets the
+///   number after the largest, and the record reports it. Negative numbers are ignored.
+/// * With **`every = n`**, for short steps, the first of each n is a separate span and the rest share one,
 ///   which ends with the last of them, or when the loop is left. The record has the number, items and
-///   energy of all steps; extremes and quantiles are of those recorded alone, and `folded` says how many were not.
-///   What passes between two steps that share a span counts as theirs, and spans opened in them are its
-///   children. `sync` waits at each step all the same. Any integer is taken; what is below 1 counts as 1.
-/// * **`sync`** is for devices that are asked and answer later, such as GPUs: without it their work of a
-///   step is found in the time in which they do it, which may be that of the next one. A reference is
-///   written with a star, `sync = *device`. While a panic unwinds nothing is waited for. It is borrowed until
-///   the span ends. Where the code inside takes `&mut self`, give it a clone:
+///   energy of all steps. Extremes and quantiles cover those recorded alone, and `folded` counts the
+///   others. Time between two steps that share a span counts as theirs, and spans opened in them are its
+///   children. `sync` still waits at each step. `n` may be any integer; values below 1 count as 1.
+/// * **`sync`** is for devices that work asynchronously, such as GPUs. Without it, the energy of a step's
+///   work counts at the time when the device does the work, which may be during the next step. A reference
+///   is written with a star, `sync = *device`. During a panic's unwinding there is no wait. The value is
+///   borrowed until the span ends. If the code inside takes `&mut self`, pass a clone:
 ///   `sync = { let device = self.device.clone(); move || device.wait() }`.
-/// * The **`meter`** of a function is also that of the statements inside it, except in functions that
-///   are declared inside, which have their own. A closure that outlives the function then has to be
-///   `move`.
-/// * A **`budget`** is a text like `"2 kWh"`, `"3.6 MJ"`, `"500 gCO2e"` or `"3 USD"`, or any expression that is an
-///   `ergometer::Budget` or a string; it is borrowed. When it is spent while the span is open, a line on the
-///   standard error output says so at that moment, and a warning in the record; nothing is stopped (to stop there
-///   is `Meter::budget`). A literal that is no budget is an error; what an expression gives that is none, or cannot
-///   be kept, is a warning in the record.
+/// * The **`meter`** of a function also applies to the statements inside it, but not to functions declared
+///   inside, which have their own. A closure that outlives the function then has to be `move`.
+/// * A **`budget`** is a text like `"2 kWh"`, `"3.6 MJ"`, `"500 gCO2e"` or `"3 USD"`, or any expression
+///   that is an `ergometer::Budget` or a string; it is borrowed. If it is spent while the span is open, a
+///   line on standard error reports it at that moment, and a warning in the record. The program is not
+///   stopped; `Meter::budget` can do that. An invalid literal is a compile error. An expression whose value
+///   is invalid, or a budget that cannot be watched, causes a warning in the record.
 /// * **`report`** prints a line like `ergometer: run 'train': 12.304 s, 1.23 kJ ± 62.0 J, 100 W`, with
-///   twice the standard uncertainty, up to about a second after the span has ended, or when the
-///   meter is finished.
-/// * Attributes inside a function take over **`crate`**.
+///   twice the standard uncertainty, up to about a second after the span has ended, or when the meter is
+///   finished.
+/// * Attributes inside a function inherit its **`crate`**.
 ///
 /// ```
 /// use ergometer::{Meter, track_energy};
@@ -165,18 +164,19 @@ mod value;
 ///
 /// # Functions
 ///
-/// Free functions and methods, in traits too, with generics, `impl Trait`, `unsafe`, `extern` and
-/// recursion. Not `const fn`, which cannot read a clock.
+/// The attribute works on free functions and methods, in traits too, with generics, `impl Trait`, `unsafe`,
+/// `extern` and recursion. It does not work on a `const fn`, which cannot read a clock.
 ///
-/// * The span of an **`async fn`** lasts from its first poll to its completion, or to its drop.
-///   Time spent waiting in between is inside, as are the spans opened while it is polled.
-/// * A function that returns **`impl Future`**, `Pin<Box<dyn Future>>` or `BoxFuture` measures that
-///   future in the same way, and not the making of it. This is also what `async-trait` makes of its
-///   methods. Other types that happen to be futures are not seen: there the call is measured.
-/// * The options of an `async fn` are evaluated when it first runs; those of a function that returns a
-///   future when it is called. The latter cannot wait with `sync`.
-/// * Arguments are dropped where they would be without the attribute. Of an `async fn` only those that
-///   its body does not mention are dropped after the others, as the future around it holds them.
+/// * The span of an **`async fn`** lasts from its first poll to its completion, or to its drop. It includes
+///   the time spent waiting, and the spans opened while it is polled.
+/// * On a function that returns **`impl Future`**, `Pin<Box<dyn Future>>` or `BoxFuture`, the span covers
+///   that future in the same way, not its creation. `async-trait` turns its methods into such functions.
+///   Other types that happen to be futures are not recognised; there the span covers the call.
+/// * The options of an `async fn` are evaluated when it first runs, those of a function that returns a
+///   future when it is called. The latter cannot use `sync`.
+/// * Arguments are dropped where they would be without the attribute, with one exception: arguments of an
+///   `async fn` that its body does not use are dropped after the others, as the future around the body
+///   holds them.
 ///
 /// ```
 /// use ergometer::track_energy;
@@ -207,11 +207,11 @@ mod value;
 ///
 /// # Statements
 ///
-/// On `for`, `while`, `while let` and `loop`, `epoch` and `step` make each iteration a span. It
-/// begins with the loop's body: fetching the next item from the iterator, and the condition of a
-/// `while`, lie between two steps. `run`, `phase` and `name` make the whole loop one span; one of those and
-/// one of these may be written, one above the other. `epoch` and `step` on one loop are an error, as is
-/// either on a call of `for_each`, which would be one step: there they go on a block in the closure.
+/// On `for`, `while`, `while let` and `loop`, `epoch` and `step` make each iteration a span. It begins with
+/// the loop's body, so fetching the next item from the iterator, and the condition of a `while`, are
+/// between two steps. `run`, `phase` and `name` make the whole loop one span. A loop may have one attribute
+/// of each sort, one above the other. `epoch` and `step` on one loop are an error. So is either on a call
+/// of `for_each`, which would be a single step; put it on a block in the closure instead.
 ///
 /// ```
 /// use ergometer::track_energy;
@@ -233,20 +233,21 @@ mod value;
 /// assert_eq!(tune(50), Some(8));
 /// ```
 ///
-/// On a `let` the span ends with the statement; what it binds, temporaries included, lives on as it
-/// would without. On an `if` without `else` the span lies in the branches: a condition that does not hold is
-/// none. As the last statement of a block, a span ends with the block. The attribute also
-/// works in closures, `async` blocks and functions within the annotated function, and inside
-/// `cfg_attr`. In the middle of an expression it goes on loops, blocks, `match`, `if` and `async`
-/// blocks; an `async` block is measured when it runs, wherever it stands.
+/// On a `let` the span ends with the statement, and its bindings, extended temporaries included, live on as
+/// without the attribute. On an `if` without `else` the span is in the branch, so a false condition makes
+/// no span. On the last statement of a block, the span ends with the block. The attribute also works in
+/// closures, `async` blocks and functions within the annotated function, and inside `cfg_attr`. Inside an
+/// expression it works on loops, blocks, `match`, `if` and `async` blocks; an `async` block is measured
+/// when it runs.
 ///
-/// Without the feature `macros` of `ergometer` the attribute and those inside are taken away, unread, and
-/// what is left compiles as if they had never been there.
+/// Without the feature `macros` of `ergometer` the outer and inner attributes are removed without being
+/// parsed, and the code compiles as if they had never been there.
 ///
-/// The outer attribute rewrites those inside, so it has to see them by their name: as
-/// `track_energy`, with or without a path before it. Inside the arguments of a macro, such as `println!` or
-/// `tokio::select!`, they are an error: put them on the whole statement, or on a block outside. In a function that is not annotated itself, rustc reports
-/// `custom attributes cannot be applied to expressions` or `.. to statements`:
+/// The outer attribute rewrites those inside, so it must recognise them by name: `track_energy`, with or
+/// without a path before it. They are an error inside the arguments of a macro, such as `println!` or
+/// `tokio::select!`; put them on the whole statement, or on a block outside. In a function that is not
+/// annotated itself, rustc reports `custom attributes cannot be applied to expressions` or
+/// `.. to statements`:
 ///
 /// ```compile_fail,E0658
 /// # use ergometer::track_energy;

@@ -1,4 +1,4 @@
-//! Attributes that would compile and count something else than what is meant, or not be seen at all.
+//! Attributes that would compile but count the wrong thing, or be ignored.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
@@ -11,16 +11,16 @@ use crate::strip;
 /// `epoch` and `step` on one loop: each iteration would be both.
 pub(crate) fn iteration_twice(marks: &[Mark]) -> Option<Error> {
     let (first, rest) = marks.split_first()?;
-    // Under conditions of their own they may exclude each other.
+    // With different conditions they may exclude each other.
     let conditions = |mark: &Mark| mark.conditions.to_string();
     let second = rest.iter().find(|mark| conditions(mark) == conditions(first))?;
     let word = |mark: &Mark| mark.args.kind.map_or("", Kind::word);
     let (first, other) = (word(first), word(second));
     let message = if first == other {
-        format!("two `{first}`s on one loop make two of each iteration; keep one")
+        format!("two `{first}`s on one loop count each iteration twice; keep one")
     } else {
         format!(
-            "`{first}` and `{other}` on one loop make an epoch and a step of each iteration; put `epoch` on \
+            "`{first}` and `{other}` on one loop make each iteration both an epoch and a step; put `epoch` on \
              the loop over epochs and `step` on the loop over batches inside it"
         )
     };
@@ -35,14 +35,14 @@ pub(crate) fn hidden_loop(expr: &Expr, marks: &[Mark]) -> Option<Error> {
     Some(Error::new(
         mark.span,
         format!(
-            "`{word}` on a call of `{method}` makes one {word} of all its iterations; put it on a block in the \
+            "`{word}` on a call of `{method}` makes all its iterations one {word}; put it on a block in the \
              closure: `|x| #[track_energy({word})] {{ .. }}`; if one {word} is meant, put the call in a block: \
              `#[track_energy({word})] {{ .. }}`"
         ),
     ))
 }
 
-/// The method that goes through an iterator, if that is what the expression does last.
+/// The iterator-consuming method that the expression ends with, if any.
 fn consumer(expr: &Expr) -> Option<String> {
     match expr {
         Expr::MethodCall(call) => {
@@ -66,10 +66,10 @@ fn consumer(expr: &Expr) -> Option<String> {
     }
 }
 
-/// Attributes in the arguments of a macro, which nothing reads before the macro does.
+/// Attributes in the arguments of a macro, which only that macro reads.
 ///
-/// Where the arguments have an annotated function in them, they may be items, whose attributes are met when
-/// the macro has put them somewhere.
+/// Arguments that contain an annotated function may be items, whose attributes are expanded after the macro
+/// has emitted them.
 pub(crate) fn inside_a_macro(call: &Macro) -> Vec<Error> {
     let mut found = Found::default();
     found.search(call.tokens.clone());
@@ -81,7 +81,7 @@ pub(crate) fn inside_a_macro(call: &Macro) -> Vec<Error> {
         Error::new(
             *span,
             format!(
-                "`#[track_energy]` is not seen inside the arguments of `{name}!`; put it on the whole statement, \
+                "`#[track_energy]` does not work inside the arguments of `{name}!`; put it on the whole statement, \
                  or on a `let`, a block or a function outside of them"
             ),
         )
@@ -89,11 +89,11 @@ pub(crate) fn inside_a_macro(call: &Macro) -> Vec<Error> {
     found.spans.iter().map(error).collect()
 }
 
-/// The attribute among tokens.
+/// Occurrences of the attribute among tokens.
 #[derive(Default)]
 struct Found {
     spans: Vec<Span>,
-    /// One of them stands on a function.
+    /// Whether one of them is on a function.
     function: bool,
 }
 
@@ -122,7 +122,7 @@ fn begins_function(token: &TokenTree) -> bool {
     const WORDS: [&str; 7] = ["pub", "fn", "const", "async", "unsafe", "extern", "default"];
     match token {
         TokenTree::Ident(word) => WORDS.iter().any(|first| word == first),
-        // Other attributes may come before it.
+        // Other attributes may precede it.
         TokenTree::Punct(punct) => punct.as_char() == '#',
         _ => false,
     }

@@ -9,27 +9,27 @@ use syn::{Expr, Ident, Path};
 use crate::args::{Args, Kind};
 use crate::value::Name;
 
-/// The variable of a loop with some of its steps recorded alone.
+/// Name of the variable that counts a loop's steps, for `every`.
 const EVERY: &str = "energy_every";
 
-/// The variable that waits for the device when it is dropped, and so holds what `sync` borrows. The compiler
-/// names it where that is in the way: it says what to do.
+/// Name of the variable that waits for the device when it is dropped, and so holds what `sync` borrows. The
+/// compiler mentions this name in borrow errors, so it says what to do.
 const WAITING: &str = "sync_borrows_until_the_span_ends_so_give_it_a_clone";
-/// The same where it is not used again.
+/// The same for a variable that is not used again.
 const WAITING_UNUSED: &str = "_sync_borrows_until_the_span_ends_so_give_it_a_clone";
 
-/// What the code around a span says about it.
+/// The context of a span's generated code.
 #[derive(Clone)]
 pub(crate) struct Around {
     pub(crate) library: Path,
-    /// The variable with the meter of the annotated function, if that is not the installed one.
+    /// The variable with the meter of the annotated function, if it is not the installed one.
     pub(crate) meter: Option<Ident>,
 }
 
-/// What is measured.
+/// The thing that is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum What<'a> {
-    /// A function with its name.
+    /// A function, by name.
     Function(&'a Ident),
     /// The n-th statement of a function.
     Statement(usize),
@@ -40,9 +40,9 @@ pub(crate) enum What<'a> {
 pub(crate) enum Lasts {
     /// To the end of the block that it opens in.
     Block,
-    /// To statements that close it.
+    /// Until the statements that close it.
     ByHand,
-    /// An iteration, whose loop has [`Around::every`] before it.
+    /// An iteration; its loop has [`Around::every`] before it.
     Iteration,
 }
 
@@ -59,7 +59,7 @@ impl Around {
 
     /// A span in a local variable.
     ///
-    /// `conditions` are `#[cfg(..)]` under which all of it stands.
+    /// `conditions` are `#[cfg(..)]` attributes that apply to all statements.
     pub(crate) fn guard(
         &self,
         args: &Args,
@@ -155,14 +155,14 @@ impl Around {
         Guard { open, close }
     }
 
-    /// A reference to the budget. The text of a literal is checked when it is compiled.
+    /// A reference to the budget. A literal's text is checked at compile time.
     fn budget(&self, args: &Args) -> Option<TokenStream> {
         let value = &args.budget.as_ref()?.value;
         let library = self.library(args);
         let site = Span::mixed_site().located_at(value.span());
         let mut budget = quote_spanned!(site=> &(#value));
         if matches!(value, Expr::Lit(_)) {
-            // The compiler points at where the whole call stands.
+            // The compiler reports the location of the whole call.
             let library = located(library, value.span());
             budget = quote_spanned! {site=> {
                 const _: () = #library::private::check_budget(#value);
@@ -172,9 +172,9 @@ impl Around {
         Some(budget)
     }
 
-    /// The statement before a loop that counts its steps, where `every` asks for it.
+    /// The statement before a loop that counts its steps, if `every` is set.
     ///
-    /// The meter of the loop's own options is there always, but only inside.
+    /// The meter of the loop's own options exists only inside the loop.
     pub(crate) fn every(
         &self,
         args: &Args,
@@ -200,8 +200,8 @@ impl Around {
         Some(quote_spanned!(site=> #conditions let mut #every = #counted;))
     }
 
-    /// The variable that holds the meter of a span, and what it is to be set to if it is a new one;
-    /// `None` where the installed meter is asked for directly.
+    /// The variable that holds the meter of a span, and its initial value if it is a new one; `None` if the
+    /// installed meter is used directly.
     pub(crate) fn meter(
         &self,
         args: &Args,
@@ -222,7 +222,7 @@ impl Around {
         needed.then(|| (what.variable("energy_meter"), Some(installed)))
     }
 
-    /// The expression that makes the span's label; `is_on` is needed for names that are made.
+    /// The expression for the span's label; `is_on` is needed for names made at run time.
     pub(crate) fn label(
         &self,
         args: &Args,
@@ -280,18 +280,18 @@ impl What<'_> {
     }
 }
 
-/// A span that a future takes along, for a function that returns the future.
+/// A span that a future carries, for a function that returns the future.
 pub(crate) struct Opening {
     /// Statements at the beginning of the function.
     pub(crate) prepare: TokenStream,
     library: Path,
-    /// The function that takes it, and its argument.
+    /// The function that takes the span, and its argument.
     taker: Ident,
     argument: TokenStream,
 }
 
 impl Opening {
-    /// Everything but `sync`, which futures have no place for.
+    /// Supports all options except `sync`, for which futures have no place.
     pub(crate) fn new(around: &Around, args: &Args, what: What<'_>) -> Self {
         let library = around.library(args).clone();
         let site = Span::mixed_site();

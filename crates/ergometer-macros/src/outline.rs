@@ -1,9 +1,8 @@
-//! A body without the statements that have nothing to rewrite, so that parsing it takes no longer than what
-//! there is to rewrite.
+//! Sets aside the statements of a body that need no rewriting, so that parsing takes time only for those
+//! that do.
 //!
-//! In a block a `;` ends a statement. So the tokens between one and a later one are whole statements: where
-//! the attribute stands nowhere in them, they are set aside, and a macro call stands in for them while the
-//! block is parsed.
+//! In a block a `;` ends a statement, so the tokens between two of them are whole statements. If they do
+//! not contain the attribute, they are set aside, and a macro call replaces them while the block is parsed.
 
 use std::mem;
 
@@ -13,10 +12,10 @@ use syn::{Macro, Stmt, StmtMacro};
 
 use crate::strip;
 
-/// The macro that stands in; no program has one of this name.
+/// The macro that replaces them; no program has one of this name.
 const STAND_IN: &str = "__ergometer_set_aside";
 
-/// Words of items, in whose braces other rules hold or other attributes are met.
+/// Keywords of items, whose braces follow other rules or contain separately expanded attributes.
 const ITEMS: [&str; 7] = ["fn", "impl", "trait", "mod", "extern", "macro_rules", "macro"];
 
 /// Statements that were set aside.
@@ -26,15 +25,15 @@ pub(crate) struct Aside {
     taken: usize,
 }
 
-/// The statements that are being read.
+/// The statements being collected.
 #[derive(Default)]
 struct Reading {
     written: Vec<TokenTree>,
-    /// Blocks among them that were outlined, and their places.
+    /// Blocks among them that were outlined, with their positions.
     outlined: Vec<(usize, Group)>,
-    /// The attribute is in them, or they begin with an attribute of the block around them.
+    /// Whether they contain the attribute, or begin with an inner attribute of the enclosing block.
     needed: bool,
-    /// Among them is an item.
+    /// Whether they contain an item.
     item: bool,
 }
 
@@ -49,8 +48,8 @@ impl Reading {
 }
 
 impl Aside {
-    /// The tokens of a block or of parentheses with stand-ins for what has nothing to rewrite; `None` if
-    /// that is all.
+    /// The tokens of a block or of parentheses, with replacements for statements that need no rewriting;
+    /// `None` if there are no others.
     pub(crate) fn outline(&mut self, tokens: TokenStream) -> Option<TokenStream> {
         let known = self.statements.len();
         let (mut outline, mut aside) = (TokenStream::new(), Vec::new());
@@ -86,7 +85,7 @@ impl Aside {
             TokenTree::Group(group) => {
                 let last = written.last();
                 let is_attribute = is(last, '#') && strip::is_ours(group);
-                // What may be the arguments of a macro is left as it is.
+                // Possible arguments of a macro are left as they are.
                 let opaque = *item || is(last, '!') || is(last, '#');
                 if is_attribute {
                     *needed = true;
@@ -117,7 +116,7 @@ impl Aside {
         }
     }
 
-    /// What the statement stands in for.
+    /// The tokens that `statement` replaces, if it is a replacement.
     pub(crate) fn take(&mut self, statement: &Stmt) -> Option<TokenStream> {
         let Stmt::Macro(StmtMacro { mac: Macro { path, tokens, .. }, .. }) = statement else {
             return None;
@@ -130,14 +129,14 @@ impl Aside {
         Some(mem::take(statements))
     }
 
-    /// Whether all that was set aside was taken.
+    /// Whether everything that was set aside was taken back.
     pub(crate) fn is_empty(&self) -> bool {
         self.taken == self.statements.len()
     }
 }
 
-/// The tokens with each annotated block or `let` that a `macro_rules!` passed on (`$body:block`) out of its
-/// invisible group, in which it would not be read as a statement.
+/// Removes the invisible groups around annotated blocks and `let`s that a `macro_rules!` passed on
+/// (`$body:block`), as they would not be parsed as statements inside them.
 pub(crate) fn ungrouped(tokens: TokenStream) -> TokenStream {
     let mut out: Vec<TokenTree> = Vec::new();
     for token in tokens {
@@ -159,7 +158,7 @@ pub(crate) fn ungrouped(tokens: TokenStream) -> TokenStream {
     out.into_iter().collect()
 }
 
-/// Whether the tokens are a block alone, or a `let`.
+/// Whether the tokens are a single block, or a `let`.
 fn is_statement(tokens: &TokenStream) -> bool {
     let mut tokens = tokens.clone().into_iter();
     match (tokens.next(), tokens.next()) {

@@ -1,12 +1,12 @@
-//! The attribute by its tokens alone: finding it, and taking it away.
+//! Finds and removes the attribute at token level.
 //!
-//! Nothing here is parsed, so a half-typed body goes through unharmed, and no `syn` is needed.
+//! Nothing here is parsed, so half-typed bodies are unharmed, and `syn` is not needed.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 
 pub(crate) const NAME: &str = "track_energy";
 
-/// Whether the attribute stands anywhere in the body, so that the body has to be parsed.
+/// Whether the attribute occurs anywhere in the body, so that the body has to be parsed.
 #[cfg(feature = "expand")]
 pub(crate) fn is_in(body: TokenStream) -> bool {
     let mut tokens = body.into_iter().peekable();
@@ -26,13 +26,13 @@ pub(crate) fn is_in(body: TokenStream) -> bool {
     false
 }
 
-/// Whether the brackets of an attribute hold ours.
+/// Whether the brackets of an attribute contain ours.
 #[cfg(feature = "expand")]
 pub(crate) fn is_ours(brackets: &Group) -> bool {
     !matches!(what(brackets), Attribute::Other)
 }
 
-/// The same tokens without the attribute.
+/// The tokens without the attribute.
 pub(crate) fn strip(tokens: TokenStream) -> TokenStream {
     let mut stripped = TokenStream::new();
     let mut tokens = tokens.into_iter().peekable();
@@ -61,11 +61,11 @@ pub(crate) fn strip(tokens: TokenStream) -> TokenStream {
     stripped
 }
 
-/// What the brackets of an attribute hold.
+/// The content of an attribute's brackets.
 enum Attribute {
     /// `path::track_energy`, with or without options.
     Ours,
-    /// `cfg_attr` with ours in it; the brackets without it, if there is more.
+    /// `cfg_attr` with ours in it; the brackets without ours, if anything else remains.
     Conditional(Option<Group>),
     Other,
 }
@@ -93,7 +93,7 @@ fn what(brackets: &Group) -> Attribute {
     }
 }
 
-/// What is in a `cfg_attr` beside ours: nothing if only the predicate is left, `None` if ours is not in it.
+/// The other attributes in a `cfg_attr`: empty if only the predicate remains, `None` if ours is not in it.
 fn others(list: &Group) -> Option<Vec<TokenTree>> {
     let tokens: Vec<TokenTree> = list.stream().into_iter().collect();
     let is_comma =
@@ -126,9 +126,9 @@ fn last_of_path(attribute: &[TokenTree]) -> Option<&Ident> {
         match token {
             TokenTree::Ident(ident) => last = Some(ident),
             TokenTree::Punct(punct) if punct.as_char() == ':' => {}
-            // What a `macro_rules!` passed on as a path is one word to it.
+            // A path that a `macro_rules!` passed on is a single token tree.
             TokenTree::Group(_) => break,
-            // `track_energy = ..`, a mistake that is to be told.
+            // `track_energy = ..`, a mistake to be reported.
             TokenTree::Punct(punct) if punct.as_char() == '=' => break,
             _ => return None,
         }

@@ -1,9 +1,9 @@
-//! `async fn`s: a span that is held while another future runs on the thread has to be taken along.
+//! `async fn`s: a span that stays open while another future runs on the thread has to move with its future.
 //!
-//! Where the body never waits, its guard lives in it as in any function. Where it does, something has to be
-//! told of each poll: [`scoped`](../ergometer/span/future/fn.scoped.html) around the body. An `async fn`
-//! around that would be a second future, as large again and a level more for the compiler to look through
-//! in a chain of them. So the function becomes what the compiler makes of it anyway, one that returns
+//! If the body never waits, its guard is a local variable as in any function. If it waits, something has to
+//! observe each poll: [`scoped`](../ergometer/span/future/fn.scoped.html) around the body. An `async fn`
+//! around that would be a second future of the same size, and one more level of nesting for the compiler in
+//! a chain of them. So the function is rewritten as the compiler would do it, as one that returns
 //! `impl Future`.
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
@@ -12,11 +12,11 @@ use syn::{Attribute, FnArg, Pat, PatType, Path, Receiver, ReceiverKind, ReturnTy
 
 use crate::item::Function;
 
-/// Whether the code may wait: `.await` stands in it, other than in futures and closures of its own, or a macro
-/// that may have it.
+/// Whether the code may wait: it contains `.await` outside futures and closures of its own, or a macro that
+/// may contain it.
 pub(crate) fn may(code: TokenStream) -> bool {
     let mut tokens = code.into_iter().peekable();
-    // In `async move { .. }` and `async || { .. }` others wait.
+    // In `async move { .. }` and `async || { .. }` it is the inner future that waits.
     let mut is_async = false;
     let mut before: Option<Ident> = None;
     while let Some(token) = tokens.next() {
@@ -50,7 +50,7 @@ pub(crate) fn may(code: TokenStream) -> bool {
     false
 }
 
-/// Macros of the standard library: what waits in their arguments is found there.
+/// Macros of the standard library, whose arguments show whether they wait.
 fn is_known(name: &Ident) -> bool {
     const KNOWN: [&str; 20] = [
         "assert",
@@ -77,10 +77,10 @@ fn is_known(name: &Ident) -> bool {
     KNOWN.iter().any(|known| name == known)
 }
 
-/// A function that returns the future which the body is, in place of an `async fn`; `None` where that is not
-/// the same: another attribute may look for `async`, and `impl Future<Output = !>` cannot be written.
+/// Replaces an `async fn` by a function that returns its body's future. `None` if that would not be
+/// equivalent: another attribute may look for `async`, and `impl Future<Output = !>` cannot be written.
 ///
-/// `body` is that of the future, less the statements that bring the arguments into it.
+/// `body` is that of the future, without the statements that move the arguments into it.
 pub(crate) fn desugared(
     function: &Function,
     library: &Path,
@@ -102,7 +102,7 @@ pub(crate) fn desugared(
     let mut taken = TokenStream::new();
     for (place, argument) in signature.inputs.iter_mut().enumerate() {
         match argument {
-            // A reference has nothing to drop: it need not be brought in where it is not used.
+            // A reference need not be dropped, so it is not moved in if it is not used.
             FnArg::Receiver(Receiver { kind: ReceiverKind::Reference(..), .. }) => {}
             // `mut self` cannot be bound again under its name.
             FnArg::Receiver(receiver) if receiver.mutability.is_none() => {
@@ -126,15 +126,15 @@ pub(crate) fn desugared(
     Some(quote!(#(#attributes)* #visibility #word #signature #braced))
 }
 
-/// Statements that bring an argument into the future, as the compiler does: all of it, whether it is used or
-/// not, so that it is dropped with the future and in its turn.
+/// Statements that move an argument into the future, as the compiler does: the whole argument, used or not,
+/// so that it is dropped with the future and in the right order.
 fn bring(argument: &mut PatType, place: usize) -> TokenStream {
     let site = Span::mixed_site();
     if let Pat::Ident(name) = &mut *argument.pat
         && name.by_ref.is_none()
         && name.subpat.is_none()
         && name.attrs.is_empty()
-        // To bring `_name` in by its name would be to use it, which is linted.
+        // Moving `_name` in by name would count as a use, which triggers a lint.
         && !name.ident.to_string().starts_with('_')
     {
         let mutable = name.mutability.take();
@@ -149,9 +149,9 @@ fn bring(argument: &mut PatType, place: usize) -> TokenStream {
     quote_spanned!(site=> let #whole = #whole; #parts)
 }
 
-/// Whether an attribute is the compiler's own, and means the same on a function that returns a future.
+/// Whether an attribute is built in, and means the same on a function that returns a future.
 ///
-/// `expect` is not among them: a lint of `async fn`s that is expected would no longer be found.
+/// `expect` is not included: an expected lint of `async fn`s would no longer occur.
 fn is_inert(attribute: &Attribute) -> bool {
     const INERT: [&str; 12] = [
         "doc",

@@ -1,4 +1,4 @@
-//! The value of an option: `name = "train"`.
+//! Parses the value of an option: `name = "train"`.
 
 use syn::parse::ParseStream;
 use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Result, Token};
@@ -7,11 +7,11 @@ use syn::{Error, Expr, ExprLit, Ident, Lit, Path, Result, Token};
 pub(crate) enum Name {
     /// Known at compile time: a string literal, a constant, or a macro such as `concat!`.
     Constant(Expr),
-    /// Made each time that the span opens.
+    /// Computed each time that the span opens.
     Made(Expr),
 }
 
-/// Macros that make a text at compile time.
+/// Macros that produce a text at compile time.
 const TEXTS: [&str; 6] = ["concat", "stringify", "env", "include_str", "module_path", "file"];
 
 /// The `=` before a value.
@@ -33,7 +33,7 @@ pub(crate) fn value(option: &Ident, example: &str, input: ParseStream) -> Result
     input.parse()
 }
 
-/// A number above 0, as far as can be seen.
+/// A positive number, as far as the macro can check.
 pub(crate) fn count(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
     let value = bare(option, example, input)?;
     if let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = &value
@@ -49,7 +49,7 @@ pub(crate) fn count(option: &Ident, example: &str, input: ParseStream) -> Result
     Ok(value)
 }
 
-/// A budget: a text, whose grammar the library checks at compile time, or any other expression.
+/// A budget: a text, checked at compile time by the library's grammar, or any other expression.
 pub(crate) fn budget(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
     let value = bare(option, example, input)?;
     match &value {
@@ -58,7 +58,7 @@ pub(crate) fn budget(option: &Ident, example: &str, input: ParseStream) -> Resul
     }
 }
 
-/// The value without the invisible group of a fragment that a `macro_rules!` passed on.
+/// The value, without the invisible group in which a `macro_rules!` passes fragments on.
 fn bare(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
     let mut value = value(option, example, input)?;
     while let Expr::Group(group) = value {
@@ -67,7 +67,7 @@ fn bare(option: &Ident, example: &str, input: ParseStream) -> Result<Expr> {
     Ok(value)
 }
 
-/// A name: any expression that gives a text.
+/// A name: any expression whose value is a text.
 pub(crate) fn name(option: &Ident, example: &str, input: ParseStream) -> Result<Name> {
     let value = bare(option, example, input)?;
     match &value {
@@ -118,7 +118,7 @@ fn is_last(path: &Path, name: &str) -> bool {
     path.segments.last().is_some_and(|last| last.ident == name)
 }
 
-/// Constants are told from variables by the upper case that rustc asks of them.
+/// Constants are distinguished from variables by the upper case that rustc expects.
 fn is_constant(path: &Path) -> bool {
     path.segments.last().is_some_and(|last| !last.ident.to_string().contains(char::is_lowercase))
 }

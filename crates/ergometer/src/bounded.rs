@@ -1,23 +1,24 @@
-//! Calls that may hang, on threads of their own.
+//! Calls that may hang, each on its own thread.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Between two looks at a call. A look that comes late, because the process was stopped, counts as one.
+/// Time between two checks of a call. A check that comes late, because the process was stopped, counts as
+/// one.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Why a call has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It has not returned within its limit. Its thread stays until it does, and drops what it made.
+    /// It has not returned within its limit. Its thread stays until it returns, and drops the result.
     Hangs,
     Panicked,
     /// No thread could be started.
     NoThread,
 }
 
-/// Calls `action` on a thread of its own and waits for it, but no longer than `limit` of time in which this
+/// Calls `action` on a new thread and waits for its result for at most `limit` of time in which this
 /// process could run.
 pub(crate) fn call<R: Send + 'static>(
     limit: Duration,

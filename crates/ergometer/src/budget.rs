@@ -1,4 +1,4 @@
-//! What a run may use up, and what happens when it has.
+//! How much a run may use, and the report when it has.
 
 pub(crate) mod text;
 
@@ -9,7 +9,7 @@ use crate::footprint::Site;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars};
 use crate::{Error, ErrorKind, Result};
 
-/// What a run may use up, of one thing.
+/// How much of one quantity a run may use.
 ///
 /// ```
 /// use ergometer::Budget;
@@ -28,31 +28,31 @@ pub enum Budget {
     Energy(KilowattHours),
     /// Greenhouse gases of the facility energy, on the grid of the run's [`Site`].
     Co2e(GramsCo2e),
-    /// Price of the facility energy at the run's [`Site`]; rent is not in it.
+    /// Price of the facility energy at the run's [`Site`], without rent.
     Cost(UsDollars),
 }
 
 /// A budget that is used up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spent {
-    /// Which.
+    /// The budget.
     pub budget: Budget,
-    /// What the run had drawn by then, with all parts before its interruptions: what was read, and the last
-    /// second's power since.
+    /// The energy that the run had drawn by then, including all parts before interruptions. Energy not read
+    /// yet is extrapolated at the last second's power.
     pub energy: Joules,
-    /// Seconds that the run had taken; the time between its parts is not in it.
+    /// Seconds that the run had taken, without the time between its parts.
     pub seconds: f64,
-    /// What of `energy` was drawn before the run was [resumed](crate::MeterBuilder::resume).
+    /// The part of `energy` drawn before the run was [resumed](crate::MeterBuilder::resume).
     pub earlier: Joules,
 }
 
 impl Budget {
-    /// The energy of the metered domains that uses it up at `site`.
+    /// The energy of the metered domains that uses up the budget at `site`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] if it is not positive and finite, or if no energy uses it up, where
-    /// electricity emits or costs nothing.
+    /// [`ErrorKind::InvalidSetting`] if the budget is not positive and finite, or if no energy uses it up
+    /// because electricity emits or costs nothing at `site`.
     pub fn energy(&self, site: &Site) -> Result<Joules> {
         let facility = |per_kwh: f64, amount: f64| amount / (per_kwh * site.pue.value);
         let kwh = match *self {
@@ -64,7 +64,7 @@ impl Budget {
             Ok(KilowattHours::new(kwh).to_joules())
         } else {
             Err(Error::new(ErrorKind::InvalidSetting, format!("a budget of {self} limits nothing"))
-                .with_remedy("give a positive amount of something that the site's energy has"))
+                .with_remedy("give a positive amount of a quantity that is not 0 at this site"))
         }
     }
 }
@@ -79,15 +79,15 @@ impl FromStr for Budget {
             (number > 0.0).then(|| unit.of(number))
         };
         read().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidSetting, format!("'{text}' is no budget"))
+            Error::new(ErrorKind::InvalidSetting, format!("'{text}' is not a budget"))
                 .with_remedy("write a number and a unit: 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD")
         })
     }
 }
 
-/// What says how much may be used up: a [`Budget`], or a text that is read as one.
+/// A value that states a budget: a [`Budget`], or text that parses as one.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no budget",
+    message = "`{Self}` is not a budget",
     label = "neither a text such as \"2 kWh\" nor an `ergometer::Budget`"
 )]
 pub trait ToBudget {
@@ -95,7 +95,7 @@ pub trait ToBudget {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] of a text that is none.
+    /// [`ErrorKind::InvalidSetting`] if the text is not a budget.
     fn to_budget(&self) -> Result<Budget>;
 }
 
@@ -166,7 +166,7 @@ mod tests {
         ] {
             assert!(close(joules(text), expected), "{text}: {}", joules(text));
         }
-        // Equation 2 of the paper, backwards.
+        // Equation 2 of the paper, solved for the energy.
         let grams = 0.954 * 453.592_37 * 1.58;
         assert!(close(joules(&format!("{grams} gCO2e")), 3.6e6));
         assert!(close(joules(&format!("{} kgCO2e", grams / 1e3)), 3.6e6));

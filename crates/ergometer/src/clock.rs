@@ -1,18 +1,18 @@
-//! Monotonic time; the only place that asks what time it is.
+//! Monotonic time; the only place that reads the time.
 //!
-//! Timestamps count nanoseconds since a minute before the first one of the process: what a sensor shows
-//! first may hold for a moment before that. The time in which the machine sleeps is not counted.
+//! Timestamps count nanoseconds from a minute before the first timestamp of the process, because a sensor's
+//! first value may hold for a moment before it. Time in which the machine sleeps is not counted.
 //!
-//! Where the kernel itself keeps time by the processor's invariant counter, that counter is read
-//! instead of asking the kernel, at half the cost. Marks and readings share this clock, so that a rate
-//! that is off by some parts in a million moves both alike.
+//! Where the kernel itself keeps time by the processor's invariant counter, that counter is read directly,
+//! at half the cost of a call to the kernel. Marks and readings share this clock, so a rate that is off by
+//! a few parts in a million affects both alike.
 //!
-//! A counter may jump, or start again at 0: when a machine sleeps, or a virtual one is frozen or moved. So
-//! the meter's threads compare it with the kernel's clock whenever they read a sensor, and go on from where
-//! it should be (`watch`). A program's own threads do not: what they stamp between a jump and its discovery,
-//! some tenths of a second, is off. Waits and limits of this library run on the system's clock.
+//! A counter may jump, or start again at 0, when a machine sleeps, or when a virtual machine is frozen or
+//! moved. So the meter's threads compare it with the kernel's clock whenever they read a sensor, and
+//! correct it (`watch`). A program's own threads do not: their timestamps between a jump and its discovery,
+//! some tenths of a second, are off. Waits and limits of this library use the system's clock.
 //!
-//! The wall clock is asked for dates only, and never enters an interval: one that is set changes no energy.
+//! The wall clock is read only for dates and never enters an interval, so setting it changes no energy.
 
 mod machine;
 mod watch;
@@ -31,20 +31,21 @@ static CLOCK: Clock = Clock::new();
 /// How far the origin precedes the first timestamp, nanoseconds.
 const HEAD_START: u64 = 60_000_000_000;
 
-/// How often a thread looks whether another has compared the clocks, before it goes on without.
+/// How many times a thread checks whether another has finished comparing the clocks before it continues
+/// without.
 const SPINS: u32 = 1000;
 
 struct Clock {
     machine: Machine,
     /// Set when it is started.
     watch: OnceLock<Mutex<Watch>>,
-    /// How often it was put right.
+    /// How many times it was corrected.
     jumps: AtomicU64,
     /// Nanoseconds for which the machine slept since the first timestamp.
     asleep: AtomicU64,
-    /// Nanoseconds by which the wall clock was set forward since.
+    /// Nanoseconds by which the wall clock was set forward since then.
     set: AtomicI64,
-    /// What tests pretend of the clocks that are compared with, nanoseconds.
+    /// Offsets that tests add to the reference clocks, nanoseconds.
     pretended_asleep: AtomicI64,
     pretended_wall: AtomicI64,
 }
@@ -86,7 +87,7 @@ impl Clock {
         Timestamp(self.machine.now())
     }
 
-    /// `None` where nobody will give it back: this is a child that was forked while another thread held it.
+    /// `None` if nobody will release the lock: in a child that was forked while another thread held it.
     fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
         for _ in 0..SPINS {
             match self.started().try_lock() {
@@ -136,7 +137,7 @@ impl Timestamp {
         self.0 as f64 * 1e-9
     }
 
-    /// The moment `seconds` after the origin; the origin itself for what lies before it.
+    /// The moment `seconds` after the origin; the origin itself for negative values.
     #[must_use]
     pub(crate) fn from_secs_f64(seconds: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped at 0")]
@@ -174,13 +175,14 @@ fn clock() -> &'static Clock {
     &CLOCK
 }
 
-/// The present moment, compared with the kernel's clock: for the meter's own threads, which have the time.
+/// The present moment, after a comparison with the kernel's clock; for the meter's own threads, which can
+/// spend that time.
 pub(crate) fn checked_now() -> Timestamp {
     let clock = clock();
     clock.watch().map_or_else(|| clock.now(), |mut watch| clock.compare(&mut watch))
 }
 
-/// The same, and looks whether the machine slept or the wall clock was set.
+/// The same, which also checks whether the machine slept or the wall clock was set.
 pub(crate) fn check() -> Timestamp {
     let clock = clock();
     let Some(mut watch) = clock.watch() else { return clock.now() };
@@ -191,18 +193,18 @@ pub(crate) fn check() -> Timestamp {
     now
 }
 
-/// How often the clock was put right so far.
+/// How many times the clock was corrected so far.
 pub(crate) fn jumps() -> u64 {
     clock().jumps.load(Ordering::Relaxed)
 }
 
-/// The same after another comparison.
+/// The same, after another comparison.
 pub(crate) fn jumps_by_now() -> u64 {
     checked_now();
     jumps()
 }
 
-/// What happened to the clocks after the first `known` events, of which there are more then.
+/// The events of the clocks after the first `known` ones; `known` is advanced.
 pub(crate) fn events(known: &mut u64) -> Vec<Event> {
     let Some(watch) = clock().watch() else { return Vec::new() };
     let events = watch.since(*known).collect();
@@ -210,27 +212,26 @@ pub(crate) fn events(known: &mut u64) -> Vec<Event> {
     events
 }
 
-/// For how long the machine slept since the first timestamp, as of the last [`check`].
+/// How long the machine slept since the first timestamp, as of the last [`check`].
 pub(crate) fn asleep() -> Duration {
     Duration::from_nanos(clock().asleep.load(Ordering::Relaxed))
 }
 
-/// By how many nanoseconds the wall clock was set forward since the first timestamp, as of the last
-/// [`check`].
+/// How many nanoseconds the wall clock was set forward since the first timestamp, as of the last [`check`].
 pub(crate) fn wall_was_set() -> i64 {
     clock().set.load(Ordering::Relaxed)
 }
 
-/// Whether it can be told that the machine slept.
+/// Whether sleep can be detected.
 pub(crate) const KNOWS_SLEEP: bool = cfg!(target_os = "linux");
 
-/// The date, as the wall clock has it.
+/// The date according to the wall clock.
 pub(crate) fn date() -> jiff::Timestamp {
     let pretended = clock().pretended_wall.load(Ordering::Relaxed);
     jiff::Timestamp::now() + jiff::SignedDuration::from_nanos(pretended)
 }
 
-/// Clocks that jump, for tests: what is done here happens to the whole process.
+/// Clocks that jump, for tests; everything here affects the whole process.
 #[doc(hidden)]
 pub mod pretend {
     use std::sync::atomic::Ordering;
@@ -248,12 +249,12 @@ pub mod pretend {
         clock().machine.restart();
     }
 
-    /// The processor's counter stands still from now on, where one is read.
+    /// The processor's counter stands still from now on, if it is used.
     pub fn stand_still() {
         clock().machine.stand_still();
     }
 
-    /// The machine has slept for so long.
+    /// The machine has slept for this long.
     pub fn sleep(time: Duration) {
         let nanos = i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
         clock().pretended_asleep.fetch_add(nanos, Ordering::Relaxed);
@@ -281,7 +282,7 @@ mod tests {
         let (first, outer) = (now(), std::time::Instant::now());
         std::thread::sleep(Duration::from_millis(20));
         let (around, inside) = (outer.elapsed(), now().since(first));
-        // Calibration leaves some parts in a million.
+        // Calibration errs by a few parts in a million.
         assert!(inside >= around.mul_f64(0.999), "asked for later: {inside:?}, {around:?}");
         assert!(inside.saturating_sub(around) < Duration::from_secs(1));
     }
@@ -305,7 +306,7 @@ mod tests {
         clock
     }
 
-    /// The time that a clock should show, by the standard one.
+    /// The time that a clock should show, according to the standard library's.
     fn expected(begun: (Timestamp, std::time::Instant)) -> Timestamp {
         begun.0.after(begun.1.elapsed())
     }
@@ -347,7 +348,7 @@ mod tests {
     fn a_counter_that_stands_still_is_left() {
         let clock = alone();
         if !clock.machine.counts() {
-            // The system's clock is read anyway.
+            // The system's clock is used anyway.
             return;
         }
         let begun = (clock.now(), std::time::Instant::now());

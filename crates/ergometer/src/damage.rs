@@ -1,5 +1,4 @@
-//! Text as it comes from outside when something is wrong with it: what is valid, damaged. For
-//! property tests of whatever reads text.
+//! Valid text, damaged as external text may be, for property tests of parsers.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// What has made parsers stumble.
+/// Texts that have confused parsers.
 const HOSTILE: &[&[u8]] = &[
     b"",
     b"\0",
@@ -39,11 +38,11 @@ enum Damage {
     Truncate(Index),
     Remove(Index, usize),
     Insert(Index, &'static [u8]),
-    /// The number around or after this place becomes something else.
+    /// The number at this position is replaced.
     Number(Index, &'static [u8]),
-    /// From this place on everything comes again.
+    /// Everything from this position is repeated.
     Again(Index),
-    /// Line feeds as other systems write them.
+    /// Newlines as on other systems.
     CarriageReturns,
 }
 
@@ -94,7 +93,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// `valid` as it is, damaged in up to three ways, or any bytes at all.
+/// `valid` unchanged, damaged in up to three ways, or arbitrary bytes.
 pub(crate) fn damaged(valid: &[u8]) -> impl Strategy<Value = Vec<u8>> + use<> {
     let valid = valid.to_vec();
     let apply = move |damages: Vec<Damage>| {
@@ -110,10 +109,10 @@ pub(crate) fn damaged(valid: &[u8]) -> impl Strategy<Value = Vec<u8>> + use<> {
     ]
 }
 
-/// A path below a root and what its file holds; `None` where there is no such file.
+/// Paths below a root with the files' contents; `None` if the file does not exist.
 pub(crate) type Files = Vec<(&'static str, Option<Vec<u8>>)>;
 
-/// A tree of files, of which some are damaged or not there.
+/// A tree of files, some of them damaged or missing.
 pub(crate) fn damaged_tree(
     files: &'static [(&'static str, &'static str)],
 ) -> impl Strategy<Value = Files> {
@@ -129,7 +128,7 @@ pub(crate) fn damaged_tree(
     files.iter().map(one).collect::<Vec<_>>()
 }
 
-/// Puts the files of a tree below `root`, in place of those that are there.
+/// Writes the files of a tree below `root`, replacing existing ones.
 pub(crate) fn write(root: &Path, files: &Files) {
     for (path, text) in files {
         let path = root.join(path);

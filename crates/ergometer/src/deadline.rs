@@ -1,22 +1,22 @@
-//! Limits of time that a process does not use up while it cannot run.
+//! Time limits that count only time in which the process could run.
 //!
-//! A process may be stopped (SIGSTOP, a scheduler that suspends jobs), a machine may sleep, a virtual one
-//! may be frozen. Once it runs again, whoever is waited for has had no time to answer. So a [`Deadline`]
-//! is waited for in slices, and no slice counts for more than its length, however long it took.
+//! A process may be stopped (SIGSTOP, a scheduler that suspends jobs), a machine may sleep, a virtual
+//! machine may be frozen. When it continues, the other side of a wait has had no time to answer. So a wait
+//! for a [`Deadline`] consists of slices, and no slice counts for more than its nominal length, however
+//! long it took.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Condvar, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What a slice counts for at most.
+/// The most that one slice counts for.
 const SLICE: Duration = Duration::from_millis(100);
 
-/// The end of a wait. Time counts on the system's monotonic clock, and only as far as the process could
-/// run.
+/// The end of a wait, on the system's monotonic clock, counting only time in which the process could run.
 ///
-/// Time counts when the deadline is asked for something, 100 ms at most each time: ask it that often, or
-/// leave the waiting to [`Deadline::recv`], [`Deadline::wait`] and [`Deadline::sleep`].
+/// Each call on the deadline counts the time since the call before, 100 ms at most. Call it at least that
+/// often, or use [`Deadline::recv`], [`Deadline::wait`] and [`Deadline::sleep`].
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     limit: Duration,
@@ -25,13 +25,13 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// `limit` from now.
+    /// A deadline `limit` from now.
     #[must_use]
     pub fn after(limit: Duration) -> Self {
         Self { limit, left: limit, counted: Instant::now() }
     }
 
-    /// The whole limit from now on: whoever is waited for got further.
+    /// Starts again with the whole limit, after progress of the other side.
     pub fn restart(&mut self) {
         *self = Self::after(self.limit);
     }
@@ -50,16 +50,16 @@ impl Deadline {
         self.left().is_zero()
     }
 
-    /// How long to wait before the deadline is asked again; zero once it has passed.
+    /// How long to wait before the next call on the deadline; zero once it has passed.
     pub fn slice(&mut self) -> Duration {
         self.left().min(SLICE)
     }
 
-    /// Waits for what `inbox` receives.
+    /// Waits for a message from `inbox`.
     ///
     /// # Errors
     ///
-    /// As [`Receiver::recv_timeout`].
+    /// The same as [`Receiver::recv_timeout`].
     pub fn recv<T>(&mut self, inbox: &Receiver<T>) -> Result<T, RecvTimeoutError> {
         loop {
             let slice = self.slice();
@@ -70,8 +70,8 @@ impl Deadline {
         }
     }
 
-    /// Waits for `condvar`, a slice at most: the caller looks whether what it waits for is there, and
-    /// whether the deadline has passed.
+    /// Waits on `condvar` for one slice at most. The caller checks its condition and whether the deadline
+    /// has passed.
     pub fn wait<'a, T>(
         &mut self,
         condvar: &Condvar,
@@ -80,7 +80,7 @@ impl Deadline {
         condvar.wait_timeout(guard, self.slice()).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Sleeps for `interval`, and no longer than until the deadline.
+    /// Sleeps for `interval`, but not beyond the deadline.
     pub fn sleep(&mut self, interval: Duration) {
         thread::sleep(self.slice().min(interval));
     }
@@ -94,7 +94,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(2);
 
-    /// The process was stopped for `time` since the deadline was last asked.
+    /// Pretends that the process was stopped for `time` since the last call on the deadline.
     fn stop(deadline: &mut Deadline, time: Duration) {
         deadline.counted = deadline.counted.checked_sub(time).unwrap();
     }

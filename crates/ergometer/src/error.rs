@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What went wrong, what it was about, and what would help.
+/// What went wrong, with which value, and what would help.
 ///
 /// The type is opaque: match on [`Error::kind`], print it for people, and show
 /// [`Error::remedy`] when there is one.
@@ -31,21 +31,21 @@ pub enum ErrorKind {
     InvalidSetting,
     /// A region or zone is not in the grid tables.
     UnknownRegion,
-    /// A device that was asked for is not there, or its name fits several.
+    /// A requested device does not exist, or its name matches several.
     UnknownDevice,
     /// A meter is already installed in this process.
     AlreadyInstalled,
-    /// The meter was finished before.
+    /// The meter has already been finished.
     Finished,
     /// The background thread could not be started, or it did not answer in time.
     Sampler,
     /// A file could not be read or written.
     Io,
-    /// A file does not hold what its format promises.
+    /// A file does not have the expected format.
     Format,
-    /// The address that live figures are to be read at cannot be listened on.
+    /// The address for live figures cannot be listened on.
     Network,
-    /// Records do not belong together: a rank is there twice, or they are of different runs or sites.
+    /// Records cannot be merged: a rank occurs twice, or they are of different runs or sites.
     Mismatch,
 }
 
@@ -70,13 +70,19 @@ impl Error {
         self
     }
 
+    /// The same error, with the file that it is about.
+    pub(crate) fn about(mut self, path: &std::path::Path) -> Self {
+        self.message = format!("'{}': {}", path.display(), self.message).into();
+        self
+    }
+
     /// The class of the error.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// What the user can do about it, as one sentence, where something can be done.
+    /// How the user can fix it, as one sentence; `None` where no fix is known.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         self.remedy.as_deref()

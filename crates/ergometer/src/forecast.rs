@@ -1,32 +1,32 @@
-//! What a run will have cost when it ends, from what it has cost so far.
+//! The expected cost of a whole run, from its cost so far.
 //!
-//! A [`Forecaster`] is told now and then how far the run is, and answers with the expected total and an
-//! interval that holds it with 95 % probability if the rest of the run goes on as the run did. It uses
-//! what steps of training and of validation have drawn, apart, and what was drawn between and around them.
-//! The first steps, in which kernels are compiled and caches are filled, are left out of what is
-//! extrapolated (but not of what has been drawn): they are found by the marginal standard error rule
-//! (White, Simulation 69, 1997, doi 10.1177/003754979706900601).
+//! A [`Forecaster`] observes from time to time how far the run is. It returns the expected total and an
+//! interval that contains the total with 95 % probability, if the rest of the run behaves like the part so
+//! far. It extrapolates training steps and validation steps separately, and the energy between and around
+//! them. The first steps, in which kernels are compiled and caches are filled, count in the total so far
+//! but are not extrapolated. They are found by the marginal standard error rule (White, Simulation 69,
+//! 1997, doi 10.1177/003754979706900601).
 
 use serde::{Deserialize, Serialize};
 
 use crate::units::Joules;
 
-/// How much there is to do.
+/// How much work a training has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Epochs of the training.
     pub epochs: u64,
-    /// Those of them that were done before this run began, where it goes on with one that was interrupted.
+    /// Epochs of those that were done before this run began, if it continues an interrupted one.
     #[serde(default)]
     pub done: u64,
-    /// Training steps of an epoch.
+    /// Training steps per epoch.
     pub train_steps: u64,
-    /// Validation steps of an epoch.
+    /// Validation steps per epoch.
     pub valid_steps: u64,
 }
 
 impl Plan {
-    /// Makes of it what made `after` of `before`: fields that were left alone stay as they are here.
+    /// Applies the change from `before` to `after`. A field that did not change stays as it is here.
     pub(crate) fn change(&mut self, before: Self, after: Self) {
         let Self { epochs, done, train_steps, valid_steps } = self;
         let fields = [
@@ -36,7 +36,8 @@ impl Plan {
             (valid_steps, before.valid_steps, after.valid_steps),
         ];
         for (field, before, after) in fields {
-            // As it is, unless another thread was planning at the same time: then both are added.
+            // Set outright, unless another thread was planning at the same time: then both changes are
+            // added.
             *field = if *field == before {
                 after
             } else {
@@ -46,7 +47,7 @@ impl Plan {
     }
 }
 
-/// How far a run is: everything since its start.
+/// How far a run is, counted from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standing {
     /// Training steps done.
@@ -67,19 +68,19 @@ pub struct Standing {
     pub seconds: f64,
 }
 
-/// A value, and the interval that holds it with 95 % probability.
+/// A value, and the interval that contains it with 95 % probability.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// What is expected.
+    /// The expected value.
     pub value: f64,
-    /// The lower end; never below what there is already.
+    /// The lower end; never below the amount used so far.
     pub low: f64,
     /// The upper end.
     pub high: f64,
 }
 
 impl Interval {
-    /// Whether `value` lies in it.
+    /// Whether `value` lies in the interval.
     #[must_use]
     pub fn holds(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
@@ -96,12 +97,12 @@ impl Interval {
     }
 }
 
-/// What a run is expected to come to.
+/// The expected total of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// Share of the training steps that were done when it was made, 0 to 1.
+    /// Share of the training steps that were done at the time of the forecast, 0 to 1.
     pub progress: f64,
-    /// Seconds since the start of the run when it was made.
+    /// Time of the forecast, seconds since the start of the run.
     pub at_s: f64,
     /// Energy of the whole run, joules.
     pub joules: Interval,
@@ -110,13 +111,13 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    /// Whether everything that was planned is done, so that this is what it came to.
+    /// Whether everything planned is done, so that the forecast is the result.
     #[must_use]
     pub fn is_final(&self) -> bool {
         self.joules.high <= self.joules.value
     }
 
-    /// The forecast of a run that had drawn `energy` and taken `seconds` before this one went on with it.
+    /// The same forecast including `energy` and `seconds` of the parts before this one.
     pub(crate) fn after(self, energy: Joules, seconds: f64) -> Self {
         Self {
             progress: self.progress,
@@ -133,19 +134,20 @@ impl Forecast {
     }
 }
 
-/// Forward only, against forward and backward: a third of the operations of a training step, and its
-/// standard uncertainty, before any validation was seen (Kaplan et al. 2020, arXiv 2001.08361, section 2.1:
-/// the backward pass has about twice the operations of the forward pass).
+/// Energy of a validation step as a share of a training step's, and its standard uncertainty, while no
+/// validation has been seen. A forward pass alone has a third of the operations of a forward and a backward
+/// pass (Kaplan et al. 2020, arXiv 2001.08361, section 2.1: the backward pass has about twice the
+/// operations of the forward pass).
 const VALID_SHARE: (f64, f64) = (1.0 / 3.0, 1.0 / 6.0);
-/// What may be different about the rest of the run however steady its steps were, relative standard
-/// uncertainty: clocks, temperature, other work on the machine. A judgement.
+/// How much the rest of the run may differ however steady its steps were (clocks, temperature, other work
+/// on the machine), as a relative standard uncertainty. A judgement.
 const UNFORESEEN: f64 = 0.01;
-/// Groups of steps are merged in pairs when there are this many.
+/// At this many groups of steps, neighbours are merged in pairs.
 const MOST_GROUPS: usize = 64;
-/// Fewer groups allow no statement.
+/// With fewer groups no forecast is made.
 const FEWEST_GROUPS: usize = 5;
 
-/// Some steps of training in a row.
+/// Consecutive training steps.
 #[derive(Clone, Copy, Debug, Default)]
 struct Group {
     steps: f64,
@@ -167,13 +169,13 @@ impl Group {
 #[derive(Clone, Debug)]
 pub struct Forecaster {
     plan: Plan,
-    /// Of equal size but for what observations come in.
+    /// Groups of equal size, apart from observations that cover several steps.
     groups: Vec<Group>,
-    /// Steps that make a group.
+    /// Steps per group.
     size: f64,
     open: Group,
     seen: Standing,
-    /// What was drawn before the first step: it does not come again.
+    /// Energy and time before the first step, which do not recur.
     before: Option<(f64, f64)>,
 }
 
@@ -185,12 +187,12 @@ impl Forecaster {
         Self { plan, groups, size: 1.0, open, seen, before: None }
     }
 
-    /// More became known of what there is to do.
+    /// Replaces the plan, when more is known about it.
     pub fn set_plan(&mut self, plan: Plan) {
         self.plan = plan;
     }
 
-    /// Takes in how far the run is; standings come in their order.
+    /// Observes how far the run is. Calls must be in the order of time.
     pub fn observe(&mut self, now: Standing) {
         let seen = std::mem::replace(&mut self.seen, now);
         if now.train_steps <= seen.train_steps {
@@ -215,11 +217,11 @@ impl Forecaster {
         }
     }
 
-    /// The forecast as of the last standing; `None` before enough steps were seen, or without a plan.
+    /// The forecast as of the last observation; `None` before enough steps were seen, or without a plan.
     #[must_use]
     pub fn forecast(&self) -> Option<Forecast> {
         let Plan { epochs, done, train_steps, valid_steps } = self.plan;
-        // Both are what a caller says: their product may be more than an integer holds.
+        // Both come from the caller: their product may exceed an integer.
         let all = |steps: u64| epochs.saturating_sub(done) as f64 * steps as f64;
         let (all_train, all_valid) = (all(train_steps), all(valid_steps));
         let Standing { train_steps: done, valid_steps: validated, .. } = self.seen;
@@ -240,7 +242,7 @@ impl Forecaster {
                     0.0 => (mean * VALID_SHARE.0, mean * VALID_SHARE.1),
                     done => (valid_so_far / done, UNFORESEEN * valid_so_far / done),
                 };
-                // What lies between and around the steps goes on with them.
+                // The energy between and around steps continues in proportion to them.
                 let around = (now - train - valid_so_far - before).max(0.0) / steps.done;
                 let rest = steps.left * (mean + around) + valid.left * of_valid.0;
                 let error = [
@@ -275,14 +277,14 @@ impl Forecaster {
     }
 }
 
-/// Steps done and to be done.
+/// Steps done and steps left.
 struct Rest {
     done: f64,
     left: f64,
 }
 
-/// `rates` without the warm-up at their beginning: of all beginnings up to the half of them that may be
-/// left out, the one after which the mean is known best.
+/// `rates` without the warm-up at their beginning. Of all beginnings up to half of the rates, it drops the
+/// one that leaves the smallest standard error of the mean.
 fn settled(rates: &[f64]) -> &[f64] {
     let badness = |from: usize| {
         let rest = &rates[from..];
@@ -294,18 +296,18 @@ fn settled(rates: &[f64]) -> &[f64] {
     &rates[best..]
 }
 
-/// The mean rate of `left` groups to come, and its standard uncertainty: how well the past's mean is
-/// known, how far that of this many may lie from it, and where a drift between the halves of the past would
-/// lead.
+/// The mean rate of the `left` groups to come, and its standard uncertainty: the standard error of the past
+/// mean, the scatter of a mean over `left` groups, and the effect of a drift between the two halves of the
+/// past.
 fn mean_of_the_rest(rates: &[f64], left: f64) -> (f64, f64) {
     let count = rates.len() as f64;
     let mean = |rates: &[f64]| rates.iter().sum::<f64>() / rates.len() as f64;
     let all = mean(rates);
     let variance = rates.iter().map(|rate| (rate - all).powi(2)).sum::<f64>() / (count - 1.0);
     let (first, second) = rates.split_at(rates.len() / 2);
-    // From the middle of one half to that of the other, against the way to the middle of the rest.
+    // Extrapolates the difference between the two halves to the middle of the rest.
     let drift = (mean(second) - mean(first)) * (count + left) / count;
-    // Half of it is as likely to be noise.
+    // Only half of it counts, as it may be noise.
     let spread = (variance / count + variance / left.max(1.0)).sqrt().hypot(drift / 2.0);
     (all, spread)
 }
@@ -326,8 +328,8 @@ mod tests {
 
     const PLAN: Plan = Plan { epochs: 4, done: 0, train_steps: 100, valid_steps: 20 };
 
-    /// A run of `PLAN` whose training steps take `joules` of their number; validation a third of 10 J.
-    /// 50 J before, 5 J after each epoch, a second for every 100 J.
+    /// A run of `PLAN` whose training steps take `joules(step)` and validation steps a third of 10 J. It
+    /// draws 50 J before, 5 J after each epoch, and takes a second for every 100 J.
     fn run(joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
         run_of(PLAN, joules)
     }

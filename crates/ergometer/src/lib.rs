@@ -24,8 +24,8 @@
 //! }
 //! ```
 //!
-//! Three names carry the library: [`Meter`], [`span()`] and [`track_energy`]. The rest follows the way
-//! of the data:
+//! The library has three main names: [`Meter`], [`span()`] and [`track_energy`]. The other modules follow
+//! the flow of the data:
 //!
 //! ```text
 //!  hardware ──► source ──► sampler ──► timeline  E(t) per domain ─┐
@@ -35,25 +35,25 @@
 //! ```
 //!
 //! * **Honest.** Every energy says how it was obtained ([`meter::Method`]) and how far off it can be
-//!   ([`meter::Uncertainty`]). What could not be read is `None`, or
+//!   ([`meter::Uncertainty`]). A value that could not be read is `None`, or
 //!   [`Unavailable`](source::Availability::Unavailable) with the reason and the remedy; never 0.
-//! * **Free.** A span is two clock reads and a push into a ring of its thread. Hardware is read on one
-//!   thread of the meter's own.
-//! * **Harmless.** No error of a sensor reaches the training; without a meter a span is one atomic load.
+//! * **Free.** A span costs two clock reads and a push into a ring of its thread. Hardware is read on a
+//!   separate thread of the meter.
+//! * **Harmless.** No sensor error reaches the training. Without a meter a span is one atomic load.
 //!
 //! # Features
 //!
-//! * `macros` (default): [`track_energy`] measures; without it the attribute changes nothing.
+//! * `macros` (default): [`track_energy`] measures; without this feature the attribute changes nothing.
 //! * `nvml` (default): NVIDIA boards, through the driver's library, which is opened at run time.
 //! * `perf` (default): RAPL through `perf_event`, where powercap cannot be read; Linux only.
 //! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
 //! * `otlp`: `MeterBuilder::otlp`, live figures to an OpenTelemetry collector.
-//! * `prometheus`: `MeterBuilder::prometheus`, live figures where a Prometheus server reads them.
+//! * `prometheus`: `MeterBuilder::prometheus`, live figures on a page for a Prometheus server.
 //! * `tracing`: [`span::layer::EnergyLayer`], energy for spans of `tracing`.
 //!
 //! # Not covered
 //!
-//! Children that a program forks have no meter, and those that it starts are metered with the machine.
+//! Child processes that a program forks have no meter. Those that it starts are metered with the machine.
 
 #![forbid(unsafe_code)]
 

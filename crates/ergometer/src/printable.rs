@@ -1,8 +1,9 @@
-//! Text from outside (labels, names, paths) on a terminal.
+//! Makes external text (labels, names, paths) safe for a terminal.
 
 use std::borrow::Cow;
 
-/// One line without control characters: none moves a terminal's cursor, colours it or reverses its text.
+/// One line without control characters, so that it cannot move a terminal's cursor, colour it or reverse
+/// its text.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_control) {
         return Cow::Borrowed(text);
@@ -15,7 +16,7 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(replaced).collect())
 }
 
-/// Control characters, line separators, and those that change the direction of the text around them.
+/// Control characters, line separators, and characters that change the direction of text.
 fn is_control(character: char) -> bool {
     character.is_control()
         || matches!(character,

@@ -1,4 +1,4 @@
-//! All that macro output may name; not part of the public interface.
+//! Everything that macro output may name; not part of the public interface.
 
 use crate::budget::{ToBudget, text};
 pub use crate::deadline::Deadline;
@@ -24,14 +24,14 @@ pub fn enter_run(label: Label) -> RunSpan {
     RunSpan::enter(label)
 }
 
-/// Whether the span is measured, and what is to be said of it worth working out.
+/// Whether the span is measured, so that its options are worth evaluating.
 #[inline]
 #[must_use]
 pub fn is_open(span: &Span) -> bool {
     span.is_open()
 }
 
-/// Tells how many items the span processes.
+/// Adds the number of items that the span processes.
 #[inline]
 pub fn items(span: &Span, count: impl ItemCount) {
     span.items(count);
@@ -63,7 +63,7 @@ pub fn enter_under(under: Under, label: Label) -> Span {
     under.enter(label)
 }
 
-/// Each n-th step is recorded alone.
+/// Records each n-th step alone.
 pub fn every(stride: impl Stride) -> Every {
     Every::new(stride)
 }
@@ -80,12 +80,12 @@ pub fn name<T: AsRef<str> + ?Sized>(text: &T) -> &'static str {
     Label::remembered(text.as_ref())
 }
 
-/// Numbers an epoch.
+/// Sets an epoch's number.
 pub fn index(span: &Span, number: impl EpochNumber) {
     span.index(number);
 }
 
-/// Waits until the span has used up so much.
+/// Watches the span's budget.
 pub fn budget<B: ToBudget + ?Sized>(span: &Span, budget: &B) {
     span.budget(budget);
 }
@@ -94,21 +94,21 @@ pub fn budget<B: ToBudget + ?Sized>(span: &Span, budget: &B) {
 ///
 /// # Panics
 ///
-/// If it is none.
+/// If it is not a valid budget.
 #[track_caller]
 pub const fn check_budget(text: &str) {
     assert!(
         text::read(text).is_some(),
-        "this is no budget: write a number and a unit, such as 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD"
+        "this is not a budget: write a number and a unit, such as 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD"
     );
 }
 
-/// Has what the span took printed.
+/// Requests a line with the span's energy.
 pub fn report(span: &Span) {
     span.report();
 }
 
-/// Waits now, and again when what it gives is dropped.
+/// Waits now, and again when the returned guard is dropped.
 #[must_use]
 pub fn waits<S: Synchronize + ?Sized>(device: Option<&S>) -> Waits<'_, S> {
     Waits::for_edges(device)

@@ -1,8 +1,8 @@
-//! Quantities as types, so that a watt is never taken for a joule nor a gram for a kilogram.
+//! Quantities as types, so that watts cannot be mistaken for joules nor grams for kilograms.
 //!
 //! Every type wraps one `f64` in the unit its name states and serialises as that plain number.
-//! Arithmetic is offered only where it has a meaning: quantities of one kind add and subtract,
-//! any quantity scales by a number, and [`Watts`] × [`Duration`] is [`Joules`].
+//! Only meaningful arithmetic is offered: quantities of one kind add and subtract, any quantity scales by a
+//! number, and [`Watts`] × [`Duration`] is [`Joules`].
 
 use std::fmt;
 use std::iter::Sum;

@@ -107,7 +107,9 @@ pub fn assert_conserved(record: &Record) {
         let epoch_joules =
             |epoch: &Epoch| epoch.usage.by_domain[index].map_or(0.0, |energy| energy.joules.get());
         let epochs: f64 = record.epochs.iter().map(epoch_joules).sum();
-        close(epochs + record.outside_epochs[index].get(), whole, whole);
+        let more = record.more_epochs.values().map(|more| &more.usage.by_domain[index]);
+        let more: f64 = more.map(|energy| energy.map_or(0.0, |energy| energy.joules.get())).sum();
+        close(epochs + more + record.outside_epochs[index].get(), whole, whole);
         for epoch in &record.epochs {
             let steps = epoch.steps.as_ref().map_or(0.0, |steps| steps.by_domain[index].get());
             close(steps + epoch.between_steps[index].get(), epoch_joules(epoch), whole);

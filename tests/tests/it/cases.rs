@@ -75,6 +75,8 @@ fn every_case_names_tests_that_exist() {
     tests.extend(tests_of("crates/ergometer/src", "ergometer::"));
     tests.extend(tests_of("crates/ergometer-burn/src", "ergometer_burn::"));
     tests.extend(tests_of("crates/ergometer-burn/tests/learner", "learner::"));
+    tests.extend(tests_of("crates/ergometer-cli/src", "ergometer_cli::"));
+    tests.extend(tests_of("crates/ergometer-cli/tests/command", "command::"));
     tests.extend(tests_of("examples/harness/src", "harness::"));
     let rows = rows();
     assert!(rows.len() > 40, "{} rows", rows.len());

@@ -148,7 +148,7 @@ fn what_the_series_does_not_reach_over_is_said() {
     let site = Site::current().with_carbon_series(series).unwrap();
     let meter = Meter::builder().without_probe().source(Steady::boxed("a", DomainKind::Gpu, 1.0));
     let record = meter.site(site.clone()).start().unwrap().finish().unwrap();
-    let told = |line: &String| line.contains("does not reach over 100 % of the run's time");
+    let told = |line: &String| line.contains("does not cover 100 % of the run's time");
     assert!(record.warnings.iter().any(told), "{:?}", record.warnings);
     assert_eq!(record.footprint.mean_intensity, Some(300.0));
 

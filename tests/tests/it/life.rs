@@ -499,6 +499,67 @@ fn epochs_without_number_are_booked_and_the_end_waits_for_them() {
 }
 
 #[test]
+fn runs_and_epochs_that_come_too_fast_are_counted_and_do_not_wait_in_a_queue() {
+    const EPOCHS: u64 = 200_000;
+    let meter = builder().start().unwrap();
+    for _ in 0..EPOCHS {
+        let _epoch = meter.enter(Label::new(Kind::Epoch, "train"));
+        drop(meter.enter(Label::new(Kind::Step, "step")));
+    }
+    for _ in 0..EPOCHS {
+        drop(meter.span(Kind::Run));
+    }
+    let record = meter.finish().unwrap();
+    let more = &record.more_epochs["train"];
+    assert_eq!(record.epochs.len() as u64 + more.count, EPOCHS);
+    assert_eq!(record.steps["train"].count, EPOCHS);
+    let of_rows = record.epochs.iter().filter_map(|epoch| epoch.steps.as_ref());
+    let of_more = more.steps.as_ref().map_or(0, |steps| steps.count);
+    assert_eq!(of_rows.map(|steps| steps.count).sum::<u64>() + of_more, EPOCHS);
+    let runs = record.spans.iter().filter(|node| node.kind == Kind::Run);
+    assert_eq!(runs.map(|node| node.count).sum::<u64>(), EPOCHS);
+    assert_conserved(&record);
+}
+
+#[test]
+fn spans_that_are_never_ended_take_bounded_room() {
+    const LEAKED: u64 = 100_000;
+    let meter = builder().start().unwrap();
+    for _ in 0..LEAKED {
+        let epoch = meter.enter(Label::new(Kind::Epoch, "train"));
+        drop(meter.enter(Label::new(Kind::Step, "step")));
+        std::mem::forget(epoch);
+    }
+    let record = meter.finish().unwrap();
+    let says = |word: &str| record.warnings.iter().any(|line| line.contains(word));
+    assert!(says("or more epochs were still open"), "{:?}", record.warnings);
+    // What was inside them counts all the same.
+    assert_eq!(record.steps.values().map(|steps| steps.count).sum::<u64>(), LEAKED);
+    assert!(record.epochs.len() as u64 <= 4096, "{}", record.epochs.len());
+}
+
+#[test]
+fn budgets_beyond_a_thousand_at_once_are_not_watched_and_reported() {
+    let meter = builder().start().unwrap();
+    let budgets: Vec<_> = (0..100_000)
+        .map(|_| {
+            let span = meter.span(Kind::Phase);
+            span.budget("1 kWh");
+            span
+        })
+        .collect();
+    drop(budgets);
+    let record = meter.finish().unwrap();
+    let said = |line: &String| line.contains("is not kept: 1024 budgets are watched already");
+    assert_eq!(
+        record.warnings.iter().filter(|line| said(line)).count(),
+        1,
+        "{:?}",
+        record.warnings
+    );
+}
+
+#[test]
 fn threads_that_open_epochs_without_pause_do_not_keep_a_run_from_its_end() {
     let meter = builder().start().unwrap();
     let stop = AtomicBool::new(false);

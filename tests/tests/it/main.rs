@@ -22,6 +22,7 @@ mod life;
 mod macros;
 mod meter;
 mod nvml;
+mod programs;
 mod ranks;
 mod rapl;
 mod replay;

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use ergometer::clock;
-use ergometer::meter::Method;
+use ergometer::meter::{Method, Uncertainty};
 use ergometer::run::Record;
 use ergometer::run::record::DomainRecord;
 use ergometer::source::{Availability, PowerSource, Reading, Request, SourceReport, Value, nvml};
 use ergometer::span::Label;
-use ergometer::units::Watts;
+use ergometer::units::{Joules, Watts};
 use ergometer::{Devices, Kind, Meter};
 use nvml_sim::{Machine, monotonic_ns};
 use tempfile::TempDir;
@@ -333,8 +333,9 @@ fn window(meter: &Meter, name: &'static str, length: Duration) -> (u64, u64) {
 const WINDOWS: [(&str, u64); 5] =
     [("1 s", 1000), ("1.3 s", 1300), ("1.7 s", 1700), ("2.2 s", 2200), ("3 s", 3000)];
 
-/// How far each window of [`WINDOWS`] is off the closed form, as a share of it.
-fn errors(settings: &str) -> Vec<f64> {
+/// How far each window of [`WINDOWS`] is off the closed form, and how far the record says that it may be without the
+/// sensor's gain (two standard uncertainties), as shares of the closed form.
+fn errors(settings: &str) -> Vec<(f64, f64)> {
     let board = Machine::parse(settings).unwrap().boards.remove(0);
     let machine = Simulated::new(settings);
     let nothing = tempfile::tempdir().unwrap();
@@ -349,24 +350,21 @@ fn errors(settings: &str) -> Vec<f64> {
         .iter()
         .zip(bounds)
         .map(|((name, _), (start, end))| {
-            let span = record.spans.iter().find(|span| span.name == *name).unwrap();
-            span.by_domain[index].get() / board.curve.joules(start, end) - 1.0
+            let epoch = record.epochs.iter().find(|epoch| epoch.split == *name).unwrap();
+            let energy = epoch.usage.by_domain[index].unwrap();
+            let truth = board.curve.joules(start, end);
+            let placing = Uncertainty { gain: Joules::ZERO, ..energy.parts }.standard();
+            (energy.joules.get() / truth - 1.0, 2.0 * placing.get() / truth)
         })
         .collect()
 }
 
-/// Holds the windows against the closed form. A machine that is busy with other things keeps the
-/// meter's thread from its readings, so a few attempts are granted; a wrong formula fails them all.
+/// Holds the windows against the closed form: to 3 %, or to what the record says where the machine was so busy that
+/// the meter's thread missed updates. One window of five may be outside two standard uncertainties.
 fn check_windows(settings: &str) {
-    let mut attempts = Vec::new();
-    while attempts.len() < 4 {
-        let errors = errors(settings);
-        if errors.iter().all(|error| error.abs() <= 0.03) {
-            return;
-        }
-        attempts.push(errors);
-    }
-    panic!("{settings}: {attempts:.4?}");
+    let errors = errors(settings);
+    let good = errors.iter().filter(|(error, twice)| error.abs() <= twice.max(0.03)).count();
+    assert!(good + 1 >= errors.len(), "{settings}: (error, 2u) {errors:.4?}");
 }
 
 #[test]

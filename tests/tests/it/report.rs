@@ -1,6 +1,7 @@
 //! Every form of the record says what the record says.
 
 use ergometer::footprint::Site;
+use ergometer::meter::Method;
 use ergometer::run::record::{Distribution, Record, SCHEMA};
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
@@ -49,6 +50,32 @@ fn json_of_another_version_is_refused() {
     assert!(error.to_string().contains("ergometer-record/99"), "{error}");
     assert_eq!(Record::from_json("{}").unwrap_err().kind(), ErrorKind::Format);
     assert_eq!(Record::from_json("no json").unwrap_err().kind(), ErrorKind::Format);
+}
+
+#[test]
+fn a_record_of_a_later_version_with_kinds_and_fields_that_are_not_known_is_read_and_merged() {
+    let record = run();
+    let mut json: serde_json::Value = serde_json::from_str(&record.to_json().unwrap()).unwrap();
+    json["weather"] = "sunny".into();
+    json["run"]["moon"] = 0.5.into();
+    let domain = &mut json["domains"][0];
+    domain["kind"] = "optical-engine".into();
+    domain["method"] = "calorimetry".into();
+    domain["source"] = "thermometer".into();
+    domain["colour"] = "blue".into();
+    domain["energy"]["method"] = "calorimetry".into();
+    json["spans"][0]["kind"] = "daydream".into();
+    let later = Record::from_json(&json.to_string()).unwrap();
+    assert_eq!(later.domains[0].domain.kind, DomainKind::Other);
+    assert_eq!(later.domains[0].energy.unwrap().method, Method::Unknown);
+    assert!(!Method::Unknown.is_measured(), "nobody knows whether a sensor was read");
+    assert_eq!(later.total.energy, record.total.energy);
+    assert!(later.to_string().contains("thermometer"), "{later}");
+    let again = Record::from_json(&later.to_json().unwrap()).unwrap();
+    assert_eq!(again, later);
+    let merged = Record::merge([later]).unwrap();
+    assert_eq!(merged.domains.len(), record.domains.len());
+    assert!(merged.domains.iter().any(|row| row.domain.kind == DomainKind::Other));
 }
 
 #[test]

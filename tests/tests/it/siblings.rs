@@ -156,7 +156,35 @@ fn spans_of_other_threads_are_inside_the_current_one() {
     let step = &record.spans[0].children[0];
     assert_eq!((step.name.as_str(), step.children.len(), record.spans.len()), ("step", 1, 1));
     assert!(step.inclusive.unwrap().get() > 2.0 * joules(step));
-    assert!(!record.warnings.iter().any(|line| line.contains("no span around")));
+    assert!(!record.warnings.iter().any(|line| line.contains("without a parent")));
+}
+
+/// A worker of a pool that waits inside one job takes up another one.
+#[test]
+fn a_job_that_is_taken_up_inside_another_is_inside_the_span_it_belongs_to() {
+    let meter = two_domains();
+    let epoch = meter.span(Label::new(Kind::Epoch, "train"));
+    let current = ergometer::current();
+    let first = current.enter(Kind::Step);
+    current.scope(|| {
+        let second = meter.span(Kind::Step);
+        second.items(1);
+        drop(meter.span(Kind::Phase));
+    });
+    drop(current.enter(Kind::Step));
+    let in_first = ergometer::current();
+    let phase = meter.span(Kind::Phase);
+    in_first.scope(|| ergometer::items(1));
+    drop((phase, first));
+    drop(epoch);
+    let record = meter.finish().unwrap();
+    assert_conserved(&record);
+    let steps = record.epochs[0].steps.as_ref().unwrap();
+    assert_eq!((steps.count, steps.items.as_ref().unwrap().count), (3, 2.0));
+    let epoch = &record.spans[0];
+    let step = node(&epoch.children, "step");
+    assert_eq!((epoch.children.len(), step.count, step.children.len()), (1, 3, 1));
+    assert!(record.steps_by_name.is_empty(), "no step is inside another");
 }
 
 #[test]
@@ -191,7 +219,7 @@ fn spans_without_a_parent_while_an_epoch_was_open_are_reported() {
     });
     drop(epoch);
     let record = meter.finish().unwrap();
-    let line = record.warnings.iter().find(|line| line.contains("no span around them")).unwrap();
+    let line = record.warnings.iter().find(|line| line.contains("without a parent")).unwrap();
     assert!(line.contains("step 'orphan'") && !line.contains("before"), "{line}");
 }
 

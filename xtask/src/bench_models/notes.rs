@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ergometer::footprint::{PerUnit, Site};
+use ergometer::footprint::Site;
 use ergometer::source::{Availability, SourceReport};
 
 use super::figure::significant;
@@ -108,22 +108,12 @@ fn constants(report: &Report) -> Vec<String> {
             accelerator.name,
             accelerator.low,
             accelerator.high,
-            priced(accelerator.unit),
+            accelerator.unit.as_str(),
             accelerator.source,
             accelerator.year
         ));
     }
     lines
-}
-
-/// What a price is for.
-const fn priced(unit: PerUnit) -> &'static str {
-    match unit {
-        PerUnit::Gpu => "GPU",
-        PerUnit::Chip => "chip",
-        PerUnit::Device => "device",
-        PerUnit::Instance => "instance",
-    }
 }
 
 /// What repeats differ by, one line a quantity; nothing for a single run.

@@ -1,9 +1,11 @@
 //! Burn's learner and loops written by hand under a meter.
 
+mod clocks;
 mod evaluation;
 mod hooks;
 mod loader;
 mod parallel;
+mod programs;
 mod resume;
 mod strategies;
 mod toy;

@@ -1,16 +1,16 @@
-//! How budgets are written; also read at compile time.
+//! The grammar of budgets, usable at compile time.
 
 use super::Budget;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars};
 
-/// What a number is of.
+/// The unit of a number, with its scale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Unit {
-    /// So many joules.
+    /// This many joules.
     Joules(f64),
-    /// So many watt-hours.
+    /// This many watt-hours.
     WattHours(f64),
-    /// So many grams of CO2 equivalent.
+    /// This many grams of CO2 equivalent.
     Grams(f64),
     /// US dollars.
     Dollars,
@@ -45,8 +45,8 @@ impl Unit {
     }
 }
 
-/// The number and the unit of a budget; `None` of a text that is none. A number may still be 0 or too
-/// large once it is rounded to a float.
+/// The number and the unit of a budget; `None` if `text` is not one. The number may still become 0 or
+/// infinite when it is rounded to a float.
 pub(crate) const fn read(text: &str) -> Option<(&str, Unit)> {
     let text = text.trim_ascii();
     let (number, unit) = match text.as_bytes() {
@@ -60,7 +60,7 @@ pub(crate) const fn read(text: &str) -> Option<(&str, Unit)> {
     }
 }
 
-/// Where the unit begins, whose letter is none of an exponent.
+/// The position of the unit: its first letter that cannot belong to an exponent.
 const fn first_of_unit(text: &[u8]) -> usize {
     let mut at = 0;
     while at < text.len() {
@@ -94,7 +94,7 @@ const fn is_same(mut a: &[u8], mut b: &[u8]) -> bool {
     a.is_empty() && b.is_empty()
 }
 
-/// Digits with at most one point among them and perhaps an exponent, not all of them 0.
+/// Digits with at most one point among them and an optional exponent; not all digits are 0.
 const fn is_number(text: &[u8]) -> bool {
     let (whole, rest) = digits(text);
     let (part, rest) = match rest {

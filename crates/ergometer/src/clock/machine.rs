@@ -1,17 +1,16 @@
-//! The clocks of the machine, as numbers: a difference of two `Instant`s costs as much again as reading
-//! them.
+//! The machine's clocks as numbers: subtracting two `Instant`s would cost as much again as reading them.
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::Machine;
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::Machine;
 
-/// How far the clocks of a machine have moved apart that are told to stand still or to be set, nanoseconds.
+/// Differences between clocks that change when the machine sleeps or the wall clock is set, nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Offsets {
     /// Time asleep since the machine was started.
     pub asleep: i64,
-    /// The wall clock less the time since the machine was started.
+    /// The wall clock minus the time since the machine was started.
     pub wall: i64,
 }
 
@@ -25,20 +24,21 @@ mod linux {
 
     use super::Offsets;
 
-    /// Clocks of the kernel that a program can read without it.
+    /// Kernel clocks that a program can read without the kernel.
     const COUNTERS: [&str; 2] = ["tsc", "arch_sys_counter"];
     const CURRENT: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    /// Attempts to read several clocks at one moment, and the time between them that is one, nanoseconds.
+    /// How many times to try to read several clocks at one moment, and the longest time that counts as one
+    /// moment, nanoseconds.
     const ATTEMPTS: u32 = 8;
     const AT_ONCE: u64 = 20_000;
 
-    /// The processor's counter where the kernel keeps time by it, or else the system's clock.
+    /// The processor's counter where the kernel keeps time by it, otherwise the system's clock.
     pub(in super::super) struct Machine {
         counter: Counter,
-        /// How many nanoseconds 2^32 ticks of the counter last; 0 where the system's clock is read.
+        /// How many nanoseconds 2^32 ticks of the counter last; 0 if the system's clock is read.
         rate: AtomicU64,
-        /// What is added to the counter's nanoseconds, and to the system's: the origin, and every jump of
-        /// the counter.
+        /// The offsets added to the counter's nanoseconds and to the system's: the origin, and every jump
+        /// of the counter.
         counter_offset: AtomicU64,
         system_offset: AtomicU64,
     }
@@ -56,7 +56,7 @@ mod linux {
         /// It shows `origin` now.
         pub(in super::super) fn start(&self, origin: u64) {
             let rate = self.counter.calibrate();
-            // The kernel watches the counter against other clocks, and leaves it when it errs.
+            // The kernel checks the counter against other clocks, and stops using it when it errs.
             let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
             let trusted = COUNTERS.contains(&current.trim());
             let rate = rate.filter(|_| trusted).unwrap_or_default();
@@ -92,25 +92,25 @@ mod linux {
             self.rate.load(Ordering::Relaxed) != 0
         }
 
-        /// Lets it show this many nanoseconds more.
+        /// Shifts the clock by this many nanoseconds.
         pub(in super::super) fn shift(&self, by: i64) {
             for offset in [&self.counter_offset, &self.system_offset] {
                 offset.fetch_add(by.cast_unsigned(), Ordering::Relaxed);
             }
         }
 
-        /// Reads the system's clock from now on, and shows `now`.
+        /// Switches to the system's clock, which then shows `now`.
         pub(in super::super) fn leave_the_counter(&self, now: u64) {
             let offset = now.wrapping_sub(nanos(ClockId::Monotonic));
             self.system_offset.store(offset, Ordering::Relaxed);
             self.rate.store(0, Ordering::Release);
         }
 
-        /// What it shows, and the kernel's clock at the same moment, with how far apart they were read,
+        /// This clock's value, the kernel's clock at the same moment, and the time between reading them,
         /// nanoseconds.
         ///
-        /// The counter is compared with a clock that nobody sets and that is not made to run faster or
-        /// slower until it is right; a program that reads the system's clock, with that one.
+        /// The counter is compared with a clock that is never set or slewed; the system's clock is compared
+        /// with itself.
         pub(in super::super) fn both(&self) -> (u64, u64, u64) {
             let kernel = if self.counts() { ClockId::MonotonicRaw } else { ClockId::Monotonic };
             at_once(|| self.now(), || nanos(kernel))
@@ -142,7 +142,7 @@ mod linux {
         /// The counter stands still from now on.
         pub(in super::super) fn stand_still(&self) {
             if self.counts() {
-                // The slowest there is: an hour for each of its microseconds.
+                // The slowest possible rate: an hour for each of its microseconds.
                 let (now, slow) = (self.now(), scaled(self.counter.read(), 1));
                 self.counter_offset.store(now.wrapping_sub(slow), Ordering::Relaxed);
                 self.rate.store(1, Ordering::Release);
@@ -150,13 +150,13 @@ mod linux {
         }
     }
 
-    /// Reads `outer`, `inner`, `outer` until that was done at once; the middle of `outer`, `inner`, and the
-    /// time between.
+    /// Reads `outer`, `inner`, `outer` until that took only a moment. Returns the middle of `outer`,
+    /// `inner`, and the time between.
     fn at_once(outer: impl Fn() -> u64, inner: impl Fn() -> u64) -> (u64, u64, u64) {
         let mut best = (0, 0, u64::MAX);
         for _ in 0..ATTEMPTS {
             let (before, within, after) = (outer(), inner(), outer());
-            // One that went back in between is the longest of all.
+            // If the clock went back in between, the width is the largest of all.
             let width = after.wrapping_sub(before);
             if width < best.2 {
                 best = (before.wrapping_add(width / 2), within, width);
@@ -175,7 +175,7 @@ mod linux {
         nanos
     }
 
-    /// A clock of the kernel. The wall clock is right until the year 2262.
+    /// A clock of the kernel. The wall clock fits until the year 2262.
     #[inline]
     fn nanos(clock: ClockId) -> u64 {
         let time = clock_gettime(clock);
@@ -183,7 +183,7 @@ mod linux {
         seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
     }
 
-    /// On x86 the counter is read in place; `quanta` calibrates it, but reads it by a call.
+    /// On x86 the counter is read in place; `quanta` calibrates it, but would read it through a call.
     #[cfg(target_arch = "x86_64")]
     struct Counter;
 
@@ -280,7 +280,7 @@ mod other {
             (system.wrapping_add(self.offset.load(Ordering::Relaxed)), system, 0)
         }
 
-        /// The standard library tells of no sleep, and of no clock that was set.
+        /// The standard library reports neither sleep nor changes of the wall clock.
         pub(in super::super) fn offsets() -> Option<Offsets> {
             None
         }

@@ -1,13 +1,13 @@
-//! The clock is compared with the system's, and put right where the two part.
+//! Compares the clock with the kernel's and corrects it where the two disagree.
 //!
 //! ```text
 //!  true time   ─────────L────────×─────────N──────────►   L: last time the two agreed, N: now
 //!  shown       ─────────L────────×╴╴╴╴ + by ╴╴╴╴ → N      ×: the counter jumped by `by`, somewhere between
 //! ```
 //!
-//! The kernel's clock says how much time passed since L, so N is known, and the clock goes on from there:
-//! what was stamped before the jump stays right, and what is stamped later comes after it. Only what was
-//! stamped between the jump and its discovery is off, by `by`.
+//! The kernel's clock shows how much time passed since L. So N is known, and the clock continues from
+//! there. Timestamps from before the jump stay right, and later ones come after them. Only timestamps taken
+//! between the jump and its discovery are off, by `by`.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -15,24 +15,24 @@ use std::time::Duration;
 use super::Timestamp;
 use super::machine::{Machine, Offsets};
 
-/// Two clocks that part by no more than this between two comparisons agree, nanoseconds.
+/// Two clocks agree if they diverge by no more than this between two comparisons, nanoseconds.
 const TOLERANCE: u64 = 1_000_000;
-/// The same as a share of the time between, and over [`LONG`]: calibration leaves a thirtieth of it.
+/// The same as a share of the time between, also over [`LONG`]. Calibration errs by a thirtieth of it.
 const SHARE: f64 = 1e-3;
 /// Time over which the clocks' rates are compared, nanoseconds.
 const LONG: u64 = 10_000_000_000;
-/// A counter that jumps so often within this many nanoseconds is not read any more.
+/// A counter that jumps this many times within [`JUMPY`] nanoseconds is no longer read.
 const JUMPS: usize = 3;
 const JUMPY: u64 = 60_000_000_000;
-/// A sleep and a step of the wall clock are longer, nanoseconds.
+/// Shorter sleeps and steps of the wall clock are ignored, nanoseconds.
 const LEAST: i64 = 50_000_000;
-/// Events that are remembered for those who have not asked yet.
+/// Events that are kept for threads that have not seen them yet.
 const REMEMBERED: usize = 64;
 
-/// What happened to the clocks between two looks at them.
+/// An event between two comparisons of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Event {
-    /// The last look before it, and the one that saw it.
+    /// The last comparison before it, and the one that found it.
     pub from: Timestamp,
     pub to: Timestamp,
     pub what: What,
@@ -40,29 +40,29 @@ pub(crate) struct Event {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum What {
-    /// What was stamped since is later than it was by this many nanoseconds.
+    /// Timestamps taken since are this many nanoseconds too late.
     Jumped { by: i64 },
-    /// The counter is not read any more: it jumped too often, or ran fast by this share.
+    /// The counter is no longer read: it jumped too often, or ran fast by this share.
     Left { fast: Option<f64> },
     /// The machine slept; this clock does not count that time.
     Slept { time: Duration },
 }
 
-/// The last comparison, and what was seen so far.
+/// The last comparison, and the events so far.
 pub(super) struct Watch {
-    /// What the clock and the kernel's showed when they agreed last.
+    /// Both clocks' values when they last agreed.
     own: u64,
     kernel: u64,
     /// The same some time ago, to compare their rates.
     earlier: (u64, u64),
-    /// When the other clocks were looked at last.
+    /// When the other clocks were last compared.
     looked: u64,
     offsets: Option<Offsets>,
-    /// How often the clock was put right, and the kernel's time of the last times.
+    /// How many times the clock was corrected, and the kernel's time of the last corrections.
     pub(super) jumps: u64,
     recent: VecDeque<u64>,
     events: VecDeque<Event>,
-    /// How many events there were.
+    /// Number of events so far.
     pub(super) count: u64,
 }
 
@@ -82,7 +82,7 @@ impl Watch {
         }
     }
 
-    /// The events after the first `known` ones, as far as they are remembered.
+    /// The events after the first `known` ones, as far as they are still kept.
     pub(super) fn since(&self, known: u64) -> impl Iterator<Item = Event> {
         let new = usize::try_from(self.count.saturating_sub(known)).unwrap_or(usize::MAX);
         let skip = self.events.len().saturating_sub(new);
@@ -98,7 +98,7 @@ impl Watch {
         self.events.push_back(Event { from, to, what });
     }
 
-    /// Compares the two clocks, and puts this one right; gives its time.
+    /// Compares the two clocks, corrects this one and returns its time.
     pub(super) fn compare(&mut self, machine: &Machine) -> u64 {
         let (own, kernel, width) = machine.both();
         let passed = kernel.wrapping_sub(self.kernel);
@@ -136,7 +136,7 @@ impl Watch {
         (self.own, self.kernel) = (own, kernel);
     }
 
-    /// Goes on at `now` by the system's clock.
+    /// Continues at `now` by the system's clock.
     fn leave(&mut self, machine: &Machine, now: u64, fast: Option<f64>) {
         machine.leave_the_counter(now);
         let (own, kernel, _) = machine.both();
@@ -145,14 +145,14 @@ impl Watch {
         self.earlier = (own, kernel);
     }
 
-    /// Looks whether the machine slept, or somebody set the wall clock; gives by how much.
+    /// Checks whether the machine slept or the wall clock was set; returns by how much.
     pub(super) fn look(&mut self, now: u64, offsets: Option<Offsets>) -> Offsets {
         let from = std::mem::replace(&mut self.looked, now);
         let mut moved = Offsets::default();
         let (Some(offsets), Some(known)) = (offsets, &mut self.offsets) else { return moved };
         let asleep = offsets.asleep.wrapping_sub(known.asleep);
         let wall = offsets.wall.wrapping_sub(known.wall);
-        // Less is how far apart the clocks were read.
+        // Shorter differences come from reading the clocks one after the other.
         if asleep > LEAST {
             (known.asleep, moved.asleep) = (offsets.asleep, asleep);
         }

@@ -1,11 +1,11 @@
-//! Familiar consumption to compare with: Table 1 of Strubell, Ganesh and McCallum (2019).
+//! Familiar consumption for comparison: Table 1 of Strubell, Ganesh and McCallum (2019).
 
 use crate::units::GramsCo2e;
 
-/// Something people know, and the CO2e it causes.
+/// A familiar consumption, and the CO2e that it causes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Familiar {
-    /// What it is.
+    /// Its name.
     pub name: &'static str,
     /// Pounds of CO2 equivalent, as printed.
     pub pounds: f64,

@@ -25,7 +25,7 @@ const EGRID_2023: [(&str, &str, f64); 5] = [
 ];
 /// A country's grid.
 struct Country {
-    /// Empty where there is none.
+    /// The two-letter code, empty where there is none.
     alpha2: &'static str,
     alpha3: &'static str,
     name: &'static str,
@@ -40,7 +40,7 @@ struct CloudRegion {
     grams_per_kwh: f64,
 }
 
-/// The world's average, which is what an unstated place is assumed to be.
+/// The world's average, assumed where no place is stated.
 #[must_use]
 pub fn world() -> CarbonIntensity {
     CarbonIntensity {
@@ -58,14 +58,27 @@ pub fn world() -> CarbonIntensity {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids that the place lies in, or
-/// with near matches.
+/// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids around the place, or with
+/// near matches.
 pub fn find(code: &str) -> Result<CarbonIntensity> {
     let wanted = code.trim();
     known(wanted).or_else(|| cloud_region(wanted)).ok_or_else(|| hint::unknown(wanted))
 }
 
-/// The figure that is published for `wanted` itself.
+/// Every place that [`find`] knows by a code, in this order: the world, countries, eGRID and its
+/// subregions, cloud regions.
+pub fn places() -> impl Iterator<Item = CarbonIntensity> {
+    let world = CarbonIntensity { assumed: false, ..world() };
+    let subregions = EGRID_2023.iter().map(|&(code, place, pounds)| egrid(code, place, pounds));
+    let others = REGIONS.iter().filter_map(on_the_grid_around);
+    std::iter::once(world)
+        .chain(COUNTRIES.iter().map(country))
+        .chain(subregions)
+        .chain(GOOGLE.iter().map(google))
+        .chain(others)
+}
+
+/// The figure published for `wanted` itself.
 fn known(wanted: &str) -> Option<CarbonIntensity> {
     let is = |name: &str| name.eq_ignore_ascii_case(wanted);
     if is("world") {
@@ -99,7 +112,11 @@ fn cloud_region(wanted: &str) -> Option<CarbonIntensity> {
             name.chars().filter(|letter| *letter != ' ').map(|letter| letter.to_ascii_lowercase());
         letters.eq(row.name.chars())
     })?;
-    let Region { provider, name, place, grid } = row;
+    on_the_grid_around(row)
+}
+
+fn on_the_grid_around(region: &Region) -> Option<CarbonIntensity> {
+    let Region { provider, name, place, grid } = region;
     let grid = known(grid)?;
     Some(CarbonIntensity {
         code: format!("{}:{name}", provider.prefix()),
@@ -174,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn every_place_of_the_list_is_found_by_its_code() {
+        let mut count = 0;
+        for place in places() {
+            assert_eq!(find(&place.code).unwrap(), place);
+            count += 1;
+        }
+        assert_eq!(count, 1 + COUNTRIES.len() + EGRID_2023.len() + GOOGLE.len() + REGIONS.len());
+    }
+
+    #[test]
     fn regions_of_other_providers_are_on_the_grid_that_they_lie_in() {
         for (region, code, like) in [
             ("us-east-1", "aws:us-east-1", "US"),
@@ -201,7 +228,7 @@ mod tests {
                 found.place
             );
         }
-        // Google's own figures are not hidden by names of others.
+        // Other providers' names do not hide Google's own figures.
         assert_eq!(find("us-east1").unwrap().code, "gcp:us-east1");
         assert_eq!(find("europe-west3").unwrap().code, "gcp:europe-west3");
         for region in REGIONS {

@@ -1,7 +1,7 @@
 //! Joules → facility energy, CO2e and money.
 //!
-//! The arithmetic is that of Strubell, Ganesh and McCallum (2019), equations 1 and 2, kept apart from
-//! its constants, which belong to a [`Site`]:
+//! The arithmetic is that of Strubell, Ganesh and McCallum (2019), equations 1 and 2, without its
+//! constants, which belong to a [`Site`]:
 //!
 //! ```text
 //! facility energy (kWh) = PUE · t · ΣP / 1000        t in hours, P in watts
@@ -10,7 +10,7 @@
 //! cloud           ($)   = accelerators · t · price of one for an hour
 //! ```
 //!
-//! Values are never rounded on the way; rounding is the reader's.
+//! No value is rounded here; reports round when they print.
 
 pub mod equivalents;
 pub mod grid;
@@ -52,13 +52,13 @@ pub fn co2e(energy: KilowattHours, grams_per_kwh: f64) -> GramsCo2e {
     GramsCo2e::new(energy.get() * grams_per_kwh)
 }
 
-/// Cost of `energy` at `price` a kilowatt-hour.
+/// Cost of `energy` at `price` per kilowatt-hour.
 #[must_use]
 pub fn electricity_cost(energy: KilowattHours, price: UsDollars) -> UsDollars {
     price * energy.get()
 }
 
-/// Rent of `units` for `hours` at `price` a unit and hour.
+/// Rent of `units` for `hours` at `price` per unit and hour.
 #[must_use]
 pub fn cloud_cost(units: f64, hours: f64, price: UsDollars) -> UsDollars {
     price * (units * hours)
@@ -69,12 +69,12 @@ pub fn cloud_cost(units: f64, hours: f64, price: UsDollars) -> UsDollars {
 pub struct Estimate<T> {
     /// The value.
     pub value: T,
-    /// One standard deviation. It comes from the energy alone: the site's constants are taken as
-    /// stated.
+    /// One standard deviation. It includes the energy's uncertainty alone: the site's constants are taken
+    /// as exact.
     pub standard_uncertainty: T,
 }
 
-/// From low to high.
+/// A range of costs.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostRange {
     /// At the pre-emptible price.
@@ -83,25 +83,25 @@ pub struct CostRange {
     pub high: UsDollars,
 }
 
-/// What a run's energy means outside the machine.
+/// The cost of a run's energy, for the building, the climate and the payer.
 ///
-/// Everything that needs the energy is `None` when no domain could be read; never 0.
+/// Values that depend on the energy are `None` when no domain could be read, never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Footprint {
-    /// What the metered domains drew.
+    /// Energy that the metered domains drew.
     pub it_energy: Option<Estimate<KilowattHours>>,
-    /// What the building drew for that: IT energy × PUE.
+    /// Energy that the building drew for it: IT energy × PUE.
     pub facility_energy: Option<Estimate<KilowattHours>>,
     /// Greenhouse gases of the facility energy.
     pub co2e: Option<Estimate<GramsCo2e>>,
     /// Cost of the facility energy.
     pub electricity_cost: Option<Estimate<UsDollars>>,
-    /// What the accelerators would cost in a cloud; `None` when there are none.
+    /// Price of the accelerators in a cloud; `None` without accelerators.
     pub cloud_cost: Option<CostRange>,
     /// Accelerators counted for the cloud cost.
     pub accelerators: u32,
-    /// Where the site has a [series](CarbonSeries) of intensities: their mean over the run, each weighted with
-    /// what was drawn while it held, g/kWh. `co2e` is the facility energy at this intensity.
+    /// Where the site has a [series](CarbonSeries) of intensities: their mean over the run, weighted by the
+    /// energy drawn at each, g/kWh. `co2e` is the facility energy at this intensity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_intensity: Option<f64>,
     /// The constants used, each with source and year.
@@ -109,8 +109,8 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// The sum over two parts of a run. What is systematic in the uncertainty of one is in the other's as
-    /// well: they add up.
+    /// The sum over two parts of a run. Their uncertainties are systematic, with the same causes, so they
+    /// add linearly.
     pub(crate) fn plus(&self, other: &Self) -> Self {
         let facility_energy = both(self.facility_energy, other.facility_energy);
         let co2e = both(self.co2e, other.co2e);
@@ -132,7 +132,7 @@ impl Footprint {
         }
     }
 
-    /// The same energy with a mean intensity of the site's series in place of its one value.
+    /// The same energy at a mean intensity of the site's series instead of its single value.
     #[must_use]
     pub(crate) fn at_mean_intensity(mut self, grams_per_kwh: Option<f64>) -> Self {
         self.mean_intensity = grams_per_kwh;
@@ -146,7 +146,7 @@ impl Footprint {
     }
 }
 
-/// The sum of two estimates; `None` if one is not known.
+/// The sum of two estimates; `None` if either is unknown.
 fn both<T: std::ops::Add<Output = T>>(
     a: Option<Estimate<T>>,
     b: Option<Estimate<T>>,
@@ -187,13 +187,13 @@ impl Site {
         }
     }
 
-    /// Greenhouse gases of `energy` drawn by the building here.
+    /// Greenhouse gases of `energy` drawn by a building at this site.
     #[must_use]
     pub fn co2e(&self, energy: KilowattHours) -> GramsCo2e {
         co2e(energy, self.carbon.grams_per_kwh)
     }
 
-    /// Cost of `energy` drawn by the building here.
+    /// Cost of `energy` drawn by a building at this site.
     #[must_use]
     pub fn electricity_cost(&self, energy: KilowattHours) -> UsDollars {
         electricity_cost(energy, self.electricity_price.value)

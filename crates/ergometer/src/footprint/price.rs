@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::UsDollars;
 
-/// What an hourly price is the price of.
+/// The unit that an hourly price is for.
 ///
-/// Google's TPU prices were per device of four chips; multiplying them by chips counts fourfold,
-/// so the unit is part of the price.
+/// Google's TPU prices were for a device of four chips. Multiplying them by the number of chips counts each
+/// chip four times, so the unit is part of the price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum PerUnit {
     /// One GPU board.
     Gpu,
@@ -19,12 +20,29 @@ pub enum PerUnit {
     Device,
     /// One virtual machine with all its accelerators.
     Instance,
+    /// A unit that this version does not know, from a record of a later one.
+    #[serde(other)]
+    Other,
+}
+
+impl PerUnit {
+    /// The word used in reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gpu => "GPU",
+            Self::Chip => "chip",
+            Self::Device => "device",
+            Self::Instance => "instance",
+            Self::Other => "unit",
+        }
+    }
 }
 
 /// Hourly rent of an accelerator, from pre-emptible to on-demand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceleratorPrice {
-    /// What is rented: `NVIDIA P100`.
+    /// The product: `NVIDIA P100`.
     pub name: String,
     /// Pre-emptible price of one unit for an hour.
     pub low: UsDollars,
@@ -50,28 +68,28 @@ impl AcceleratorPrice {
         }
     }
 
-    /// NVIDIA P100: $0.43 to $1.46 a GPU and hour.
+    /// NVIDIA P100: $0.43 to $1.46 per GPU and hour.
     #[must_use]
     pub fn p100() -> Self {
         Self::strubell("NVIDIA P100", 0.43, 1.46, PerUnit::Gpu)
     }
 
-    /// NVIDIA V100: $0.74 to $2.48 a GPU and hour.
+    /// NVIDIA V100: $0.74 to $2.48 per GPU and hour.
     #[must_use]
     pub fn v100() -> Self {
         Self::strubell("NVIDIA V100", 0.74, 2.48, PerUnit::Gpu)
     }
 
-    /// TPU v2: $1.35 to $4.50 a chip and hour, as the paper's Table 3 counts it.
+    /// TPU v2: $1.35 to $4.50 per chip and hour, as the paper's Table 3 counts it.
     ///
-    /// The paper's footnote prints $1.46 as the lower price; only $1.35 gives the table's figures.
+    /// The paper's footnote prints $1.46 as the lower price, but only $1.35 yields the table's figures.
     /// Google's price was for a device of four chips.
     #[must_use]
     pub fn tpu_v2() -> Self {
         Self::strubell("TPU v2", 1.35, 4.50, PerUnit::Chip)
     }
 
-    /// TPU v3: $2.40 to $8.00 a chip and hour, as the paper's Table 3 counts it.
+    /// TPU v3: $2.40 to $8.00 per chip and hour, as the paper's Table 3 counts it.
     ///
     /// Google's price was for a device of four chips.
     #[must_use]

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::site::{CarbonIntensity, IntensityKind};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Carbon intensity of a grid, value by value: each holds from its time to that of the next, and the last
-/// for as long as the one before it.
+/// Carbon intensity of a grid over time. Each value holds until the time of the next. The last holds for as
+/// long as the one before it.
 ///
-/// The CO2e of a run is the sum over these intervals of what it drew in each, at that interval's intensity.
+/// A run's CO2e is the sum over these intervals of the energy drawn in each, at that interval's intensity.
 ///
 /// ```
 /// use ergometer::footprint::{CarbonSeries, IntensityKind, Site};
@@ -31,14 +31,14 @@ pub struct CarbonSeries {
     place: String,
     kind: IntensityKind,
     source: String,
-    /// By time, each once.
+    /// In the order of time, without duplicates.
     points: Vec<Point>,
 }
 
 /// One value of a series.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Point {
-    /// From when on it holds.
+    /// The start of its interval.
     from: Timestamp,
     grams_per_kwh: f64,
 }
@@ -52,8 +52,8 @@ pub(crate) struct Piece {
 }
 
 impl CarbonSeries {
-    /// The intensities of `place`, grams of CO2 equivalent a kilowatt-hour, each with the time from which it
-    /// holds, in any order; `source` is who published them.
+    /// The intensities of `place`, in grams of CO2 equivalent per kilowatt-hour, each with the time from
+    /// which it holds, in any order. `source` is their publisher.
     ///
     /// # Errors
     ///
@@ -74,13 +74,13 @@ impl CarbonSeries {
         Self::of(place.into(), kind, source.into(), points.collect::<Result<_>>()?)
     }
 
-    /// Reads a series from CSV: in the first column a time (RFC 3339, or `2026-07-01 10:00`, which is taken as
-    /// UTC), in the second grams of CO2 equivalent a kilowatt-hour. A first row of headings, other columns,
-    /// empty lines and those that begin with `#` are passed over.
+    /// Reads a series from CSV. The first column is a time (RFC 3339, or `2026-07-01 10:00`, which is taken
+    /// as UTC), the second grams of CO2 equivalent per kilowatt-hour. A first row of headings, other
+    /// columns, empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] with the row that is not one; otherwise as [`CarbonSeries::new`].
+    /// [`ErrorKind::Format`] with the invalid row; otherwise as [`CarbonSeries::new`].
     pub fn from_csv(
         text: &str,
         place: impl Into<String>,
@@ -125,22 +125,25 @@ impl CarbonSeries {
     ) -> Result<Self> {
         points.sort_by_key(|point| point.from);
         if points.len() < 2 {
-            return Err(invalid(format!("a carbon series of {} values", points.len()))
-                .with_remedy("give two or more, or one intensity with `Site::with_carbon`"));
+            return Err(invalid(format!(
+                "a carbon series needs at least 2 values, not {}",
+                points.len()
+            ))
+            .with_remedy("give two or more, or one intensity with `Site::with_carbon`"));
         }
         if let Some(pair) = points.windows(2).find(|pair| pair[0].from == pair[1].from) {
-            return Err(invalid(format!("the carbon series has {} twice", pair[0].from)));
+            return Err(invalid(format!("the carbon series has two values for {}", pair[0].from)));
         }
         let series = Self { place, kind, source, points };
         series.check().map_err(invalid)?;
         Ok(series)
     }
 
-    /// Why this is not a series, if so.
+    /// Why the series is invalid, if it is.
     pub(crate) fn check(&self) -> std::result::Result<(), String> {
         let ordered = self.points.is_sorted_by(|a, b| a.from < b.from);
         if self.points.is_empty() || !ordered {
-            return Err("the carbon series has no order".to_owned());
+            return Err("the carbon series is empty or not in the order of time".to_owned());
         }
         let wrong =
             |point: &&Point| !(point.grams_per_kwh.is_finite() && point.grams_per_kwh >= 0.0);
@@ -153,7 +156,7 @@ impl CarbonSeries {
         }
     }
 
-    /// What stands for it where one value is needed: its mean over time.
+    /// A single value for the series, where one is needed: its mean over time.
     pub(super) fn mean(&self) -> CarbonIntensity {
         let (first, last) = self.span();
         let length = seconds(first, last);
@@ -171,7 +174,7 @@ impl CarbonSeries {
         }
     }
 
-    /// From when on until when its values hold.
+    /// Start and end of the time in which the values hold.
     fn span(&self) -> (Timestamp, Timestamp) {
         let first = self.points.first().map_or(Timestamp::UNIX_EPOCH, |point| point.from);
         let last = self.points.last().map_or(first, |point| point.from);
@@ -182,8 +185,8 @@ impl CarbonSeries {
         (first, last.saturating_add(length).unwrap_or(last))
     }
 
-    /// The stretches of a run that began at `start` and took `length` seconds, which they cover: before the
-    /// first value and after the last the nearest one holds.
+    /// The intervals of constant intensity in a run that began at `start` and took `length` seconds. They
+    /// cover the run: outside the series the nearest value is used.
     pub(crate) fn pieces(&self, start: Timestamp, length: f64) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = Vec::new();
         for (index, point) in self.points.iter().enumerate() {
@@ -200,7 +203,7 @@ impl CarbonSeries {
             }
         }
         if pieces.is_empty() {
-            // A run of no length.
+            // A run without any duration.
             let point =
                 self.points.iter().rfind(|point| point.from <= start).or(self.points.first());
             pieces.extend(point.map(|point| Piece {
@@ -217,7 +220,7 @@ impl CarbonSeries {
         self.points.iter().map(move |point| seconds(start, point.from)).filter(|after| *after > 0.0)
     }
 
-    /// The share of a run's time in which no value holds.
+    /// The share of a run's time that no value covers.
     pub(crate) fn uncovered(&self, start: Timestamp, length: f64) -> f64 {
         let (first, last) = self.span();
         if length <= 0.0 {
@@ -244,7 +247,7 @@ impl CarbonSeries {
         Self { points, ..self.clone() }
     }
 
-    /// The values of both, which are parts of one series.
+    /// The values of both; they must be parts of one series.
     pub(crate) fn joined(&self, other: &Self) -> Self {
         let mut points = [self.points.as_slice(), &other.points].concat();
         points.sort_by_key(|point| point.from);
@@ -252,7 +255,7 @@ impl CarbonSeries {
         Self { points, ..self.clone() }
     }
 
-    /// How many values it has, the least and the greatest of them, g/kWh.
+    /// The number of values, and the least and the greatest of them, g/kWh.
     pub(crate) fn range(&self) -> (usize, f64, f64) {
         let values = || self.points.iter().map(|point| point.grams_per_kwh);
         (self.points.len(), values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max))
@@ -263,7 +266,7 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64()
 }
 
-/// RFC 3339, or without a zone, which is taken as UTC.
+/// RFC 3339, or a time without a zone, which is taken as UTC.
 fn time(text: &str) -> Option<Timestamp> {
     text.parse::<Timestamp>().ok().or_else(|| {
         let civil: DateTime = text.parse().ok()?;
@@ -371,7 +374,7 @@ mod tests {
             let kept = series.during(start, length);
             prop_assert!(kept.check().is_ok());
             prop_assert_eq!(kept.pieces(start, length), pieces);
-            // Two halves know together what the whole does.
+            // Two halves of a run together have the values of the whole.
             let middle = Timestamp::from_second(begin + 5000).unwrap();
             let joined = series.during(start, 5000.0).joined(&series.during(middle, length));
             prop_assert_eq!(joined.pieces(start, 5000.0), series.pieces(start, 5000.0));

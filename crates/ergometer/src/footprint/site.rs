@@ -26,15 +26,17 @@ impl<T> Cited<T> {
     }
 }
 
-/// What a carbon intensity counts; the two differ by about 10 % and are not to be compared.
+/// What a carbon intensity includes. The two kinds differ by about 10 % and must not be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum IntensityKind {
-    /// Building plants and winning fuel included.
+    /// Emissions of building plants and extracting fuel as well.
     LifeCycle,
-    /// What the plants emit.
+    /// The plants' own emissions.
     Direct,
-    /// As its publisher gives it, without saying which.
+    /// As published, without saying which; also a kind of a later version's record.
+    #[serde(other)]
     Unstated,
 }
 
@@ -53,15 +55,15 @@ impl IntensityKind {
 /// Carbon intensity of the electricity of a place: location-based, annual mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CarbonIntensity {
-    /// Grams of CO2 equivalent a kilowatt-hour.
+    /// Grams of CO2 equivalent per kilowatt-hour.
     pub grams_per_kwh: f64,
     /// Code of the place: `DE`, `US-eGRID`, `gcp:europe-west3`.
     pub code: String,
     /// Its name.
     pub place: String,
-    /// What it counts.
+    /// What it includes.
     pub kind: IntensityKind,
-    /// Nobody stated the place: this is an assumption.
+    /// Whether nobody stated the place, so that it is an assumption.
     pub assumed: bool,
     /// Who published it.
     pub source: String,
@@ -81,13 +83,13 @@ pub struct CarbonIntensity {
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Site {
-    /// Name of the preset it began with.
+    /// Name of the preset that it is based on.
     pub name: String,
     /// Power usage effectiveness: facility energy over IT energy, at least 1.
     pub pue: Cited<f64>,
-    /// Carbon intensity of the grid; of a series its mean over time.
+    /// Carbon intensity of the grid; for a series, its mean over time.
     pub carbon: CarbonIntensity,
-    /// Carbon intensity as it changes with time; of a record's site the values that held during the run.
+    /// Carbon intensity over time; in a record, only the values that held during the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carbon_series: Option<CarbonSeries>,
     /// Price of a kilowatt-hour.
@@ -96,18 +98,18 @@ pub struct Site {
     pub accelerator: AcceleratorPrice,
 }
 
-/// No building draws more for each kilowatt-hour of its machines.
+/// An upper bound for any building's PUE.
 const MOST_PUE: f64 = 1000.0;
-/// Nothing emits or costs more, in grams a kilowatt-hour or dollars.
+/// An upper bound for any intensity or price, in grams or dollars per kilowatt-hour.
 const MOST_AMOUNT: f64 = 1e9;
 /// Names of the presets.
 const PRESETS: [&str; 2] = ["current", "strubell2019"];
 
 impl Site {
-    /// Today's constants and, until a region is given, the world's average grid.
+    /// Today's constants, with the world's average grid until a region is given.
     ///
-    /// PUE 1.54 (Uptime Institute 2025); 458.29 g/kWh life-cycle (Our World in Data from Ember,
-    /// 2025). No newer prices are shipped than those of the paper ($0.12/kWh; P100).
+    /// PUE 1.54 (Uptime Institute 2025); 458.29 g/kWh life-cycle (Our World in Data from Ember, 2025). The
+    /// prices are the paper's ($0.12/kWh; P100), since no newer ones are shipped.
     #[must_use]
     pub fn current() -> Self {
         Self {
@@ -162,8 +164,8 @@ impl Site {
     ///
     /// `code` is an ISO country code or name (`DE`, `DEU`, `Germany`), `US-eGRID` or a subregion of it
     /// (`US-CAMX`), or a Google region (`gcp:europe-west3`, `europe-west3`); case does not matter. AWS and
-    /// Azure publish no figure for their regions: `aws:us-east-1` and `azure:westeurope` stand for the grid
-    /// of the country or eGRID subregion that they lie in, and the source says so.
+    /// Azure publish no figure for their regions: `aws:us-east-1` and `azure:westeurope` use the grid of
+    /// their country or eGRID subregion, and the source says so.
     ///
     /// # Errors
     ///
@@ -191,19 +193,20 @@ impl Site {
         Self { carbon, carbon_series: None, ..self }.checked()
     }
 
-    /// The same site with a carbon intensity that changes with time: what a run draws counts at the intensity
-    /// of the moment. Budgets, forecasts and live figures take its mean over time.
+    /// The same site with a carbon intensity that changes with time. A run's energy counts at the intensity
+    /// of the time at which it was drawn. Budgets, forecasts and live figures use the mean over time.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] if a value is negative or not finite, which no series has that was made
-    /// by [`CarbonSeries::new`].
+    /// [`ErrorKind::InvalidSetting`] if a value is negative or not finite; [`CarbonSeries::new`] never
+    /// makes such a series.
     pub fn with_carbon_series(self, series: CarbonSeries) -> Result<Self> {
         series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
         Self { carbon: series.mean(), carbon_series: Some(series), ..self }.checked()
     }
 
-    /// The site of a run that began at `start` and took `length` seconds: of a series, what held then.
+    /// The site of a run that began at `start` and took `length` seconds. A series keeps only the values
+    /// that held then.
     pub(crate) fn during(&self, start: jiff::Timestamp, length: f64) -> Self {
         let series = self.carbon_series.as_ref().map(|series| series.during(start, length));
         Self { carbon_series: series, ..self.clone() }
@@ -228,13 +231,13 @@ impl Site {
         Self { accelerator, ..self }.checked()
     }
 
-    /// Whether its constants can be: asked when they are set, when a meter starts, and when a record is read,
-    /// so that whatever was written can be read.
+    /// Checks that the constants are valid. This is called when they are set, when a meter starts and when
+    /// a record is read, so that every record that was written can be read.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] for a PUE below 1, a price or an intensity that is negative, one of
-    /// them that is not finite or beyond anything that exists, and a low rent above the high one.
+    /// [`ErrorKind::InvalidSetting`] for a PUE below 1, a negative price or intensity, a value that is not
+    /// finite or impossibly large, and a low rent above the high one.
     pub(crate) fn check(&self) -> Result<()> {
         let Self { name: _, pue, carbon, carbon_series, electricity_price, accelerator } = self;
         if let Some(series) = carbon_series {

@@ -1,9 +1,9 @@
-//! Tables 1, 3 and 4 of Strubell, Ganesh and McCallum (2019), "Energy and Policy Considerations for
-//! Deep Learning in NLP", as printed, and what was put in to get them.
+//! Tables 1, 3 and 4 of Strubell, Ganesh and McCallum (2019), "Energy and Policy Considerations for Deep
+//! Learning in NLP", as printed, with the inputs that reproduce them.
 //!
-//! Three printed inputs do not give the printed results; here both stand beside each other:
-//! BERT's 79 h were 79.2 h (the paper's text says 3.3 days), the pre-emptible TPU v2 cost $1.35 and
-//! not $1.46, and NAS took 32 633 TPU hours and not 32 623.
+//! Three printed inputs do not yield the printed results, so both are given here. BERT's 79 h were 79.2 h
+//! (the paper's text says 3.3 days), the pre-emptible TPU v2 cost $1.35 and not $1.46, and NAS took 32 633
+//! TPU hours and not 32 623.
 
 use super::price::AcceleratorPrice;
 use crate::units::{UsDollars, Watts};
@@ -17,11 +17,11 @@ pub struct Row {
     pub hardware: &'static str,
     /// Accelerators rented.
     pub accelerators: u32,
-    /// Power of CPU, memory and all accelerators; none for TPUs.
+    /// Power of CPU, memory and all accelerators; `None` for TPUs.
     pub power: Option<Watts>,
     /// Hours as printed.
     pub hours_printed: f64,
-    /// Hours that give the printed results.
+    /// Hours that yield the printed results.
     pub hours: f64,
     /// kWh × PUE as printed.
     pub facility_kwh: Option<f64>,
@@ -113,7 +113,7 @@ pub fn table3(model: &str, hardware: &str) -> Option<&'static Row> {
     TABLE_3.iter().find(|row| row.model == model && row.hardware == hardware)
 }
 
-/// A row of Table 4: what a project (LISA, EMNLP 2018) took in all.
+/// A row of Table 4: the total of a project (LISA, EMNLP 2018).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Project {
     /// Models trained.
@@ -133,8 +133,8 @@ pub const TABLE_4: [Project; 3] = [
     Project { models: 4789, hours: 239_942.0, cloud: (103_000.0, 350_000.0), electricity: 9870.0 },
 ];
 
-/// Power of one job of Table 4 before PUE, watts: derived from the printed CO2e, which the paper
-/// does not break down.
+/// Power of one job of Table 4 before PUE, watts, derived from the printed CO2e; the paper does not break
+/// it down.
 pub const TABLE_4_POWER: Watts = Watts::new(216.96);
 
 /// The lower half of Table 1: what was trained, and its pounds of CO2e as printed.

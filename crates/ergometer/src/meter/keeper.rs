@@ -34,13 +34,15 @@ impl OpenSpans {
         }
     }
 
-    /// These spans are over.
-    pub(super) fn end(&mut self, marks: &[Mark]) {
-        for mark in marks.iter().filter(|mark| matches!(mark.label.kind, Kind::Run | Kind::Epoch)) {
+    /// These spans are over. Returns how many of them were runs and epochs whose beginning is told of.
+    pub(super) fn end(&mut self, marks: &[Mark]) -> usize {
+        let told = marks.iter().filter(|mark| mark.is_told());
+        told.map(|mark| {
             if self.open.remove(&mark.id).is_none() {
                 self.ended.insert(mark.id);
             }
-        }
+        })
+        .count()
     }
 
     /// When this span began, if it is open.

@@ -11,6 +11,9 @@ use crate::span::Kind;
 use crate::span::ring::{Began, Mark};
 use crate::units::Joules;
 
+/// Budgets that are watched at once. Each is looked at in every round; a run has a few.
+const MOST_OPEN: usize = 1024;
+
 /// Spans of one name whose spent budgets are told one by one.
 const TOLD: u64 = 16;
 
@@ -65,6 +68,9 @@ impl Limits {
         let kept = budget.map_err(str::to_owned).and_then(|budget| {
             if began.label.kind == Kind::Step {
                 return Err("steps have none; give the run one".to_owned());
+            }
+            if self.open.len() >= MOST_OPEN {
+                return Err(format!("{MOST_OPEN} budgets are watched already"));
             }
             let site = site.ok_or("nothing is metered")?;
             let energy = budget.energy(site).map_err(|error| error.to_string())?;

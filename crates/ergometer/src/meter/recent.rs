@@ -45,6 +45,10 @@ impl RecentEpochs {
 
     /// An epoch is over, and these are its steps.
     pub(crate) fn end(&mut self, mark: &Mark, steps: LiveSteps) {
+        if !mark.is_told() {
+            // Several have this identity.
+            self.0.retain(|(id, _)| *id != mark.id);
+        }
         self.begin(mark);
         if let Some((_, epoch)) = self.0.iter_mut().find(|(id, _)| *id == mark.id) {
             epoch.ended = true;

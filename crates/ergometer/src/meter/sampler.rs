@@ -28,7 +28,7 @@ use crate::run::ledger::Ledger;
 use crate::run::record::Record;
 use crate::source::{Domain, Reading};
 use crate::span::Kind;
-use crate::span::ring::{Command, Mark, Rings};
+use crate::span::ring::{Command, MOST_TOLD, Mark, Rings};
 use crate::units::{Joules, Watts};
 
 /// Time between two rounds of booking. Readings wait on their shelves meanwhile.
@@ -300,7 +300,10 @@ impl Sampler {
     fn note(&mut self, command: Command) -> bool {
         self.progress.step();
         match command {
-            Command::Nudge => return true,
+            Command::Nudge => {
+                self.rings.heard_nudge();
+                return true;
+            }
             Command::Begun(mut mark) => {
                 self.stamps.put_start_right(&mut mark.start, self.looked);
                 if mark.label.kind == Kind::Epoch {
@@ -432,7 +435,7 @@ impl Sampler {
         let marks = &mut inbox[known..];
         let open = &self.open;
         self.stamps.put_right(marks, self.drained, |mark| open.start_of(mark.id));
-        self.open.end(marks);
+        self.rings.ended(self.open.end(marks));
         self.limits.end(marks);
         self.ledger.folded += folded;
     }
@@ -505,8 +508,10 @@ impl Sampler {
     fn cut_open(&mut self, end: Timestamp) {
         let epochs = self.open.epochs(end);
         if epochs > 0 {
+            // Of more than that the meter's thread is not told.
+            let more = if epochs < MOST_TOLD { "" } else { " or more" };
             self.warnings.push(format!(
-                "{epochs} epochs were still open when the run was finished: they end there"
+                "{epochs}{more} epochs were still open when the run was finished: they end there"
             ));
         }
         self.ledger.cut(self.open.cut(end), end);

@@ -7,6 +7,7 @@ use crate::units::Joules;
 /// How an energy was obtained, from the most to the least trustworthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Method {
     /// A hardware energy counter.
     Counter,
@@ -16,6 +17,9 @@ pub enum Method {
     Modelled,
     /// A constant that the user stated.
     Assumed,
+    /// A method that this version does not know, from a record of a later one.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Method {
@@ -27,6 +31,7 @@ impl Method {
             Self::Integrated => "integrated",
             Self::Modelled => "modelled",
             Self::Assumed => "assumed",
+            Self::Unknown => "unknown",
         }
     }
 

@@ -1,9 +1,9 @@
-//! The record as CSV: every energy, a row each.
+//! The record as CSV: one row per energy.
 //!
 //! | column | what |
 //! |---|---|
 //! | `scope` | `run`, `epoch`, `more_epochs`, `between_steps`, `outside_epochs`, `steps`, `steps_by_name`, `steps_inside_steps` or `span` |
-//! | | steps of several names, or inside other steps, have rows of `steps` for all and a row for each name |
+//! | | steps of several names, or inside other steps, have one row for all and one for each name |
 //! | `name` | the run's label, the split, the split and the steps' name, or the path of span labels joined by `/` |
 //! | `index` | number of the epoch within its split; empty elsewhere |
 //! | `domain` | the domain's id |
@@ -13,7 +13,7 @@
 //! | `joules` | energy; empty when nothing was read |
 //! | `standard_uncertainty_j` | one standard deviation; empty where it is not kept per domain |
 //!
-//! A name that a spreadsheet would take for a formula (`=..`, `+..`, `-..`, `@..`) begins with `'`.
+//! A name that a spreadsheet would take for a formula (`=..`, `+..`, `-..`, `@..`) is prefixed with `'`.
 
 use serde::Serialize;
 
@@ -37,23 +37,23 @@ struct Row<'a> {
 }
 
 impl Record {
-    /// Every energy of the record as CSV with a header, one row a scope and domain.
+    /// Every energy of the record as CSV with a header, one row per scope and domain.
     ///
     /// Columns: `scope` (`run`, `epoch`, `more_epochs`, `steps`, `between_steps`, `outside_epochs`,
-    /// `span`), `name`, `index`, `domain`, `method`, `seconds`, `count`, `joules`, `standard_uncertainty_j`. A cell is
-    /// empty where there is no such value.
+    /// `span`), `name`, `index`, `domain`, `method`, `seconds`, `count`, `joules`,
+    /// `standard_uncertainty_j`. A cell is empty where the value does not exist.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] if it cannot be expressed, which no record of a meter is.
+    /// [`ErrorKind::Format`] if the record cannot be expressed as CSV; every record of a meter can.
     pub fn to_csv(&self) -> Result<String> {
         let mut rows = Rows { record: self, writer: csv::Writer::from_writer(Vec::new()) };
         rows.all().map_err(|error| {
-            Error::new(ErrorKind::Format, format!("the record is no CSV: {error}"))
+            Error::new(ErrorKind::Format, format!("the record cannot be written as CSV: {error}"))
                 .with_source(error)
         })?;
         let bytes = rows.writer.into_inner().map_err(|error| {
-            Error::new(ErrorKind::Format, format!("the record is no CSV: {error}"))
+            Error::new(ErrorKind::Format, format!("the record cannot be written as CSV: {error}"))
         })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }

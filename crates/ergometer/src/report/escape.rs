@@ -1,12 +1,12 @@
-//! Text from outside (labels, names, warnings) in the forms of a report: it must not become markup, a
-//! formula. ([`printable`](crate::printable) keeps it from being a terminal command.)
+//! Escapes external text (labels, names, warnings) in reports, so that it cannot become markup or a
+//! formula. ([`printable`](crate::printable) keeps it from becoming a terminal command.)
 
 use std::borrow::Cow;
 
 use crate::printable::line;
 
-/// One line of Markdown that shows `text` as it is: no table cell, code, link, emphasis or HTML begins or
-/// ends in it.
+/// One line of Markdown that shows `text` literally: it cannot begin or end a table cell, code, a link,
+/// emphasis or HTML.
 pub(super) fn markdown(text: &str) -> String {
     let text = line(text);
     let mut escaped = String::with_capacity(text.len());
@@ -17,7 +17,7 @@ pub(super) fn markdown(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '&' => escaped.push_str("&amp;"),
             '\\' | '|' | '`' | '*' | '[' | ']' | '~' => escaped.extend(['\\', character]),
-            // Between letters it is a part of a name and emphasises nothing.
+            // Between letters it is part of a name and does not emphasise.
             '_' => {
                 let next = rest.peek().copied().unwrap_or(' ');
                 if !(before.is_alphanumeric() && next.is_alphanumeric()) {

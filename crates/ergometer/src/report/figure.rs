@@ -6,7 +6,7 @@ use crate::units::Joules;
 /// Standard uncertainties in a printed ±: about 95 % of a normal distribution lie within two.
 const COVERAGE_FACTOR: f64 = 2.0;
 
-/// What stands for a figure that there is not.
+/// The text for a missing figure.
 pub(super) const ABSENT: &str = "n/a";
 
 const PREFIXES: [(f64, &str); 7] =
@@ -27,12 +27,12 @@ pub(super) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     format!("{} {prefix}{unit}", pair(value / scale, half))
 }
 
-/// `412 ± 21`: as [`plus_minus`], without a unit.
+/// `412 ± 21`: like [`plus_minus`], without a unit.
 pub(super) fn pair(value: f64, standard: f64) -> String {
     let spread = COVERAGE_FACTOR * standard;
     let decimals = decimals(spread, 2).min(decimals(value, 4));
     let decimals = if spread == 0.0 { self::decimals(value, 4) } else { decimals };
-    // A value that is small beside its uncertainty is still not zero.
+    // A value that is small beside its uncertainty must not be printed as 0.
     let decimals = if value == 0.0 { decimals } else { decimals.max(self::decimals(value, 1)) };
     format!("{value:.decimals$} ± {spread:.decimals$}")
 }
@@ -74,7 +74,7 @@ pub(super) fn joules(joules: Joules) -> String {
     joules.to_string()
 }
 
-/// Milliseconds and less below 10 ms, seconds below two minutes, hours and minutes above.
+/// Milliseconds or less below 10 ms, seconds below two minutes, hours and minutes above.
 pub(super) fn duration(seconds: f64) -> String {
     if seconds > 0.0 && seconds < 0.01 {
         let units = [(1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")];
@@ -96,7 +96,7 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
-/// A count or rate with thousands apart, three significant digits below a hundred.
+/// A count or rate with thousands separated; three significant digits below a hundred.
 pub(super) fn count(value: f64) -> String {
     if !value.is_finite() {
         return ABSENT.to_owned();

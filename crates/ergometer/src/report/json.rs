@@ -8,7 +8,7 @@ use crate::run::Record;
 use crate::run::record::SCHEMA;
 use crate::{Error, ErrorKind, Result};
 
-/// The part of a record that says whether the rest can be read.
+/// The part of a record that shows whether the rest can be read.
 #[derive(Deserialize)]
 struct Head {
     schema: String,
@@ -17,24 +17,24 @@ struct Head {
 impl Record {
     /// The record as JSON, indented, with a newline at its end.
     ///
-    /// A result that is not finite (the loss of a training that diverged) has no form in JSON: it is
-    /// left out, and a warning names it.
+    /// A result that is not finite (the loss of a training that diverged) cannot be expressed in JSON. It
+    /// is left out, and a warning names it.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] if [`Record::from_json`] would refuse what is written, as of a record with a
-    /// value that was set to something that cannot be; no record of a meter is like that.
+    /// [`ErrorKind::Format`] if [`Record::from_json`] would refuse the text, as for a record in which a
+    /// field was set to an impossible value. Records of a meter are never like that.
     pub fn to_json(&self) -> Result<String> {
         let json = serde_json::to_string_pretty(self.finite().as_ref()).map_err(|error| {
             Error::new(ErrorKind::Format, format!("the record cannot be written as JSON: {error}"))
                 .with_source(error)
         })?;
-        // What JSON cannot hold (a number that is not finite) turns into something else on the way.
+        // JSON turns a number that is not finite into something else, so the text is read back.
         Self::from_json(&json)?;
         Ok(json + "\n")
     }
 
-    /// The record without results that have no form in JSON, and with warnings that name them.
+    /// The record without results that JSON cannot express, and with warnings that name them.
     pub(crate) fn finite(&self) -> Cow<'_, Self> {
         if self.results.values().all(|value| value.is_finite()) {
             return Cow::Borrowed(self);
@@ -51,8 +51,8 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Format`] if it is no record, or one of another major version, or has values that
-    /// cannot be; what a later minor version adds is passed over.
+    /// [`ErrorKind::Format`] if it is not a record, is one of another major version, or has impossible
+    /// values. Additions of a later minor version are ignored.
     pub fn from_json(json: &str) -> Result<Self> {
         let format = |error: serde_json::Error| {
             Error::new(ErrorKind::Format, format!("not an ergometer record: {error}"))

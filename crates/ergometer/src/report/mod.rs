@@ -1,7 +1,7 @@
-//! Record → people and other tools.
+//! Record → reports for people and other tools.
 //!
 //! Everything here is made from the [`Record`] alone. The terminal and Markdown forms show the same
-//! sections; JSON holds everything; CSV holds every energy, a row each.
+//! sections; JSON contains everything; CSV has a row for every energy.
 
 mod csv;
 mod escape;
@@ -21,13 +21,14 @@ use crate::run::Record;
 use crate::{Error, ErrorKind, Result};
 
 impl Record {
-    /// Writes the record to `path`, as JSON, Markdown or CSV by its extension (`json`, `md`, `csv`).
+    /// Writes the record to `path` as JSON, Markdown or CSV, depending on its extension (`json`, `md`,
+    /// `csv`).
     ///
-    /// The file appears whole or not at all: it is written beside its place and then moved.
+    /// The file appears whole or not at all: it is written under another name and then moved.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] for another extension, [`ErrorKind::Io`] if it cannot be
+    /// [`ErrorKind::InvalidSetting`] for another extension, [`ErrorKind::Io`] if the file cannot be
     /// written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
@@ -36,9 +37,9 @@ impl Record {
             Some(text) if text.eq_ignore_ascii_case("md") => self.to_markdown(),
             Some(text) if text.eq_ignore_ascii_case("csv") => self.to_csv()?,
             _ => {
-                let message = format!("no format for '{}'", path.display());
+                let message = format!("no format is known for '{}'", path.display());
                 return Err(Error::new(ErrorKind::InvalidSetting, message)
-                    .with_remedy("the extension says the format: .json, .md or .csv"));
+                    .with_remedy("the extension selects the format: .json, .md or .csv"));
             }
         };
         write_whole(path, &text).map_err(|error| {
@@ -53,7 +54,7 @@ static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Processes of two containers may have one number and share a folder: the random part tells them apart.
+    // Processes in two containers may share a process number and a folder, so the name has a random part.
     let random = RandomState::new().build_hasher().finish();
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let unique = format!(".{name}.{}-{number}-{random:016x}", std::process::id());

@@ -1,9 +1,9 @@
-//! What a report for people shows, as text in rows: once for every form of it.
+//! The content of a report as text in rows, shared by the terminal and Markdown forms.
 
 use std::collections::BTreeMap;
 
 use super::figure::{self, ABSENT, or_absent};
-use crate::footprint::{Footprint, PerUnit};
+use crate::footprint::Footprint;
 use crate::meter::Method;
 use crate::run::Record;
 use crate::run::earlier::PartSteps;
@@ -13,7 +13,7 @@ use crate::run::record::{
 use crate::source::Availability;
 use crate::units::{Joules, Watts};
 
-/// Rows of a long table that are shown from its beginning and from its end.
+/// Rows shown from the beginning and from the end of a long table.
 const SHOWN: usize = 10;
 
 /// A table with a heading.
@@ -23,7 +23,7 @@ pub(super) struct Section {
     pub rows: Vec<Vec<String>>,
 }
 
-/// One line on what ran, where and for how long.
+/// One line on the program, the machine and the duration.
 pub(super) fn headline(record: &Record) -> String {
     let machine = &record.machine;
     let mut boards: Vec<(&String, usize)> = Vec::new();
@@ -139,7 +139,7 @@ fn domains(record: &Record) -> Section {
             figure::power(total, seconds),
         ];
         if baseline {
-            // Of a sum that lacks a term there is nothing to say.
+            // If one term is missing, the sum is unknown.
             let read = || record.domains.iter().filter(|row| row.energy.is_some());
             let idle: Option<Watts> = read().map(|row| row.idle_power).sum();
             let above: Option<Joules> = read().map(|row| row.above_idle).sum();
@@ -157,7 +157,7 @@ fn domains(record: &Record) -> Section {
     Section { title: "Energy".to_owned(), columns, rows }
 }
 
-/// The methods of the domains that gave an energy, with their shares where there are several.
+/// The methods of the domains with an energy, with their shares if there are several.
 fn shares(record: &Record) -> String {
     let shares = method_shares(&record.domains);
     let one = |(method, share): (&Method, &f64)| match shares.len() {
@@ -167,7 +167,7 @@ fn shares(record: &Record) -> String {
     shares.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The methods of the domains that gave an energy, each once.
+/// The methods of the domains with an energy, without duplicates.
 fn methods(record: &Record) -> Vec<Method> {
     let mut methods: Vec<Method> =
         record.domains.iter().filter_map(|row| Some(row.energy?.method)).collect();
@@ -179,7 +179,7 @@ fn methods(record: &Record) -> Vec<Method> {
 fn epochs(record: &Record) -> Section {
     let cells = |first: String, usage: &Usage, steps: Option<&Steps>| {
         let items = steps.and_then(|steps| steps.items.as_ref());
-        // Sums over no domain at all are 0 for want of terms, not because 0 was read.
+        // A sum over no domains is 0 because it has no terms, not because 0 was read.
         let read = usage.energy.is_some();
         vec![
             first,
@@ -195,7 +195,7 @@ fn epochs(record: &Record) -> Section {
         rows.iter().map(|row| named_cells(row, read)).collect()
     };
     let with_names = |mut first: Vec<String>, rows: &[NamedSteps], read: bool| {
-        // A mean over steps of several names is that of none of them.
+        // A mean over steps of several names describes none of them.
         if rows.iter().filter(|row| !row.inside_steps).count() > 1 {
             first[4] = String::new();
         }
@@ -246,7 +246,7 @@ fn ends(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
     rows
 }
 
-/// Of a merged record: what each rank metered.
+/// What each rank of a merged record metered.
 fn ranks(record: &Record) -> Section {
     let row = |row: &RankRecord| {
         vec![
@@ -258,7 +258,7 @@ fn ranks(record: &Record) -> Section {
         ]
     };
     Section {
-        title: "Ranks, each with all that it metered".to_owned(),
+        title: "Ranks, each with everything that it metered".to_owned(),
         columns: vec!["rank", "host", "time", "energy", "domains"],
         rows: ends(record.ranks.iter().map(row).collect()),
     }
@@ -299,9 +299,9 @@ fn steps(record: &Record) -> Section {
                 .collect(),
         });
     let title = if record.steps.values().any(|steps| steps.folded > 0) {
-        "Joules a step; extremes and quantiles of the steps recorded alone"
+        "Joules per step; extremes and quantiles of the steps recorded alone"
     } else {
-        "Joules a step"
+        "Joules per step"
     };
     let columns =
         vec!["steps of", "count", "mean", "min", "median", "p95", "max", "a second", "an item"];
@@ -316,7 +316,7 @@ fn spans(record: &Record) -> Section {
     let total = record.total.energy.map(|energy| energy.joules.get());
     let least = least_shown(&record.spans);
     add_spans(&record.spans, 0, (total, least), &mut rows);
-    // A single kind of span without children says no more than the epochs and steps above.
+    // A single kind of span without children adds nothing to the epochs and steps above.
     if rows.len() < 2 {
         rows.clear();
     }
@@ -331,12 +331,12 @@ fn spans(record: &Record) -> Section {
     Section { title: "Spans".to_owned(), columns, rows }
 }
 
-/// What orders spans by their cost: energy, and where nothing was read time.
+/// The key that orders spans by cost: energy or, where nothing was read, time.
 fn cost(node: &SpanNode) -> (f64, f64) {
     (node.by_domain.iter().map(|joules| joules.get()).sum(), node.seconds)
 }
 
-/// The least cost of a node that is shown; `None` where all are.
+/// The least cost of a node that is still shown; `None` if all are.
 fn least_shown(nodes: &[SpanNode]) -> Option<(f64, f64)> {
     fn collect(nodes: &[SpanNode], costs: &mut Vec<(f64, f64)>) {
         for node in nodes {
@@ -350,7 +350,7 @@ fn least_shown(nodes: &[SpanNode]) -> Option<(f64, f64)> {
     (costs.len() > SPANS).then(|| costs[SPANS - 1])
 }
 
-/// The costliest of `nodes` with what is inside them, in their order, and how many others there are.
+/// The most expensive of `nodes` with their children, in their order, and the number of the others.
 fn add_spans(
     nodes: &[SpanNode],
     depth: usize,
@@ -400,7 +400,7 @@ fn add_span(
     add_spans(&node.children, depth + 1, (total, least), rows);
 }
 
-/// The intensity that the CO2e was worked out with.
+/// The intensity that the CO2e was computed with.
 fn intensity(footprint: &Footprint) -> String {
     let site = &footprint.site;
     match (footprint.mean_intensity, &site.carbon_series) {
@@ -474,7 +474,7 @@ fn footprint(record: &Record) -> Section {
                 site.accelerator.name,
                 site.accelerator.low,
                 site.accelerator.high,
-                unit(site.accelerator.unit),
+                site.accelerator.unit.as_str(),
                 site.accelerator.source,
                 site.accelerator.year
             ),
@@ -487,34 +487,25 @@ fn footprint(record: &Record) -> Section {
     }
 }
 
-fn unit(unit: PerUnit) -> &'static str {
-    match unit {
-        PerUnit::Gpu => "GPU",
-        PerUnit::Chip => "chip",
-        PerUnit::Device => "device",
-        PerUnit::Instance => "instance",
-    }
-}
-
 fn has_inclusive(node: &SpanNode) -> bool {
     node.inclusive.is_some() || node.children.iter().any(has_inclusive)
 }
 
-/// What has to be known to read the tables, one line each.
+/// Notes that a reader of the tables needs, one line each.
 pub(super) fn notes(record: &Record) -> Vec<String> {
     let mut notes =
         vec!["± is two standard uncertainties: about 95 % of true values lie within.".to_owned()];
     if record.spans.iter().any(has_inclusive) {
         notes.push(
-            "spans that were open beside each other share what was drawn meanwhile, so that sums add up; \
-             inclusive is what the machine drew in each one's own time."
+            "spans that were open at the same time share the energy of that time, so that sums add up; \
+             inclusive is the machine's whole energy in each span's time."
                 .to_owned(),
         );
     }
     if let Some(seconds) = record.run.idle_seconds {
         notes.push(format!(
-            "idle power is the mean over {} before the run; above idle is the run's energy less that \
-             power for as long as the run took.",
+            "idle power is the mean over {} before the run; above idle is the run's energy minus that \
+             power over the run's duration.",
             figure::duration(seconds)
         ));
     }
@@ -527,7 +518,7 @@ pub(super) fn notes(record: &Record) -> Vec<String> {
         notes.push(format!("no sensor was read: every energy here is {}.", words.join(" or ")));
     } else if measured < methods.len() {
         notes.push(
-            "the total adds measured and modelled or assumed energy; see the method column."
+            "the total adds measured and modelled or assumed energy; see the column 'method'."
                 .to_owned(),
         );
     }

@@ -1,4 +1,4 @@
-//! The record in a terminal.
+//! The record as tables for a terminal.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::sections::{headline, notes, sections};
 use crate::printable::line;
 use crate::run::Record;
 
-/// Columns a table may take: what a terminal of the usual width, or a log, holds.
+/// Columns that a table may take: the width of a usual terminal or log.
 const WIDTH: u16 = 120;
 
 impl fmt::Display for Record {

@@ -1,4 +1,4 @@
-//! The books of a run → its record.
+//! The ledger of a run → its record.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -23,10 +23,10 @@ use crate::source::{Domain, DomainKind, SourceReport};
 use crate::span::Label;
 use crate::units::{Joules, Watts};
 
-/// Joules below which two sensors are not compared.
+/// Energies below this many joules are too small to compare two sensors.
 const LITTLE: f64 = 500.0;
 
-/// What the record holds beside the books, and what is known when the run begins.
+/// The fields of the record that do not come from the ledger and are known when the run begins.
 pub(crate) struct Head {
     pub label: String,
     pub standing: Standing,
@@ -36,13 +36,13 @@ pub(crate) struct Head {
     pub git_commit: Option<String>,
     /// The run's start.
     pub start: Timestamp,
-    /// The same by the wall clock.
+    /// The same moment on the wall clock.
     pub started: jiff::Timestamp,
-    /// By how many nanoseconds the wall clock had been set forward by then, and for how long the machine had
-    /// slept, since the process began to look.
+    /// How far the wall clock had been set forward by then, nanoseconds, and how long the machine had
+    /// slept, since the process began to observe the clocks.
     pub wall_was_set: i64,
     pub asleep: Duration,
-    /// From when on, up to the run's start, the baseline was measured.
+    /// The start of the time in which the baseline was measured; it ends at the run's start.
     pub idle_from: Option<Timestamp>,
     pub site: Site,
     pub accelerators: Option<u32>,
@@ -57,57 +57,57 @@ impl Head {
         format!("{}-{}", self.started.as_nanosecond(), std::process::id())
     }
 
-    /// By how much the wall clock was set forward since the run began; a step of less than a second changes
-    /// no date.
+    /// How far the wall clock was set forward since the run began; `None` for less than a second, which
+    /// does not change the date.
     fn set(&self) -> Option<SignedDuration> {
         let set = clock::wall_was_set().wrapping_sub(self.wall_was_set);
         let set = SignedDuration::from_nanos(set);
         (set.unsigned_abs() >= Duration::from_secs(1)).then_some(set)
     }
 
-    /// The run's start by the wall clock as it is now.
+    /// The run's start according to the wall clock as it is now.
     pub(crate) fn date(&self) -> jiff::Timestamp {
         let set = self.set().unwrap_or_default();
         self.started.checked_add(set).unwrap_or(self.started)
     }
 
-    /// For how long the machine slept since the run began, seconds; `None` where that cannot be told.
+    /// How long the machine slept since the run began, seconds; `None` where that cannot be determined.
     fn asleep_seconds(&self) -> Option<f64> {
         let asleep = clock::asleep().saturating_sub(self.asleep).as_secs_f64();
         clock::KNOWS_SLEEP.then_some(asleep)
     }
 
-    /// What has to be known of the machine's clocks.
+    /// Warnings about the machine's clocks.
     fn clock_warnings(&self) -> impl Iterator<Item = String> {
         let asleep = self.asleep_seconds().filter(|asleep| *asleep > 0.0).map(|asleep| {
             format!(
-                "the machine slept for {asleep:.1} s, which are no time of the run; of their energy it has what \
-                 counters counted, and nothing of domains that are modelled, assumed or integrated"
+                "the machine slept for {asleep:.1} s, which do not count as time of the run; their energy is \
+                 included where counters measured it, not for modelled, assumed or integrated domains"
             )
         });
         let set = self.set().map(|set| {
             let (seconds, as_it_was) = (set.as_secs_f64(), self.started);
             format!(
-                "the wall clock was set by {seconds:+.1} s during the run: its start, which was {as_it_was}, is \
-                 given by the clock as it is now"
+                "the wall clock was set by {seconds:+.1} s during the run: the start, {as_it_was} before, is \
+                 reported by the clock as it is now"
             )
         });
         asleep.into_iter().chain(set)
     }
 }
 
-/// What the user adds to the record.
+/// The user's additions to the record.
 #[derive(Clone, Default)]
 pub(crate) struct Notes {
     pub results: BTreeMap<String, f64>,
     pub facts: BTreeMap<String, String>,
 }
 
-/// The books of a run, as they stand at a moment to which the timelines reach.
+/// The state of a run at a moment that the timelines have reached.
 pub(crate) struct Books<'a> {
     pub timelines: &'a [Timeline],
     pub ledger: Ledger,
-    /// The domains with what was learnt of their sensors.
+    /// The domains with everything learnt about their sensors.
     pub domains: &'a [Domain],
     pub warnings: Vec<String>,
     pub forecasts: Vec<Forecast>,
@@ -145,7 +145,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
     if is_deeper(&tree, DEEPEST) {
         warnings.push(format!(
-            "spans lie more than {DEEPEST} deep inside each other; the energy of deeper ones is in those \
+            "spans are nested more than {DEEPEST} deep; the energy of deeper ones is included in those \
              around them"
         ));
     }
@@ -157,7 +157,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     warnings.extend(unresolved(&tree));
     warnings.extend(unread(domains, timelines));
 
-    // What appears as a board and never drew power is not counted as one.
+    // A board that never drew power does not count.
     let boards = domains.iter().zip(timelines);
     let boards =
         boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
@@ -220,8 +220,8 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     }
 }
 
-/// The mean of the site's series over the run, each value weighted with what was drawn while it held; over
-/// time where nothing was drawn.
+/// The mean of the site's series over the run, weighted by the energy drawn at each value, or by time where
+/// no energy was drawn.
 fn mean_intensity(
     head: &Head,
     timelines: &[Timeline],
@@ -242,8 +242,8 @@ fn mean_intensity(
     let uncovered = series.uncovered(head.started, seconds);
     if uncovered > 0.0 {
         warnings.push(format!(
-            "the series of carbon intensities does not reach over {:.0} % of the run's time, in which its nearest \
-             value is taken",
+            "the carbon series does not cover {:.0} % of the run's time; its nearest value \
+             is used there",
             (100.0 * uncovered).max(1.0)
         ));
     }
@@ -261,42 +261,42 @@ pub(crate) fn epoch(
     Scale { domains, timelines }.epoch(row, start)
 }
 
-/// Spans that came too fast to be booked one by one.
+/// A warning about spans that came too fast to be recorded one by one.
 fn folded(count: u64) -> Option<String> {
     (count > 0).then(|| {
         format!(
-            "{count} spans came faster than they could be booked one by one, so that consecutive ones of one \
-             label share a mark; they are in every count and sum, and not in extremes and quantiles, and \
-             their energy is their share, by time, of what the mark's time took"
+            "{count} spans came faster than they could be recorded one by one, so that consecutive ones of one \
+             label share a mark; they are in every count and sum, but not in extremes and quantiles, and \
+             their energy is a share, by time, of the energy of their mark"
         )
     })
 }
 
-/// Spans that are probably inside an epoch of another thread.
+/// A warning about spans that probably belong to an epoch of another thread.
 fn strays(labels: &BTreeSet<Label>) -> Option<String> {
     let names = labels.iter().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
     (!labels.is_empty()).then(|| {
         format!(
-            "spans had no span around them during an epoch, and are not in it: {}; `ergometer::current` takes \
-             an epoch along to other threads and tasks",
+            "spans without a parent ran during an epoch and are not in it: {}; `ergometer::current` passes \
+             an epoch to other threads and tasks",
             listed(names)
         )
     })
 }
 
-/// Steps of one split whose items cannot be added up.
+/// A warning about steps of one split whose items have different units.
 fn several_units(split: &str, steps: &StepTable) -> Option<String> {
     let units = steps.units();
     (!units.is_empty()).then(|| {
         format!(
-            "steps of '{split}' have items of several units, which are not added up: {}; those of steps of \
-             one name and unit are in its row",
+            "steps of '{split}' have items of several units, which are not added up: {}; steps of \
+             one name and unit have theirs in their row",
             listed(units.into_iter().map(str::to_owned))
         )
     })
 }
 
-/// Counts of items that are in no sum.
+/// A warning about invalid counts of items.
 fn invalid_items(counts: &BTreeMap<Label, u64>) -> Option<String> {
     let names = counts.keys().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
     let count: u64 = counts.values().sum();
@@ -308,7 +308,7 @@ fn invalid_items(counts: &BTreeMap<Label, u64>) -> Option<String> {
     })
 }
 
-/// The first few of some names.
+/// The first few of `names`, as text.
 fn listed(names: impl IntoIterator<Item = String>) -> String {
     const TOLD: usize = 4;
     let mut names = names.into_iter();
@@ -317,7 +317,7 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
     format!("{}{more}", told.join(", "))
 }
 
-/// What was drawn from `start` to `end`.
+/// The energy drawn from `start` to `end`.
 pub(crate) fn window(
     domains: &[Domain],
     timelines: &[Timeline],
@@ -328,10 +328,10 @@ pub(crate) fn window(
     Scale { domains, timelines }.usage(&amount, end.since(start).as_secs_f64())
 }
 
-/// Names the spans that are too short for the sensors: of so little energy it matters more where their
-/// edges fall between two readings than what was read.
+/// Names the spans that are too short for the sensors: the uncertainty of their edges exceeds a share of
+/// their energy.
 fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
-    /// Standard uncertainty of the edges, as a share of the energy: two of them are half of it.
+    /// That share, for one standard uncertainty: two of them are half of the energy.
     const MOST: f64 = 0.25;
     fn collect(tree: &BTreeMap<Label, Node>, names: &mut BTreeSet<String>) {
         for (label, node) in tree {
@@ -350,7 +350,7 @@ fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
     collect(tree, &mut names);
     (!names.is_empty()).then(|| {
         format!(
-            "spans too short for the sensors, their energy is uncertain by more than half of it: {}",
+            "spans too short for the sensors, whose energy is uncertain by more than half: {}",
             listed(names)
         )
     })
@@ -363,16 +363,16 @@ fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
             let why = if line.is_empty() {
                 "nothing could be read"
             } else {
-                "its sensor can be read and never moved, which measures nothing"
+                "its sensor can be read but never moved, so it measured nothing"
             };
             format!("{}: {why}; its energy is not in the total", domain.id)
         })
         .collect()
 }
 
-/// What each domain drew before the run.
+/// The power of each domain before the run.
 struct Baseline {
-    /// Mean power; `None` of a domain that was not observed for most of that time.
+    /// Mean power; `None` for a domain that was not observed for most of that time.
     power: Vec<Option<Watts>>,
 }
 
@@ -388,7 +388,7 @@ impl Baseline {
     }
 }
 
-/// What turns joules per domain into data.
+/// Converts joules per domain to the record's data.
 struct Scale<'a> {
     domains: &'a [Domain],
     timelines: &'a [Timeline],
@@ -405,7 +405,7 @@ impl Scale<'_> {
                 line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
-        // What was not observed at all is not 0 J; the coverage of the sum tells that it lacks.
+        // An energy that was not observed at all is not 0 J; the sum's coverage shows that it is missing.
         let nothing =
             |energy: &Energy| energy.coverage <= UNOBSERVED && energy.joules == Joules::ZERO;
         let total = sum(by_domain.iter().flatten());
@@ -479,10 +479,10 @@ impl Scale<'_> {
     }
 }
 
-/// An interval is not observed at all if no more than this share of it is.
+/// An interval counts as not observed if at most this share of it was.
 const UNOBSERVED: f64 = 1e-6;
 
-/// A power above the domain's own limit, by more than it can exceed that.
+/// A warning about power above the domain's limit, by more than brief peaks can explain.
 fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
     let (watts, limit) = (health.above_limit?, domain.power_limit?);
     Some(format!(
@@ -492,14 +492,15 @@ fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
     ))
 }
 
-/// Counter and integrated power of one domain differ by more than the two can.
+/// A warning about counter and integrated power of one domain that differ by more than their errors
+/// explain.
 fn disagreement(domain: &Domain, health: &Health) -> Option<String> {
-    // Two sensors, each with its gain error; twice what that makes is no coincidence any more.
+    // Two sensors, each with its gain error; twice the combined error is no longer a coincidence.
     let allowed = 2.0 * std::f64::consts::SQRT_2 * domain.sensor.relative_error;
     let (counter, power) = (health.counter_joules, health.integrated_joules);
     (health.compared && power > LITTLE && (counter / power - 1.0).abs() > allowed).then(|| {
         format!(
-            "the energy counter gave {counter:.1} J and integrated power {power:.1} J over the same \
+            "the energy counter measured {counter:.1} J and integrated power {power:.1} J over the same \
              time: {:+.0} %, more than their errors of {:.0} % each explain",
             (counter / power - 1.0) * 100.0,
             domain.sensor.relative_error * 100.0
@@ -519,7 +520,7 @@ fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {
     }
 }
 
-/// The sum over domains, whose uncertainties are independent of each other.
+/// The sum over domains, whose uncertainties are independent.
 pub(super) fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Energy> {
     energies.copied().reduce(|a, b| {
         let parts = a.parts.across(&b.parts);
@@ -533,22 +534,22 @@ pub(super) fn sum<'a>(energies: impl Iterator<Item = &'a Energy>) -> Option<Ener
     })
 }
 
-/// Levels of the tree of spans that a record has: JSON of more than 128 levels, two a span, is not read
-/// back.
+/// Depth of the tree of spans in a record. JSON nested more than 128 levels deep cannot be read back, and a
+/// span takes two.
 const DEEPEST: usize = 48;
 
-/// Whether spans lie inside each other more than [`DEEPEST`] levels.
+/// Whether spans are nested more than [`DEEPEST`] levels deep.
 fn is_deeper(nodes: &BTreeMap<Label, Node>, levels: usize) -> bool {
     nodes.values().any(|node| levels == 0 || is_deeper(&node.children, levels - 1))
 }
 
-/// Joules of each span's own time, where they are not what the node has.
+/// The inclusive joules of a node, where they differ from the divided ones.
 fn inclusive(node: &Node, total: f64) -> Option<Joules> {
     let differs = node.inclusive - total > 1e-9 * node.inclusive.abs();
     differs.then(|| Joules::new(node.inclusive))
 }
 
-/// The node, with this many levels of those inside it.
+/// The node with this many levels of its descendants.
 fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
     let left_out = BTreeMap::new();
     let children = if levels == 0 { &left_out } else { &node.children };
@@ -566,7 +567,7 @@ fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
         by_domain: node.amount.iter().map(|drawn| Joules::new(drawn.joules)).collect(),
         inclusive: inclusive(node, total),
         standard_uncertainty: parts.standard(),
-        // Children that ran at the same time as each other may sum to more than their parent.
+        // Children that ran at the same time may sum to more than their parent.
         exclusive: Joules::new((total - inner).max(0.0)),
         children: children.iter().map(|(label, node)| span_node(label, node, levels - 1)).collect(),
     }

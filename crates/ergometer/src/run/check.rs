@@ -1,4 +1,4 @@
-//! Whether a record that was read can be one: what is worked out from it relies on that.
+//! Checks a record that was read, since all further computation relies on it.
 
 use super::earlier::Part;
 use super::record::{Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage};
@@ -6,17 +6,17 @@ use crate::footprint::Footprint;
 use crate::forecast::{Forecast, Interval};
 use crate::units::Joules;
 
-/// Counts are added up, also over ranks, and shown as floats; 2^53 steps of a nanosecond take
-/// 104 days.
+/// The largest count. Counts are summed, also over ranks, and converted to floats. 2^53 steps of a
+/// nanosecond take 104 days.
 const MOST: u64 = 1 << 53;
-/// What rounding may put below 0, joules.
+/// Values may lie this far below 0 through rounding, joules.
 const ROUNDING: f64 = 1e-6;
 
 type Checked = Result<(), String>;
 
 impl Record {
-    /// Why this can be no record, if so: a list that lacks a domain, a negative time, energy or
-    /// uncertainty, a count that cannot be, a coverage above 1.
+    /// Why this record is invalid, if it is: a list lacks a domain, a time, energy or uncertainty is
+    /// negative, a count is impossible, or a coverage is above 1.
     pub(crate) fn check(&self) -> Checked {
         let domains = self.domains.len();
         usage("total", &self.total, domains)?;
@@ -77,7 +77,7 @@ impl Forecast {
         if ordered(&self.joules) && ordered(&self.seconds) && (0.0..=1.0).contains(&self.progress) {
             return Ok(());
         }
-        Err(format!("a forecast at {} of the run is none", self.progress))
+        Err(format!("a forecast at {} of the run is invalid", self.progress))
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn steps(name: &str, steps: &Steps, domains: usize) -> Checked {
 
 fn footprint(footprint: &Footprint) -> Checked {
     intensity(footprint.mean_intensity)?;
-    footprint.site.check().map_err(|error| format!("its site cannot be: {error}"))
+    footprint.site.check().map_err(|error| format!("its site is invalid: {error}"))
 }
 
 pub(crate) fn named(rows: &[NamedSteps], domains: usize) -> Checked {

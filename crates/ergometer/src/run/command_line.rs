@@ -1,19 +1,19 @@
 //! The program's command line, without the secrets in it.
 //!
-//! A record is passed on and published, so what is called a secret there is replaced by `***`: the value
-//! of an option, variable, header, URL parameter or JSON field whose name says so (`--token x`,
+//! A record is passed on and published, so secrets are replaced by `***`. These count as secrets: the value
+//! of an option, variable, header, URL parameter or JSON field with a telling name (`--token x`,
 //! `--api-key=x`, `HF_TOKEN=x`, `-H "Authorization: Bearer x"`, `https://h/?sig=x`, `{"password": "x"}`),
 //! the password in a URL, the value of `-p` unless it is a number, and words in the form of well-known
 //! access tokens (`hf_..`, `ghp_..`, `sk-..`).
 //!
-//! Rather a value too many than one too few: `--pad-token 0` is masked as well. A secret that nothing tells
-//! from other text is not recognised: `MeterBuilder::without_command_line` leaves everything out but the
-//! program's name.
+//! When in doubt a value is masked: `--pad-token 0` is masked as well. A secret that looks like ordinary
+//! text is not recognised. `MeterBuilder::without_command_line` leaves out everything but the program's
+//! name.
 
-/// What stands for a secret.
+/// Replaces a secret.
 const MASK: &str = "***";
 
-/// Words that make a name that of a secret.
+/// A name that contains one of these words names a secret.
 const SECRET: [&str; 17] = [
     "pwd",
     "pass",
@@ -34,16 +34,16 @@ const SECRET: [&str; 17] = [
     "jwt",
 ];
 
-/// The same, also at the end of longer words: `hftoken`.
+/// These also count at the end of longer words: `hftoken`.
 const SECRET_END: [&str; 5] = ["token", "password", "passwd", "secret", "apikey"];
 
-/// A name that ends so is that of something else: `--token-file`, `--auth-type`.
+/// A name that ends in one of these does not name a secret: `--token-file`, `--auth-type`.
 const HARMLESS_END: [&str; 14] = [
     "file", "path", "dir", "folder", "type", "mode", "method", "size", "count", "len", "length",
     "limit", "budget", "tokens",
 ];
 
-/// Words as they are issued begin so.
+/// Prefixes of issued access tokens.
 const ISSUED: [&str; 16] = [
     "hf_",
     "ghp_",
@@ -63,10 +63,10 @@ const ISSUED: [&str; 16] = [
     "ya29.",
 ];
 
-/// The shortest of them is longer.
+/// Issued tokens are longer than this.
 const ISSUED_LENGTH: usize = 16;
 
-/// The command line of this process, secrets masked; without `arguments` the name of the program alone.
+/// The command line of this process with secrets masked; without `arguments`, only the program's name.
 pub(crate) fn of_this_process(arguments: bool) -> Vec<String> {
     let words = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
     if arguments { masked(words) } else { words.take(1).collect() }
@@ -99,11 +99,11 @@ fn masked(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
     shown
 }
 
-/// What the argument after an option is.
+/// Classifies the argument after an option.
 enum Value {
     Plain,
     Secret,
-    /// After `-p`, which names a password or a port.
+    /// After `-p`, which may take a password or a port.
     SecretUnlessNumber,
     /// After `-u`: a user, or `user:password`.
     User,
@@ -122,14 +122,15 @@ impl Value {
     }
 }
 
-/// The argument up to `sign`, and no further.
+/// The argument up to and including `sign`, followed by the mask.
 fn after(argument: &str, sign: char) -> String {
     let (before, _) = argument.split_once(sign).unwrap_or((argument, ""));
     format!("{before}{sign}{MASK}")
 }
 
 fn in_argument(argument: &str) -> String {
-    // The whole of it is one assignment or header: `--token=a b`, `HF_TOKEN=x`, `Authorization: Bearer x`.
+    // The whole argument is one assignment or header: `--token=a b`, `HF_TOKEN=x`, `Authorization: Bearer
+    // x`.
     let name = argument.trim_start_matches(['-', '+']);
     let end = name.find(|sign| !is_of_name(sign)).unwrap_or(name.len());
     if let Some(sign @ ('=' | ':')) = name[end..].chars().next()
@@ -146,7 +147,7 @@ fn user_in_url(argument: &str) -> String {
     let Some((scheme, rest)) = argument.split_once("://") else { return argument.to_owned() };
     let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let Some(at) = rest[..authority].rfind('@') else { return argument.to_owned() };
-    // Without a colon it may be a token alone: `https://token@host`.
+    // Without a colon it may be only a token: `https://token@host`.
     let user = match rest[..at].split_once(':') {
         Some((user, _)) => format!("{user}:{MASK}"),
         None => MASK.to_owned(),
@@ -185,12 +186,12 @@ fn fields(text: &str) -> String {
     shown + rest
 }
 
-/// What may stand between a name and its `=`, and between that and its value.
+/// Characters allowed between a name and its `=`, and between that and its value.
 fn is_around(sign: char) -> bool {
     matches!(sign, '"' | '\'' | ' ' | '\\')
 }
 
-/// Masks words that have the form of an issued token, and what follows `Bearer` or `Basic`.
+/// Masks words in the form of an issued token, and the word after `Bearer` or `Basic`.
 fn issued(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
@@ -226,7 +227,7 @@ fn is_of_token(sign: char) -> bool {
     sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_' | '.')
 }
 
-/// Whether a name is that of a secret: `HF_TOKEN`, `wandb.apiKey`, `db-password`, `AWS_ACCESS_KEY_ID`.
+/// Whether a name suggests a secret: `HF_TOKEN`, `wandb.apiKey`, `db-password`, `AWS_ACCESS_KEY_ID`.
 fn is_secret(name: &str) -> bool {
     let words = words(name);
     let Some(last) = words.last() else { return false };
@@ -242,7 +243,7 @@ fn is_secret(name: &str) -> bool {
         || (last == "id" && words.iter().rev().nth(1).is_some_and(is_key))
 }
 
-/// The words of a name in lower case, divided at signs and where capitals begin.
+/// The words of a name in lower case, split at signs and capitals.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;

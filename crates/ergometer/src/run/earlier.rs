@@ -1,4 +1,4 @@
-//! Runs that were interrupted and went on.
+//! Runs that were interrupted and resumed.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use crate::units::Joules;
 
 /// A part of a run, up to its interruption.
 ///
-/// It has what is needed to add it up with the others and with those of other ranks; its epochs and spans
-/// are in its own record or journal alone.
+/// It contains what is needed to add it to the other parts and to those of other ranks. Its epochs and
+/// spans are only in its own record or journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// [`RunInfo::id`](super::record::RunInfo::id) of its own record.
@@ -21,35 +21,35 @@ pub struct Part {
     pub started: String,
     /// Duration, seconds.
     pub seconds: f64,
-    /// What its domains drew; `None` if nothing could be read.
+    /// Energy of its domains; `None` if nothing could be read.
     pub energy: Option<Energy>,
     /// Its steps by split.
     pub steps: BTreeMap<String, PartSteps>,
-    /// Whether its program ended it; `false` of one that was recovered from a journal.
+    /// Whether its program ended it; `false` if it was recovered from a journal.
     pub finished: bool,
     /// [`Footprint::mean_intensity`] of its own record, g/kWh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_intensity: Option<f64>,
-    /// Which process of several it was.
+    /// Its rank, if it was one of several processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rank: Option<Rank>,
-    /// Where it ran: a job that is requeued may go on elsewhere.
+    /// The machine; a job that is requeued may continue on another one.
     #[serde(default)]
     pub machine: Machine,
-    /// What was metered; absent from records of older versions.
+    /// The metered domains; missing from records of older versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub domains: Vec<DomainRecord>,
-    /// What its energy meant outside, with the constants of its own site; absent from records of older
+    /// The footprint of its energy, with the constants of its own site; missing from records of older
     /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footprint: Option<Footprint>,
-    /// The user's results as they stood at its end.
+    /// The user's results at its end.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub results: BTreeMap<String, f64>,
     /// The user's remarks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
-    /// What went wrong in it or has to be known, one line each.
+    /// Problems and other remarks, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
@@ -57,7 +57,7 @@ pub struct Part {
 /// The steps of a part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PartSteps {
-    /// How many.
+    /// Their number.
     pub count: u64,
     /// Their time, seconds.
     pub seconds: f64,
@@ -65,25 +65,25 @@ pub struct PartSteps {
     pub joules: Joules,
     /// Their items.
     pub items: f64,
-    /// What the items are; empty where there are none, and in records of older versions.
+    /// Unit of the items; empty without items, and in records of older versions.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unit: String,
-    /// Joules per domain, in the order of [`Part::domains`]; absent from records of older versions, and from
-    /// sums of several parts, which may have metered different domains.
+    /// Joules per domain, in the order of [`Part::domains`]. Missing from records of older versions, and
+    /// from sums over several parts, which may have metered different domains.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_domain: Vec<Joules>,
 }
 
-/// The sums of a run's parts before its last interruption; all 0 where there was none.
+/// Sums over a run's parts before its last interruption; all 0 if there was none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Earlier {
-    /// How many parts there are.
+    /// Number of parts.
     pub parts: u64,
     /// Their time, seconds.
     pub seconds: f64,
-    /// Energy of those in which something could be read.
+    /// Energy of the parts in which something could be read.
     pub energy: Joules,
-    /// How many parts have no energy, as nothing could be read in them.
+    /// Number of parts without energy, because nothing could be read.
     pub unread: u64,
     /// Their steps by split.
     pub steps: BTreeMap<String, PartSteps>,
@@ -107,18 +107,18 @@ impl Earlier {
     }
 }
 
-/// A run with everything before its interruptions.
+/// A run including everything before its interruptions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
-    /// Time of all parts, seconds; the time between them is not in it.
+    /// Time of all parts, seconds, without the time between them.
     pub seconds: f64,
     /// Energy of all parts; `None` if one of them has none.
     pub energy: Option<Energy>,
-    /// What that means outside, each part with the constants of its own site and its own accelerators. Its
+    /// Footprint of that energy, each part with the constants of its own site and its own accelerators.
     /// [`site`](Footprint::site) is that of the last part.
     pub footprint: Footprint,
-    /// The steps of all parts by split. What was done again after an interruption is in it twice, as it
-    /// was paid for twice.
+    /// The steps of all parts by split. Steps repeated after an interruption count twice, as they were paid
+    /// for twice.
     pub steps: BTreeMap<String, PartSteps>,
 }
 
@@ -148,7 +148,7 @@ impl PartSteps {
 }
 
 impl Record {
-    /// This run as the part of one that goes on.
+    /// This run as a part of a resumed one.
     pub(crate) fn part(&self) -> Part {
         let Self {
             run,
@@ -160,7 +160,7 @@ impl Record {
             results,
             facts,
             warnings,
-            // The format, the epochs, the spans, the sources and the forecasts stay in its own record.
+            // Format, epochs, spans, sources and forecasts stay in its own record.
             schema: _,
             epochs: _,
             more_epochs: _,
@@ -170,7 +170,7 @@ impl Record {
             spans: _,
             sources: _,
             forecasts: _,
-            // Of a merged record each rank has parts of its own, and `earlier` stands beside this part.
+            // In a merged record each rank has its own parts, and `earlier` is kept beside this part.
             ranks: _,
             earlier: _,
         } = self;
@@ -197,23 +197,22 @@ impl Record {
         }
     }
 
-    /// Whether steps of this name are those of one rank, which those of all ranks have in them.
+    /// Whether steps of this name belong to one rank; they are included in those of all ranks.
     fn is_of_one_rank(&self, split: &str) -> bool {
         let Some((all, rank)) = split.rsplit_once('@') else { return false };
         let is_rank = |row: &super::record::RankRecord| row.rank.rank.to_string() == rank;
         self.steps.contains_key(all) && self.ranks.iter().any(is_rank)
     }
 
-    /// The run with all parts before its interruptions; without any, the run itself.
+    /// The run including all parts before its interruptions; the run itself if there are none.
     ///
-    /// The parts' energies add up, and what is systematic in their uncertainties adds up with them: it is
-    /// one set of sensors.
+    /// The parts' energies are summed. Systematic uncertainties add linearly, as the sensors are the same.
     #[must_use]
     pub fn whole(&self) -> Whole {
         let mut whole = self.part();
         let site = &self.footprint.site;
         let accelerators = self.footprint.accelerators;
-        // Each part has the values of a series that held during it.
+        // Each part has only the values of a series that held during it.
         let same = |footprint: &Footprint| {
             let constants =
                 Site { carbon_series: site.carbon_series.clone(), ..footprint.site.clone() };
@@ -248,8 +247,8 @@ impl Record {
     }
 }
 
-/// The mean intensity of several records, each with its energy; `None` if none of them has one. A record
-/// without one counts at the site's own value.
+/// The mean intensity of several records, weighted by energy; `None` if none has one. A record without one
+/// counts at the site's own value.
 pub(super) fn mean_intensity(
     site: &Site,
     records: impl Iterator<Item = (Option<Energy>, Option<f64>)> + Clone,
@@ -262,7 +261,7 @@ pub(super) fn mean_intensity(
     Some(if joules > 0.0 { weighted / joules } else { site.carbon.grams_per_kwh })
 }
 
-/// The sum of energies of the same domains, one after the other, each with its seconds.
+/// The sum of energies of the same domains in successive times, each with its seconds.
 fn in_turn((a, before): (&Energy, f64), (b, after): (&Energy, f64)) -> Energy {
     let parts = a.parts.plus(&b.parts);
     let seconds = before + after;
@@ -272,7 +271,7 @@ fn in_turn((a, before): (&Energy, f64), (b, after): (&Energy, f64)) -> Energy {
         standard_uncertainty: parts.standard(),
         parts,
         method: a.method.max(b.method),
-        // Of their time.
+        // Weighted by their time.
         coverage: a.coverage + (b.coverage - a.coverage) * share,
     }
 }

@@ -1,4 +1,4 @@
-//! The epochs of a run: rows of the first thousands, sums of the others, and what was drawn outside them.
+//! The epochs of a run: rows for the first thousands, sums for the others, and the energy outside them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,17 +8,21 @@ use crate::clock::Timestamp;
 use crate::meter::timeline::Timeline;
 use crate::span::Label;
 
-/// Epochs that have rows of their own.
+/// Number of epochs with rows of their own.
 pub(crate) const MOST_ROWS: usize = 4096;
-/// Splits that have sums of their own; the others share them, under [`Label::OTHER_NAMES`].
+/// Number of splits with sums of their own; the others share one, under [`Label::OTHER_NAMES`].
 const MOST_SPLITS: usize = 256;
-/// Intervals of epochs that a later one may still overlap.
+/// Number of the latest intervals that a later epoch may still overlap.
 const MOST_INTERVALS: usize = 64;
 
 /// A closed epoch.
 pub(crate) struct EpochRow {
     pub label: Label,
     pub index: u64,
+    /// Number of epochs, if several share a mark because they came too fast; such epochs have no row.
+    pub count: u64,
+    /// Seconds in which one of them was open.
+    pub seconds: f64,
     pub start: Timestamp,
     pub end: Timestamp,
     pub amount: Amount,
@@ -27,7 +31,7 @@ pub(crate) struct EpochRow {
     pub overlapping: bool,
 }
 
-/// Epochs of a split that have no rows.
+/// Epochs of a split without rows.
 #[derive(Clone, Default)]
 pub(crate) struct EpochSums {
     pub count: u64,
@@ -37,20 +41,20 @@ pub(crate) struct EpochSums {
     pub between_steps: Vec<f64>,
 }
 
-/// All epochs that are over.
+/// All epochs that have ended.
 #[derive(Default)]
 pub(crate) struct Epochs {
     pub rows: Vec<EpochRow>,
-    /// Rows that other books have.
+    /// Number of rows that the ledger this one was forked from holds.
     elsewhere: usize,
     pub more: BTreeMap<&'static str, EpochSums>,
     outside: Outside,
-    /// Steps of some epoch overlap.
+    /// Whether steps of some epoch overlap.
     pub steps_overlap: bool,
 }
 
 impl Epochs {
-    /// The same, without the rows.
+    /// A copy without the rows.
     pub(super) fn fork(&self) -> Self {
         Self {
             rows: Vec::new(),
@@ -61,11 +65,17 @@ impl Epochs {
         }
     }
 
-    /// An epoch ended, after all that were added before.
+    /// Adds an epoch that ended after all that were added before.
     pub(super) fn add(&mut self, epoch: EpochRow, timelines: &[Timeline]) {
+        // Epochs that share a mark need not cover all of its time.
+        self.outside.shared |= epoch.count > 1;
         self.outside.add(epoch.start, epoch.end, timelines);
+        self.outside.inside.resize(timelines.len(), 0.0);
+        for (sum, drawn) in self.outside.inside.iter_mut().zip(&epoch.amount) {
+            *sum += drawn.joules;
+        }
         self.steps_overlap |= epoch.overlapping;
-        if self.elsewhere + self.rows.len() < MOST_ROWS {
+        if epoch.count == 1 && self.elsewhere + self.rows.len() < MOST_ROWS {
             self.rows.push(epoch);
             return;
         }
@@ -73,8 +83,8 @@ impl Epochs {
         let is_new = !self.more.contains_key(split) && self.more.len() >= MOST_SPLITS;
         let split = if is_new { Label::OTHER_NAMES } else { split };
         let sums = self.more.entry(split).or_default();
-        sums.count += 1;
-        sums.seconds += epoch.end.since(epoch.start).as_secs_f64();
+        sums.count += epoch.count;
+        sums.seconds += epoch.seconds;
         add_amount(&mut sums.amount, &epoch.amount);
         match (&mut sums.steps, epoch.steps) {
             (Some(sum), Some(steps)) => sum.merge(&steps),
@@ -96,36 +106,41 @@ impl Epochs {
         self.outside.joules(start, end, timelines)
     }
 
-    /// Whether some overlap in time.
+    /// Whether some epochs overlap in time.
     pub(crate) fn overlap(&self) -> bool {
-        self.outside.overlapping
+        self.outside.overlapping && !self.outside.shared
     }
 
-    /// Moments for which energies will be asked.
+    /// Moments at which energies will be needed.
     pub(super) fn pins(&self) -> impl Iterator<Item = Timestamp> {
         let latest = self.outside.latest.iter();
         latest.flat_map(|&(start, end)| [start, end]).chain(self.outside.first)
     }
 }
 
-/// What was drawn while no epoch was open.
+/// The energy drawn while no epoch was open.
 ///
-/// Epochs come in the order of their ends, so that only the latest of the intervals they cover can grow. What lies
-/// between the older ones is a sum.
+/// Epochs arrive in the order of their ends, so only the latest covered intervals can still grow. The
+/// energy between the older ones is kept as a sum.
 #[derive(Clone, Default)]
 struct Outside {
     /// The start of the first epoch.
     first: Option<Timestamp>,
-    /// Intervals that are covered, disjoint and in order.
+    /// Covered intervals, disjoint and in order.
     latest: VecDeque<(Timestamp, Timestamp)>,
-    /// Joules per domain between the intervals that are no longer among the latest.
+    /// Joules per domain between intervals that are no longer among the latest.
     between: Vec<f64>,
     overlapping: bool,
+    /// Joules per domain of all epochs.
+    inside: Vec<f64>,
+    /// Some intervals contain several epochs and the time between them; the outside energy is then total
+    /// minus inside.
+    shared: bool,
 }
 
 impl Outside {
     fn add(&mut self, mut start: Timestamp, mut end: Timestamp, timelines: &[Timeline]) {
-        // What is no longer among the latest stays as it was.
+        // Intervals that are no longer among the latest cannot change.
         if !self.between.is_empty()
             && let Some(&(oldest, _)) = self.latest.front()
             && start < oldest
@@ -149,6 +164,13 @@ impl Outside {
     }
 
     fn joules(&self, start: Timestamp, end: Timestamp, timelines: &[Timeline]) -> Vec<f64> {
+        if self.shared {
+            let whole = timelines.iter().map(|line| line.between(start, end).joules);
+            return whole
+                .zip(&self.inside)
+                .map(|(whole, inside)| (whole - inside).max(0.0))
+                .collect();
+        }
         let mut sum = self.between.clone();
         sum.resize(timelines.len(), 0.0);
         let (Some(first), Some(&(_, last))) = (self.first, self.latest.back()) else {

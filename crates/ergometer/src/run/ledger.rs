@@ -1,9 +1,8 @@
 //! E(t) × intervals → energies.
 //!
-//! The ledger turns closed spans into energies and folds them: a step into the statistics of its
-//! epoch, any span into the node of its path of labels. Children close before their parents, so what
-//! a span's descendants drew is ready when the span itself arrives; nothing is kept of a span but its
-//! share of the sums.
+//! The ledger turns closed spans into energies and adds them up: a step into the statistics of its epoch,
+//! any span into the node of its label path. Children close before their parents, so the energy of a span's
+//! descendants is known when the span itself arrives. Only a span's contribution to the sums is kept.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,7 +27,7 @@ use crate::units::Joules;
 /// Energy of an interval in every domain.
 pub(crate) type Amount = Vec<Drawn>;
 
-/// Intervals in the order of time, with the energy inside them and between them.
+/// Consecutive intervals, with the energy inside them and between them.
 #[derive(Clone)]
 pub(crate) struct Tiling {
     first: Timestamp,
@@ -37,9 +36,10 @@ pub(crate) struct Tiling {
     pub between: Vec<f64>,
     /// Joules per domain inside them.
     inside: Vec<f64>,
-    /// Spans that share a mark, or that were open beside each other, are among them: what is outside is the rest.
+    /// Whether some of them share a mark, or were open at the same time as others; the outside energy is
+    /// then total minus inside.
     shared: bool,
-    /// Some of the intervals overlap, so that their sum is more than what they cover.
+    /// Whether some intervals overlap, so that their sum exceeds the energy of the time that they cover.
     overlapping: bool,
 }
 
@@ -73,9 +73,16 @@ impl Tiling {
         self.first = self.first.min(next.first);
     }
 
-    /// Whether the sum counts what some of the intervals have in common more than once.
+    /// Whether the sum counts the overlap of some intervals more than once.
     fn is_overlapping(&self) -> bool {
         !self.shared && self.overlapping
+    }
+
+    /// Joules per domain of `amount` that are not inside the intervals.
+    fn rest(tiling: Option<&Self>, amount: &[Drawn]) -> Vec<f64> {
+        let inside = |domain| tiling.map_or(0.0, |tiling: &Self| tiling.inside[domain]);
+        let domains = amount.iter().enumerate();
+        domains.map(|(domain, drawn)| (drawn.joules - inside(domain)).max(0.0)).collect()
     }
 
     /// Joules per domain of `[start, end]` outside the intervals.
@@ -101,10 +108,11 @@ impl Tiling {
     }
 }
 
-/// The energy of spans that share a mark: of what its time took, the share in which one was open. What was
-/// drawn while none was is taken to be like the rest, and `gaps` says how far it may not be.
+/// The energy of spans that share a mark: the energy of the mark's interval, times the share of that time
+/// in which a span was open. The power while none was open is assumed to be the same; `gaps` includes how
+/// much it may differ.
 fn shared_amount(amount: &mut [Drawn], share: f64) {
-    /// Standard uncertainty of power inside the spans against that of all their time, where nothing is known.
+    /// Relative standard uncertainty of the power inside the spans, if nothing is known about it.
     const UNLIKE: f64 = 0.35;
     for drawn in amount {
         let unlike = UNLIKE * (1.0 - share) * share * drawn.joules;
@@ -116,38 +124,38 @@ fn shared_amount(amount: &mut [Drawn], share: f64) {
     }
 }
 
-/// Levels that are kept of spans inside each other. The tree is walked and dropped by recursion, on a
-/// thread with a stack of 2 MiB, and a program may recurse through its spans as deep as it likes.
+/// Levels of nested spans that are kept. The tree is traversed and dropped recursively on a thread with a
+/// stack of 2 MiB, while a program may nest its spans to any depth.
 const DEEPEST: usize = 64;
 
 /// Labels inside one node that have nodes of their own. The others of a kind share one,
 /// [`Label::OTHER_NAMES`].
 const MOST_LABELS: usize = 1024;
 
-/// The node of `label`, or the one that it shares.
+/// The node of `label`, or the shared one.
 fn node_of<'a>(nodes: &'a mut BTreeMap<Label, Node>, label: &Label) -> &'a mut Node {
     let shares = nodes.len() >= MOST_LABELS && !nodes.contains_key(label);
     nodes.entry(if shares { *Label::others(label.kind) } else { *label }).or_default()
 }
 
-/// The same of steps, which are told by name.
+/// The same for steps, which are identified by name.
 pub(super) fn name_of<T>(known: &BTreeMap<&'static str, T>, name: &'static str) -> &'static str {
     let shares = known.len() >= MOST_LABELS && !known.contains_key(name);
     if shares { Label::OTHER_NAMES } else { name }
 }
 
-/// All spans of one path of labels.
+/// All spans of one label path.
 #[derive(Clone, Default)]
 pub(crate) struct Node {
     pub count: u64,
-    /// How many of them share a mark with others.
+    /// Number of spans among them that share a mark with others.
     pub folded: u64,
-    /// Energies are shares of the time of a mark.
+    /// Whether energies are shares of a mark's energy.
     shared: bool,
     pub seconds: f64,
-    /// Each moment once, divided among the spans that were open beside each other.
+    /// Each moment counted once, divided among the spans that were open at the same time.
     pub amount: Vec<Drawn>,
-    /// Joules over all domains of each span's own time.
+    /// The machine's whole energy in each span's time, summed over spans and domains.
     pub inclusive: f64,
     pub children: BTreeMap<Label, Node>,
 }
@@ -162,7 +170,7 @@ impl Node {
         add_amount(&mut self.amount, amount);
     }
 
-    /// Takes a share of the energy of a domain away, here and in all that is inside.
+    /// Scales the energy of a domain, here and in all descendants.
     fn scale(&mut self, domain: usize, share: f64) {
         if let Some(drawn) = self.amount.get_mut(domain) {
             drawn.joules *= share;
@@ -172,7 +180,7 @@ impl Node {
         self.children.values_mut().for_each(|child| child.scale(domain, share));
     }
 
-    /// Takes this many levels of `children`; the energy of those below is in those above them.
+    /// Adds this many levels of `children`; the energy of deeper ones is included in those above them.
     fn merge_children(&mut self, children: BTreeMap<Label, Node>, levels: usize) {
         if levels == 0 {
             return;
@@ -190,8 +198,8 @@ impl Node {
     }
 }
 
-/// Scales `children` down to what the span around them took. Shares of a time in which power changed may come to
-/// more.
+/// Scales `children` down to the energy of their parent. Shares of an interval in which power changed may
+/// exceed it.
 fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
     if !children.values().any(|child| child.shared) {
         return;
@@ -221,18 +229,18 @@ pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
     }
 }
 
-/// What has closed inside a span that has not.
+/// Everything that has closed inside an open span.
 #[derive(Clone, Default)]
 struct Inside {
     children: BTreeMap<Label, Node>,
     steps: StepTable,
     tiling: Option<Tiling>,
-    /// Spans beside which others may have been open, in the order of their ends.
+    /// Spans that may overlap others, in the order of their ends.
     held: Vec<Held>,
     divided: Divided,
 }
 
-/// A span that closed, with what closed inside it.
+/// A closed span, with everything that closed inside it.
 #[derive(Clone)]
 struct Held {
     mark: Mark,
@@ -244,7 +252,7 @@ struct Held {
 }
 
 impl Held {
-    /// Scales its sums to what it got where others were open beside it.
+    /// Scales its sums to its share where other spans were open at the same time.
     fn scale(&mut self, shares: &[f64]) {
         for (domain, &share) in shares.iter().enumerate() {
             let drawn = &mut self.amount[domain];
@@ -262,7 +270,7 @@ impl Held {
 }
 
 impl Inside {
-    /// A span inside it closed.
+    /// Adds a span that closed inside this one.
     fn add(&mut self, mut held: Held, beside: bool, timelines: &[Timeline]) {
         if !beside {
             self.put(held, 0.0, timelines);
@@ -277,7 +285,7 @@ impl Inside {
         }
     }
 
-    /// Divides what the first this many of the spans that are held back drew.
+    /// Divides the energy of the first `count` spans that are held back.
     fn settle(&mut self, count: usize, timelines: &[Timeline]) {
         let Some(last) = self.held[..count].last() else { return };
         let until = last.mark.end;
@@ -302,7 +310,7 @@ impl Inside {
         self.divided = Divided::default();
     }
 
-    /// Takes joules away from what was divided.
+    /// Subtracts joules from the spans already divided.
     fn give_back(&mut self, back: &[f64]) {
         for (domain, back) in back.iter().enumerate() {
             let joules = |node: &Node| node.amount.get(domain).map_or(0.0, |drawn| drawn.joules);
@@ -316,7 +324,7 @@ impl Inside {
         }
     }
 
-    /// The sums of its steps, with those that are held back.
+    /// The sums of its steps, including those that are held back.
     fn live(&self) -> LiveSteps {
         let mut sums = self.steps.live();
         for held in &self.held {
@@ -341,7 +349,7 @@ impl Inside {
         sums
     }
 
-    /// Puts a span into the sums; alone it would have drawn `whole` joules, 0 of one that was.
+    /// Adds a span to the sums. `whole` is the energy that it would have drawn alone; 0 if it was alone.
     fn put(&mut self, held: Held, whole: f64, timelines: &[Timeline]) {
         let Held { mark, amount, children, steps, tiling, .. } = held;
         let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
@@ -376,46 +384,46 @@ impl Inside {
     }
 }
 
-/// Marks that wait for energies before no more are taken, 64 bytes each.
+/// No more marks are taken while this many wait for their energies, 64 bytes each.
 const MOST_PENDING: usize = 1 << 15;
 
-/// The books of a run.
+/// Books the spans of a run and holds its sums.
 pub(crate) struct Ledger {
     domains: usize,
-    /// Marks not yet settled.
+    /// Marks that have not settled yet.
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
     outlived: Outlived,
     pub epochs: Epochs,
     /// Numbers of the epochs.
     pub numbers: Numbers,
-    /// Steps per split; a step outside every epoch counts under `run`.
+    /// Steps per split; a step outside every epoch counts as `run`.
     pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
     pub live_steps: BTreeMap<&'static str, LiveSteps>,
     /// The latest epochs, for live display.
     pub recent: RecentEpochs,
-    /// What is to be said of single spans, as soon as it is known.
+    /// Reports on single spans, printed as soon as their energies are known.
     pub said: Said,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
-    /// Counts the marks that are booked.
+    /// Counts booked marks, for `finish`.
     pub progress: Arc<Progress>,
-    /// What the sums over spans are to be corrected by.
+    /// Corrections of the sums over spans.
     pub phases: PhaseSums,
-    /// Spans that share a mark because they came too fast.
+    /// Number of spans that share a mark because they came too fast.
     pub folded: u64,
-    /// Counts of items that were not valid, by the label of their span.
+    /// Number of invalid item counts, by the label of their span.
     pub invalid_items: BTreeMap<Label, u64>,
-    /// The latest start of spans that were inside no other, by label.
+    /// The latest start of spans without a parent, by label.
     rootless: BTreeMap<Label, Timestamp>,
-    /// Those of them that began while an epoch was open.
+    /// Labels of those that began while an epoch was open.
     pub strays: BTreeSet<Label>,
 }
 
 /// Single steps, as they were booked.
 pub(crate) struct StepLog {
-    /// Every n-th step is kept.
+    /// Only every n-th step is kept.
     pub every: u64,
     pub seen: u64,
     pub steps: Vec<StepEntry>,
@@ -471,9 +479,9 @@ impl Ledger {
         }
     }
 
-    /// The books as they would be if the run ended at `end`, but for the epochs that are closed already.
+    /// The ledger as it would be if the run ended at `end`, without the epochs that are already closed.
     ///
-    /// `open` are marks of spans that are not closed; those that `end` cuts are closed there.
+    /// `open` are marks of open spans. Runs and epochs among them are closed at `end`.
     pub(crate) fn fork(&self, open: impl Iterator<Item = Mark>, end: Timestamp) -> Self {
         let mut fork = Self {
             domains: self.domains,
@@ -498,8 +506,8 @@ impl Ledger {
         fork
     }
 
-    /// Takes `open`, marks of spans that are not closed, and leaves nothing that ends after `end`: runs and
-    /// epochs are closed there, and other spans that were still open then are left out.
+    /// Adds `open`, the marks of open spans, and removes everything that ends after `end`: runs and epochs
+    /// are closed there, other spans that were still open then are left out.
     pub(crate) fn cut(&mut self, open: impl Iterator<Item = Mark>, end: Timestamp) {
         self.pending.extend(open);
         self.pending.retain_mut(|mark| {
@@ -512,12 +520,12 @@ impl Ledger {
         });
     }
 
-    /// Whether more marks may be taken: those that come meanwhile share marks in their rings.
+    /// Whether more marks may be taken; otherwise they stay in their rings, where they share marks.
     pub(crate) fn has_room(&self) -> bool {
         self.pending.len() < MOST_PENDING
     }
 
-    /// Where new marks are put.
+    /// The list that new marks are added to.
     pub(crate) fn inbox(&mut self) -> &mut Vec<Mark> {
         &mut self.pending
     }
@@ -527,7 +535,7 @@ impl Ledger {
         if self.pending.is_empty() {
             return;
         }
-        // By end; of two that end together the inner one began later, or was opened later.
+        // Sorted by end. Of two spans that end together, the inner one began later, or was opened later.
         self.pending.sort_by(|a, b| {
             (a.end, b.start, b.id).partial_cmp(&(b.end, a.start, a.id)).unwrap_or(Ordering::Equal)
         });
@@ -587,7 +595,8 @@ impl Ledger {
         self.open.entry(parent).or_default().add(held, beside, timelines);
     }
 
-    /// A step is over: live figures and the journal have it as it was, whatever was open beside it.
+    /// Shows a completed step in the live figures and writes it to the journal, both with its own energy,
+    /// whatever else was open.
     fn show_step(&mut self, mark: &Mark, amount: &[Drawn]) {
         let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
         let name = name_of(&self.live_steps, mark.label.name);
@@ -611,28 +620,36 @@ impl Ledger {
         timelines: &[Timeline],
     ) {
         let index = self.numbers.next(mark.id, mark.label.name);
-        if tiling.as_ref().is_some_and(|tiling| tiling.shared) {
+        if mark.idle > 0 || tiling.as_ref().is_some_and(|tiling| tiling.shared) {
             steps.fit(&amount);
         }
         let steps = tiling.is_some().then_some(steps);
         if let Some(steps) = &steps {
             self.count_steps(mark.label.name, steps);
         }
+        let between_steps = if mark.idle > 0 {
+            // Of epochs that share a mark the time between them is nobody's.
+            Tiling::rest(tiling.as_ref(), &amount)
+        } else {
+            Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines)
+        };
         self.recent.end(mark, steps.as_ref().map_or_else(LiveSteps::default, StepTable::live));
         let epoch = EpochRow {
             label: *mark.label,
             index,
+            count: mark.count(),
+            seconds: mark.seconds(),
             start: mark.start,
             end: mark.end,
             amount,
-            between_steps: Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines),
+            between_steps,
             overlapping: tiling.is_some_and(|tiling| tiling.is_overlapping()),
             steps,
         };
         self.epochs.add(epoch, timelines);
     }
 
-    /// The latest epochs as far as they are booked.
+    /// The latest epochs, with the figures booked so far.
     pub(crate) fn live_epochs(&self) -> Vec<LiveEpoch> {
         self.recent.live(|span| Some(self.open.get(&span)?.live()))
     }
@@ -642,8 +659,7 @@ impl Ledger {
         self.steps.entry(split).or_default().merge(steps);
     }
 
-    /// Moments at which energies are to be worked out that lie in the past: there the timelines have to
-    /// stay as they are.
+    /// Past moments at which energies are still to be computed, so the timelines must stay exact there.
     pub(crate) fn pins(&self) -> impl Iterator<Item = Timestamp> {
         let tilings = self.open.values().filter_map(|inside| inside.tiling.as_ref());
         tilings
@@ -655,7 +671,7 @@ impl Ledger {
             .chain(self.pending.iter().map(|mark| mark.start))
     }
 
-    /// Closes the books: the tree of spans, and how many spans were never closed.
+    /// Closes the ledger. Returns the tree of spans, and the number of spans that were never closed.
     pub(crate) fn finish(&mut self, timelines: &[Timeline]) -> (BTreeMap<Label, Node>, usize) {
         self.open.values_mut().for_each(|inside| inside.settle_all(timelines));
         let root = self.open.remove(&NO_SPAN).unwrap_or_default();

@@ -6,28 +6,29 @@
 //!                                     └───────► spans ──────────┘
 //! ```
 //!
-//! * **A domain counts once.** It is known by its machine and its identity, a board with a UUID by that alone (`machines`). Of the ranks that metered
-//!   it one is believed: a sensor before a model, then who metered longest, then the lowest rank.
-//!   What others metered before or after that is added, estimated at their mean power where they
-//!   metered both the time that is missing and time that is not.
-//! * **A share of a process** (`…/process`) is its process's alone: those of the ranks add up.
-//! * **Nothing twice**, as in one process: what lies in something that another rank metered, and what
-//!   one rank modelled or stated where another has a sensor, is left out, and said.
-//! * **Epochs** are joined by split and number: from the first rank's begin to the last one's end. An
-//!   epoch's energy in a domain is that of the rank believed for it; time that another rank was in an
-//!   epoch while that one was in none is added from there, and taken from what is outside epochs.
-//!   So Σ epochs + outside = total holds in each domain, and Σ steps + between steps = epoch.
-//! * **Steps**: counts and items add up. Their time is that of the longest rank, for ranks step
-//!   together. Each rank's own statistics stand beside, under `train@0`, `train@1`.
+//! * **A domain counts once.** It is identified by its machine and its identity, a board with a UUID by
+//!   that alone (`machines`). Of the ranks that metered it one is believed: a sensor before a model, then
+//!   the longest, then the lowest rank. Time before or after that which only others metered is added, at
+//!   their mean power if they also metered time that the believed rank covers.
+//! * **A share of a process** (`…/process`) belongs to its process alone, so the shares of the ranks are
+//!   summed.
+//! * **Nothing is counted twice**, as in one process. A domain is left out, with a warning, if another rank
+//!   metered a domain that contains it, or if one rank modelled or stated it and another has a sensor.
+//! * **Epochs** are joined by split and number, from the first rank's start to the last one's end. An
+//!   epoch's energy in a domain comes from the rank believed for it. Time that another rank spent in an
+//!   epoch, while the believed rank was in none, is added from the other rank and subtracted from the
+//!   energy outside epochs. So Σ epochs + outside = total holds in each domain, and Σ steps + between steps
+//!   = epoch.
+//! * **Steps**: counts and items are summed. Their time is the longest rank's, as ranks step together. Each
+//!   rank's own statistics are kept as well, under `train@0`, `train@1`.
+//! * **Parts before an interruption** are merged attempt by attempt, like the records themselves.
+//! * **Forecasts** are summed, each weighted with the share of its rank's energy that the total includes.
 //!
-//! * **Parts before an interruption** are merged attempt by attempt, as the records themselves are.
-//! * **Forecasts** add up, each with the share of its rank's energy that the total takes from it.
-//!
-//! Times of different ranks are compared by the wall clock at the start of each: ranks of machines
-//! whose clocks differ are laid side by side as far apart as their clocks are. No energy follows from
-//! that, for a domain belongs to one machine; the length of the run does. A clock that is more than an hour
-//! from the others', so that its ranks ran at no time together with them, is taken to be wrong: those
-//! ranks are laid beside the others by the first epoch in common, and the record says so.
+//! Times of different ranks are aligned by the wall clock at the start of each, so any difference between
+//! the clocks of machines remains. It changes the length of the run but no energy, since a domain belongs
+//! to one machine. If a clock differs from the others' by more than an hour, so that its ranks seem to have
+//! run at no time together with them, it is taken to be wrong. Those ranks are then aligned by the first
+//! epoch in common, and the record reports it.
 
 mod admit;
 mod attempts;
@@ -61,7 +62,7 @@ use crate::{Error, ErrorKind, Result};
 use domains::{Physical, Whole};
 use said::{Said, numbers};
 
-/// A rank's record, and when it began, in seconds after the first of them.
+/// A rank's record, and its start in seconds after the first rank's.
 struct Part {
     rank: Rank,
     start: f64,
@@ -77,10 +78,10 @@ impl Part {
 impl Record {
     /// Joins the records of a run's ranks into one, in which each physical domain counts once.
     ///
-    /// Two ranks on one machine come to the machine's energy, not to twice that; boards of their own
-    /// add up. Ranks without a record are named in `warnings`. The order of the records does not
-    /// matter, and one record alone stays as it is. [`Record::ranks`] says what each rank metered. The
-    /// footprint is that of the joined energy on the ranks' site.
+    /// Two ranks on one machine yield the machine's energy, not twice that; each rank's own boards are
+    /// summed. Ranks without a record are named in `warnings`. The order of the records does not matter,
+    /// and a single record stays as it is. [`Record::ranks`] lists what each rank metered. The footprint is
+    /// that of the joined energy at the ranks' site.
     ///
     /// ```
     /// use ergometer::{Meter, run::Record, source::DomainKind, units::Watts};
@@ -98,10 +99,10 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Mismatch`] if the records do not belong together: none at all, one without a
-    /// rank, a rank twice, different numbers of ranks, different groups, different sites, different
-    /// attempts of a run that was interrupted.
-    /// [`ErrorKind::Format`] if a record does not say when it began.
+    /// [`ErrorKind::Mismatch`] if the records cannot be merged: there are none, one has no rank, a rank
+    /// occurs twice, or they have different numbers of ranks, groups, sites, or attempts of an interrupted
+    /// run.
+    /// [`ErrorKind::Format`] if a record has no valid start time.
     pub fn merge(records: impl IntoIterator<Item = Self>) -> Result<Self> {
         let mut records: Vec<Self> = records.into_iter().collect();
         if records.len() == 1 {
@@ -118,7 +119,7 @@ impl Record {
     }
 }
 
-/// A record that is merged with none.
+/// A record of a single rank.
 fn alone(mut record: Record) -> Record {
     if let Some(rank) = record.run.rank.take() {
         let ids = record.domains.iter().filter(|row| row.energy.is_some());
@@ -142,12 +143,12 @@ fn row(rank: Rank, record: &Record, domains: Vec<String>) -> RankRecord {
     }
 }
 
-/// What is worked out of the parts.
+/// Results computed from the parts.
 struct Merge<'a> {
     parts: &'a [Part],
-    /// The domains, each once, in the order of the merged record.
+    /// The domains without duplicates, in the order of the merged record.
     domains: Vec<Physical>,
-    /// What each of them drew.
+    /// The energy of each domain.
     wholes: Vec<Whole>,
     /// From the first start to the last end, seconds.
     seconds: f64,
@@ -239,8 +240,8 @@ impl<'a> Merge<'a> {
         all
     }
 
-    /// Of the joined energy on the ranks' site. Intensities that change with time are those of each rank's
-    /// own time, weighted with what it metered.
+    /// The footprint of the joined energy at the ranks' site. Intensities that change with time are those
+    /// of each rank's own time, weighted by its energy.
     fn footprint(&self, energy: Option<&Energy>, accelerators: u32) -> Footprint {
         let mut site = self.first().footprint.site.clone();
         let records = self.parts.iter().map(|part| &part.record);
@@ -303,7 +304,8 @@ impl<'a> Merge<'a> {
         Machine { accelerators: boards.map(label).collect(), ..self.first().machine.clone() }
     }
 
-    /// The metered boards, or what a rank states if that is more: ranks may each state the run's.
+    /// The number of metered boards, or the number that a rank states if that is larger: each rank may
+    /// state the run's.
     fn accelerators(&mut self) -> u32 {
         let boards = |record: &Record| {
             let boards = record.domains.iter().filter(|row| row.domain.kind == DomainKind::Gpu);
@@ -319,8 +321,8 @@ impl<'a> Merge<'a> {
         let Some(stated) = stated else { return metered };
         let count = stated.max(metered);
         self.warnings.push(format!(
-            "accelerators were stated by hand: the cloud cost is that of {count}, the most that a rank \
-             states or that were metered"
+            "accelerators were stated by hand: the cloud cost is for {count}, the largest number that a \
+             rank states or that was metered"
         ));
         count
     }
@@ -373,7 +375,7 @@ impl<'a> Merge<'a> {
         rows.collect()
     }
 
-    /// The first rank's values; what another rank has otherwise stands under `name@rank`.
+    /// The first rank's values; a different value of another rank is added as `name@rank`.
     fn values<T: Clone + 'a>(
         &self,
         of: impl Fn(&'a Record) -> &'a BTreeMap<String, T>,

@@ -13,6 +13,7 @@ mod outlived;
 pub(crate) mod phase_sums;
 pub(crate) mod provenance;
 pub mod rank;
+mod read;
 pub mod record;
 pub(crate) mod resume;
 mod said;

@@ -1,33 +1,31 @@
-//! The numbers of epochs.
+//! Assigns numbers to epochs.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::ledger::name_of;
 
-/// Which number each epoch has within its split: the one that the program gave it, or one more than
-/// the largest so far.
+/// The number of each epoch within its split: set by the program, or one more than the largest so far.
 #[derive(Clone, Default)]
 pub(crate) struct Numbers {
-    /// Numbers of epochs that have not ended, by the identity of their span.
+    /// Numbers of epochs that have not ended, by span identity.
     given: HashMap<u64, u64>,
     taken: BTreeMap<&'static str, Taken>,
-    /// Numbers that the program gave to a second epoch of a split.
+    /// How many times the program used a number for a second epoch of a split.
     repeated: u64,
 }
 
-/// Epochs that never end, whose number is remembered.
+/// Numbers are kept for at most this many epochs that have not ended.
 const MOST_GIVEN: usize = 1 << 16;
 
-/// The numbers of a split's epochs: ranges without a gap, from their first to their last.
+/// The numbers taken in a split, as ranges from first to last.
 #[derive(Clone, Default)]
 struct Taken(BTreeMap<u64, u64>);
 
-/// Ranges that are told apart. Where a program numbers its epochs with more gaps than that, the narrowest ones
-/// count as taken.
+/// The most ranges kept. If a program leaves more gaps in its numbers, the narrowest gaps count as taken.
 const MOST_RANGES: usize = 4096;
 
 impl Taken {
-    /// The number after the largest; after the largest that there is, the smallest that is free.
+    /// The number after the largest; if the largest is the maximum, the smallest free number.
     fn after(&self) -> u64 {
         match self.0.last_key_value() {
             None => 1,
@@ -43,7 +41,7 @@ impl Taken {
         self.0.range(..=number).next_back().is_some_and(|(_, last)| number <= *last)
     }
 
-    /// Takes a number that is free.
+    /// Takes a free number.
     fn take(&mut self, number: u64) {
         let (mut first, mut last) = (number, number);
         if let Some((&before, &end)) = self.0.range(..number).next_back()
@@ -84,7 +82,7 @@ impl Taken {
 }
 
 impl Numbers {
-    /// The program numbers an epoch.
+    /// Sets the number of an epoch, as the program states it.
     pub(crate) fn give(&mut self, span: u64, number: u64) {
         if self.given.len() < MOST_GIVEN {
             self.given.insert(span, number);
@@ -93,7 +91,7 @@ impl Numbers {
 
     /// The number of the epoch `span` of `split`, which ended.
     ///
-    /// No two epochs of a split share one: records are merged by it.
+    /// No two epochs of a split share a number, because records are merged by it.
     pub(crate) fn next(&mut self, span: u64, split: &'static str) -> u64 {
         let taken = self.taken.entry(name_of(&self.taken, split)).or_default();
         let after = taken.after();
@@ -111,11 +109,11 @@ impl Numbers {
         number
     }
 
-    /// What has to be known of them.
+    /// A warning about repeated numbers.
     pub(crate) fn warning(&self) -> Option<String> {
         (self.repeated > 0).then(|| {
             format!(
-                "{} epochs were given a number that one of their split had already; they have the \
+                "{} epochs were given a number that is already taken in their split; they have the \
                  next one after the largest",
                 self.repeated
             )
@@ -137,7 +135,7 @@ mod tests {
         assert_eq!(got, [1, 7, 0, 8, 9, 10]);
         numbers.give(16, u64::MAX);
         assert_eq!([16, 17].map(|span| numbers.next(span, "test")), [u64::MAX, 1]);
-        assert_eq!(numbers.next(15, "valid"), 1, "splits are numbered apart");
+        assert_eq!(numbers.next(15, "valid"), 1, "splits are numbered separately");
         assert!(numbers.warning().unwrap().starts_with("1 epochs"), "{:?}", numbers.warning());
     }
 
@@ -150,7 +148,7 @@ mod tests {
         assert_eq!(numbers.taken["train"].0.len(), 1);
         let mut given = std::collections::BTreeSet::new();
         for span in 0..100_000 {
-            // With gaps of all widths, in no order.
+            // With gaps of all widths, in no particular order.
             let number = (span * span * 7919) % 15_485_863;
             numbers.give(span, number);
             let got = numbers.next(span, "valid");

@@ -1,22 +1,22 @@
-//! Spans that ended before others inside them.
+//! Spans that ended before their children.
 
 use std::collections::{HashMap, VecDeque};
 
-/// Spans that others inside them may outlive, and the span around each: the latest ones.
+/// The latest spans that may have ended before their children, each with its parent.
 ///
-/// A program may end every span on another thread than it began on, by the hundred million. A span whose
-/// parent ended so many of these before it is booked at the root.
+/// A program may end hundreds of millions of spans on threads other than the one they began on, so only the
+/// latest are kept. A span whose parent is no longer among them is booked at the root.
 #[derive(Clone, Default)]
 pub(super) struct Outlived {
     around: HashMap<u64, u64>,
     order: VecDeque<u64>,
 }
 
-/// So many are remembered.
+/// Number of such spans that are kept.
 const LATEST: usize = 1 << 14;
 
 impl Outlived {
-    /// `span`, inside `around`, ended; spans inside it may not have.
+    /// Records that `span` ended inside `around`, possibly before its children.
     pub(super) fn add(&mut self, span: u64, around: u64) {
         if self.around.insert(span, around).is_none() {
             self.order.push_back(span);
@@ -28,7 +28,7 @@ impl Outlived {
         }
     }
 
-    /// The nearest span around what is inside `span` that has not ended.
+    /// The nearest ancestor of a child of `span` that has not ended.
     pub(super) fn living(&self, mut span: u64) -> u64 {
         while let Some(&around) = self.around.get(&span) {
             span = around;

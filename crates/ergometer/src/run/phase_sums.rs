@@ -1,8 +1,8 @@
-//! What the powers of labels say of the sums of spans.
+//! Corrections of the sums over spans from the solved powers of labels.
 //!
-//! A span shorter than a sensor's period is booked by a curve that cannot resolve it, with an error that has
-//! one sign for every span of its label. Where the powers of labels are known (`meter::phases`), they say by how
-//! much the sum over all spans of a path of labels is off, and how far off it may still be.
+//! The curve cannot resolve a span shorter than a sensor's period, and its error has the same sign for
+//! every span of a label. Where the powers of labels are known (`meter::phases`), they yield a correction
+//! of the sum over all spans of a label path, and the uncertainty that remains.
 
 use std::collections::BTreeMap;
 
@@ -10,37 +10,37 @@ use super::ledger::Node;
 use crate::span::{Kind, Label};
 use crate::units::Joules;
 
-/// What one domain's energies are to be corrected by.
+/// Corrections for one domain.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DomainSums {
     /// Joules to be added, by path.
     pub joules: Vec<f64>,
-    /// Seconds of each path that are accounted for.
+    /// Seconds of each path that the correction covers.
     pub seconds: Vec<f64>,
-    /// Covariance of what is left, J².
+    /// Covariance of the remaining error, J².
     pub covariance: Vec<Vec<f64>>,
 }
 
-/// Standard uncertainty of a corrected sum that no residual shows, as a share of it: spans do not begin exactly when
-/// the device does.
+/// Smallest relative standard uncertainty of a corrected sum. Residuals do not show that spans do not begin
+/// exactly when the device does.
 const LEAST: f64 = 1e-3;
 
-/// Share of a node's time that is left out by rounding alone.
+/// A smaller share of a node's time is missing only through rounding.
 const NOTHING: f64 = 1e-6;
 
-/// Corrections of the sums over all spans of a path, for those in which a label was innermost.
+/// Corrections of the sums over all spans of a path, for paths whose last label was innermost.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseSums {
     pub paths: Vec<Vec<Label>>,
     pub domains: Vec<DomainSums>,
 }
 
-/// A share of a path's sum that lies in a node.
+/// The share of a path's sum that belongs to a node.
 #[derive(Clone, Copy)]
 struct Share {
     path: usize,
     part: f64,
-    /// This many levels of the path lie at or above the node.
+    /// Number of the path's levels at or above the node.
     levels: usize,
 }
 
@@ -52,13 +52,13 @@ impl PhaseSums {
         self.apply(tree, &mut Vec::new(), &seconds);
     }
 
-    /// The paths that end like `stack`.
+    /// The paths that `stack` ends with.
     fn ending_like<'a>(&'a self, stack: &'a [Label]) -> impl Iterator<Item = usize> + 'a {
         let same = move |path: &[Label]| !path.is_empty() && stack.ends_with(path);
         self.paths.iter().enumerate().filter(move |(_, path)| same(path)).map(|(index, _)| index)
     }
 
-    /// Adds the seconds of each path that are in the tree.
+    /// Adds up the seconds of each path in the tree.
     fn measure(&self, tree: &BTreeMap<Label, Node>, stack: &mut Vec<Label>, sums: &mut [f64]) {
         for (label, node) in tree {
             stack.push(*label);
@@ -87,7 +87,7 @@ impl PhaseSums {
                 }
             }
             stack.pop();
-            // An epoch begins and ends where energy was read.
+            // An epoch begins and ends at a reading, so it needs no correction.
             if matches!(label.kind, Kind::Run | Kind::Epoch) {
                 continue;
             }
@@ -116,7 +116,7 @@ impl DomainSums {
             .iter()
             .flat_map(|a| known.iter().map(move |b| a.1 * b.1 * self.covariance[a.0][b.0]))
             .sum();
-        // Of what is not accounted for, one span or more, all errors may have one sign.
+        // In time without a correction, all errors may have the same sign; it is at least one span.
         let rest = (1.0 - seconds / node.seconds).clamp(0.0, 1.0);
         let rest = if rest > NOTHING { rest.max(1.0 / node.count as f64) } else { 0.0 };
         let edges = drawn.edges_linear * rest;
@@ -125,7 +125,7 @@ impl DomainSums {
     }
 }
 
-/// Seconds of a node that are not those of one inside it.
+/// Seconds of a node outside its children.
 fn exclusive_seconds(node: &Node) -> f64 {
     let inside: f64 = node.children.values().map(|child| child.seconds).sum();
     (node.seconds - inside).max(0.0)

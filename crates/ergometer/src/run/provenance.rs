@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::record::Machine;
 use crate::source::host;
 
-/// An identity of the machine: the same for all that run on it, containers included, and another on
-/// every other machine.
+/// An identity of the machine, equal for all programs on it, containers included, and different from every
+/// other machine's.
 ///
-/// It is a hash of the kernel's boot id, which containers share with their machine. `/etc/machine-id`
-/// is asked only where there is none: containers have one of their own, or one that came with their
-/// image. Neither is published as it is: `machine-id(5)` asks for that.
+/// It is a hash of the kernel's boot id, which containers share with their machine. `/etc/machine-id` is
+/// read only if there is no boot id, because containers have their own, or one from their image. Neither is
+/// published unhashed, as `machine-id(5)` asks.
 pub(crate) fn machine_id(proc_root: &Path, etc: &Path) -> Option<String> {
     let read = |what: &str, path: PathBuf| {
         let text = fs::read_to_string(path).ok()?;
@@ -22,7 +22,7 @@ pub(crate) fn machine_id(proc_root: &Path, etc: &Path) -> Option<String> {
         .or_else(|| read("machine", etc.join("machine-id")))
 }
 
-/// FNV-1a, 64 bits: the standard library's hashes may change between its versions.
+/// FNV-1a, 64 bits, because the standard library's hashes may change between versions.
 /// <https://datatracker.ietf.org/doc/html/rfc9923>
 fn fnv_1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
@@ -30,7 +30,7 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
     })
 }
 
-/// What can be read of this machine without privilege; a field that cannot be read is `None`.
+/// Properties of this machine that can be read without privilege; a field that cannot be read is `None`.
 pub(crate) fn machine(machine_id: Option<String>, proc_root: &Path, sysfs_root: &Path) -> Machine {
     let processor = host::processor(proc_root);
     let field = |text: &str, name: &str| {
@@ -62,14 +62,14 @@ pub(crate) fn machine(machine_id: Option<String>, proc_root: &Path, sysfs_root: 
             .map(|processor| available(processor, proc_root, sysfs_root)),
         booted: host::booted(proc_root),
         memory_bytes,
-        // What is metered says which there are.
+        // Filled in from the metered domains.
         accelerators: Vec::new(),
-        // The flag is set by the hypervisor on x86; elsewhere nothing is claimed.
+        // On x86 the hypervisor sets the flag; elsewhere it is unknown.
         virtual_machine: processor.and_then(|processor| processor.hypervisor),
     }
 }
 
-/// Processors that this program may use.
+/// The number of processors that this program may use.
 fn available(processor: &host::Processor, proc_root: &Path, sysfs_root: &Path) -> f64 {
     let host::Limits { affinity, quota } = host::Limits::read(proc_root, sysfs_root);
     let seen = f64::from(processor.logical.max(1));
@@ -84,7 +84,7 @@ pub(crate) fn git_commit() -> Option<String> {
 }
 
 fn commit_of(dot_git: &Path) -> Option<String> {
-    // In a linked work tree `.git` is a file that names the real directory.
+    // In a linked work tree `.git` is a file with the path of the real directory.
     let dir = if dot_git.is_dir() {
         dot_git.to_owned()
     } else {
@@ -95,7 +95,7 @@ fn commit_of(dot_git: &Path) -> Option<String> {
     let Some(reference) = head.trim().strip_prefix("ref:").map(str::trim) else {
         return commit(&head);
     };
-    // Branches of a linked work tree live in the directory that `commondir` names.
+    // Branches of a linked work tree are in the directory that `commondir` names.
     let common = match fs::read_to_string(dir.join("commondir")) {
         Ok(path) => dir.join(path.trim()),
         Err(_) => dir,
@@ -116,7 +116,7 @@ fn packed(dir: &Path, reference: &str) -> Option<String> {
         .and_then(|(text, _)| commit(text))
 }
 
-/// `text` as the name of a commit: 40 hexadecimal digits, or 64 in repositories of SHA-256.
+/// `text` as a commit hash: 40 hexadecimal digits, or 64 in SHA-256 repositories.
 fn commit(text: &str) -> Option<String> {
     let name = text.trim();
     let digits = name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_hash_is_fnv_1a() {
-        // Vectors of the hash's authors.
+        // Test vectors of the hash's authors.
         assert_eq!(fnv_1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv_1a(b"a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(fnv_1a(b"foobar"), 0x8594_4171_f739_67e8);
@@ -186,7 +186,7 @@ mod tests {
             (machine.logical_cpus, machine.available_cpus)
         };
         assert_eq!(counts(), (Some(256), Some(8.0)));
-        // An affinity is the program's, and changes nothing of the machine.
+        // An affinity applies to the program and does not change the machine's count.
         fs::write(proc.join("self/status"), "Cpus_allowed_list:\t1,5\n").unwrap();
         assert_eq!(counts(), (Some(256), Some(2.0)));
         fs::create_dir_all(sys.join("fs/cgroup")).unwrap();

@@ -1,7 +1,6 @@
-//! Which process of a run that takes several this one is.
+//! The rank of this process in a run of several processes.
 //!
-//! Launchers say it in the environment. They are asked in this order, and the first that says it
-//! counts:
+//! Launchers set environment variables. They are checked in this order, and the first that is set counts:
 //!
 //! | launcher | rank | local rank | number of ranks | group |
 //! |---|---|---|---|---|
@@ -18,43 +17,41 @@
 //! | Flux | `FLUX_TASK_RANK` | `FLUX_TASK_LOCAL_ID` | `FLUX_JOB_SIZE` | `FLUX_JOB_ID` |
 //! | Slurm | `SLURM_PROCID` | `SLURM_LOCALID` | `SLURM_STEP_NUM_TASKS`, else `SLURM_NTASKS` | `SLURM_JOB_ID.SLURM_STEP_ID` |
 //!
-//! The inner launcher comes before the outer one: torchrun, `mpirun` and Flux are started inside a Slurm
-//! allocation, and what runs under them still sees the Slurm variables of their own helper process,
-//! whose number is that of the machine, not of the rank. Where a launcher gives no group, the Slurm
-//! job's is taken.
+//! The inner launcher comes before the outer one. torchrun, `mpirun` and Flux are started inside a Slurm
+//! allocation, and their ranks still see the Slurm variables of the helper process, which number machines,
+//! not ranks. If a launcher has no group, the Slurm job's is used.
 //!
-//! A launcher that is recognised but not understood (a rank without the number of ranks, or one that does
-//! not lie below it) is reported. Those further out are then believed only where they give the same rank:
-//! the number of another process would be worse than none. [`MeterBuilder::rank`](crate::MeterBuilder::rank)
-//! states it.
+//! A launcher that is recognised but not understood (a rank without the number of ranks, or not below it)
+//! is reported. Outer launchers are then believed only if they have the same rank, since another process's
+//! number would be worse than none. [`MeterBuilder::rank`](crate::MeterBuilder::rank) sets it.
 //!
-//! Not told apart: a program in a Slurm batch script that is not started by `srun` sees itself as rank
-//! 0 of the whole allocation.
+//! Limitation: a program in a Slurm batch script that is not started by `srun` appears as rank 0 of the
+//! whole allocation.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, ErrorKind, Result};
 
-/// A process's place among those of its run.
+/// The place of a process among those of its run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rank {
     /// Its number, from 0.
     pub rank: u32,
-    /// Its number among those on its machine, from 0, where the launcher gives it.
+    /// Its number among those on its machine, from 0, if the launcher provides it.
     pub local_rank: Option<u32>,
-    /// How many there are.
+    /// The number of processes.
     pub world_size: u32,
-    /// Who said so.
+    /// Where the rank comes from.
     pub origin: Origin,
 }
 
-/// Who gave a process its rank.
+/// Where a process's rank comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// The program, through [`MeterBuilder::rank`](crate::MeterBuilder::rank).
     Set,
-    /// torchrun, or who sets the same variables.
+    /// torchrun, or another launcher that sets the same variables.
     Torchrun,
     /// Horovod's `horovodrun`.
     Horovod,
@@ -66,9 +63,9 @@ pub enum Origin {
     Pals,
     /// JSM, IBM's `jsrun`.
     Jsm,
-    /// A launcher that speaks PMI: MPICH's and Intel MPI's.
+    /// A launcher that uses PMI: MPICH's and Intel MPI's.
     Pmi,
-    /// A launcher that speaks `PMIx` and nothing else.
+    /// A launcher that uses only `PMIx`.
     Pmix,
     /// ALPS, the launcher of older Cray machines.
     Alps,
@@ -76,7 +73,7 @@ pub enum Origin {
     Flux,
     /// Slurm's `srun`.
     Slurm,
-    /// A launcher that a later version of this library knows.
+    /// A launcher known to a later version of this library.
     #[serde(other)]
     Other,
 }
@@ -104,33 +101,33 @@ impl Origin {
 }
 
 impl Rank {
-    /// Rank `rank` of `world_size`, as the program states it.
+    /// Rank `rank` of `world_size`, as set by the program.
     pub(crate) fn set(rank: u32, world_size: u32) -> Result<Self> {
         if rank < world_size {
             return Ok(Self { rank, local_rank: None, world_size, origin: Origin::Set });
         }
         let message = format!("rank {rank} of {world_size} ranks");
         Err(Error::new(ErrorKind::InvalidSetting, message)
-            .with_remedy("ranks count from 0 to one less than their number"))
+            .with_remedy("ranks are numbered from 0 to one less than their number"))
     }
 }
 
-/// Where a run's process stands: what its record needs so that it can be merged with others.
+/// A process's place in its run, as its record needs it to be merged with others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub rank: Option<Rank>,
-    /// What ties the ranks of a run together.
+    /// An identifier that the ranks of a run share.
     pub group: Option<String>,
-    /// What was passed over, one line each.
+    /// Variables that were ignored, one line each.
     pub remarks: Vec<String>,
 }
 
 struct Launcher {
     origin: Origin,
     rank: &'static str,
-    /// The first that is there counts, here and below.
+    /// The first variable that is set counts, here and below.
     local_rank: &'static [&'static str],
-    /// Empty where the launcher gives no number of ranks.
+    /// Empty if the launcher does not provide the number of ranks.
     world_size: &'static [&'static str],
     group: Option<&'static str>,
 }
@@ -150,7 +147,7 @@ impl Launcher {
     }
 }
 
-/// The inner ones first.
+/// In order from inner to outer launchers.
 const LAUNCHERS: [Launcher; 12] = [
     Launcher::new(Origin::Torchrun, "RANK", &["LOCAL_RANK"], &["WORLD_SIZE"])
         .grouped_by("TORCHELASTIC_RUN_ID"),
@@ -195,13 +192,13 @@ const LAUNCHERS: [Launcher; 12] = [
     ),
 ];
 
-/// What the environment says, as `lookup` gives its variables.
+/// The rank according to the environment, whose variables `lookup` returns.
 pub(crate) fn standing(lookup: impl Fn(&str) -> Option<String>) -> Standing {
     let lookup = |name: &str| {
         lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     };
     let mut found = Standing::default();
-    // What launchers say that were not understood.
+    // Launcher variables that were not understood.
     let mut doubtful: Vec<(&str, String)> = Vec::new();
     for launcher in &LAUNCHERS {
         let Some(text) = lookup(launcher.rank) else { continue };
@@ -217,7 +214,7 @@ pub(crate) fn standing(lookup: impl Fn(&str) -> Option<String>) -> Standing {
                 }
                 found.rank = Some(rank);
                 found.group = launcher.group(&lookup).or_else(|| slurm_step(&lookup));
-                // What an outer launcher says in full, an inner one need not.
+                // If an outer launcher has all variables, an inner one may lack the number of ranks.
                 found.remarks.retain(|remark| !remark.ends_with(NO_SIZE));
                 break;
             }
@@ -230,7 +227,7 @@ pub(crate) fn standing(lookup: impl Fn(&str) -> Option<String>) -> Standing {
     found
 }
 
-/// The end of a remark about a launcher that gives ranks without their number.
+/// The end of a remark about a launcher that provides ranks without their number.
 const NO_SIZE: &str = "this launcher does not give the number of ranks";
 
 impl Launcher {
@@ -261,14 +258,14 @@ impl Launcher {
         Ok(Rank { rank, local_rank, world_size, origin: self.origin })
     }
 
-    /// torchrun calls a run `none` unless its user gives it a name.
+    /// torchrun's group is `none` unless its user sets one.
     fn group(&self, lookup: &impl Fn(&str) -> Option<String>) -> Option<String> {
         let id = lookup(self.group?).filter(|id| id != "none")?;
         Some(format!("{}:{id}", self.origin.as_str()))
     }
 }
 
-/// A job has a step for each `srun`, and each is a run of its own.
+/// A job has a step for each `srun`, and each is a separate run.
 fn slurm_step(lookup: &impl Fn(&str) -> Option<String>) -> Option<String> {
     let job = lookup("SLURM_JOB_ID")?;
     Some(match lookup("SLURM_STEP_ID") {
@@ -381,7 +378,7 @@ mod tests {
             (&format!("RANK=1 {slurm}"), Some(1), "WORLD_SIZE is not set"),
             ("PMIX_RANK=3", None, "does not give the number of ranks"),
             ("ALPS_APP_PE=3", None, "does not give the number of ranks"),
-            // Under `mpirun` of a launcher that speaks PMIx alone, Slurm's is the number of the machine.
+            // Under `mpirun` of a launcher that uses only PMIx, Slurm's variable numbers machines.
             (&format!("PMIX_RANK=3 {slurm}"), None, "PMIX_RANK=3 is not a rank"),
             (&format!("FLUX_TASK_RANK=3 {slurm}"), None, "FLUX_JOB_SIZE is not set"),
         ];

@@ -1,8 +1,7 @@
 //! A run's result as data.
 //!
-//! The record is the product: every table, file and page is made from it, and nothing is printed
-//! that is not in it. Its JSON form carries [`SCHEMA`]; a reader refuses a major version it does
-//! not know.
+//! Every table, file and page is made from the record, and contains nothing that is not in it. Its JSON
+//! form contains [`SCHEMA`]; a reader refuses an unknown major version.
 
 use std::collections::BTreeMap;
 
@@ -27,35 +26,34 @@ pub struct Record {
     pub schema: String,
     /// The run: name, time, program.
     pub run: RunInfo,
-    /// The machine it ran on; of a merged record that of its first rank, with the accelerators of all.
+    /// The machine it ran on; in a merged record the first rank's, with the accelerators of all.
     pub machine: Machine,
-    /// What each source found, unavailable ones with reason and remedy.
+    /// The report of each source, with reason and remedy if it is unavailable.
     pub sources: Vec<SourceReport>,
-    /// What was metered, in the order that every `by_domain` of this record follows.
+    /// The metered domains, in the order of every `by_domain` in this record.
     pub domains: Vec<DomainRecord>,
     /// The whole run, from the start of the meter to its end.
     pub total: Usage,
-    /// The share of each method in the energy of `total`, 0 to 1; empty where nothing was read.
+    /// The share of each method in the energy of `total`, 0 to 1; empty if nothing was read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub method_shares: BTreeMap<Method, f64>,
-    /// One row an epoch, in the order in which they ended: the first 4096.
+    /// One row per epoch, in the order in which they ended: the first 4096.
     pub epochs: Vec<Epoch>,
     /// The epochs after those, summed by split.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub more_epochs: BTreeMap<String, MoreEpochs>,
     /// The part of the run outside every epoch: `total` = Σ `epochs` + Σ `more_epochs` + `outside_epochs`.
     pub outside_epochs: Vec<Joules>,
-    /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch
-    /// stand under `run`. A merged record has those of each rank as well, as its own record has
-    /// them, under `train@0`, `train@1`.
+    /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch are in
+    /// `run`. A merged record also has the steps of each rank, as in its own record, under `train@0`,
+    /// `train@1`.
     pub steps: BTreeMap<String, Steps>,
-    /// The same by the names of the steps, for the splits whose steps have several names, or lie inside each
-    /// other.
+    /// The same by the names of the steps, for splits whose steps have several names or are nested.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
-    /// All spans, folded by their path of labels.
+    /// All spans, aggregated by label path.
     pub spans: Vec<SpanNode>,
-    /// What the energy means outside: facility energy, CO2e, money.
+    /// Facility energy, CO2e and money for the energy.
     pub footprint: Footprint,
     /// The user's own results: loss, accuracy, perplexity.
     pub results: BTreeMap<String, f64>,
@@ -65,16 +63,16 @@ pub struct Record {
     /// process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankRecord>,
-    /// What the run was expected to come to, at every twentieth of it, so that forecasts can be judged. The
-    /// last is what it came to, if everything that was planned was done ([`Forecast::is_final`]).
+    /// Forecasts at every twentieth of the run, kept so that they can be judged. The last one is the
+    /// result, if everything that was planned was done ([`Forecast::is_final`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forecasts: Vec<Forecast>,
-    /// The parts of the run before its interruptions, in order, where it was
-    /// [resumed](crate::MeterBuilder::resume): everything else of the record is of the last part alone, and
+    /// The parts of the run before its interruptions, in order, if it was
+    /// [resumed](crate::MeterBuilder::resume). Everything else in the record covers only the last part, and
     /// [`Record::whole`] is the sum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Part>,
-    /// What went wrong or has to be known, one line each.
+    /// Problems and other remarks, one line each.
     pub warnings: Vec<String>,
 }
 
@@ -94,7 +92,7 @@ pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
 /// What one rank of a merged record metered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankRecord {
-    /// Which it was.
+    /// The rank.
     pub rank: Rank,
     /// [`RunInfo::id`] of its own record.
     pub run_id: String,
@@ -106,8 +104,8 @@ pub struct RankRecord {
     pub started: String,
     /// Duration, seconds.
     pub seconds: f64,
-    /// All that it metered. What several ranks metered is in each of theirs: these do not sum to the
-    /// total.
+    /// Energy of everything that it metered. Domains metered by several ranks are in each one's energy, so
+    /// these do not sum to the total.
     pub energy: Option<Energy>,
     /// Ids of the merged record's domains that it metered.
     pub domains: Vec<String>,
@@ -122,29 +120,29 @@ pub struct RunInfo {
     pub label: String,
     /// Wall-clock start, RFC 3339, UTC.
     pub started: String,
-    /// Duration on the monotonic clock, seconds: the time in which the machine slept is not in it.
+    /// Duration on the monotonic clock, seconds, without the time in which the machine slept.
     pub seconds: f64,
-    /// For how long the machine slept meanwhile, seconds; `None` where that cannot be told (only Linux tells).
-    /// Of ranks, the longest.
+    /// How long the machine slept during the run, seconds; `None` where that cannot be determined (only on
+    /// Linux it can). For several ranks, the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asleep_seconds: Option<f64>,
-    /// How long the baseline was measured before the run, seconds; `None` where it was not.
+    /// How long the baseline was measured before the run, seconds; `None` if it was not.
     pub idle_seconds: Option<f64>,
-    /// The program's command line, with `***` for what is recognised as a secret; the program's name alone
-    /// where [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
+    /// The program's command line, with `***` for recognised secrets; only the program's name if
+    /// [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
     pub command: Vec<String>,
     /// Version of this library.
     pub ergometer: String,
-    /// Commit of the git work tree the program ran in, where there is one.
+    /// Commit of the git work tree that the program ran in, if there is one.
     pub git_commit: Option<String>,
-    /// Which process of a run of several this was; `None` of a run of one, and of a merged record.
+    /// The rank of the process in a run of several; `None` for a single process and in a merged record.
     #[serde(default)]
     pub rank: Option<Rank>,
-    /// What ties the ranks of a run together, where there is something.
+    /// The identifier that the ranks of a run share, if there is one.
     #[serde(default)]
     pub group: Option<String>,
-    /// Whether the program ended the run; `false` of one that it did not live to end, whose record was
-    /// [recovered](Record::recover) from its journal.
+    /// Whether the program ended the run; `false` if the record was [recovered](Record::recover) from the
+    /// journal of a program that died first.
     #[serde(default = "yes")]
     pub finished: bool,
 }
@@ -154,17 +152,17 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Records without a word about it are of before there were journals, and finished.
+/// Older records without this field are from before there were journals, and finished.
 fn yes() -> bool {
     true
 }
 
-/// The machine, as far as it can be read without privilege.
+/// The machine, as far as it can be described without privilege.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Identity of the running machine, 16 hexadecimal digits: a hash of the kernel's boot id (of
-    /// `/etc/machine-id` where there is none), so that the containers of a machine have the same and
-    /// machines of one name do not. It changes when the machine is started anew.
+    /// `/etc/machine-id` if there is none). The containers of a machine have the same, different machines
+    /// with the same name do not. It changes when the machine is restarted.
     #[serde(default)]
     pub machine_id: Option<String>,
     /// Host name.
@@ -173,10 +171,10 @@ pub struct Machine {
     pub os: Option<String>,
     /// CPU model name.
     pub cpu: Option<String>,
-    /// Logical processors of the machine: of a container, those of the packages that it sees.
+    /// Logical processors of the machine; in a container, those of the packages that it sees.
     pub logical_cpus: Option<u32>,
-    /// Processors that the program may use: the fewest of those that it sees, its affinity and the CPU quota of its
-    /// container.
+    /// Processors that the program may use: the smallest of those that it sees, its affinity and the CPU
+    /// quota of its container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub available_cpus: Option<f64>,
     /// When the kernel started, seconds since 1970.
@@ -186,7 +184,7 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// Accelerator boards by label.
     pub accelerators: Vec<String>,
-    /// Whether it is a virtual machine, where that can be told.
+    /// Whether it is a virtual machine, if that can be determined.
     pub virtual_machine: Option<bool>,
 }
 
@@ -197,9 +195,9 @@ pub struct Energy {
     pub joules: Joules,
     /// Combined standard uncertainty (one standard deviation), joules.
     pub standard_uncertainty: Joules,
-    /// The parts it is made of.
+    /// The parts of the uncertainty.
     pub parts: Uncertainty,
-    /// How it was obtained; of a sum, the least trustworthy of its terms.
+    /// How it was obtained; for a sum, the least trustworthy method of its terms.
     pub method: Method,
     /// Fraction of the time in which the domain was observed, 0 to 1.
     pub coverage: f64,
@@ -211,55 +209,55 @@ pub struct DomainRecord {
     /// Identity and sensor.
     #[serde(flatten)]
     pub domain: Domain,
-    /// Its energy over the run; `None` when nothing could be read, with the reason in `warnings`.
+    /// Its energy over the run; `None` if nothing could be read, with the reason in `warnings`.
     pub energy: Option<Energy>,
     /// Mean power over the run.
     pub mean_power: Option<Watts>,
-    /// Mean power over the time before the run in which the baseline was measured; `None` where it
-    /// was not, or the domain was not observed for most of it.
+    /// Mean power over the time before the run in which the baseline was measured; `None` if it was not, or
+    /// if the domain was not observed for most of it.
     pub idle_power: Option<Watts>,
-    /// `energy` less `idle_power` × the run's seconds: below 0 where the machine did more before the
-    /// run than in it.
+    /// `energy` − `idle_power` × the run's seconds; negative if the machine did more before the run than in
+    /// it.
     pub above_idle: Option<Joules>,
-    /// Counter against integrated power: the counter's joules, where both were read.
+    /// The counter's joules over the time in which counter and power were both read.
     pub counter_joules: Option<Joules>,
-    /// Counter against integrated power: the power samples' joules, where both were read.
+    /// The integrated power samples' joules over that same time.
     pub integrated_joules: Option<Joules>,
     /// Readings taken.
     pub readings: u64,
     /// Reads that failed or were rejected.
     pub failed_readings: u64,
-    /// What happened to this domain, one line each.
+    /// Problems with this domain, one line each.
     pub warnings: Vec<String>,
 }
 
-/// Energy of an interval, per domain and in all.
+/// Energy of an interval, per domain and in total.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Duration, seconds.
     pub seconds: f64,
-    /// The sum over domains; `None` when no domain gave an energy.
+    /// The sum over domains; `None` if no domain has an energy.
     pub energy: Option<Energy>,
-    /// Joules per domain, in the order of [`Record::domains`]; 0 only where 0 was read: a domain
-    /// without readings has `None`.
+    /// Joules per domain, in the order of [`Record::domains`]. A domain without readings has `None`, so 0
+    /// means that 0 was read.
     pub by_domain: Vec<Option<Energy>>,
 }
 
 /// One epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
-    /// The epoch's name: `train`, `valid`, or `epoch` where the program gave none.
+    /// The epoch's name: `train`, `valid`, or `epoch` if the program set none.
     pub split: String,
     /// Number of the epoch within its split, from 1.
     pub index: u64,
     /// Seconds from the start of the run to the start of the epoch.
     pub start_s: f64,
-    /// What it took.
+    /// Its time and energy.
     pub usage: Usage,
-    /// All its steps that are inside no other step; absent when there was none. The rates of items are over the
-    /// steps of the names that have some.
+    /// All its steps that are not inside other steps; absent if there are none. The rates of items cover
+    /// only the steps whose names have items.
     pub steps: Option<Steps>,
-    /// The same by name, where they have several names, or lie inside each other.
+    /// The same by name, if the steps have several names or are nested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps_by_name: Vec<NamedSteps>,
     /// Joules per domain inside the epoch but outside its steps:
@@ -267,14 +265,14 @@ pub struct Epoch {
     pub between_steps: Vec<Joules>,
 }
 
-/// Epochs of one split that have no rows of their own, summed up.
+/// Epochs of one split without rows, summed up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MoreEpochs {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// What they took; `seconds` is the sum of their durations.
+    /// Their time and energy; `seconds` is the sum of their durations.
     pub usage: Usage,
-    /// Their steps; absent when there was none.
+    /// Their steps; absent if there are none.
     pub steps: Option<Steps>,
     /// Their steps by name, as in [`Epoch::steps_by_name`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -286,22 +284,23 @@ pub struct MoreEpochs {
 /// Statistics of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Steps {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Seconds in all; over ranks, which step together, those of the longest.
+    /// Total seconds; over ranks, which step together, those of the longest rank.
     pub seconds: f64,
-    /// Joules per domain in all, in the order of [`Record::domains`].
+    /// Total joules per domain, in the order of [`Record::domains`].
     pub by_domain: Vec<Joules>,
-    /// Joules of a step, summed over domains: extremes and quantiles of what the machine drew in each one's own
-    /// time, and the mean of `by_domain`, in which steps beside each other share what they drew; over ranks, the mean share of a rank's step.
+    /// Joules per step, summed over domains. Extremes and quantiles are of the machine's whole energy in
+    /// each step's time. The mean is that of `by_domain`, in which steps at the same time share the energy;
+    /// over ranks, it is the mean share of a rank's step.
     pub joules: Distribution,
-    /// Seconds of a step.
+    /// Seconds per step.
     pub duration_s: Distribution,
-    /// Items processed (tokens, sentences) and what they are; absent when the program gave none.
+    /// Items processed (tokens, sentences) and their unit; absent if the program counted none.
     pub items: Option<Items>,
-    /// How many of `count` were recorded together with others (by `every = n` of
-    /// [`#[track_energy]`](crate::track_energy), or as they came faster than they could be booked): they are in every sum and mean, and not in the extremes and
-    /// quantiles.
+    /// How many of `count` were recorded together with others, either by `every = n` of
+    /// [`#[track_energy]`](crate::track_energy) or because they came too fast. They are in every sum and
+    /// mean, but not in the extremes and quantiles.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub folded: u64,
 }
@@ -311,32 +310,32 @@ pub struct Steps {
 pub struct NamedSteps {
     /// The name of their spans.
     pub name: String,
-    /// They lie inside other steps: what they took is part of those steps' figures.
+    /// Whether they are inside other steps, whose figures then include theirs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inside_steps: bool,
     /// Their statistics.
     pub steps: Steps,
 }
 
-/// What a program processed.
+/// Items that a program processed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Items {
-    /// How many.
+    /// Their number.
     pub count: f64,
-    /// Of what: `tokens`.
+    /// Their unit: `tokens`.
     pub unit: String,
-    /// Joules an item, over all domains.
+    /// Joules per item, over all domains.
     pub joules_per_item: Joules,
-    /// Items a second.
+    /// Items per second.
     pub per_second: f64,
 }
 
 /// A distribution, from running statistics and a quantile sketch with 1 % relative error.
 ///
-/// The mean is of all steps; the rest of those that were recorded alone ([`Steps::folded`]).
+/// The mean covers all steps, the other figures those that were recorded alone ([`Steps::folded`]).
 ///
-/// What cannot be had from the statistics of several ranks is `None`: no quantile of all their steps
-/// follows from those of each.
+/// A figure that cannot be computed from the statistics of several ranks is `None`: quantiles over all
+/// their steps do not follow from those of each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// Arithmetic mean.
@@ -351,26 +350,26 @@ pub struct Distribution {
     pub p95: Option<f64>,
 }
 
-/// All spans that share a path of labels.
+/// All spans with the same label path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SpanNode {
     /// Kind of span.
     pub kind: Kind,
     /// Its label.
     pub name: String,
-    /// How many were closed.
+    /// Number of closed spans.
     pub count: u64,
-    /// How many of `count` were recorded together with others: by `every = n` of
-    /// [`#[track_energy]`](crate::track_energy), or as they came faster than they could be booked.
+    /// How many of `count` were recorded together with others, by `every = n` of
+    /// [`#[track_energy]`](crate::track_energy) or because they came too fast.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub folded: u64,
-    /// Seconds in all; over ranks, those of the longest.
+    /// Total seconds; over ranks, those of the longest rank.
     pub seconds: f64,
-    /// Joules per domain in all, children included: each moment once, divided among the spans inside one span
-    /// that were open beside each other, so that sums add up whatever the number of threads.
+    /// Total joules per domain, children included. Each moment counts once, divided among the open spans of
+    /// one parent, so that sums add up for any number of threads.
     pub by_domain: Vec<Joules>,
-    /// Joules over all domains that the machine drew in each span's own time, summed up, where spans were open
-    /// beside each other: more than `by_domain`. Moments in which several were open count several times.
+    /// The machine's whole energy in each span's time, summed over spans and domains, if spans overlapped:
+    /// more than `by_domain`. Moments with several open spans count several times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inclusive: Option<Joules>,
     /// Standard uncertainty of the sum over domains.

@@ -1,4 +1,4 @@
-//! Which journal or record a run goes on with.
+//! Finds the journal or record that a run resumes.
 
 use std::fs;
 use std::io;
@@ -10,23 +10,23 @@ use super::rank::Rank;
 use super::record::{Record, RunInfo};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Where the parts before are looked for.
+/// Where to look for the earlier parts.
 #[derive(Debug)]
 pub(crate) enum From {
     /// This journal or record.
     File(PathBuf),
-    /// The newest journal in this folder that is of this run.
+    /// The newest journal of this run in this folder.
     Latest(PathBuf),
 }
 
-/// What a run that goes on is known by.
+/// Properties that identify a run that is resumed.
 pub(crate) struct Identity<'a> {
     pub label: &'a str,
     pub rank: Option<&'a Rank>,
     pub group: Option<&'a str>,
 }
 
-/// The parts of the run before, and what has to be known of how they were found.
+/// The earlier parts of the run, and remarks on how they were found.
 pub(crate) fn parts(from: &From, run: &Identity<'_>) -> Result<(Vec<Part>, Vec<String>)> {
     let mut remarks = Vec::new();
     let path = match from {
@@ -36,13 +36,13 @@ pub(crate) fn parts(from: &From, run: &Identity<'_>) -> Result<(Vec<Part>, Vec<S
             None => return Ok((Vec::new(), remarks)),
         },
     };
-    let record = read(&path)?;
+    let record = Record::read(&path)?;
     run.check(&record).map_err(|(why, remedy)| refused(&path, &why).with_remedy(remedy))?;
     if let (Some(then), Some(now)) = (&record.run.rank, run.rank)
         && then.world_size != now.world_size
     {
         remarks.push(format!(
-            "goes on as one of {} ranks with a part that was one of {}",
+            "resumes as one of {} ranks a part that was one of {}",
             now.world_size, then.world_size
         ));
     }
@@ -54,17 +54,7 @@ fn refused(path: &Path, why: &str) -> Error {
     Error::new(ErrorKind::Mismatch, format!("'{}' is not of this run: {why}", path.display()))
 }
 
-fn read(path: &Path) -> Result<Record> {
-    if path.extension().is_none_or(|extension| extension != "json") {
-        return Record::recover(path);
-    }
-    let text = fs::read_to_string(path).map_err(|error| {
-        Error::new(ErrorKind::Io, format!("{} cannot be read", path.display())).with_source(error)
-    })?;
-    Record::from_json(&text)
-}
-
-/// The newest journal in `folder` of this run; `None` where there is none, as at the first start.
+/// The newest journal of this run in `folder`; `None` if there is none, as at the first start.
 fn latest(folder: &Path, run: &Identity<'_>, remarks: &mut Vec<String>) -> Result<Option<PathBuf>> {
     let unread = |error: io::Error| {
         let message = format!("folder '{}' cannot be read: {error}", folder.display());
@@ -90,18 +80,18 @@ fn latest(folder: &Path, run: &Identity<'_>, remarks: &mut Vec<String>) -> Resul
     }
     if damaged > 0 {
         remarks.push(format!(
-            "journals in '{}' whose beginning cannot be read, and which this run does not go on with: \
+            "journals in '{}' whose beginning cannot be read, and which this run does not resume: \
              {damaged}",
             folder.display()
         ));
     }
     if found.is_empty() && others > 0 {
         remarks.push(format!(
-            "none of the {others} journals in '{}' is of this label, rank and group: the run begins anew",
+            "none of the {others} journals in '{}' is of this label, rank and group: the run starts from the beginning",
             folder.display()
         ));
     }
-    // A part that another one went on with is older, whatever the clocks said.
+    // A part that another one resumed is older, whatever the clocks showed.
     let gone_on: Vec<String> = found
         .iter()
         .flat_map(|(_, record)| record.earlier.iter().map(|part| part.run_id.clone()))
@@ -115,7 +105,7 @@ fn latest(folder: &Path, run: &Identity<'_>, remarks: &mut Vec<String>) -> Resul
 }
 
 impl Identity<'_> {
-    /// Why `record` is not of this run, if so, and what would help.
+    /// Why `record` does not belong to this run, if it does not, and the remedy.
     fn check(&self, record: &Record) -> Result<(), (String, String)> {
         let run = &record.run;
         if !record.ranks.is_empty() {

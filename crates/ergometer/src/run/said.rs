@@ -1,4 +1,4 @@
-//! What single spans took, said on the standard error output.
+//! Prints the energy of single spans to standard error.
 
 use std::collections::HashSet;
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ use crate::printable;
 use crate::span::ring::Mark;
 use crate::units::{Joules, Watts};
 
-/// The spans that are to be told of, and the lines about those that have ended.
+/// The spans to report, and the lines about those that have ended.
 #[derive(Default)]
 pub(crate) struct Said {
     asked: HashSet<u64>,
@@ -17,7 +17,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// Tells of `span` when its energy is known.
+    /// Reports `span` when its energy is known.
     pub(crate) fn ask(&mut self, span: u64) {
         self.asked.insert(span);
     }
@@ -54,7 +54,7 @@ impl Said {
         self.lines.push(format!("ergometer: {span}: {seconds:.3} s, {energy}"));
     }
 
-    /// Prints what has become known. An output that is closed is no error of the program's.
+    /// Prints the lines that are ready. A closed output is not an error of the program.
     pub(crate) fn print(&mut self) {
         for line in self.lines.drain(..) {
             let _ = writeln!(io::stderr(), "{}", printable::line(&line));

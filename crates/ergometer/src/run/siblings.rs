@@ -1,26 +1,27 @@
-//! What spans inside one span draw while several of them are open: each moment counts once, divided among them.
+//! Divides the energy of spans with one parent while several of them are open, so that each moment counts
+//! once.
 //!
-//! Marks come in the order of their ends, so that of a span that just ended it is not known yet which others were
-//! open: those that still are will say so when they end. The latest are held back, until the span around them
-//! ends or many have come, and are divided together.
+//! Marks arrive in the order of their ends. When a span ends, it is not yet known which others were open:
+//! those that still are open arrive later. So the latest marks are held back until the parent ends or there
+//! are many, and are then divided together.
 
 use crate::clock::Timestamp;
 use crate::meter::timeline::Timeline;
 
-/// Spans that are held back, inside one span.
+/// The most spans held back inside one span.
 pub(super) const MOST_HELD: usize = 512;
 
-/// A span among its siblings, and what it got so far.
+/// A span among its siblings, with the energy that it was assigned so far.
 #[derive(Clone)]
 pub(super) struct Interval {
-    /// Up to here it got its part.
+    /// Its energy has been assigned up to here.
     from: Timestamp,
     end: Timestamp,
-    /// The share of its time in which it was open; 1 but for spans that share a mark.
+    /// The share of its time in which it was open; below 1 only for spans that share a mark.
     weight: f64,
     /// Joules per domain.
     got: Vec<f64>,
-    /// It was not always alone.
+    /// Whether it was open at the same time as others.
     shared: bool,
 }
 
@@ -29,7 +30,7 @@ impl Interval {
         Self { from: start, end, weight, got: vec![0.0; domains], shared: false }
     }
 
-    /// The share of its energy, `alone` joules by domain, that it got; `None` of one that has all.
+    /// The share of its energy that it was assigned, given `alone` joules by domain; `None` if it has all.
     pub(super) fn shares(&self, alone: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
         let share = |(got, alone): (&f64, f64)| {
             if alone > 0.0 { (got / alone).clamp(0.0, 1.0) } else { 1.0 }
@@ -44,12 +45,12 @@ impl Interval {
 
 /// Divides the energy up to `until` among `intervals`.
 ///
-/// At each moment a span gets its weight, divided by the sum of all weights where that is more than 1.
+/// At each moment a span receives its weight, divided by the sum of all weights if that exceeds 1.
 pub(super) fn divide(intervals: &mut [&mut Interval], until: Timestamp, timelines: &[Timeline]) {
     let mut edges: Vec<(Timestamp, bool, usize)> = Vec::with_capacity(2 * intervals.len());
     for (index, interval) in intervals.iter().enumerate() {
         let end = interval.end.min(until);
-        // One without length would end before it begins.
+        // An empty interval would end before it begins.
         if interval.from < end {
             edges.push((interval.from, true, index));
             edges.push((end, false, index));
@@ -88,19 +89,19 @@ pub(super) fn divide(intervals: &mut [&mut Interval], until: Timestamp, timeline
     }
 }
 
-/// What has been divided, for spans that end later and were open before that.
+/// Sums over divided spans, for spans that end later and overlapped them.
 #[derive(Clone, Default)]
 pub(super) struct Divided {
     from: Option<Timestamp>,
-    /// Up to here spans were divided.
+    /// Spans were divided up to here.
     to: Option<Timestamp>,
-    /// Joules per domain that they got, and that they would have got alone.
+    /// Joules per domain that they were assigned, and that they would have been assigned alone.
     got: Vec<f64>,
     alone: Vec<f64>,
 }
 
 impl Divided {
-    /// A span was divided that got `got` of `alone` joules.
+    /// Records a span that was assigned `got` of `alone` joules.
     pub(super) fn add(
         &mut self,
         (start, end): (Timestamp, Timestamp),
@@ -118,9 +119,9 @@ impl Divided {
         }
     }
 
-    /// `interval` was open before all up to here were divided: it gets its part of that time. Gives what the
-    /// others are to give back for it, joules per domain. As it is no longer known when each of them was open,
-    /// they count as spread over their time.
+    /// Assigns `interval`, which was open before all up to here were divided, its part of that time.
+    /// Returns the joules per domain that the others have to give up. Their individual times are no longer
+    /// known, so they count as spread evenly over the time.
     pub(super) fn late(
         &mut self,
         interval: &mut Interval,
@@ -137,7 +138,7 @@ impl Divided {
             let mine = interval.weight * line.between(start, to).joules;
             let (got, alone) = (self.got[domain], self.alone[domain]);
             let covered = line.between(from.min(start), to).joules;
-            // How many others were open where any was, and in which part of the time one was.
+            // How many others were open when any was, and the share of the time in which one was.
             let others = if got > 0.0 { (alone / got).max(1.0) } else { 1.0 };
             let part = if covered > 0.0 { (got / covered).min(1.0) } else { 0.0 };
             let taken = (mine * part / (others + 1.0)).min(got);

@@ -1,4 +1,4 @@
-//! Running statistics: constant memory, whatever the number of steps.
+//! Running statistics in constant memory, for any number of steps.
 
 use sketches_ddsketch::{Config, DDSketch};
 
@@ -40,7 +40,7 @@ impl Running {
         let _ = self.sketch.merge(&other.sketch);
     }
 
-    /// With `mean`, which more than these numbers may have gone into.
+    /// The statistics with `mean`, which may cover more numbers than these.
     pub(crate) fn distribution(&self, mean: f64) -> Distribution {
         let known = |value| (self.count > 0).then_some(value);
         let quantile = |q| match self.sketch.quantile(q) {
@@ -57,15 +57,15 @@ impl Running {
     }
 }
 
-/// What is to be known of a step, or of several that share a mark, beside its energy.
+/// Figures of a step, or of several that share a mark, in addition to its energy.
 #[derive(Clone, Copy)]
 pub(crate) struct Step {
-    /// Steps that share the mark; 0 of one alone.
+    /// Number of steps that share the mark; 0 for a single step.
     pub folded: u64,
     pub seconds: f64,
     pub items: f64,
     pub unit: &'static str,
-    /// What the machine drew in its time, joules, whatever was open beside it.
+    /// The machine's whole energy in its time, joules, whatever else was open.
     pub whole: f64,
 }
 
@@ -81,7 +81,7 @@ pub(crate) struct StepStats {
     duration: Running,
     items: f64,
     unit: Option<&'static str>,
-    /// Another unit that some have: their items are not added up.
+    /// Another unit of some items; if set, items are not summed.
     other_unit: Option<&'static str>,
 }
 
@@ -162,12 +162,12 @@ impl StepStats {
         self.by_domain.iter().sum()
     }
 
-    /// The statistics as data; `None` when there was no step.
+    /// The statistics as data; `None` if there are no steps.
     pub(crate) fn finish(&self) -> Option<Steps> {
         self.finish_over(self.total_joules(), self.seconds)
     }
 
-    /// The same, where the items were processed with this many of the joules in this many of the seconds.
+    /// The same, with the joules and seconds in which the items were processed.
     pub(crate) fn finish_over(&self, joules: f64, seconds: f64) -> Option<Steps> {
         let items = (self.items > 0.0 && self.other_unit.is_none()).then(|| Items {
             count: self.items,
@@ -175,7 +175,7 @@ impl StepStats {
             joules_per_item: Joules::new(joules / self.items),
             per_second: if seconds > 0.0 { self.items / seconds } else { 0.0 },
         });
-        // Counts that no number can hold have no form in a record.
+        // A record has no form for numbers beyond the range of floats.
         let finite = |items: &Items| {
             let each = [items.count, items.per_second, items.joules_per_item.get()];
             each.iter().all(|value| value.is_finite())

@@ -1,4 +1,4 @@
-//! The steps of an epoch or a run, by their names.
+//! The steps of an epoch or a run, by name.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use crate::meter::LiveSteps;
 use crate::meter::timeline::Drawn;
 use crate::span::Label;
 
-/// Names of steps that are told apart; the others share [`Label::OTHER_NAMES`].
+/// Names of steps that have statistics of their own; the others share [`Label::OTHER_NAMES`].
 const MOST_NAMES: usize = 64;
 
 type ByName = BTreeMap<&'static str, StepStats>;
 
-/// Statistics of steps, by name: of those inside no other step, and of those inside one.
+/// Statistics of steps by name, separately for outer steps and steps inside others.
 #[derive(Clone, Default)]
 pub(crate) struct StepTable {
     outer: ByName,
-    /// They are part of what the outer ones took.
+    /// Included in the energy of the outer ones.
     inner: ByName,
 }
 
@@ -43,7 +43,7 @@ impl StepTable {
         merge(&mut self.inner, &other.inner);
     }
 
-    /// Takes in the steps inside a step.
+    /// Adds the steps inside a step.
     pub(super) fn nest(&mut self, inside: &Self) {
         merge(&mut self.inner, &inside.outer);
         merge(&mut self.inner, &inside.inner);
@@ -56,7 +56,7 @@ impl StepTable {
         }
     }
 
-    /// Scales the sums of the outer steps down to what is around them, where they come to more.
+    /// Scales the sums of the outer steps down to the energy around them, if they exceed it.
     pub(super) fn fit(&mut self, around: &[Drawn]) {
         for (domain, around) in around.iter().enumerate() {
             let sum: f64 = self.outer.values().map(|stats| stats.by_domain[domain]).sum();
@@ -82,7 +82,7 @@ impl StepTable {
         sum
     }
 
-    /// How many steps that are inside no other, and their joules by domain.
+    /// The number of outer steps, and their joules by domain.
     #[cfg(test)]
     pub(crate) fn totals(&self) -> (u64, Vec<f64>) {
         let mut sums = Vec::new();
@@ -93,8 +93,8 @@ impl StepTable {
         (self.outer.values().map(|stats| stats.count).sum(), sums)
     }
 
-    /// The statistics of all outer steps as data. Rates of items are over the steps of the names that have
-    /// some. `None` when there was no step.
+    /// The statistics of all outer steps as data. Rates of items cover only the steps whose names have
+    /// items. `None` if there are no steps.
     pub(crate) fn all(&self) -> Option<Steps> {
         let mut stats = self.outer.values();
         let mut all = stats.next()?.clone();
@@ -108,7 +108,7 @@ impl StepTable {
         all.finish_over(joules, seconds)
     }
 
-    /// The same by name; nothing where there is one name, and no step inside another.
+    /// The same by name; empty if there is only one name and no nested steps.
     pub(crate) fn by_name(&self) -> Vec<NamedSteps> {
         if self.outer.len() < 2 && self.inner.is_empty() {
             return Vec::new();
@@ -125,7 +125,7 @@ impl StepTable {
         all
     }
 
-    /// The units of the outer steps' items, where there are several.
+    /// The units of the outer steps' items, if there are several.
     pub(crate) fn units(&self) -> Vec<&'static str> {
         let mut units: Vec<_> = self.outer.values().flat_map(StepStats::units).collect();
         units.sort_unstable();

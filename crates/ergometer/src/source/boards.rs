@@ -1,16 +1,16 @@
-//! Which boards of AMD and Intel the program uses.
+//! The boards of AMD and Intel that the program uses.
 //!
-//! NVIDIA's are chosen by [`nvml`](super::nvml), as CUDA chooses them. Here the variables of the other makers take
-//! effect in the order in which their software reads them:
+//! NVIDIA's boards are chosen by [`nvml`](super::nvml), as CUDA chooses them. The other makers' variables
+//! apply here in the order in which their software reads them:
 //!
-//! * AMD ("GPU isolation techniques" of the `ROCm` documentation): `ROCR_VISIBLE_DEVICES` (indices or UUIDs) first; among
-//!   what it leaves `HIP_VISIBLE_DEVICES`, or `CUDA_VISIBLE_DEVICES` in its place, or `GPU_DEVICE_ORDINAL`. A list ends
-//!   before its first entry that is not valid. Boards count in the order of the kernel's KFD topology, or of their PCI
-//!   addresses where there is none.
-//! * Intel: `ZE_AFFINITY_MASK` (devices, or tiles of them) first; among what it leaves `ONEAPI_DEVICE_SELECTOR`. Boards
-//!   count in the order of their PCI addresses.
+//! * AMD ("GPU isolation techniques" of the `ROCm` documentation): `ROCR_VISIBLE_DEVICES` (indices or
+//!   UUIDs) first. Of the boards left by it, `HIP_VISIBLE_DEVICES` selects, or `CUDA_VISIBLE_DEVICES` in
+//!   its place, or `GPU_DEVICE_ORDINAL`. A list ends before its first invalid entry. Boards are numbered in
+//!   the order of the kernel's KFD topology, or of their PCI addresses where there is none.
+//! * Intel: `ZE_AFFINITY_MASK` (devices, or tiles of them) first, then `ONEAPI_DEVICE_SELECTOR` among the
+//!   boards left. Boards are numbered in the order of their PCI addresses.
 //!
-//! A value that is not understood hides nothing, and is reported.
+//! A variable that is not understood hides nothing, and is reported.
 
 use std::path::Path;
 use std::{fs, iter};
@@ -18,7 +18,7 @@ use std::{fs, iter};
 use super::nvml::{DeviceId, Devices, Environment};
 use super::sysfs;
 
-/// Who made a board.
+/// The maker of a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Maker {
     Amd,
@@ -29,9 +29,9 @@ pub(super) enum Maker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Board {
     pub maker: Maker,
-    /// PCI address, or what stands for it.
+    /// PCI address, or the entry's own name where there is none.
     pub address: String,
-    /// `GPU-…`, as `ROCm` names it.
+    /// `GPU-…`, in `ROCm`'s notation.
     pub uuid: Option<String>,
 }
 
@@ -41,16 +41,16 @@ impl Board {
     }
 }
 
-/// The boards that are metered, of those of AMD and Intel.
+/// Which boards of AMD and Intel are metered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Choice {
-    /// Addresses of boards that are not metered, and what they are not among.
+    /// Addresses of boards that are not metered, and the list that left each out.
     hidden: Vec<(String, &'static str)>,
     pub remarks: Vec<String>,
 }
 
 impl Choice {
-    /// The ones of `boards` that `devices` asks for.
+    /// The boards among `boards` that `devices` selects.
     pub(super) fn of(
         devices: &Devices,
         environment: &Environment,
@@ -72,7 +72,7 @@ impl Choice {
         choice
     }
 
-    /// What the board at `address` is not among, if it is not metered.
+    /// The list that the board at `address` is missing from, if it is not metered.
     pub(super) fn hides(&self, address: &str) -> Option<&'static str> {
         self.hidden.iter().find(|(hidden, _)| hidden == address).map(|(_, what)| *what)
     }
@@ -82,7 +82,7 @@ impl Choice {
         self.hidden.extend(new);
     }
 
-    /// Leaves of `boards` those at `positions`.
+    /// Keeps the boards at `positions`.
     fn keep(&mut self, boards: &mut Vec<&Board>, positions: &[usize], variable: &'static str) {
         let gone = boards.iter().enumerate().filter(|(position, _)| !positions.contains(position));
         self.hide(gone.map(|(_, board)| *board), variable);
@@ -93,11 +93,11 @@ impl Choice {
         let mut left: Vec<&Board> =
             boards.iter().filter(|board| board.maker == Maker::Amd).collect();
         let order = kfd_order(sysfs_root);
-        // What the topology does not show comes last.
+        // Boards that the topology does not show come last.
         left.sort_by_key(|board| {
             order.iter().position(|address| *address == board.address).unwrap_or(usize::MAX)
         });
-        // The runtime takes an empty variable for hidden boards, HIP takes it for one that is not set.
+        // The runtime hides all boards if its variable is empty; HIP treats an empty variable as not set.
         if let Some(value) = &environment.rocr {
             let positions = self.listed(&left, value, "ROCR_VISIBLE_DEVICES");
             self.keep(&mut left, &positions, "ROCR_VISIBLE_DEVICES");
@@ -117,7 +117,7 @@ impl Choice {
         }
     }
 
-    /// Positions among `boards` that a list of indices and UUIDs names, up to its first entry that is not valid.
+    /// Positions among `boards` that a list of indices and UUIDs selects, up to its first invalid entry.
     fn listed(&mut self, boards: &[&Board], value: &str, variable: &str) -> Vec<usize> {
         let mut positions = Vec::new();
         for entry in value.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -133,7 +133,7 @@ impl Choice {
                 Some(position) if positions.contains(&position) => {}
                 Some(position) => positions.push(position),
                 None => {
-                    // -1 is the way to hide boards on purpose.
+                    // -1 hides boards on purpose.
                     if !entry.starts_with('-') && !boards.is_empty() {
                         let entry: String = entry.chars().take(40).collect();
                         self.remarks.push(format!(
@@ -177,12 +177,13 @@ impl Choice {
     }
 }
 
-/// The ones of `ids` that name none of `boards`: NVIDIA's, if any.
+/// The `ids` that match none of `boards`: NVIDIA's, if any.
 pub(super) fn of_others(ids: &[DeviceId], boards: &[Board]) -> Vec<DeviceId> {
     ids.iter().filter(|id| !boards.iter().any(|board| board.is(id))).cloned().collect()
 }
 
-/// Devices of `ZE_AFFINITY_MASK`: `0,2.1` are the first and a tile of the third, whose sensor is the whole board's.
+/// Devices in `ZE_AFFINITY_MASK`: `0,2.1` selects the first board and a tile of the third, whose sensor
+/// covers the whole board.
 fn affinity(mask: &str) -> Option<Vec<usize>> {
     let device = |entry: &str| entry.trim().split('.').next()?.parse::<usize>().ok();
     let mut devices = mask.split(',').map(device).collect::<Option<Vec<_>>>()?;
@@ -191,8 +192,8 @@ fn affinity(mask: &str) -> Option<Vec<usize>> {
     Some(devices)
 }
 
-/// Boards of `ONEAPI_DEVICE_SELECTOR` among `count`: terms `backend:devices`, separated by `;`, of which one that begins
-/// with `!` takes devices away. `None` where a term is not understood.
+/// Boards that `ONEAPI_DEVICE_SELECTOR` selects among `count`. It is a list of terms `backend:devices`,
+/// separated by `;`; a term that begins with `!` removes devices. `None` if a term is not understood.
 fn selected(selector: &str, count: usize) -> Option<Vec<usize>> {
     let all = || (0..count).collect::<Vec<_>>();
     let (mut accepted, mut discarded, mut only_discards) = (Vec::new(), Vec::new(), true);
@@ -207,7 +208,7 @@ fn selected(selector: &str, count: usize) -> Option<Vec<usize>> {
                     match device.as_str() {
                         "*" | "gpu" => boards.extend(all()),
                         "cpu" | "fpga" => {}
-                        // Of OpenCL's devices some are processors: which index is a board's is not known.
+                        // OpenCL numbers processors too, so the index of a board is not known.
                         _ if backend == "opencl" => return None,
                         number => boards.push(number.split('.').next()?.parse().ok()?),
                     }

@@ -1,15 +1,15 @@
 //! Differences of a hardware energy counter.
 //!
-//! One [`Counter`] follows one register. It works in the register's own integer unit and only ever
-//! compares a raw value with the last one it accepted, so that a failed read in between costs
-//! nothing: the next good one covers both intervals.
+//! One [`Counter`] follows one register, in the register's own integer unit. It compares each raw value
+//! only with the last one that it accepted. So a failed read costs nothing: the next good one covers both
+//! intervals.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::units::Watts;
 
-/// What a new raw value says of a counter.
+/// The result of comparing a raw value with the counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advance {
     /// The first value: a starting point, no energy.
@@ -18,19 +18,17 @@ pub enum Advance {
     Advanced(u64),
     /// The counter passed the end of its range once and grew by this many units.
     Wrapped(u64),
-    /// The counter went back, or jumped and stayed there, in a way that is no wrap; it is followed
-    /// from here, and what was drawn in between is unknown.
+    /// The counter went back, or jumped and stayed there, and a wrap does not explain it. It is followed
+    /// from here; the energy in between is unknown.
     Restarted,
-    /// The value implies a power that cannot be; the counter is still followed from the value
-    /// before.
+    /// The value implies an impossible power. The counter is still followed from the value before.
     Impossible,
 }
 
 /// Extra time granted to a difference before its power counts as impossible.
 ///
-/// A register shows the energy of its last update, not of now, so a difference over a short
-/// interval may contain one update period more than the interval; the slowest counters known
-/// (NVML) update every 0.1 s.
+/// A register shows the energy of its last update, not of now. So a difference over a short interval may
+/// contain one update period more than the interval. The slowest counters known (NVML) update every 0.1 s.
 const SLACK: Duration = Duration::from_millis(100);
 
 /// A counter, its range and what has been counted so far.
@@ -40,17 +38,17 @@ pub struct Counter {
     range: Option<u64>,
     limit: Watts,
     last: Option<(u64, Timestamp)>,
-    /// The value rejected last: if the counter goes on from there, it has really jumped.
+    /// The value rejected last. If the next value continues from there, the counter has really jumped.
     suspect: Option<(u64, Timestamp)>,
-    /// Time that passed since the last accepted value beside what timestamps tell.
+    /// Time since the last accepted value that timestamps do not include, because the machine slept.
     asleep: Duration,
     /// Wider than the register: units of 2^-32 J fill 64 bits after 4.3 GJ.
     total: u128,
 }
 
 impl Counter {
-    /// A counter of `units_per_joule`, that starts again at 0 after `range` units (`None` where
-    /// the range is not known), behind which nothing can draw more than `limit`.
+    /// A counter of `units_per_joule` that starts again at 0 after `range` units (`None` if the range is
+    /// not known). `limit` is the highest power that the device behind it can draw.
     #[must_use]
     pub const fn new(units_per_joule: f64, range: Option<u64>, limit: Watts) -> Self {
         Self {
@@ -70,21 +68,21 @@ impl Counter {
         self.total as f64 / self.units_per_joule
     }
 
-    /// How long the range lasts at the power limit: over a longer interval a second wrap cannot be
-    /// excluded. `None` without a known range.
+    /// How long the range lasts at the power limit. Over a longer interval a second wrap cannot be
+    /// excluded. `None` if the range is not known.
     #[must_use]
     pub fn unambiguous(&self) -> Option<Duration> {
         let seconds = self.range? as f64 / self.units_per_joule / self.limit.get();
         Duration::try_from_secs_f64(seconds).ok()
     }
 
-    /// The machine slept for so long since the last value, which timestamps do not tell: the counter may
-    /// have gone on.
+    /// Adds time for which the machine slept since the last value. Timestamps do not include it, but the
+    /// counter may have gone on.
     pub fn slept(&mut self, time: Duration) {
         self.asleep += time;
     }
 
-    /// Time since the last accepted value, at `at`: in it, that for which the machine slept.
+    /// Time from the last accepted value to `at`, including time asleep.
     #[must_use]
     pub fn interval(&self, at: Timestamp) -> Duration {
         self.last.map_or(Duration::ZERO, |(_, last)| at.since(last) + self.asleep)
@@ -121,7 +119,8 @@ impl Counter {
         advance
     }
 
-    /// Units from the last value to `raw` and whether a wrap lies between, if they can be told.
+    /// Units from the last value to `raw`, and whether the counter wrapped in between; `None` if that
+    /// cannot be determined.
     fn difference(&self, (last, _): (u64, Timestamp), raw: u64) -> Option<(u64, bool)> {
         if raw >= last {
             return Some((raw - last, false));
@@ -135,7 +134,7 @@ impl Counter {
         units as f64 / self.units_per_joule <= most.get()
     }
 
-    /// A forward jump is a bad read, unless the counter goes on from where it jumped to.
+    /// Treats a forward jump as a bad read, unless the counter continues from where it jumped to.
     fn jumped(&self, raw: u64, at: Timestamp) -> Advance {
         match self.suspect {
             Some((before, from)) if raw >= before && self.possible(raw - before, from, at) => {
@@ -159,7 +158,7 @@ mod tests {
         Timestamp::default().after(Duration::from_secs_f64(seconds))
     }
 
-    /// Feeds `(seconds, raw)` and returns what each said and the total.
+    /// Feeds `(seconds, raw)` and returns each result and the total.
     fn follow(range: Option<u64>, reads: &[(f64, u64)]) -> (Vec<Advance>, u128) {
         let mut counter = Counter::new(1e6, range, LIMIT);
         let said = reads.iter().map(|&(s, raw)| counter.advance(raw, at(s))).collect();

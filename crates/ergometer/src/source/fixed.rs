@@ -1,4 +1,4 @@
-//! A constant power that the user states, for what nothing can measure.
+//! A constant power that the user states, for devices that nothing can measure.
 
 use super::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
 use crate::clock::{self, Timestamp};
@@ -9,11 +9,11 @@ use crate::{Error, ErrorKind, Result};
 /// The source's name.
 pub const NAME: &str = "fixed";
 
-/// Relative standard uncertainty of a wattage stated without one: such figures come from data
-/// sheets or a glance at a wall meter. A judgement, not a measurement.
+/// Relative standard uncertainty of a wattage stated without one. Such figures come from data sheets or a
+/// glance at a wall meter. A judgement, not a measurement.
 pub const DEFAULT_ERROR: f64 = 0.2;
 
-/// No single thing that trains a model draws more.
+/// No single device that trains a model draws more.
 const MOST: Watts = Watts::new(100_000.0);
 
 /// Energy = watts × time, from the first read on.
@@ -25,12 +25,12 @@ pub struct Fixed {
 }
 
 impl Fixed {
-    /// A domain of `kind` that draws `watts` all the time, known to a relative standard
-    /// uncertainty of `relative_error` (0.1 is 10 %).
+    /// A domain of `kind` with a constant power of `watts` and a relative standard uncertainty of
+    /// `relative_error` (0.1 is 10 %).
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSetting`] unless the watts lie between 0 and 100 kW and the error is
-    /// not negative.
+    /// [`ErrorKind::InvalidSetting`] unless the watts lie between 0 and 100 kW and the error is not
+    /// negative.
     pub fn new(kind: DomainKind, watts: Watts, relative_error: f64) -> Result<Self> {
         if !(0.0..=MOST.get()).contains(&watts.get()) {
             return Err(Error::new(
@@ -69,7 +69,7 @@ impl Fixed {
         Ok(Self { domains: [domain], watts, start: None })
     }
 
-    /// The same domain under another identity, where two of one kind are stated.
+    /// The same domain with another identity, where two of one kind are stated.
     pub(super) fn with_number(mut self, number: usize) -> Self {
         self.domains[0].id = format!("{NAME}:{}-{number}", self.domains[0].kind.as_str());
         self

@@ -1,4 +1,4 @@
-//! Raw values of a counter → what its source says.
+//! Raw values of a counter → readings of its source.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use super::counter::{Advance, Counter};
 use crate::clock::{self, Timestamp};
 use crate::units::{Joules, Watts};
 
-/// Between two reads further apart than this a second wrap is looked for: a register of 65,536 J
-/// wraps in 328 s at 200 W.
+/// After a longer pause between two reads, a second wrap is considered: a register of 65,536 J wraps in 328
+/// s at 200 W.
 const ATTENTIVE: Duration = Duration::from_mins(1);
 
-/// A counter and the words for it.
+/// A counter with the name of its unit, for messages.
 #[derive(Debug)]
 pub(super) struct Followed {
     counter: Counter,
     unit: &'static str,
     limit: Watts,
-    /// For how long the machine had slept when the counter was read last.
+    /// How long the machine had slept when the counter was last read.
     asleep: Duration,
 }
 
 impl Followed {
-    /// A counter of `units_per_joule`, each called `unit`; the rest as for [`Counter::new`].
+    /// A counter of `units_per_joule`, each called `unit`; otherwise as [`Counter::new`].
     pub(super) const fn new(
         units_per_joule: f64,
         unit: &'static str,
@@ -33,12 +33,12 @@ impl Followed {
         Self { counter, unit, limit, asleep: Duration::ZERO }
     }
 
-    /// Takes the value `raw`, read at `at`, and pushes what it says.
+    /// Takes the value `raw`, read at `at`, and pushes the reading that follows.
     pub(super) fn take(&mut self, raw: u64, at: Timestamp, push: impl FnMut(Value)) {
         self.take_after(clock::asleep(), raw, at, push);
     }
 
-    /// The same, where the machine has slept for so long in all.
+    /// The same, with the total time that the machine has slept.
     fn take_after(
         &mut self,
         asleep: Duration,
@@ -57,13 +57,13 @@ impl Followed {
                     && self.counter.unambiguous().is_some_and(|longest| interval > longest)
                 {
                     push(Value::Missing(format!(
-                        "{:.0} s between two reads: the counter may have wrapped more often than can be seen",
+                        "{:.0} s between two reads: the counter may have wrapped more often than can be detected",
                         interval.as_secs_f64()
                     )));
                 }
             }
             Advance::Restarted => push(Value::Restarted(format!(
-                "the counter went to {raw} {unit} in a way that is no wrap; what was drawn in the \
+                "the counter went to {raw} {unit} in a way that is not a wrap; the energy of the \
                  last {:.1} s is lost",
                 interval.as_secs_f64()
             ))),
@@ -83,7 +83,7 @@ mod tests {
     const RANGE: u64 = 65_532_610_987;
     const WATTS: f64 = 200.0;
 
-    /// The register at `seconds`, with [`WATTS`] drawn all the time.
+    /// The register at `seconds`, at a constant power of [`WATTS`].
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn register(seconds: f64) -> u64 {
         (WATTS * seconds * 1e6) as u64 % RANGE
@@ -128,7 +128,7 @@ mod tests {
         assert!((slept.get() - 3600.0).abs() < 1e-9 && (last.get() - 3600.02).abs() < 1e-9);
         // At its limit a package passes the end of the range in 33 s.
         assert!(why.contains("3600 s between two reads"), "{why}");
-        // Without a sleep it is what cannot be.
+        // Without a sleep the power is impossible.
         let raw = 3_600_020_000 + 3_600_000_000;
         followed.take_after(hour, raw, Timestamp::from_secs_f64(0.3), |value| said.push(value));
         assert!(matches!(said.last(), Some(Value::Missing(_))), "{said:?}");

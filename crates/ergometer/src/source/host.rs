@@ -1,38 +1,39 @@
-//! What the kernel says of the machine: its processor, and whether it is a virtual one.
+//! The machine as the kernel describes it: its processor, and whether it is virtual.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, io};
 
-/// The processor as `/proc/cpuinfo` shows it.
+/// The processor according to `/proc/cpuinfo`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Processor {
     /// `model name`.
     pub(crate) name: Option<String>,
     /// Logical processors.
     pub(crate) logical: u32,
-    /// Different `physical id`s; 1 where the kernel shows none.
+    /// Number of different `physical id`s; 1 where the kernel shows none.
     pub(crate) packages: u32,
-    /// Logical processors of a package, as the processor itself says: a container may see fewer of them.
+    /// Logical processors per package, as the processor reports them; a container may see fewer.
     pub(crate) siblings: Option<u32>,
-    /// Whether the processor reports a hypervisor; `None` where it has no flags to tell by.
+    /// Whether the processor reports a hypervisor; `None` if it lists no flags.
     pub(crate) hypervisor: Option<bool>,
 }
 
 impl Processor {
-    /// Logical processors of the machine: at least those that are seen, and all of each package that is.
+    /// Logical processors of the machine: all processors of each visible package, and at least the visible
+    /// ones.
     pub(crate) fn of_machine(&self) -> u32 {
         let whole = self.siblings.map(|siblings| siblings.saturating_mul(self.packages));
         whole.unwrap_or(0).max(self.logical).max(1)
     }
 }
 
-/// How many processors this program may use, and why not all of the machine's.
+/// Limits on the processors that this program may use.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Limits {
-    /// Processors that its affinity allows.
+    /// Processors in its affinity mask.
     pub(crate) affinity: Option<u32>,
-    /// Processors' worth of time that its control group may use.
+    /// Processor time that its control group may use, in processors.
     pub(crate) quota: Option<f64>,
 }
 
@@ -48,7 +49,7 @@ impl Limits {
     }
 }
 
-/// How many numbers a kernel list holds: `0-3,8` holds 5.
+/// The number of entries in a kernel list: 5 for `0-3,8`.
 fn count(numbers: &str) -> Option<u32> {
     numbers.split(',').try_fold(0_u32, |sum, range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -57,8 +58,8 @@ fn count(numbers: &str) -> Option<u32> {
     })
 }
 
-/// The smallest quota of this process's control group and those around it (`cpu.max`, or `cpu.cfs_quota_us` of cgroup v1),
-/// in processors.
+/// The smallest quota among this process's control group and its ancestors (`cpu.max`, or
+/// `cpu.cfs_quota_us` of cgroup v1), in processors.
 fn quota(proc_root: &Path, sysfs_root: &Path) -> Option<f64> {
     let groups = text(&proc_root.join("self/cgroup")).unwrap_or_default();
     let root = sysfs_root.join("fs/cgroup");
@@ -97,7 +98,7 @@ pub(crate) fn processor(proc_root: &Path) -> Option<Processor> {
     text(&proc_root.join("cpuinfo")).ok().map(|text| parse(&text))
 }
 
-/// A file's text; names of files and programs in it need not be UTF-8.
+/// A file's text, which need not be valid UTF-8: names of files and programs may not be.
 fn text(file: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&fs::read(file)?).into_owned())
 }
@@ -125,8 +126,8 @@ fn parse(cpuinfo: &str) -> Processor {
     found
 }
 
-/// Whether a container runtime has mounted something over powercap (Docker and Podman do by
-/// default since CVE-2020-8694).
+/// Whether a container runtime has mounted something over powercap (Docker and Podman do so by default
+/// since CVE-2020-8694).
 pub(crate) fn powercap_is_masked(proc_root: &Path) -> bool {
     text(&proc_root.join("self/mountinfo")).is_ok_and(|mounts| {
         mounts
@@ -136,9 +137,9 @@ pub(crate) fn powercap_is_masked(proc_root: &Path) -> bool {
     })
 }
 
-/// Whether this process runs in a container, as far as its own files show it: the name of a runtime in the path of its
-/// control group; under cgroup v2, whose namespace hides that path, its being `/`, which outside containers is the
-/// kernel's own; or the file that a runtime leaves.
+/// Whether this process runs in a container, according to its own files: a runtime's name in the path of
+/// its control group, a file that a runtime leaves, or, under cgroup v2, a group path of `/`. (A cgroup
+/// namespace shows that path; outside containers only the kernel's own processes have it.)
 pub(crate) fn in_container(proc_root: &Path) -> bool {
     const RUNTIMES: [&str; 6] = ["docker", "kubepods", "containerd", "libpod", "lxc", "podman"];
     const MARKS: [&str; 3] = [".dockerenv", "run/.containerenv", "run/systemd/container"];

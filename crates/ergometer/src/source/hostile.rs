@@ -1,5 +1,5 @@
-//! Trees of `/sys` and `/proc` in which files are damaged, missing or full of nonsense: whatever is
-//! found, sources either give readings that can be, or say why they do not.
+//! Trees of `/sys` and `/proc` with damaged, missing or nonsensical files. In any such tree, sources must
+//! return plausible readings or report why they cannot.
 
 use std::path::Path;
 
@@ -70,7 +70,7 @@ const PROC: &[(&str, &str)] = &[
     ("12/stat", "12 (x) S 1 1 1 0 -1 0 0 0 0 0 30 40 50 60 20 0 1 0 90 1 1\n"),
 ];
 
-/// What a source says of itself fits what it is.
+/// Checks that a source's report matches the source.
 fn reported(source: Option<&dyn PowerSource>, report: &SourceReport) {
     match (&report.availability, source) {
         (Availability::Available, Some(source)) => {
@@ -94,7 +94,7 @@ fn reported(source: Option<&dyn PowerSource>, report: &SourceReport) {
     }
 }
 
-/// Reads a source before and after its tree changes: what it gives can be, or is called missing.
+/// Reads a source before and after its tree changes. Each reading must be plausible or missing.
 fn read(source: &mut dyn PowerSource, change: impl FnOnce()) {
     let mut readings = Vec::new();
     source.read(Request::Routine, &mut readings);
@@ -119,7 +119,7 @@ fn plausible(source: &dyn PowerSource, readings: &[Reading]) {
             Value::Restarted(why) | Value::Missing(why) => assert!(!why.is_empty()),
         }
     }
-    // No more than all limits allow in the moment that the test takes.
+    // Below the product of all limits and the short time that the test takes.
     assert!(energies.iter().all(|joules| *joules < 1e6), "{energies:?}");
 }
 
@@ -161,7 +161,7 @@ proptest! {
         }
     }
 
-    /// No such PMU exists, so that none is opened, whatever the files say.
+    /// The PMU's type does not exist, so none can be opened, whatever the files contain.
     #[test]
     fn perf_says_why_not(files in damaged_tree(PERF), platform in any::<bool>()) {
         let folder = tree(&files);
@@ -247,7 +247,7 @@ fn names_that_are_no_utf_8_hide_nothing() {
     std::fs::create_dir_all(proc.join("self")).unwrap();
     std::fs::create_dir_all(proc.join("10")).unwrap();
     std::fs::write(proc.join("stat"), PROC[0].1).unwrap();
-    // The kernel cuts names off after 15 bytes: here between the two of an ä.
+    // The kernel truncates names to 15 bytes, here between the two of an ä.
     let line = b"10 (entrainement-\xc3) S 1 1 1 0 -1 0 0 0 0 0 3 4 5 6 20 0 1 0 100 1 1\n";
     std::fs::write(proc.join("self/stat"), line).unwrap();
     std::fs::write(proc.join("10/stat"), line).unwrap();

@@ -1,4 +1,4 @@
-//! Devices whose drivers show their power through the kernel's hardware monitoring (hwmon).
+//! Devices whose drivers report power through the kernel's hardware monitoring (hwmon).
 //!
 //! | driver | what is read | domain |
 //! |---|---|---|
@@ -9,18 +9,19 @@
 //! | `power_meter` | `power1_average` of an NVIDIA Grace socket | `cpu-package`, with its memory |
 //! | `zenergy`, `amd_energy` | `energyN_input` of each socket | `cpu-package` |
 //!
-//! Whatever else shows a power or an energy here is named in the remarks, and not used: what it covers is not known.
+//! Every other device that shows a power or an energy is named in the remarks and not used, since it is not
+//! known what its sensor covers.
 //!
-//! Nothing is counted twice: a processor is metered only where no RAPL is; tiles (`i915_gt0`) and the chip (`energy2_input`) lie inside the card,
-//! a Jetson's other rails behind its input rail, and neither is added. The power of an AMD APU (a
-//! processor with a GPU in it) is its whole package's: it is metered, as a `cpu-package`, only where
-//! no RAPL is. NVIDIA's boards are no hwmon devices.
+//! Nothing is counted twice. A processor is metered only where there is no RAPL. Tiles (`i915_gt0`) and the
+//! chip (`energy2_input`) are part of the card, and a Jetson's other rails are behind its input rail, so
+//! neither is added. The power of an AMD APU (a processor with a GPU in it) covers its whole package. It is
+//! metered as a `cpu-package`, only where there is no RAPL. NVIDIA's boards are not hwmon devices.
 //!
-//! Devices are known by their PCI address (`hwmon:0000:03:00.0`), a Jetson's sensor by its address
-//! on the I²C bus; the number in `hwmon3` changes between boots.
+//! Devices are identified by their PCI address (`hwmon:0000:03:00.0`), a Jetson's sensor by its address on
+//! the I²C bus. The number in `hwmon3` changes between boots.
 //!
-//! Not covered: AMD's energy accumulator (`amdsmi`); the second die of an MI200 board, whose power
-//! the first die shows; Jetson AGX modules, which have no rail for all of the module.
+//! Not covered: AMD's energy accumulator (`amdsmi`); the second die of an MI200 board, whose power is
+//! included in the first die's; Jetson AGX modules, which have no rail for the whole module.
 
 mod amdgpu;
 mod device;
@@ -45,12 +46,11 @@ use device::Device;
 /// The source's name.
 pub const NAME: &str = "hwmon";
 
-/// Power none of these devices can draw; the largest boards are specified for 1400 W.
+/// No such device draws more; the largest boards are specified for 1400 W.
 pub const IMPOSSIBLE: Watts = Watts::new(3000.0);
 
-/// Relative standard uncertainty of the gain: no figure is published for these sensors, so it is
-/// what NVIDIA's were measured to have (Yang, Adamek, Armour, SC24, doi
-/// 10.1109/SC41406.2024.00028).
+/// Relative standard uncertainty of the gain. None is published for these sensors, so the figure measured
+/// for NVIDIA's is used (Yang, Adamek, Armour, SC24, doi 10.1109/SC41406.2024.00028).
 pub const RELATIVE_ERROR: f64 = 0.05;
 
 /// The devices that can be read.
@@ -58,7 +58,7 @@ pub const RELATIVE_ERROR: f64 = 0.05;
 pub struct Hwmon {
     domains: Vec<Domain>,
     probes: Vec<Probe>,
-    /// A processor's sensor contains its memory.
+    /// Whether a processor's sensor includes its memory.
     memory_inside: bool,
 }
 
@@ -99,21 +99,21 @@ enum Probe {
     Rail { millivolts: PathBuf, milliamperes: PathBuf },
 }
 
-/// What a device has to offer.
+/// What the driver of a device offers.
 enum Offer {
     /// A domain and how to read it.
     Metered(Box<Domain>, Probe),
-    /// Several of them.
+    /// Several domains.
     Several(Vec<(Domain, Probe)>),
-    /// It is left out, for this reason.
+    /// The device is left out, for this reason.
     Left(String),
-    /// It has nothing of interest.
+    /// The device shows neither power nor energy.
     Nothing,
 }
 
 impl Hwmon {
-    /// Looks for devices below `sysfs_root` (`/sys`) and says what was found. `package_source` is the
-    /// source that already gives the processor's package, if one does.
+    /// Looks for devices below `sysfs_root` (`/sys`) and reports what was found. `package_source` is the
+    /// source that already meters the processor's package, if any.
     #[must_use]
     pub fn open(sysfs_root: &Path, package_source: Option<&str>) -> (Option<Self>, SourceReport) {
         Self::open_chosen(sysfs_root, package_source, &Choice::default())
@@ -200,7 +200,7 @@ impl Hwmon {
         ((!hwmon.probes.is_empty()).then_some(hwmon), report)
     }
 
-    /// Whether what it gives of the processor contains the memory.
+    /// Whether its reading of the processor includes the memory.
     pub(super) const fn has_memory_inside(&self) -> bool {
         self.memory_inside
     }
@@ -213,7 +213,7 @@ impl Hwmon {
         remarks: &mut Vec<String>,
     ) {
         if self.domains.iter().any(|other| other.id == domain.id) {
-            remarks.push(format!("{} shows itself a second time and is not added", domain.id));
+            remarks.push(format!("{} appears a second time and is not added", domain.id));
             return;
         }
         let module = |other: &&Domain| other.kind == DomainKind::Module;
@@ -221,14 +221,14 @@ impl Hwmon {
             && let Some(other) = self.domains.iter().find(module)
         {
             let (id, other) = (&domain.id, &other.id);
-            remarks.push(format!("{id} feeds the module that {other} gives, and is not added"));
+            remarks.push(format!("{id} feeds the module that {other} measures, and is not added"));
             return;
         }
         for file in probe.files() {
             match Trial::of(sysfs::number::<i64>(file)) {
                 Trial::Works => {}
                 Trial::Asleep => remarks.push(format!(
-                    "{} does not answer now, which a sleeping device does not; it is asked again",
+                    "{} does not answer, as when a device sleeps; it is tried again later",
                     domain.id
                 )),
                 Trial::Denied => {
@@ -251,20 +251,20 @@ impl Hwmon {
     }
 }
 
-/// What a first read tells.
+/// Result of a first read.
 #[derive(Debug)]
 enum Trial {
     Works,
-    /// The device sleeps or is being reset: it may answer later.
+    /// The device sleeps or is being reset, and may answer later.
     Asleep,
-    /// The file is not for this user.
+    /// This user may not read the file.
     Denied,
     Broken(io::Error),
 }
 
 impl Trial {
     fn of(read: io::Result<i64>) -> Self {
-        /// Operation not permitted: what amdgpu answers while the board sleeps or is reset.
+        /// Operation not permitted: amdgpu's answer while the board sleeps or is reset.
         const EPERM: i32 = 1;
         match read {
             Ok(_) => Self::Works,
@@ -308,7 +308,7 @@ impl PowerSource for Hwmon {
                 (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6, most)),
                 (Ok(raw), Probe::Milliwatts(_)) => push(power(raw.0[0] as f64 * 1e-3, most)),
                 (Ok(raw), Probe::Rail { .. }) => {
-                    // Two signs that are wrong make a power that looks right.
+                    // Two wrong signs would multiply to a plausible power.
                     let watts = raw.0[0] as f64 * raw.0[1] as f64 * 1e-6;
                     let wrong = raw.0.iter().all(|raw| *raw < 0);
                     push(power(if wrong { -watts } else { watts }, most));
@@ -323,7 +323,7 @@ impl PowerSource for Hwmon {
     }
 }
 
-/// Up to two numbers, without an allocation.
+/// Up to two numbers, stored without an allocation.
 struct Values([i64; 2]);
 
 impl FromIterator<i64> for Values {
@@ -336,7 +336,7 @@ impl FromIterator<i64> for Values {
     }
 }
 
-/// A power of `watts`, which cannot be above `most`.
+/// A power of `watts`, or a missing value if it is not between 0 and `most`.
 fn power(watts: f64, most: Watts) -> Value {
     if (0.0..=most.get()).contains(&watts) {
         Value::Power(Watts::new(watts))
@@ -345,7 +345,7 @@ fn power(watts: f64, most: Watts) -> Value {
     }
 }
 
-/// A domain of `device` with what they all have in common.
+/// A domain of `device` with the fields that all domains have in common.
 fn domain(device: &Device, kind: DomainKind, method: Method, label: String) -> Domain {
     Domain {
         id: format!("{NAME}:{}", device.address),
@@ -367,16 +367,16 @@ fn domain(device: &Device, kind: DomainKind, method: Method, label: String) -> D
     }
 }
 
-/// Above how many times its limit the power of a board cannot be: limits can be raised while a program runs, and power
-/// may exceed them for moments.
+/// A board's power above its limit times this is impossible. The margin is large because limits may be
+/// raised while a program runs, and power may exceed them briefly.
 const BEYOND_LIMIT: f64 = 4.0;
 
-/// Power that a device with this limit cannot draw.
+/// The lowest power that is impossible for a device with this limit.
 fn impossible(limit: Option<Watts>) -> Watts {
     limit.map_or(IMPOSSIBLE, |limit| (limit * BEYOND_LIMIT).min(IMPOSSIBLE))
 }
 
-/// A limit in µW; 0 and what cannot be read are none.
+/// A limit in µW; `None` if it is 0 or cannot be read.
 fn limit(file: &Path) -> Option<Watts> {
     let microwatts = sysfs::number::<u64>(file).ok()?;
     (microwatts > 0).then(|| Watts::new(microwatts as f64 * 1e-6))

@@ -1,8 +1,8 @@
 //! Hardware → readings.
 //!
-//! A [`PowerSource`] owns the counters of its domains: it alone reads them and works out their
-//! wraparound. They are called from background threads of the meter, in such a way that one that hangs holds
-//! up no other for long; nothing here runs on the threads of the metered program.
+//! A [`PowerSource`] owns the counters of its domains: it alone reads them and works out their wraparound.
+//! The meter calls sources from its background threads, and one that hangs does not hold up the others for
+//! long. Nothing here runs on the threads of the metered program.
 
 use std::time::Duration;
 
@@ -31,9 +31,10 @@ pub mod share;
 mod stat;
 mod sysfs;
 
-/// What kind of thing a domain is.
+/// The kind of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum DomainKind {
     /// One GPU board, its memory and circuitry included.
     Gpu,
@@ -47,6 +48,9 @@ pub enum DomainKind {
     Module,
     /// A whole machine.
     Node,
+    /// A kind that this version does not know, from a record of a later one.
+    #[serde(other)]
+    Other,
 }
 
 impl DomainKind {
@@ -60,34 +64,35 @@ impl DomainKind {
             Self::Psys => "psys",
             Self::Module => "module",
             Self::Node => "node",
+            Self::Other => "other",
         }
     }
 }
 
-/// One thing that is metered, with an identity that outlasts a reboot.
+/// A metered thing, with an identity that survives a reboot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
     /// Stable identity, unique within a machine: `nvml:GPU-8f2c…`, `rapl:package-0`.
     pub id: String,
-    /// What kind of thing it is.
+    /// Its kind.
     pub kind: DomainKind,
-    /// For people: `NVIDIA H100 80GB HBM3`.
+    /// Its name for people: `NVIDIA H100 80GB HBM3`.
     pub label: String,
     /// The source that reads it: `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`, `fixed`, `replay`.
     pub source: String,
     /// How its energy is obtained.
     pub method: Method,
-    /// What is known of the sensor behind it.
+    /// Known properties of its sensor.
     pub sensor: Sensor,
     /// PCI address (`0000:3b:00.0`) where there is one.
     pub pci_address: Option<String>,
     /// The power limit in force when the run started, where the device has one.
     pub power_limit: Option<Watts>,
-    /// What a reader of the number has to know: a shared board, a model's origin.
+    /// What a reader of the figure has to know: a shared board, a model's origin.
     pub note: Option<String>,
 }
 
-/// How the sensor of a domain behaves; every figure is a prior that its source documents.
+/// How the sensor of a domain behaves. Every figure is a prior that its source documents.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
     /// Seconds between two updates of the energy counter, if there is a counter and its period is
@@ -99,10 +104,10 @@ pub struct Sensor {
     pub power_period_s: Option<f64>,
     /// Seconds over which the sensor averages power before it shows it, if that is known.
     pub power_window_s: Option<f64>,
-    /// Relative standard uncertainty of the gain: 0.05 is 5 %. For modelled and assumed domains
-    /// this is the model's relative error.
+    /// Relative standard uncertainty of the gain: 0.05 is 5 %. For modelled and assumed domains it is the
+    /// model's relative error.
     pub relative_error: f64,
-    /// Absolute standard uncertainty of the level, in watts, added to the relative one.
+    /// Absolute standard uncertainty of the level in watts, in addition to the relative one.
     pub absolute_error: Watts,
 }
 
@@ -111,24 +116,23 @@ pub struct Sensor {
 pub struct Reading {
     /// Index into [`PowerSource::domains`].
     pub domain: usize,
-    /// The moment for which the value holds: of a counter, when it was updated to that; of a power
-    /// that the sensor averages, the middle of what it averages. Where the source cannot tell, when
-    /// it was read.
+    /// The moment for which the value holds: for a counter, its update; for an averaged power, the middle
+    /// of the averaging window. Where the source cannot determine that moment, it is the time of the read.
     pub at: Timestamp,
-    /// How far from `at` that moment may lie, to either side.
+    /// How far that moment may lie from `at`, to either side.
     pub within: Duration,
-    /// What was read.
+    /// The value.
     pub value: Value,
 }
 
 impl Reading {
-    /// A value that holds for the moment `at` exactly.
+    /// A value that holds for exactly the moment `at`.
     #[must_use]
     pub const fn new(domain: usize, at: Timestamp, value: Value) -> Self {
         Self { domain, at, within: Duration::ZERO, value }
     }
 
-    /// The same, held for a moment known to ± `within` only.
+    /// The same, with a moment that is known only to ± `within`.
     #[must_use]
     pub const fn known_within(mut self, within: Duration) -> Self {
         self.within = within;
@@ -136,38 +140,38 @@ impl Reading {
     }
 }
 
-/// What a reading says.
+/// The content of a reading.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Joules drawn since the source first read this counter: unwrapped, never decreasing.
     Energy(Joules),
-    /// The counter restarted (driver reload) or could not be followed: what was drawn since the
-    /// last `Energy` is lost. The next `Energy` continues from the last one's value.
+    /// The counter restarted (driver reload) or could not be followed, so the energy since the last
+    /// `Energy` is lost. The next `Energy` continues from the last one's value.
     Restarted(String),
-    /// Power at this moment, as the sensor gives it.
+    /// Power at this moment, as the sensor reports it.
     Power(Watts),
-    /// The read failed, or gave what cannot be; with the reason.
+    /// The read failed, or returned an impossible value; with the reason.
     Missing(String),
 }
 
-/// Why a source is read.
+/// The reason for a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// It is time to.
+    /// A periodic read.
     Routine,
-    /// A run or an epoch begins or ends about now: what lies nearest to now is worth most.
+    /// A run or an epoch begins or ends about now, so a value close to now is most useful.
     Edge,
-    /// The run ends: whatever the source has held back is due now, for it is not read again.
+    /// The run ends. The source must return everything that it has held back, as it will not be read again.
     Last,
 }
 
-/// When a source is to be read: any moment from the one to the other serves as well. The wider that is, the
+/// The window of time for a source's next read; any moment in it serves equally well. The wider it is, the
 /// fewer wakes it takes to read all sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// Before this a read tells nothing new.
+    /// An earlier read would return nothing new.
     pub from: Timestamp,
-    /// After this it would tell less.
+    /// A later read would lose information.
     pub by: Timestamp,
 }
 
@@ -179,26 +183,25 @@ impl Due {
     }
 }
 
-/// Hardware, or what stands for it.
+/// Hardware, or a substitute for it.
 ///
-/// An implementation reports a failed read as [`Value::Missing`] and goes on with its other
-/// domains; it never panics and never gives a made-up number.
+/// An implementation reports a failed read as [`Value::Missing`] and continues with its other domains. It
+/// never panics and never returns a made-up number.
 pub trait PowerSource: Send {
-    /// The domains this source reads: their number, order and identity are fixed. What is learnt of
-    /// their sensors, and the remarks on them, may be added up to the last read.
+    /// The domains that this source reads. Their number, order and identity are fixed; properties of their
+    /// sensors and remarks may be added up to the last read.
     fn domains(&self) -> &[Domain];
 
-    /// Appends what there is to say; a source may hold a reading back and give it later, as long as
-    /// the readings of one domain and one kind come in the order of their time.
+    /// Appends the new readings. A source may hold a reading back and return it later, as long as the
+    /// readings of one domain and one kind are in the order of time.
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>);
 
-    /// When it wants to be read next; by default every 90 to 130 ms, unevenly.
+    /// The window for its next read; by default 90 to 130 ms later, at uneven intervals.
     fn next_read(&self) -> Option<Due> {
         None
     }
 
-    /// When it wants to be read for the last time, after a read at the end of the run just before `now`; by
-    /// default at once.
+    /// The time of its last read, after a read at the end of the run just before `now`; by default at once.
     fn last_read(&self, now: Timestamp) -> Timestamp {
         now
     }
@@ -226,26 +229,26 @@ impl PowerSource for Box<dyn PowerSource> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Availability {
-    /// It gives readings.
+    /// It can be read.
     Available,
-    /// It gives none.
+    /// It cannot be read.
     Unavailable {
         /// Why, in one line.
         reason: String,
-        /// What would change that, in one line.
+        /// The remedy, in one line.
         remedy: String,
     },
 }
 
-/// What the probe found of one source.
+/// The result of probing one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceReport {
     /// The source's name.
     pub source: String,
     /// Whether it can be read.
     pub availability: Availability,
-    /// Ids of the domains it gives.
+    /// Ids of its domains.
     pub domains: Vec<String>,
-    /// Domains that are there but cannot be read, and other remarks.
+    /// Domains that exist but cannot be read, and other remarks.
     pub remarks: Vec<String>,
 }

@@ -1,18 +1,17 @@
-//! RAPL through `perf_event`: the same registers as powercap's ([`rapl`](super::rapl)), by another
-//! door. A machine that keeps powercap for root, or masks it in a container, may leave this open.
+//! RAPL through `perf_event`: the same registers as powercap's ([`rapl`](super::rapl)), through another
+//! interface. It may be available where powercap is readable only by root, or masked in a container.
 //!
 //! The kernel's `power` PMU counts `energy-pkg` and `energy-ram` on one processor of each socket;
-//! `energy-psys` contains them and is read alone, when asked for ([`Scope`]). `energy-cores` and
-//! `energy-gpu` lie inside the package and are never added. The kernel extends the 32-bit register
-//! to 64 bits, in units of 2^-32 J that the event's `scale` file states: they last for 99 days at
-//! 500 W.
+//! `energy-psys` contains them and is read on request, alone ([`Scope`]). `energy-cores` and `energy-gpu`
+//! are part of the package and never added. The kernel extends the 32-bit register to 64 bits, in units of
+//! 2^-32 J as stated in the event's `scale` file. They last for 99 days at 500 W.
 //!
-//! A counter that is shown but stands still, as hypervisors leave it, is left out by
-//! [`probe`](super::probe::probe).
+//! [`probe`](super::probe::probe) leaves out a counter that is shown but stands still, as under
+//! hypervisors.
 //!
-//! What opening takes: `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON`.
+//! Opening needs `kernel.perf_event_paranoid` of 0 or less, or `CAP_PERFMON`.
 //!
-//! Not covered: AMD's `power_core` PMU, whose cores lie inside the package.
+//! Not covered: AMD's `power_core` PMU, whose cores are part of the package.
 
 #[cfg(all(feature = "perf", target_os = "linux"))]
 mod kernel;
@@ -32,7 +31,7 @@ use pmu::{Event, Pmu, Socket};
 /// The source's name.
 pub const NAME: &str = "perf";
 
-/// A counter of the kernel: its value, in the event's units, or why it cannot be read.
+/// Reads a kernel counter: its value in the event's units, or why it cannot be read.
 type Count = Box<dyn FnMut() -> io::Result<u64> + Send>;
 
 /// Opens an event of a PMU on a processor.
@@ -50,8 +49,8 @@ struct Counter {
 }
 
 impl Perf {
-    /// Looks for the events of `scope` below `sysfs_root` (`/sys`), opens them and says what was
-    /// found; `proc_root` (`/proc`) tells why there are none.
+    /// Looks for the events of `scope` below `sysfs_root` (`/sys`), opens them and reports what was found.
+    /// `proc_root` (`/proc`) shows why there are none.
     #[must_use]
     pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Scope) -> (Option<Self>, SourceReport) {
         #[cfg(all(feature = "perf", target_os = "linux"))]
@@ -99,7 +98,7 @@ impl Perf {
         for socket in &pmu.sockets {
             for event in &pmu.events {
                 let id = event.id(socket);
-                // The first read shows whether the processor gives what the kernel lists.
+                // The first read shows whether the processor really has the event that the kernel lists.
                 let first = open(pmu, event, socket).and_then(|mut count| {
                     count()?;
                     Ok(count)
@@ -160,7 +159,7 @@ impl fmt::Debug for Perf {
 fn refused(event: &str, error: &io::Error, proc_root: &Path) -> Availability {
     let level = sysfs::number::<i64>(&proc_root.join("sys/kernel/perf_event_paranoid")).ok();
     let (reason, remedy) = match error.kind() {
-        // The kernel refuses nobody at this level: something before it does.
+        // The kernel refuses nobody at this level, so something else does.
         io::ErrorKind::PermissionDenied if level.is_some_and(|level| level <= 0) => {
             let level = level.unwrap_or_default();
             let who = if host::has_seccomp_filter(proc_root) {

@@ -1,4 +1,4 @@
-//! Which sources there are on this machine.
+//! Finds the sources on this machine.
 
 use std::env;
 use std::path::PathBuf;
@@ -17,12 +17,12 @@ use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::bounded::{self, Failure};
 use crate::units::Watts;
 
-/// How long files of the kernel are waited for.
+/// Time limit for files of the kernel.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
-/// How long a driver is: one that keeps no boards initialised takes seconds for each.
+/// Time limit for a driver; one that does not keep boards initialised takes seconds for each.
 const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 
-/// Where the sources look.
+/// Where to look for sources, and which to use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Root of sysfs: `/sys`, or `ERGOMETER_SYSFS_ROOT`.
@@ -33,16 +33,16 @@ pub struct Settings {
     pub nvml_library: Option<PathBuf>,
     /// Which boards are metered, of any maker.
     pub devices: Devices,
-    /// Share of one core that reading them may take.
+    /// Share of one core that reading the boards may take.
     pub nvml_share: f64,
-    /// The variables by which boards are chosen: those of this process.
+    /// The environment variables that choose boards: those of this process.
     pub environment: nvml::Environment,
-    /// What this machine's processors draw when idle and when fully busy: not known, or `ERGOMETER_CPU_POWER`, as
-    /// `20,180`.
+    /// Power of this machine's processors when idle and when fully busy; `None` if not known, or
+    /// `ERGOMETER_CPU_POWER`, as `20,180`.
     pub cpu_power: Option<Own>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
-    /// Whether the platform (`psys`) is metered alone, instead of the packages and the memory in it.
+    /// Whether the platform (`psys`) is metered alone, instead of its packages and memory.
     pub platform: bool,
 }
 
@@ -63,21 +63,21 @@ impl Default for Settings {
     }
 }
 
-/// Opens every source and says what each found, in the order `nvml`, `rapl`, `perf`, `hwmon`,
-/// `cpu-model`, `fixed`; the last only where a power was stated.
+/// Opens every source and reports on each, in the order `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`,
+/// `fixed`; the last only if a power was stated.
 ///
-/// A sensor of `rapl`, `perf` or `hwmon` has to show that it works: a counter that does not move in a short time, or
-/// a power of 0, is left out, with a remark, where something can stand in for it. A board that stands still is kept,
-/// as nothing else gives it, unless another board of its driver works; what never moves in all of a run has no energy
-/// in the record.
+/// A sensor of `rapl`, `perf` or `hwmon` has to prove that it works. A counter that does not move in a
+/// short time, or a power of 0, is left out with a remark if something can replace it. A board that stands
+/// still is kept, because nothing else measures it, unless another board of its driver works. A domain that
+/// never moves during a run has no energy in the record.
 ///
 /// No joule is counted twice:
-/// * `perf` and `rapl` read the same registers: `perf` is used where `rapl` finds none it may read;
-/// * a stated node, platform or module stays, and what lies inside it is not added, whatever gives
-///   it: a node contains everything, a platform the packages and the memory, a module those and its
-///   GPU;
-/// * a stated component steps back where a sensor gives it, or what contains it;
-/// * the model gives a processor or a memory only where nothing else does.
+/// * `perf` and `rapl` read the same registers: `perf` is used only where no zone of `rapl` can be read;
+/// * a stated node, platform or module is used, and everything inside it is left out, whichever source
+///   measures it. A node contains everything, a platform the packages and the memory, a module those and
+///   its GPU;
+/// * a stated component is dropped where a sensor measures it or what contains it;
+/// * the model covers a processor or a memory only where nothing else does.
 #[must_use]
 pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
     let stated_kinds: Vec<DomainKind> = settings
@@ -119,7 +119,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     found.push(outside(hwmon));
 
     let (stated, fixed_report) = stated(&settings.fixed, |kind| {
-        // A machine may have GPUs with a sensor and others without: those are stated beside them.
+        // A machine may have GPUs with a sensor and others without, which are stated in addition.
         let gives = |found: &&Found| match kind {
             DomainKind::Gpu => found.any(|outer| contains(outer, kind)),
             kind => found.gives(kind),
@@ -141,7 +141,8 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
         let own = settings.cpu_power;
         move || {
-            // A job's control group on a machine of its own is not a container: there the whole machine is metered.
+            // A job's control group on a machine that it has to itself is not a container: there the whole
+            // machine is metered.
             let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
             let quota = quota.filter(|_| host::in_container(&proc_root));
             let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
@@ -159,7 +160,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     (sources, reports)
 }
 
-/// The devices that are asked for, without the boards of other makers that a list names.
+/// The selected devices, without the boards of other makers in a list.
 #[must_use]
 pub(crate) fn left_to_nvml(settings: &Settings) -> Devices {
     match &settings.devices {
@@ -170,7 +171,7 @@ pub(crate) fn left_to_nvml(settings: &Settings) -> Devices {
     }
 }
 
-/// Only the powers that the user states: no hardware is looked for.
+/// Only the powers that the user states, without looking for hardware.
 #[must_use]
 pub fn fixed_only(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
     let (stated, report) = stated(&settings.fixed, |_| None);
@@ -178,30 +179,30 @@ pub fn fixed_only(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<Source
     (sources, report.into_iter().collect())
 }
 
-/// Whether everything of kind `inner` lies in a domain of kind `outer`.
+/// Whether a domain of kind `outer` contains everything of kind `inner`.
 pub(crate) const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
-    use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Psys};
+    use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Other, Psys};
     match outer {
         Node => !matches!(inner, Node),
         Psys => matches!(inner, CpuPackage | Dram),
         Module => matches!(inner, CpuPackage | Dram | Gpu),
-        Gpu | CpuPackage | Dram => false,
+        Gpu | CpuPackage | Dram | Other => false,
     }
 }
 
-/// Whether `kind` is among `kinds` or lies in one of them.
+/// Whether `kind` is among `kinds` or part of one of them.
 fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
     kinds.iter().any(|&one| one == kind || contains(one, kind))
 }
 
-/// Whether a board of this name has a sensor for all of it: of AMD's it is the MI200 series whose boards show
-/// themselves as two, of which the second has none. A board without a name may be one of those.
+/// Whether the sensor of a board with this name covers the whole board. AMD's MI200 boards appear as two,
+/// of which the second has no sensor. A board without a name may be one of those.
 fn is_whole_board(label: &str) -> bool {
     let unnamed = label.starts_with("AMD GPU ");
     !unnamed && !label.contains("MI2")
 }
 
-/// What a source found.
+/// The result of looking for a source.
 struct Found {
     sources: Vec<Box<dyn PowerSource>>,
     report: SourceReport,
@@ -217,12 +218,12 @@ impl Found {
         self.sources.iter().flat_map(PowerSource::domains).any(|domain| kind(domain.kind))
     }
 
-    /// Whether it gives `kind`, or what contains it.
+    /// Whether it measures `kind`, or a kind that contains it.
     fn gives(&self, kind: DomainKind) -> bool {
         self.any(|given| given == kind || contains(given, kind))
     }
 
-    /// Leaves out what stands still.
+    /// Leaves out domains that stand still.
     fn proven(mut self) -> Self {
         let still = proof::standing_still(&mut self.sources);
         let stands = |domain: &Domain| still.contains(&domain.id);
@@ -258,7 +259,7 @@ impl Found {
         if self.sources.is_empty() {
             self.report.availability = Availability::Unavailable {
                 reason: format!(
-                    "{} can be read and stand still, as in most virtual machines: that measures nothing",
+                    "{} can be read and stand still, as in most virtual machines, so they measure nothing",
                     left_out.join(", ")
                 ),
                 remedy:
@@ -269,7 +270,7 @@ impl Found {
         self
     }
 
-    /// Leaves the source out if all it gives lies in something stated.
+    /// Leaves the source out if everything that it measures is part of a stated domain.
     fn unless_inside(self, stated: &[DomainKind]) -> Self {
         let outer = |kind| stated.iter().find(|&&outer| contains(outer, kind)).copied();
         let domains = self.sources.iter().flat_map(PowerSource::domains);
@@ -291,7 +292,7 @@ impl Found {
     }
 }
 
-/// RAPL, by powercap or by `perf_event`.
+/// RAPL, through powercap or `perf_event`.
 fn processor(settings: &Settings) -> [Found; 2] {
     if !settings.platform {
         return components(settings);
@@ -304,8 +305,8 @@ fn processor(settings: &Settings) -> [Found; 2] {
     for (found, platform) in found.iter_mut().zip([rapl, perf]) {
         if let Availability::Unavailable { reason, .. } = platform.report.availability {
             found.report.remarks.push(format!(
-                "the platform was asked for and is not there ({reason}): the components in it are \
-                 metered"
+                "the platform was requested but is not available ({reason}): its components are \
+                 metered instead"
             ));
         }
     }
@@ -316,7 +317,7 @@ fn components(settings: &Settings) -> [Found; 2] {
     registers(settings, Scope::Components)
 }
 
-/// Both ways to the registers of `scope`; at most one is used.
+/// Both interfaces to the registers of `scope`; at most one is used.
 fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
     let roots = (settings.sysfs_root.clone(), settings.proc_root.clone());
     let rapl = look(rapl::NAME, FILE_LIMIT, {
@@ -346,12 +347,12 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
     [rapl, perf]
 }
 
-/// What `source` finds, on a thread of its own: a driver or a file that hangs costs `limit`, once, and the source.
+/// Looks for `source` on a new thread. A driver or a file that hangs costs `limit`, once, and the source.
 fn look(source: &str, limit: Duration, open: impl FnOnce() -> Found + Send + 'static) -> Found {
     look_also(source, limit, || (open(), ())).0
 }
 
-/// The same, with what else was learnt on the way.
+/// The same, with other results of the search.
 fn look_also<T: Default + Send + 'static>(
     source: &str,
     limit: Duration,
@@ -383,9 +384,8 @@ fn look_also<T: Default + Send + 'static>(
     })
 }
 
-/// The stated powers that are used, and what there is to say of them if there is any. `measured`
-/// names the source that gives a kind
-/// for which a stated power steps back.
+/// The stated powers that are used, and the report on them if any were stated. `measured` returns the name
+/// of the source that replaces the stated power of a kind, if any.
 fn stated(
     powers: &[(DomainKind, Watts)],
     measured: impl Fn(DomainKind) -> Option<String>,

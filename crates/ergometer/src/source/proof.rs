@@ -1,8 +1,8 @@
 //! Whether a sensor works.
 //!
-//! A counter that can be read and never moves, or a power that is always 0, is not a measurement of 0 J:
-//! hypervisors show such counters, and so does the second die of some boards. Every domain draws something, so
-//! a sensor has to show that once before it is believed.
+//! A counter that can be read and never moves, or a power that is always 0, is not a measurement of 0 J.
+//! Hypervisors show such counters, and so does the second die of some boards. Every device draws some
+//! power, so a sensor has to show some before it is trusted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,13 +14,13 @@ use crate::clock;
 use crate::deadline::Deadline;
 use crate::units::Joules;
 
-/// How long a sensor is waited for. RAPL counters move every millisecond; the slowest, `psys` of Sapphire Rapids,
-/// counts whole joules, which takes 50 ms at 20 W; counters of boards are updated every 100 ms.
+/// How long to wait for a sensor. RAPL counters move every millisecond; the slowest, `psys` of Sapphire
+/// Rapids, counts whole joules, which takes 50 ms at 20 W. Counters of boards are updated every 100 ms.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// Time between two looks.
+/// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Looks until `look` says that it has seen enough, [`PATIENCE`] at most.
+/// Calls `look` until it returns true, for [`PATIENCE`] at most.
 fn wait(mut look: impl FnMut() -> bool) {
     let mut deadline = Deadline::after(PATIENCE);
     while !look() && !deadline.has_passed() {
@@ -28,12 +28,12 @@ fn wait(mut look: impl FnMut() -> bool) {
     }
 }
 
-/// What was seen of a domain.
+/// What the readings of a domain have shown so far.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Seen {
-    /// It was not read, or could not be: nothing is known of it.
+    /// Nothing: it was not read, or could not be.
     Nothing,
-    /// A power of 0, or a counter that has not moved from here.
+    /// A power of 0, or a counter still at this value.
     Still(Joules),
     Works,
 }
@@ -51,10 +51,10 @@ impl Seen {
     }
 }
 
-/// Reads `sources` until each of their domains has shown that it works, for a short time at most; returns the ids
-/// of those that stood still all that time.
+/// Reads `sources` until each of their domains has moved, for [`PATIENCE`] at most. Returns the ids of
+/// those that stood still all that time.
 ///
-/// A domain that gives no reading is not among them: why it gives none is reported otherwise.
+/// Domains without any reading are not among them; the reason is reported elsewhere.
 pub(super) fn standing_still(sources: &mut [Box<dyn PowerSource>]) -> Vec<String> {
     let mut readings: Vec<Reading> = Vec::new();
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
@@ -74,8 +74,8 @@ pub(super) fn standing_still(sources: &mut [Box<dyn PowerSource>]) -> Vec<String
     still.map(|(id, _)| id).collect()
 }
 
-/// Which of several `counters` that show one thing to use: the first that moves, where an earlier one is waited
-/// for; `None` if none does.
+/// The index of the first of `counters` that moves; a later one wins only if no earlier one moves in time.
+/// `None` if none moves.
 pub(super) fn first_to_move(counters: &mut [&mut dyn FnMut() -> io::Result<u64>]) -> Option<usize> {
     let start: Vec<Option<u64>> = counters.iter_mut().map(|read| read().ok()).collect();
     let mut moved = vec![false; counters.len()];
@@ -88,10 +88,10 @@ pub(super) fn first_to_move(counters: &mut [&mut dyn FnMut() -> io::Result<u64>]
     moved.iter().position(|&moved| moved)
 }
 
-/// Some domains of a source.
+/// Some of the domains of a source.
 pub(super) struct Subset {
     source: Box<dyn PowerSource>,
-    /// Where each of the source's domains stands among these.
+    /// The new index of each of the source's domains, if it is kept.
     places: Vec<Option<usize>>,
     domains: Vec<Domain>,
 }
@@ -164,7 +164,7 @@ mod tests {
     use crate::source::fixed::Fixed;
     use crate::units::Watts;
 
-    /// Domains whose values are a function of the number of reads.
+    /// Domains whose values depend on the number of reads.
     struct Scripted(Vec<Domain>, Vec<Script>, u32);
 
     type Script = fn(u32) -> Value;

@@ -1,17 +1,17 @@
-//! Intel and AMD processors' own energy counters (RAPL), through the kernel's powercap files.
+//! Energy counters of Intel and AMD processors (RAPL), through the kernel's powercap files.
 //!
-//! Packages and the memory beside them (`dram`) are metered, or, when asked for ([`Scope`]),
-//! `psys` alone, which contains them. `core` and `uncore` lie inside a package, and
-//! `intel-rapl-mmio` shows a package a second time: none of them is ever added. Zones of several
-//! dies that show one register are recognised by their values and counted once.
+//! Packages and their memory (`dram`) are metered or, on request ([`Scope`]), only `psys`, which contains
+//! them. `core` and `uncore` are part of a package, and `intel-rapl-mmio` shows a package a second time, so
+//! none of them is added. Where zones of several dies show one register, this is detected from their values
+//! and the register is counted once.
 //!
-//! The files show a 32-bit register in microjoules; it starts again at 0 after
-//! `max_energy_range_uj`, at 200 W after five to twenty minutes. The source must be read more often
-//! than that; it says so when it was not.
+//! The files show a 32-bit register in microjoules that starts again at 0 after `max_energy_range_uj`: at
+//! 200 W, after five to twenty minutes. The source must be read more often than that; it reports when it
+//! was not.
 //!
-//! The same registers through `perf_event` are [`perf`](super::perf)'s.
+//! [`perf`](super::perf) reads the same registers through `perf_event`.
 //!
-//! Not covered: processors that show RAPL only through MSRs.
+//! Not covered: processors whose RAPL is available only through MSRs.
 
 pub(super) mod mirror;
 pub(super) mod part;
@@ -30,23 +30,23 @@ use crate::units::Watts;
 /// The source's name.
 pub const NAME: &str = "rapl";
 
-/// Power no package and no package's memory can draw; a reading that implies more is rejected.
-/// The largest server packages are specified for 500 W.
+/// No package and no package's memory draws more; a reading that implies more is rejected. The largest
+/// server packages are specified for 500 W.
 pub const IMPOSSIBLE: Watts = Watts::new(2000.0);
 
-/// Units of a powercap file in a joule.
+/// Units of a powercap file per joule.
 const UNITS_PER_JOULE: f64 = 1e6;
 
-/// How far apart two views of one register may lie: 0.1 J, an update period (1 ms) at 100 W.
+/// The largest difference between two views of one register: 0.1 J, an update period (1 ms) at 100 W.
 const MIRROR_SLACK: u64 = 100_000;
 
-/// What is metered where there is a choice.
+/// Which zones are metered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// The packages and the memory beside them.
     #[default]
     Components,
-    /// The platform (`psys`), which contains them, alone.
+    /// Only the platform (`psys`), which contains them.
     Platform,
 }
 
@@ -64,8 +64,8 @@ struct Zone {
 }
 
 impl Rapl {
-    /// Looks for the zones of `scope` below `sysfs_root` (`/sys`) and says what was found;
-    /// `proc_root` (`/proc`) tells why there are none.
+    /// Looks for the zones of `scope` below `sysfs_root` (`/sys`) and reports what was found. `proc_root`
+    /// (`/proc`) shows why there are none.
     #[must_use]
     pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Scope) -> (Option<Self>, SourceReport) {
         let found = zones::find(sysfs_root, scope);
@@ -123,7 +123,7 @@ impl Rapl {
         let range = sysfs::number(&range_file).ok();
         if range.is_none() {
             remarks.push(format!(
-                "{}: {} cannot be read, so energy is lost, and said to be, whenever the counter \
+                "{}: {} cannot be read, so energy is lost, with a warning, whenever the counter \
                  wraps",
                 zone.id,
                 range_file.display()
@@ -134,7 +134,7 @@ impl Rapl {
         self.zones.push(Zone { file: Kept::new(file), counter });
     }
 
-    /// Leaves out what shows a zone a second time.
+    /// Leaves out zones that show a register a second time.
     fn drop_mirrors(&mut self, remarks: &mut Vec<String>) {
         let mut later = 1;
         while later < self.zones.len() {

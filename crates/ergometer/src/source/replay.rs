@@ -1,6 +1,6 @@
-//! A recorded trace in place of hardware: the same readings at every run.
+//! A recorded trace instead of hardware: the same readings in every run.
 //!
-//! The trace is a CSV file with a header, in any order of columns:
+//! The trace is a CSV file with a header; columns may be in any order:
 //!
 //! ```csv
 //! seconds,domain,kind,joules,watts
@@ -9,19 +9,18 @@
 //! 0.1,cpu,cpu-package,,65
 //! ```
 //!
-//! * `seconds` since the trace's start, in a domain never going back;
+//! * `seconds` since the trace's start; within a domain they never decrease;
 //! * `domain`, a name; its identity becomes `replay:<name>`;
 //! * `kind`: `gpu`, `cpu-package`, `dram`, `psys`, `module` or `node`, the same in all its rows;
-//! * `joules`: a counter's value, from any origin and never going back; empty where none was read;
-//! * `watts`: power; empty where none was read.
+//! * `joules`: a counter's value, from any origin, never decreasing; empty if none was read;
+//! * `watts`: power; empty if none was read.
 //!
-//! Lines that begin with `#` are skipped. A trace that says anything else is refused on opening, with
-//! the line.
+//! Lines that begin with `#` are skipped. Any other content is an error on opening, with the line's number.
 //!
-//! At [`Speed::RealTime`] the trace's start is the first read's moment, and every row is handed out
-//! once its time has come; with the run's last read also the row after it, so that the energy up to
-//! the run's end follows from the trace and the run's interval alone. What a run needs beyond the
-//! trace's end is missing, and said to be.
+//! At [`Speed::RealTime`] the trace starts at the first read, and every row is returned once its time has
+//! come. The run's last read also returns the row after it, so the energy up to the run's end depends only
+//! on the trace and the run's interval. If the run is longer than the trace, the rest is reported as
+//! missing.
 
 mod trace;
 
@@ -37,20 +36,20 @@ use trace::{Channel, Row};
 /// The source's name.
 pub const NAME: &str = "replay";
 
-/// Relative standard uncertainty of the sensor behind a trace, which does not say what it was: that
-/// of GPU power (see [`nvml`](super::nvml)), the largest of the common measured ones.
+/// Relative standard uncertainty of the sensor behind a trace, which does not name it: that of GPU power
+/// (see [`nvml`](super::nvml)), the largest of the common measured ones.
 pub const RELATIVE_ERROR: f64 = 0.05;
 
-/// When rows are handed out.
+/// When rows are returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speed {
-    /// Each when as much time has passed since the start as it says.
+    /// Each row once its time since the start has passed.
     RealTime,
-    /// All with the first read, whatever their time: for what reads the source itself.
+    /// All rows with the first read, for callers that read the source themselves.
     AtOnce,
 }
 
-/// A trace that is played.
+/// A trace that is being replayed.
 #[derive(Clone, Debug)]
 pub struct Replay {
     domains: Vec<Domain>,
@@ -71,7 +70,7 @@ impl Replay {
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the file cannot be read;
-    /// [`ErrorKind::Format`](crate::ErrorKind::Format), with the line's number, if it is no trace.
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format), with the line's number, if it is not a trace.
     pub fn from_path(path: impl AsRef<Path>, speed: Speed) -> Result<Self> {
         let path = path.as_ref();
         let channels = trace::read(path)?;
@@ -86,7 +85,7 @@ impl Replay {
         })
     }
 
-    /// The same trace with `start` for its second 0, instead of the first read's moment.
+    /// The same trace with its second 0 at `start` instead of at the first read.
     #[must_use]
     pub const fn starting_at(mut self, start: Timestamp) -> Self {
         self.start = Some(start);
@@ -108,7 +107,7 @@ impl PowerSource for Replay {
                 Speed::AtOnce => rest.len(),
                 Speed::RealTime => {
                     let due = rest.partition_point(|row| start.after(row.after) <= now);
-                    // One more row brackets the run's end, and with it what lies before.
+                    // One more row brackets the run's end, and the energy before it.
                     let beyond = request == Request::Last && due < rest.len();
                     due + usize::from(beyond)
                 }

@@ -1,23 +1,22 @@
-//! Whose energy it is: the whole machine's, or this program's share of it.
+//! Which energy is metered: the whole machine's, or this program's share of it.
 //!
-//! On a machine that others use too, [`Scope::Process`] gives a program the part of the processors'
-//! and the memory's energy that its processor time is of all processor time spent:
+//! On a shared machine, [`Scope::Process`] attributes to a program a part of the processors' and the
+//! memory's energy, in proportion to its processor time:
 //!
 //! > ΔE_program = ΔE_machine · Δt(this process and its descendants) / Δt(all)
 //!
-//! over intervals of about half a second, from `/proc/<pid>/stat` and `/proc/stat`. The share is at
-//! most 1, and the shares of programs that have no process in common add up to at most 1. Energy
-//! that the machine draws without doing anything is shared in the same way: who alone uses a machine
-//! is given all of it.
+//! The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`. The
+//! share is at most 1, and the shares of programs that have no process in common add up to at most 1. Idle
+//! energy is shared in the same way: a program alone on a machine is charged for all of it.
 //!
-//! This is an *attribution*: a way to divide what was measured, not a measurement. It does not see
-//! that a second on a core at a high clock, or in wide vector instructions, takes more than another.
-//! [`ATTRIBUTION_ERROR`] stands for that, and such a domain is called
+//! This is an *attribution*: it divides a measured energy, but is not a measurement. It ignores that a
+//! second on a core at a high clock, or in wide vector instructions, draws more than another.
+//! [`ATTRIBUTION_ERROR`] accounts for that, and such a domain is called
 //! [modelled](crate::meter::Method::Modelled).
 //!
-//! Only sources that were found on the machine are shared out; powers that the user states, and
-//! sources of the user's own, are taken as they are. Boards stay whole, and say so;
-//! [`utilisation_share`] is how a board can be shared out where NVML tells who used it.
+//! Only sources that were found on the machine are shared out; powers that the user states, and sources of
+//! the user's own, are used as they are. Boards are metered whole, with a note. [`utilisation_share`] shows
+//! how a board could be shared out where NVML reports who used it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,57 +35,57 @@ mod tree;
 
 use tree::{Spent, Tree};
 
-/// Whose energy a meter gives.
+/// Whose energy a meter reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// All that the machine draws.
+    /// The whole machine's.
     #[default]
     Machine,
-    /// This process's and its descendants' share of what the processors and the memory draw; whole
-    /// boards.
+    /// The share of this process and its descendants in the energy of the processors and the memory; boards
+    /// are metered whole.
     Process,
 }
 
-/// Relative standard uncertainty of a share, beside the sensor's own. A judgement: programs that
-/// take the same processor time draw within about a factor of two of each other, as clocks,
-/// hyper-threads and instructions differ; a factor of two is two standard deviations of 0.3.
+/// Relative standard uncertainty of a share, in addition to the sensor's own. A judgement: programs with
+/// the same processor time draw within about a factor of two of each other, as clocks, hyper-threads and
+/// instructions differ. A factor of two is two standard deviations of 0.3.
 pub const ATTRIBUTION_ERROR: f64 = 0.3;
 
-/// What the identity of a shared domain ends in, so that it is not taken for the whole.
+/// The suffix of a shared domain's identity, which distinguishes it from the whole domain.
 const SUFFIX: &str = "/process";
 
-/// Whether a domain, by its identity, is one program's share: those of several programs add up, where the
-/// domains of a machine that several programs meter are the same energy.
+/// Whether a domain's identity is that of one program's share. Shares of several programs add up, while
+/// whole domains that several programs meter are the same energy.
 pub(crate) fn is_share(id: &str) -> bool {
     id.ends_with(SUFFIX)
 }
 
 /// Time between two looks at the processes. There may be a thousand, of some 10 µs each.
 const INTERVAL: Duration = Duration::from_millis(500);
-/// Ticks of 10 ms below which a share says little; then the interval grows.
+/// With fewer ticks (10 ms each) than this a share is too coarse; then the interval grows.
 const FEWEST_TICKS: u64 = 5;
-/// How long it may grow.
+/// The longest interval.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// A source of which the processors' and the memory's energy is this program's share.
+/// A source that reports this program's share of the processors' and the memory's energy.
 #[derive(Debug)]
 pub struct Shared<S> {
     source: S,
-    /// None where nothing is to be shared out.
+    /// `None` where nothing is shared out.
     tree: Option<Tree>,
     domains: Vec<Domain>,
     portions: Vec<Portion>,
-    /// The last share, and when the interval after it began.
+    /// The last share, and the start of the interval after it.
     share: Option<f64>,
     since: Timestamp,
     scratch: Vec<Reading>,
 }
 
-/// What is attributed of one domain.
+/// The energy attributed for one domain.
 #[derive(Clone, Debug, Default)]
 struct Portion {
-    /// The whole domain's energy up to which it has been shared out.
+    /// The whole domain's energy that has been shared out so far.
     whole: Option<Joules>,
     /// The last reading, not yet shared out.
     latest: Option<Reading>,
@@ -98,12 +97,12 @@ const fn is_shared(kind: DomainKind) -> bool {
 }
 
 impl<S: PowerSource> Shared<S> {
-    /// Shares out `source` by the processor time of this process and its descendants, as
-    /// `proc_root` (`/proc`) tells it.
+    /// Shares out `source` by the processor time of this process and its descendants, read from `proc_root`
+    /// (`/proc`).
     ///
     /// # Errors
     ///
-    /// What reading `proc_root` gives: nothing there, or this process not among it.
+    /// Errors of reading `proc_root`: it is missing, or does not contain this process.
     pub fn new(source: S, proc_root: &Path) -> std::io::Result<Self> {
         let any = source.domains().iter().any(|domain| is_shared(domain.kind));
         let tree = if any { Some(Tree::own(proc_root)?) } else { None };
@@ -113,7 +112,7 @@ impl<S: PowerSource> Shared<S> {
         Ok(Self { source, tree, domains, portions, share: None, since, scratch: Vec::new() })
     }
 
-    /// The share since the last one, where it is time for one.
+    /// The share since the last one, if the interval is over.
     fn look(&mut self, request: Request) -> std::io::Result<Option<f64>> {
         let Some(tree) = &mut self.tree else { return Ok(None) };
         let length = clock::checked_now().since(self.since);
@@ -124,7 +123,7 @@ impl<S: PowerSource> Shared<S> {
             spent.machine >= FEWEST_TICKS || length >= LONGEST || request == Request::Last
         };
         let Some(spent) = tree.advance(enough)? else { return Ok(None) };
-        // Where nothing was done by anyone, the last share stands for who the machine is there for.
+        // If nobody used the machine, the last share is used again.
         let share = spent.share().or(self.share).unwrap_or(0.0);
         self.share = Some(share);
         self.since = clock::checked_now();
@@ -132,7 +131,7 @@ impl<S: PowerSource> Shared<S> {
     }
 }
 
-/// The domain as it is told of: shared out, or whole and saying so.
+/// The domain as it is reported: shared out, or whole with a note.
 fn shared(domain: &Domain) -> Domain {
     let mut told = domain.clone();
     let note = if is_shared(domain.kind) {
@@ -140,12 +139,12 @@ fn shared(domain: &Domain) -> Domain {
         told.method = Method::Modelled;
         told.sensor.relative_error = domain.sensor.relative_error.hypot(ATTRIBUTION_ERROR);
         format!(
-            "attributed: this process tree's share of CPU time, of what {} gives by {} for all",
+            "attributed: this process tree's share of CPU time, applied to the energy of {} ({})",
             domain.source,
             domain.method.as_str()
         )
     } else if domain.kind == DomainKind::Gpu {
-        "whole board: other programs' use of it is not told apart".to_owned()
+        "whole board: use by other programs is not separated".to_owned()
     } else {
         "whole: not shared out between programs".to_owned()
     };
@@ -216,7 +215,7 @@ impl<S: PowerSource> PowerSource for Shared<S> {
 }
 
 impl Portion {
-    /// Shares out what the domain drew since the last time.
+    /// Shares out the energy that the domain drew since the last call.
     fn take(&mut self, share: f64) -> Option<Reading> {
         let reading = self.latest.take()?;
         let (Value::Energy(now), Some(then)) = (&reading.value, self.whole) else { return None };
@@ -226,7 +225,7 @@ impl Portion {
     }
 }
 
-/// Shares out what was found on the machine, and changes the reports on it to fit.
+/// Shares out the sources found on the machine, and changes their reports to match.
 pub(crate) fn share_out(
     sources: Vec<Box<dyn PowerSource>>,
     reports: &mut [SourceReport],
@@ -271,17 +270,16 @@ pub(crate) fn share_out(
     kept
 }
 
-/// How much one process used a board, as `nvmlDeviceGetProcessUtilization` has it.
+/// How much one process used a board, as in `nvmlDeviceGetProcessUtilization`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Utilisation {
-    /// Process number, in the driver's own namespace.
+    /// Process number, in the driver's namespace.
     pub pid: u32,
-    /// Per cent of the sample's time in which the process had a kernel running.
+    /// Percentage of the sample's time in which the process had a kernel running.
     pub sm: u32,
 }
 
-/// The share, 0 to 1, that the processes `ours` have of the use of a board; `None` where nobody
-/// used it.
+/// The share, 0 to 1, of the processes `ours` in the use of a board; `None` if nobody used it.
 ///
 /// ```
 /// use ergometer::source::share::{Utilisation, utilisation_share};

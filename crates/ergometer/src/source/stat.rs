@@ -10,12 +10,12 @@ use std::path::Path;
 pub(super) struct Jiffies {
     /// user + nice + system + irq + softirq. Time of guests is part of user and nice.
     pub(super) busy: u64,
-    /// idle + iowait + steal: the processor did nothing for this machine.
+    /// idle + iowait + steal: the processor did no work for this machine.
     pub(super) idle: u64,
 }
 
 impl Jiffies {
-    /// The time spent since `earlier`. The kernel's iowait may go back (proc(5)), then as 0.
+    /// The time spent since `earlier`. The kernel's iowait may decrease (proc(5)); that counts as 0.
     pub(super) const fn since(&self, earlier: &Self) -> Self {
         Self {
             busy: self.busy.saturating_sub(earlier.busy),
@@ -27,7 +27,7 @@ impl Jiffies {
         self.busy.saturating_add(self.idle)
     }
 
-    /// The busy share, 0 to 1; 0 of no time at all.
+    /// The busy share, 0 to 1; 0 if no time has passed.
     pub(super) fn utilisation(&self) -> f64 {
         match self.total() {
             0 => 0.0,
@@ -41,7 +41,7 @@ pub(super) fn read(stat: &Path) -> io::Result<Jiffies> {
     let mut text = [0; 256];
     let length = File::open(stat)?.read_at(&mut text, 0)?;
     let read = &text[..length];
-    // A line that fills all of it may go on, and half a number is another number.
+    // A line that fills the buffer may be longer, and a truncated number would be wrong.
     let end = read.iter().position(|&byte| byte == b'\n');
     end.or((length < text.len()).then_some(length))
         .and_then(|end| std::str::from_utf8(&read[..end]).ok())
@@ -58,7 +58,7 @@ fn parse(line: &str) -> Option<Jiffies> {
     for (index, field) in fields.iter_mut().enumerate() {
         match words.next() {
             Some(word) => *field = word.parse().ok()?,
-            // Old kernels show fewer; idle is the fourth.
+            // Old kernels have fewer fields; idle is the fourth.
             None if index >= 4 => break,
             None => return None,
         }

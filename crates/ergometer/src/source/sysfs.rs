@@ -1,4 +1,4 @@
-//! Small files of the kernel: a number or a word in each.
+//! Small files of the kernel, with a number or a word in each.
 
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -11,8 +11,8 @@ pub(super) fn number<T: FromStr>(file: &Path) -> io::Result<T> {
     parsed(&File::open(file)?)
 }
 
-/// A file with a number that is read again and again, and stays open: to look for it takes several times
-/// as long as to read it.
+/// A file whose number is read repeatedly. It stays open, because opening takes several times as long as
+/// reading.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub path: PathBuf,
@@ -24,7 +24,7 @@ impl Kept {
         Self { path, open: None }
     }
 
-    /// Reads the number. A file that is gone, or cannot be read, is looked for again: devices go and come back
+    /// Reads the number. If the file is gone or cannot be read, it is opened again: devices come and go
     /// (hotplug, driver reload).
     pub(super) fn number<T: FromStr>(&mut self) -> io::Result<T> {
         if let Some(file) = self.open.take()
@@ -44,7 +44,7 @@ impl Kept {
 fn parsed<T: FromStr>(file: &File) -> io::Result<T> {
     let mut text = [0; 32];
     let length = file.read_at(&mut text, 0)?;
-    // What fills it may go on, and half a number is another number.
+    // A text that fills the buffer may be longer, and a truncated number would be wrong.
     let whole = text.get(..length).filter(|whole| whole.len() < text.len());
     whole
         .and_then(|text| std::str::from_utf8(text).ok())
@@ -52,7 +52,7 @@ fn parsed<T: FromStr>(file: &File) -> io::Result<T> {
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it holds no number"))
 }
 
-/// What a file says, without the white space around it; `None` if that is nothing.
+/// A file's text without the white space around it; `None` if that is empty.
 pub(super) fn word(file: &Path) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
     let text = text.trim();

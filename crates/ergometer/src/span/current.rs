@@ -61,13 +61,16 @@ impl Current {
     /// Calls `work`; the spans that it opens are inside this one. For closures on other threads (rayon,
     /// `tokio::task::spawn_blocking`) whose spans are opened by `#[track_energy]`.
     ///
+    /// This holds as well where other spans are open on the calling thread: a worker of a pool that waits inside
+    /// one job may take up another, whose spans are then beside those of the first.
+    ///
     /// ```
     /// let current = ergometer::current();
     /// let worker = std::thread::spawn(move || current.scope(|| 6 * 7));
     /// assert_eq!(worker.join().unwrap(), 42);
     /// ```
     pub fn scope<R>(self, work: impl FnOnce() -> R) -> R {
-        match self.0.filter(|around| !thread::is_here(*around)) {
+        match self.0.filter(|around| !thread::is_innermost(*around)) {
             Some(around) => thread::inside(around, work),
             None => work(),
         }

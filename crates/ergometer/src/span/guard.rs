@@ -75,12 +75,12 @@ impl Span {
     }
 
     /// The span as it was opened; the meter's thread hears of one at whose ends it reads.
-    fn opened_at(opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
+    fn opened_at(mut opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
         let Opened { label, id, parent, .. } = opened;
         if has_edges(label.kind) {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
-            thread::begun(meter, mark);
+            opened.id = thread::begun(meter, mark);
         }
         Self::of(opened, meter, start, timed)
     }
@@ -188,9 +188,9 @@ impl Open {
         }
         let beside = self.timed | timed;
         let mark = |outlived| self.mark(end, outlived, beside, folded);
-        thread::close(self.meter, self.id, self.place, mark);
+        let outlived = thread::close(self.meter, self.id, self.place, mark);
         if edges {
-            thread::nudge(self.meter);
+            thread::ended(self.meter, self.label, self.parent, outlived);
         }
         end
     }

@@ -39,6 +39,7 @@ pub use unmetered::RunSpan;
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Kind {
     /// One training run, or any whole job.
     Run,
@@ -48,7 +49,8 @@ pub enum Kind {
     Step,
     /// A named part of a step or run.
     Phase,
-    /// A call of a function.
+    /// A call of a function. Kinds of a later version's record are read as this.
+    #[serde(other)]
     Function,
 }
 

@@ -5,6 +5,7 @@
 //! share a mark, so that every span counts and memory is bounded; its lock is only ever shared with the one
 //! reader, and most spans do without it.
 
+use std::sync::atomic::{AtomicBool as PlainBool, AtomicUsize};
 use std::sync::{Arc, PoisonError, TryLockError, Weak, mpsc};
 
 use super::growing::Growing;
@@ -19,6 +20,9 @@ use crate::clock::Timestamp;
 
 /// Identity of no span and of no meter.
 pub(crate) const NO_SPAN: u64 = 0;
+
+/// In an identity: the meter's thread was not told of the run or the epoch, and others may share it.
+pub(super) const UNTOLD: u64 = 1 << 63;
 
 /// Marks a ring holds: 256 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
@@ -84,6 +88,11 @@ impl Mark {
         self.folded.max(1).into()
     }
 
+    /// Whether it is of a run or an epoch that the meter's thread was told of when it began.
+    pub(crate) fn is_told(&self) -> bool {
+        matches!(self.label.kind, Kind::Run | Kind::Epoch) && self.id & UNTOLD == 0
+    }
+
     /// The thread that it began on.
     pub(crate) fn thread(&self) -> u64 {
         super::thread::thread_of(self.id)
@@ -139,10 +148,36 @@ pub(crate) enum Command {
     Stop,
 }
 
+/// Runs and epochs that may be open or waiting to be booked, each with an identity of its own. As many epochs
+/// have rows.
+pub(crate) const MOST_TOLD: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
+
+/// What is on its way to the meter's thread, so that it does not grow without a bound.
+#[derive(Default)]
+struct Waiting {
+    /// Runs and epochs that the meter's thread was told of and has not taken the mark of.
+    told: AtomicUsize,
+    /// It was asked to read, and has not heard of it.
+    nudged: PlainBool,
+}
+
+impl Waiting {
+    /// Sends a message, unless one that does the same is on its way.
+    fn send(&self, commands: &Sender<Command>, command: Command) {
+        match command {
+            Command::Nudge if self.nudged.swap(true, Ordering::AcqRel) => return,
+            Command::Begun(_) => drop(self.told.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
+        }
+        let _ = commands.send(command);
+    }
+}
+
 /// The meter's side of all rings.
 pub(crate) struct Rings {
     pub(crate) meter: u64,
     lanes: Mutex<Vec<Lane>>,
+    waiting: Arc<Waiting>,
     /// No span is of interest any more.
     shut: AtomicBool,
     commands: Sender<Command>,
@@ -169,6 +204,7 @@ pub(super) struct Writer {
     /// The epoch that the thread began last and that has not ended; marks of two epochs are never shared.
     epoch: u64,
     commands: Sender<Command>,
+    waiting: Arc<Waiting>,
     /// Whose thread it is.
     process: u32,
 }
@@ -189,6 +225,7 @@ impl Rings {
         let rings = Arc::new(Self {
             meter,
             lanes: Mutex::new(Vec::new()),
+            waiting: Arc::default(),
             shut: AtomicBool::new(false),
             commands: commands.into(),
             process: std::process::id(),
@@ -242,7 +279,17 @@ impl Rings {
 
     /// Sends a message to the meter's thread.
     pub(crate) fn tell(&self, command: Command) {
-        let _ = self.commands.send(command);
+        self.waiting.send(&self.commands, command);
+    }
+
+    /// The meter's thread has heard that it is to read: what asks from now on is told again.
+    pub(crate) fn heard_nudge(&self) {
+        self.waiting.nudged.store(false, Ordering::Release);
+    }
+
+    /// The meter's thread has the marks of this many runs and epochs that it was told of.
+    pub(crate) fn ended(&self, count: usize) {
+        self.waiting.told.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Spans that open from now on do nothing.
@@ -310,6 +357,7 @@ impl Rings {
             identities: None,
             epoch: NO_SPAN,
             commands: self.commands.clone(),
+            waiting: Arc::clone(&self.waiting),
             process: self.process,
         })
     }
@@ -345,6 +393,32 @@ impl Writer {
         }
     }
 
+    /// A run or an epoch began; returns its identity. While [`MOST_TOLD`] are open or not booked yet, those of
+    /// one label inside one span share one, and the meter's thread is not told of them.
+    pub(super) fn begin(&mut self, mut mark: Mark) -> u64 {
+        let told = self.waiting.told.load(Ordering::Relaxed) < MOST_TOLD;
+        if !told {
+            mark.id = self.shared_identity(mark.label, mark.parent, mark.id | UNTOLD);
+        }
+        if mark.label.kind == Kind::Epoch {
+            self.epoch = mark.id;
+        }
+        if told {
+            self.waiting.send(&self.commands, Command::Begun(mark));
+        }
+        mark.id
+    }
+
+    /// A run or an epoch ended; `outlived` as in its mark.
+    pub(super) fn end(&mut self, label: &'static Label, parent: u64, outlived: bool) {
+        if outlived && let Some(identities) = &mut self.identities {
+            // Spans that come later are not inside one that has ended.
+            identities.forget(label, parent);
+        }
+        self.epoch = NO_SPAN;
+        self.waiting.send(&self.commands, Command::Nudge);
+    }
+
     /// The identity that spans of `label` inside `parent` share, which is `fresh` for the first of them.
     pub(super) fn shared_identity(
         &mut self,
@@ -356,14 +430,8 @@ impl Writer {
     }
 
     /// Sends a message to the meter's thread.
-    pub(super) fn tell(&mut self, command: Command) {
-        match &command {
-            Command::Begun(mark) if mark.label.kind == Kind::Epoch => self.epoch = mark.id,
-            // An epoch, or the run around it, has ended.
-            Command::Nudge => self.epoch = NO_SPAN,
-            _ => {}
-        }
-        let _ = self.commands.send(command);
+    pub(super) fn tell(&self, command: Command) {
+        self.waiting.send(&self.commands, command);
     }
 
     #[inline(never)]

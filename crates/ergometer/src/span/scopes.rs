@@ -104,6 +104,10 @@ pub(super) enum Found {
 /// Fewer open spans are not looked through for those that ended on another thread.
 pub(super) const MANY: usize = 256;
 
+/// Spans that are kept open in one list. A program that never ends its spans has no more of them, and what it
+/// opens later is inside the last.
+const MOST_OPEN: usize = 1 << 14;
+
 /// Places that may be empty before any is closed up.
 const FEW: usize = 32;
 
@@ -143,7 +147,9 @@ impl Scopes {
     /// A span begins; gives its place.
     pub(super) fn open(&mut self, meter: u64, span: u64, label: &'static Label) -> u64 {
         let place = self.next_place();
-        self.list.push(Scope { meter, span, place, label });
+        if self.list.len() < MOST_OPEN {
+            self.list.push(Scope { meter, span, place, label });
+        }
         place
     }
 
@@ -170,6 +176,13 @@ impl Scopes {
 
     fn next_place(&self) -> u64 {
         self.list.last().map_or(0, |scope| scope.place + 1)
+    }
+
+    /// The innermost span, which is `span`, has another identity from now on.
+    pub(super) fn rename_innermost(&mut self, span: u64, identity: u64) {
+        if let Some(scope) = self.list.last_mut().filter(|scope| scope.span == span) {
+            scope.span = identity;
+        }
     }
 
     /// Goes on inside a span that was open elsewhere.
@@ -290,6 +303,7 @@ impl Scopes {
         }
     }
 
+    #[cfg(any(test, feature = "tracing"))]
     pub(super) fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.list.iter().filter(|scope| scope.span != NO_SPAN)
     }

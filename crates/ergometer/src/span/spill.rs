@@ -157,7 +157,9 @@ impl Mark {
     pub(super) fn take_in(&mut self, other: &Self) -> Option<u64> {
         let alone = |mark: &Self| u64::from(mark.folded == 0);
         let count = u32::try_from(self.count() + other.count()).ok()?;
-        if !std::ptr::eq(self.label, other.label) || self.has_edges() {
+        // Those of runs and epochs are marks of their own, unless they have one identity.
+        let apart = self.has_edges() && self.id != other.id;
+        if !std::ptr::eq(self.label, other.label) || apart {
             return None;
         }
         let more = alone(self) + other.count();

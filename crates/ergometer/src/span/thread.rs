@@ -39,7 +39,7 @@ struct Thread {
 /// Slots for labels; a power of two.
 const LABELS: usize = 16;
 
-/// Bits of an identity that count: 2^24 threads of 2^40 spans each before one comes twice.
+/// Bits of an identity that count: 2^23 threads of 2^40 spans each before one comes twice.
 const COUNT_BITS: u32 = 40;
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
@@ -85,23 +85,48 @@ fn late(label: &Label) -> Opened {
     Opened { label: label.site(), id, parent: NO_SPAN, place: 0 }
 }
 
-/// The same inside a span that is open on another thread; if it is open here, inside the innermost one.
+/// The same inside `around`, whichever span is the innermost one here.
 #[cold]
 pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
-    with(|thread| {
-        let meter = around.meter();
-        let is_here = thread.scopes.iter().any(|scope| scope.span == around.span);
-        if is_here { thread.open(meter, label) } else { thread.open_in(meter, label, around.span) }
-    })
-    .unwrap_or_else(|| late(label))
+    with(|thread| thread.open_in(around.meter(), label, around.span)).unwrap_or_else(|| late(label))
 }
 
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
-/// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none.
-pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) {
+/// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none. Returns
+/// whether they may.
+pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) -> bool {
     let closed = with(|thread| thread.close(meter, span, place, &mark));
-    if closed.is_none() {
+    closed.unwrap_or_else(|| {
         ring::tell(meter, Command::Late(mark(true)));
+        true
+    })
+}
+
+/// A run or an epoch began, with its mark as if it ended at once; returns its identity, which may not be the
+/// one that it was opened with.
+#[cold]
+pub(super) fn begun(meter: u64, mark: Mark) -> u64 {
+    let id = with(|thread| {
+        let id = thread.writer(meter).map_or(mark.id, |writer| writer.begin(mark));
+        thread.scopes.rename_innermost(mark.id, id);
+        id
+    });
+    id.unwrap_or_else(|| {
+        ring::tell(meter, Command::Begun(mark));
+        mark.id
+    })
+}
+
+/// A run or an epoch ended; spans inside it may outlive it if `outlived`.
+#[cold]
+pub(super) fn ended(meter: u64, label: &'static Label, parent: u64, outlived: bool) {
+    let told = with(|thread| {
+        if let Some(writer) = thread.writer(meter) {
+            writer.end(label, parent, outlived);
+        }
+    });
+    if told.is_none() {
+        ring::tell(meter, Command::Nudge);
     }
 }
 
@@ -124,18 +149,6 @@ pub(super) fn close_as_before(
         true
     })
     .unwrap_or(false)
-}
-
-/// Asks the thread of `meter` to read everything now.
-#[cold]
-pub(super) fn nudge(meter: u64) {
-    tell(meter, Command::Nudge);
-}
-
-/// Tells the thread of `meter` that a run or an epoch began, with its mark as if it ended at once.
-#[cold]
-pub(super) fn begun(meter: u64, mark: Mark) {
-    tell(meter, Command::Begun(mark));
 }
 
 /// Sends a word to the thread of `meter`.
@@ -179,9 +192,9 @@ pub(super) fn lend() {
     });
 }
 
-/// Whether a span is among those that are open here.
-pub(super) fn is_here(around: Scope) -> bool {
-    with(|thread| thread.scopes.iter().any(|scope| scope.span == around.span)).unwrap_or(false)
+/// Whether `around` is the innermost open span of this thread.
+pub(super) fn is_innermost(around: Scope) -> bool {
+    innermost().is_some_and(|innermost| innermost.span == around.span)
 }
 
 /// The innermost open span of this thread. From now on spans may be opened inside it, and those around it, on
@@ -197,16 +210,17 @@ pub(super) fn lend_for_good() -> Option<Scope> {
 
 /// Calls `work` as if `around` were the only open span.
 pub(super) fn inside<R>(around: Scope, work: impl FnOnce() -> R) -> R {
-    struct Back(Scopes);
+    struct Back(Scope, Scopes);
     impl Drop for Back {
         fn drop(&mut self) {
-            swap_scopes(&mut self.0);
+            swap_scopes(&mut self.1);
+            take_over(self.0, &mut self.1);
         }
     }
     let mut scopes = Scopes::of_future();
     scopes.enter(around);
-    let mut back = Back(scopes);
-    swap_scopes(&mut back.0);
+    let mut back = Back(around, scopes);
+    swap_scopes(&mut back.1);
     let result = work();
     drop(back);
     result
@@ -343,6 +357,7 @@ impl Thread {
     /// The identity that spans of `label` inside `parent` share while their marks are shared: so the spans
     /// inside them have one parent, and share theirs.
     fn shared_identity(&mut self, meter: u64, label: &'static Label, parent: u64) -> Option<u64> {
+        // Of runs and epochs it depends on how many the meter's thread was told of.
         if matches!(label.kind, Kind::Run | Kind::Epoch) {
             return None;
         }
@@ -370,8 +385,9 @@ impl Thread {
         slot.insert(known.unwrap_or_else(|| label.site()))
     }
 
-    fn close(&mut self, meter: u64, span: u64, place: u64, mark: &impl Fn(bool) -> Mark) {
-        let mut mark = mark(self.take(span, place));
+    fn close(&mut self, meter: u64, span: u64, place: u64, mark: &impl Fn(bool) -> Mark) -> bool {
+        let outlived = self.take(span, place);
+        let mut mark = mark(outlived);
         if let Some(more) = self.scopes.take_noted(span) {
             mark.count_items(more);
         }
@@ -379,6 +395,7 @@ impl Thread {
         if let Some(writer) = self.writer(meter) {
             self.pressed = writer.push(mark);
         }
+        outlived
     }
 
     /// Whether spans inside it may still be open: there are some, or this is not the thread that it began
@@ -425,7 +442,8 @@ fn slot_of(label: &Label) -> usize {
 /// The first identity of a thread that has none yet, or has used up its count.
 #[cold]
 fn first_identity() -> u64 {
-    (NEXT_THREAD.fetch_add(1, Ordering::Relaxed) << COUNT_BITS) | 1
+    let thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
+    ((thread << COUNT_BITS) & !ring::UNTOLD) | 1
 }
 
 const fn count_of(identity: u64) -> u64 {
@@ -433,5 +451,5 @@ const fn count_of(identity: u64) -> u64 {
 }
 
 pub(super) const fn thread_of(identity: u64) -> u64 {
-    identity >> COUNT_BITS
+    (identity & !ring::UNTOLD) >> COUNT_BITS
 }

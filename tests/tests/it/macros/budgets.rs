@@ -114,7 +114,8 @@ fn what_is_no_budget_is_a_warning() {
     let lines = of_budgets(&record);
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(
-        lines[0].starts_with("the budget of 'run' is not kept: '2 kilowatts' is no budget; write"),
+        lines[0]
+            .starts_with("the budget of 'run' is not kept: '2 kilowatts' is not a budget; write"),
         "{lines:?}"
     );
     assert!(lines[1].contains("limits nothing"), "{lines:?}");

@@ -232,7 +232,7 @@ impl Figures<'_> {
             // The conventions have no word for these, and allow another.
             DomainKind::Psys => Some("platform"),
             DomainKind::Module => Some("module"),
-            DomainKind::Node => None,
+            DomainKind::Node | DomainKind::Other => None,
         };
         attributes.extend(kind.map(|kind| text("hw.type", kind)));
         if domain.source == "nvml" {

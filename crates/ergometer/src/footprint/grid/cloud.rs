@@ -1,16 +1,16 @@
-//! Cloud regions of providers that publish no carbon intensity for them: the grid of where they are.
+//! Cloud regions of providers that publish no carbon intensity: each uses the grid that it is in.
 //!
 //! Sources: the lists of regions of AWS
 //! (<https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html>) and Azure
 //! (<https://learn.microsoft.com/azure/reliability/regions-list>), 2025.
 
-/// A region of a provider that gives no figure.
+/// A region whose provider publishes no figure.
 pub(super) struct Region {
     pub provider: Provider,
-    /// As the provider's tools spell it.
+    /// The provider's own spelling.
     pub name: &'static str,
     pub place: &'static str,
-    /// A country, or an eGRID subregion where the place has one in this crate.
+    /// A country, or an eGRID subregion where this crate has one for the place.
     pub grid: &'static str,
 }
 
@@ -21,7 +21,7 @@ pub(super) enum Provider {
 }
 
 impl Provider {
-    /// What a region's code begins with.
+    /// The prefix of a region's code.
     pub(super) fn prefix(self) -> &'static str {
         match self {
             Self::Aws => "aws",

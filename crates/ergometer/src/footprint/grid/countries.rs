@@ -1,8 +1,8 @@
 //! Carbon intensity of electricity by country: life-cycle, annual mean.
 //!
-//! Source: Our World in Data, `carbon_intensity_elec`, from Ember, 2025 edition (CC BY 4.0); for
-//! each country the newest year the edition holds. Left out: the Central African Republic, for which
-//! it rounds to 0 g, which no grid has over its life cycle.
+//! Source: Our World in Data, `carbon_intensity_elec`, from Ember, 2025 edition (CC BY 4.0), with the
+//! newest year in that edition for each country. The Central African Republic is left out: its value rounds
+//! to 0 g, which is impossible over a grid's life cycle.
 
 use super::Country;
 

@@ -1,7 +1,7 @@
-//! What to write for a place that has no figure.
+//! Suggestions for a place without a figure.
 //!
-//! A name is first looked up as a place, and answered with the grids around it. Only what is no place at all
-//! is compared letter by letter, and codes of cloud regions with nothing but each other.
+//! A name is first looked up as a place, and the answer names the grids around it. Only a name that is not
+//! a place is compared by spelling. Codes of cloud regions are compared only with each other.
 
 use super::cloud::REGIONS;
 use super::countries::COUNTRIES;
@@ -10,9 +10,9 @@ use super::places::{ALIASES, CITIES, STATES, SUBREGIONS};
 use super::{Country, EGRID_2023};
 use crate::error::{Error, ErrorKind};
 
-/// How near a name has to be to be offered, as a Jaro–Winkler similarity.
+/// The lowest Jaro–Winkler similarity of a suggested name.
 const NEAR: f64 = 0.84;
-/// Codes of cloud regions have much in common, so that these have to be nearer.
+/// The same for codes of cloud regions, which have much in common.
 const NEAR_CODE: f64 = 0.93;
 const OFFERED: usize = 4;
 
@@ -28,15 +28,12 @@ pub(super) fn unknown(wanted: &str) -> Error {
             format!("did you mean {}?", near.join(", "))
         }
     } else {
-        format!(
-            "no figure of its own is known for it; it is on the grid of {}",
-            around.join(", or of ")
-        )
+        format!("no figure is known for it; it is on the grid of {}", around.join(", or of "))
     };
     Error::new(ErrorKind::UnknownRegion, format!("unknown region '{wanted}'")).with_remedy(remedy)
 }
 
-/// The grids around a place that has no figure of its own, the nearest first.
+/// The grids around a place without a figure, the nearest first.
 fn around(wanted: &str) -> Vec<String> {
     let wanted =
         wanted.strip_prefix("US-").or_else(|| wanted.strip_prefix("us-")).unwrap_or(wanted);
@@ -83,7 +80,7 @@ fn shown(row: &Country) -> String {
     format!("{} ({})", code_of(row), row.name)
 }
 
-/// What is spelt alike, the nearest first.
+/// Names of similar spelling, the most similar first.
 fn near(wanted: &str) -> Vec<String> {
     let wanted = wanted.to_lowercase();
     let region = wanted.split_once(':').map_or(wanted.as_str(), |(_, region)| region).trim();

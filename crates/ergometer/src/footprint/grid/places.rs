@@ -1,4 +1,4 @@
-//! Places that have no figure of their own, and the grids that they lie in: for hints.
+//! Places without a figure, and the grids that they lie in, for hints.
 
 /// Names that are not in the table of countries, with the code that is.
 #[rustfmt::skip]
@@ -15,7 +15,7 @@ pub(super) static ALIASES: &[(&str, &str)] = &[
     ("New South Wales", "AU"), ("Queensland", "AU"), ("Catalonia", "ES"),
 ];
 
-/// States of the United States and their postal codes, which are not those of countries (`CA`, `GA`).
+/// States of the United States. Their postal codes are not codes of countries (`CA`, `GA`).
 #[rustfmt::skip]
 pub(super) static STATES: &[(&str, &str)] = &[
     ("Alabama", "AL"), ("Alaska", "AK"), ("Arizona", "AZ"), ("Arkansas", "AR"), ("California", "CA"),
@@ -31,7 +31,7 @@ pub(super) static STATES: &[(&str, &str)] = &[
     ("West Virginia", "WV"), ("Wisconsin", "WI"), ("Wyoming", "WY"), ("District of Columbia", "DC"),
 ];
 
-/// eGRID subregions of this crate that cover most of a state.
+/// States that mostly lie in one eGRID subregion of this crate.
 pub(super) static SUBREGIONS: &[(&str, &str)] = &[
     ("California", "US-CAMX"),
     ("Delaware", "US-RFCE"),

@@ -1,4 +1,4 @@
-//! Records in which a value, anywhere, is another one or not there.
+//! Records in which any one value is changed or missing.
 
 use std::sync::LazyLock;
 
@@ -57,7 +57,7 @@ static RECORD: LazyLock<Record> = LazyLock::new(|| {
     record
 });
 
-/// Reads it, and makes all that is made of records.
+/// Reads the record and uses it in every way.
 fn use_all(text: &str) -> Result<Record, crate::Error> {
     let record = Record::from_json(text)?;
     let again = Record::from_json(&record.to_json().unwrap()).unwrap();
@@ -73,7 +73,7 @@ fn use_all(text: &str) -> Result<Record, crate::Error> {
     Ok(record)
 }
 
-/// Every value in `value` that is neither a list nor an object.
+/// All values in `value` that are neither lists nor objects.
 fn places(value: &mut Value) -> Vec<&mut Value> {
     match value {
         Value::Array(all) => all.iter_mut().flat_map(places).collect(),

@@ -1,4 +1,4 @@
-//! The file, and what is done when it cannot be written.
+//! The journal's file, and how failed writes are handled.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use crate::run::ledger::StepEntry;
 use crate::run::record::{Epoch, Record, Steps};
 use crate::{Error, ErrorKind, Result};
 
-/// Bytes a second that the tree of spans may take.
+/// Bytes per second that the tree of spans may take.
 const SPANS_RATE: f64 = 1024.0;
-/// The tree is written after so long at the latest.
+/// The longest time between two writes of the tree.
 const SPANS_PERIOD: Duration = Duration::from_mins(1);
 
 /// The head is written again once this many bytes follow it, and then whenever the journal's length has
-/// doubled: damage to the first line alone loses nothing, and the copies stay a small part of the file.
+/// doubled. So damage to the first line alone loses nothing, and the copies stay a small part of the file.
 const HEAD_AGAIN: u64 = 8192;
 
 /// A run's journal, open for appending.
@@ -30,35 +30,35 @@ pub(crate) struct Journal {
     start: Timestamp,
     /// The head's line.
     head: Vec<u8>,
-    /// Bytes that were written.
+    /// Bytes written so far.
     length: u64,
-    /// The head is written again when the journal has this length.
+    /// The length at which the head is written again.
     head_due: u64,
-    /// Epochs that have rows, in the file or in `owed`.
+    /// Number of epochs with rows, in the file or in `owed`.
     closed: usize,
     /// Rows of epochs that could not be written yet.
     owed: Vec<u8>,
     notes: Notes,
-    /// Count of the steps whose statistics were last written, by split.
+    /// Count of steps at the last write of their statistics, by split.
     steps: BTreeMap<String, u64>,
     spans_due: Timestamp,
     loss: Loss,
 }
 
-/// What could not be written.
+/// Data that could not be written.
 #[derive(Default)]
 struct Loss {
-    /// The last write failed, and may have left the beginning of a line.
+    /// Whether the last write failed; it may have left the beginning of a line.
     failing: bool,
     since: Option<Timestamp>,
-    /// Time in which nothing was written.
+    /// Time for which nothing was written.
     length: Duration,
     error: String,
     steps: u64,
 }
 
 impl Journal {
-    /// `head` is the line that `file` has now.
+    /// A journal in `file`, whose only line so far is `head`.
     fn new(path: PathBuf, file: File, start: Timestamp, head: Vec<u8>) -> Self {
         let length = head.len() as u64;
         Self {
@@ -81,27 +81,27 @@ impl Journal {
         &self.path
     }
 
-    /// The next state is the last: the tree of spans is written with it.
+    /// Announces that the next state is the last, so that the tree of spans is written with it.
     pub(crate) fn is_last(&mut self) {
         self.spans_due = self.start;
     }
 
-    /// How many epochs have rows.
+    /// Number of epochs with rows.
     pub(crate) fn closed(&self) -> usize {
         self.closed
     }
 
-    /// A row for an epoch that is over and settled.
+    /// Adds a row for an epoch that has ended and settled.
     pub(crate) fn epoch(&mut self, epoch: Epoch) {
         let row = Row::Epoch(EpochLine { n: self.closed, epoch: Box::new(epoch) });
         line::append(&mut self.owed, &row);
         self.closed += 1;
     }
 
-    /// Appends where the run stands and makes it durable.
+    /// Appends the state of the run and makes it durable.
     ///
-    /// `record` is the run as if it ended at `now`, its epochs those without rows; `unfinished` the
-    /// start and the split of each that is not over.
+    /// `record` is the run as if it ended at `now`, with only the epochs that have no row; `unfinished` the
+    /// start and split of each that has not ended.
     pub(crate) fn state(
         &mut self,
         record: &Record,
@@ -155,7 +155,7 @@ impl Journal {
         }
     }
 
-    /// Ends the journal with the run's whole record, to which it adds what was lost.
+    /// Ends the journal with the run's whole record, after adding the losses to the record.
     pub(crate) fn end(mut self, record: &mut Record) {
         let now = clock::checked_now();
         record.warnings.extend(self.loss.say(&self.path, now));
@@ -170,7 +170,7 @@ impl Journal {
         }
     }
 
-    /// What a write begins with: after one that failed, the end of the line it may have begun.
+    /// The prefix of a write: after a failed write, a newline that ends the line which it may have begun.
     fn prefix(&self) -> Vec<u8> {
         if self.loss.failing { vec![b'\n'] } else { Vec::new() }
     }
@@ -210,7 +210,7 @@ impl Loss {
         let end = if self.since.is_some() { ", up to the end of the run" } else { "" };
         Some(format!(
             "journal '{}' could not be written for {:.1} s{end}: {}; {} rows of steps are missing \
-             from it, the record has them",
+             from it, but are in the record",
             path.display(),
             length.as_secs_f64(),
             self.error,
@@ -219,23 +219,24 @@ impl Loss {
     }
 }
 
-/// A journal that has no name yet. One that is not begun leaves nothing behind.
+/// A journal without its final name. If the run does not begin, it leaves nothing behind.
 pub(crate) struct Draft {
     folder: PathBuf,
-    /// The folder was not there before.
+    /// Whether the folder was created for it.
     new_folder: bool,
-    /// Under its name a journal has its first line, at whatever moment the program is killed.
+    /// The temporary name. A file with the final name always has its first line, whenever the program is
+    /// killed.
     beside: PathBuf,
     file: Option<File>,
 }
 
 impl Draft {
-    /// Makes sure, before anything else is begun, that there can be a journal in `folder`.
+    /// Makes sure, before anything else is started, that a journal can be written to `folder`.
     pub(crate) fn open(folder: PathBuf) -> Result<Self> {
         let new_folder = !folder.exists();
         let name = |number| format!("{}-{number}.journal.part", std::process::id());
         let draft = fs::create_dir_all(&folder).and_then(|()| {
-            // What a process of the same number has left, when it was killed, is not this one's.
+            // A process with the same number may have been killed and left its file behind.
             let mut number: u32 = 0;
             loop {
                 let beside = folder.join(name(number));
@@ -249,7 +250,7 @@ impl Draft {
         Ok(Self { folder, new_folder, beside, file: Some(file) })
     }
 
-    /// Begins the journal of the run that `record` is the beginning of.
+    /// Begins the journal of the run that starts with `record`.
     pub(crate) fn begin(mut self, record: &Record, start: Timestamp) -> Result<Journal> {
         let path = self.folder.join(format!("{}.journal", record.run.id));
         let mut text = Vec::new();
@@ -263,7 +264,8 @@ impl Draft {
         });
         match (named, self.file.take()) {
             (Ok(()), Some(file)) => {
-                // The name is durable with its folder; where a folder cannot be opened nothing can be done.
+                // The name becomes durable with its folder; where a folder cannot be opened, this is
+                // impossible.
                 let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
                 Ok(Journal::new(path, file, start, text))
             }
@@ -281,7 +283,7 @@ impl Drop for Draft {
         if self.file.take().is_some() {
             let _ = fs::remove_file(&self.beside);
             if self.new_folder {
-                // Unless somebody else put something there meanwhile.
+                // This fails if somebody else has put a file there meanwhile.
                 let _ = fs::remove_dir(&self.folder);
             }
         }
@@ -295,8 +297,8 @@ fn unwritten(path: &Path, error: io::Error) -> Error {
         .with_source(error)
 }
 
-/// Options for a file that its user alone may read: it has the program's command line, and what is not
-/// recognised as a secret in it is there as it was.
+/// Options for a file that only its user can read: it contains the command line, in which some secrets may
+/// not be recognised.
 fn private() -> fs::OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]
@@ -304,7 +306,7 @@ fn private() -> fs::OpenOptions {
     options
 }
 
-/// An error for a file that was removed: writing to it succeeds, and nobody will read it.
+/// An error if the file was removed: writing to it would succeed, but nobody could read it.
 #[cfg(unix)]
 fn still_there(file: &File, _: &Path) -> io::Result<()> {
     use std::os::unix::fs::MetadataExt as _;

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 /// Digits of the checksum.
 const DIGITS: usize = 8;
 
-/// Appends `row` to `out` as a line; what cannot be expressed in JSON is left out.
+/// Appends `row` to `out` as a line. A row that JSON cannot express is left out.
 pub(super) fn append(out: &mut Vec<u8>, row: &impl Serialize) {
     let Ok(json) = serde_json::to_vec(row) else { return };
     out.extend_from_slice(format!("{:08x} ", crc32fast::hash(&json)).as_bytes());
@@ -14,7 +14,7 @@ pub(super) fn append(out: &mut Vec<u8>, row: &impl Serialize) {
     out.push(b'\n');
 }
 
-/// The JSON of a line without its end, if the checksum says that it is what was written.
+/// The JSON of a line, given without its newline, if its checksum is right.
 pub(super) fn checked(line: &[u8]) -> Option<&[u8]> {
     let (sum, rest) = line.split_at_checked(DIGITS)?;
     let json = rest.strip_prefix(b" ")?;
@@ -23,7 +23,7 @@ pub(super) fn checked(line: &[u8]) -> Option<&[u8]> {
     (sum == crc32fast::hash(json)).then_some(json)
 }
 
-/// The row of a line, if it is whole and one that is known.
+/// The row of a line, if it is complete and of a known type.
 pub(super) fn parse<T: DeserializeOwned>(line: &[u8]) -> Option<T> {
     serde_json::from_slice(checked(line)?).ok()
 }
@@ -36,7 +36,7 @@ mod tests {
     fn a_line_is_its_checksum_and_its_json() {
         let mut out = Vec::new();
         append(&mut out, &"123456789");
-        // The check value of CRC-32/ISO-HDLC is cbf43926, of the digits alone; these have quotes.
+        // CRC-32/ISO-HDLC's check value, cbf43926, is for the digits alone; the line below includes quotes.
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
         assert_eq!(
             out,
@@ -54,7 +54,7 @@ mod tests {
         for bit in 0..line.len() * 8 {
             let mut damaged = line.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            // A digit of the checksum may change its case, which changes nothing.
+            // A digit of the checksum that changes case keeps its value.
             let same = damaged.eq_ignore_ascii_case(&line) && bit / 8 < DIGITS;
             assert!(same || checked(&damaged).is_none(), "bit {bit}");
         }

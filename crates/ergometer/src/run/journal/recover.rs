@@ -16,16 +16,16 @@ use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
 
 impl Record {
-    /// The record of a run from its [journal](crate::run::journal): as `finish` gave it, or, of a run
-    /// that was never finished, as if it had ended with the last row that can be read.
+    /// Reads the record of a run from its [journal](crate::run::journal): the record that `finish` returned
+    /// or, for a run that was never finished, the run as if it had ended with the last readable row.
     ///
-    /// Such a record has [`finished`](crate::run::record::RunInfo::finished) `false`, and warnings that
-    /// say what is missing. Epochs that were open have rows of what was known of them.
+    /// The record of an unfinished run has [`finished`](crate::run::record::RunInfo::finished) `false`, and
+    /// warnings about missing data. Epochs that were open have rows with their figures so far.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Format`] if it is not a journal, if it is
-    /// one of another major version, or if every copy of its head is damaged: nothing is known without.
+    /// one of another major version, or if every copy of its head is damaged.
     pub fn recover(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mut found = Found::begin(path, open(path)?)?;
@@ -34,7 +34,7 @@ impl Record {
     }
 }
 
-/// The record of no time at all that the journal at `path` begins with: what its run is known by.
+/// The record without energies at the beginning of the journal at `path`, which identifies its run.
 pub(crate) fn beginning(path: &Path) -> Result<Record> {
     Ok(Found::begin(path, open(path)?)?.record)
 }
@@ -52,13 +52,13 @@ fn without_end(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\n").unwrap_or(line)
 }
 
-/// The part of the head that says whether the rest can be read.
+/// The part of the head that shows whether the rest can be read.
 #[derive(Deserialize)]
 struct Schema {
     schema: String,
 }
 
-/// What the rows up to now say.
+/// The state after the rows read so far.
 #[derive(Clone)]
 struct Found {
     record: Record,
@@ -69,15 +69,15 @@ struct Found {
     steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     state: Option<State>,
     end: Option<Record>,
-    /// Lines that were not what was written.
+    /// Number of damaged lines.
     damaged: u64,
-    /// Bytes of the last of them, if nothing came after it.
+    /// Bytes of a damaged line at the end of the file.
     torn: Option<usize>,
 }
 
 impl Found {
-    /// Looks for the head: it is the first line, unless that is damaged. Then it is one of its copies, or
-    /// the whole record that ends the journal.
+    /// Looks for the head: the first line or, if that is damaged, one of its copies or the whole record at
+    /// the end.
     fn begin(path: &Path, mut lines: impl BufRead) -> Result<Self> {
         let format =
             |what: String| Error::new(ErrorKind::Format, format!("'{}' {what}", path.display()));
@@ -103,7 +103,9 @@ impl Found {
             else {
                 continue;
             };
-            record.check().map_err(|why| format(format!("begins with no record: {why}")))?;
+            record
+                .check()
+                .map_err(|why| format(format!("does not begin with a valid record: {why}")))?;
             return Ok(Self::new(*record));
         }
     }
@@ -158,7 +160,7 @@ impl Found {
         }
     }
 
-    /// Whether a row has an entry for each domain wherever it has any, and values that can be.
+    /// Whether each non-empty list of a row has an entry for each domain, and its values are plausible.
     fn fits(&self, row: &Row) -> bool {
         let domains = self.record.domains.len();
         match row {
@@ -206,8 +208,8 @@ impl Found {
             row.idle_power = idle;
         }
         record.warnings.push(
-            "recovered from a journal: the program ended without finishing the run, and up to its \
-             last second is missing"
+            "recovered from a journal without an end: the run is going on, or its program ended without \
+             finishing it; up to the last second is missing"
                 .to_owned(),
         );
         record.warnings.extend(damage);
@@ -217,14 +219,14 @@ impl Found {
         record
     }
 
-    /// What of the file could not be read, in words.
+    /// Warnings about damaged lines.
     fn damage(&self) -> Vec<String> {
         let mut said = Vec::new();
         let inside = self.damaged - u64::from(self.torn.is_some());
         if inside > 0 {
             said.push(format!(
-                "damaged lines of the journal that were passed over: {inside}; later ones make up for \
-                 them, but for single epochs"
+                "damaged lines of the journal that were passed over: {inside}; later ones replace \
+                 them, except for single epochs"
             ));
         }
         if let Some(bytes) = self.torn {
@@ -234,7 +236,7 @@ impl Found {
     }
 }
 
-/// Where the run stood.
+/// Applies the last state to the record.
 fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch>) {
     let seconds = state.s;
     record.run.seconds = seconds;
@@ -257,7 +259,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
     record.method_shares = method_shares(&record.domains);
     record.outside_epochs = state.outside;
     record.more_epochs = state.more;
-    // Rows after the last state are of epochs that are among its open ones.
+    // Epoch rows after the last state belong to epochs that are open in it.
     record.epochs = std::mem::take(epochs)
         .into_iter()
         .filter(|(n, _)| *n < state.closed)
@@ -269,7 +271,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
         let epoch = epoch.epoch(&record.domains);
         if unfinished {
             record.warnings.push(format!(
-                "epoch {} of {} was not over: its row is what it had come to",
+                "epoch {} of {} had not ended: its row has the figures so far",
                 epoch.index, epoch.split
             ));
         }
@@ -277,7 +279,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
     }
     if lost > 0 {
         record.warnings.push(format!(
-            "{lost} epochs have no row, as their lines are damaged; their energy is among that outside \
+            "{lost} epochs have no row, as their lines are damaged; their energy is included in that outside \
              epochs"
         ));
         for (index, outside) in record.outside_epochs.iter_mut().enumerate() {
@@ -291,7 +293,7 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
         }
     }
     let site = &record.footprint.site;
-    // Without its start nothing of the site can be left out.
+    // Without a start time no value of the site's series can be left out.
     let site = match record.run.started.parse() {
         Ok(started) => site.during(started, seconds),
         Err(_) => site.clone(),

@@ -41,7 +41,7 @@ pub(super) struct StepRows {
     pub steps: Vec<StepRow>,
 }
 
-/// Label, start, seconds, items, joules by domain; how many steps share the row, if more than one may.
+/// Label, start, seconds, items, joules by domain, and the number of steps in the row if it is above one.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StepRow(
     String,
@@ -65,12 +65,12 @@ impl StepRow {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct EpochLine {
-    /// Place among the run's epochs, from 0.
+    /// Index among the run's epochs, from 0.
     pub n: usize,
     pub epoch: Box<Epoch>,
 }
 
-/// What changes seldom.
+/// Data that rarely changes.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Notes {
     pub results: BTreeMap<String, f64>,
@@ -80,7 +80,7 @@ pub(super) struct Notes {
     pub idle_power: Vec<Option<Watts>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forecasts: Vec<Forecast>,
-    /// The start by the wall clock, which may be set during the run.
+    /// The start on the wall clock, which may be set during the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,13 +118,13 @@ pub(super) struct End {
 pub(super) struct State {
     /// Seconds since the start of the run.
     pub s: f64,
-    /// Epochs that have rows.
+    /// Number of epochs with rows.
     pub closed: usize,
     pub total: Vec<Option<Compact>>,
     pub outside: Vec<Joules>,
     /// Epochs that are open, or closed but not settled.
     pub open: Vec<OpenEpoch>,
-    /// Epochs beyond those that have rows, as far as they are over or open.
+    /// Sums over epochs without rows, ended or open.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub more: BTreeMap<String, MoreEpochs>,
     /// Statistics that changed, by split.
@@ -138,7 +138,7 @@ pub(super) struct State {
     pub intensity: Option<f64>,
 }
 
-/// An epoch with its energies in short.
+/// An epoch with its energies in compact form.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct OpenEpoch {
     split: String,
@@ -150,16 +150,16 @@ pub(super) struct OpenEpoch {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     by_name: Vec<NamedSteps>,
     between: Vec<Joules>,
-    /// It was not over.
+    /// Whether it had not ended.
     pub unfinished: bool,
 }
 
-/// Counts of a domain: readings, those that failed, joules by its counter and by its power.
+/// A domain's readings, failed readings, joules by counter and joules by power.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Sensor(u64, u64, Option<Joules>, Option<Joules>);
 
 impl State {
-    /// `unfinished` are the start and the split of each epoch that is not over.
+    /// `unfinished` contains the start and split of each epoch that has not ended.
     pub(super) fn of(record: &Record, closed: usize, unfinished: &[(f64, &str)]) -> Self {
         let open = record.epochs.iter().map(|epoch| OpenEpoch {
             split: epoch.split.clone(),
@@ -191,7 +191,7 @@ impl State {
 }
 
 impl OpenEpoch {
-    /// The row it would have been, if it has what every domain of the record needs.
+    /// The same as a row of the record. Its lists must have an entry for every domain.
     pub(super) fn epoch(self, domains: &[DomainRecord]) -> Epoch {
         Epoch {
             split: self.split,
@@ -231,7 +231,7 @@ fn compact(energies: &[Option<Energy>]) -> Vec<Option<Compact>> {
         let part = |joules: Joules| six_digits(joules.get());
         let parts = &energy.parts;
         Compact(
-            // In full: sums have to come out.
+            // At full precision, since sums must agree.
             energy.joules.get(),
             part(parts.gain),
             part(parts.model),

@@ -1,4 +1,4 @@
-//! Records that belong together, in the order of their ranks.
+//! Checks that records belong together, and orders them by rank.
 
 use super::{Part, clocks, mismatch, numbers};
 use crate::run::record::{Record, RunInfo};
@@ -8,7 +8,7 @@ use crate::{Error, ErrorKind, Result};
 pub(super) struct Admitted {
     /// In the order of ranks.
     pub parts: Vec<Part>,
-    /// When the first of them began, RFC 3339.
+    /// The start of the first of them, RFC 3339.
     pub started: String,
     pub warnings: Vec<String>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Admitted {
 /// The records as parts of one run.
 pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
     if records.is_empty() {
-        return Err(mismatch("there is no record to merge".to_owned(), "give one for each rank"));
+        return Err(mismatch("there are no records to merge".to_owned(), "give one for each rank"));
     }
     let mut ranked = Vec::with_capacity(records.len());
     for record in records {
@@ -29,13 +29,14 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
         let Some(rank) = record.run.rank.clone() else {
             return Err(mismatch(
                 format!("record '{}' names no rank", record.run.id),
-                "start the ranks with a launcher, or give `MeterBuilder::rank`; in a record that is \
-                 there already set `run.rank`",
+                "start the ranks with a launcher, or call `MeterBuilder::rank`; in a record that \
+                 exists already, set `run.rank`",
             ));
         };
         let started: jiff::Timestamp = record.run.started.parse().map_err(|error| {
             let (id, started) = (&record.run.id, &record.run.started);
-            let message = format!("record '{id}' began at '{started}', which is no time: {error}");
+            let message =
+                format!("record '{id}' began at '{started}', which is not a time: {error}");
             Error::new(ErrorKind::Format, message)
         })?;
         ranked.push((rank, started, record));
@@ -55,7 +56,7 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
     same_group(&parts)?;
     let (warnings, first) = clocks::lay(&mut parts);
     let earliest = parts.iter().find(|part| part.start == 0.0);
-    // The text of a rank that began then, unless its clock is wrong.
+    // The text of a rank that began at that time, unless its clock is wrong.
     let exact = earliest.filter(|part| {
         let began: Option<jiff::Timestamp> = part.record.run.started.parse().ok();
         let since = |began: jiff::Timestamp| began.as_nanosecond() - origin.as_nanosecond();
@@ -71,7 +72,7 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
     Ok(Admitted { parts, started, warnings })
 }
 
-/// Whether two records, neighbours in rank, can be of one run.
+/// Checks that two records, neighbours in rank, can be of one run.
 fn fit(one: &Part, other: &Part) -> Result<()> {
     let (a, b) = (one.rank.rank, other.rank.rank);
     if a == b {
@@ -114,7 +115,7 @@ fn fit(one: &Part, other: &Part) -> Result<()> {
     }
 }
 
-/// A record without a group fits to any: one may have been written without a launcher.
+/// A record without a group matches any: it may have been written without a launcher.
 fn same_group(parts: &[Part]) -> Result<()> {
     let group = |run: &RunInfo| run.group.clone();
     let mut named =
@@ -129,9 +130,9 @@ fn same_group(parts: &[Part]) -> Result<()> {
     }
 }
 
-/// Says which ranks are not there; `present` ascends.
+/// Names the missing ranks; `present` must ascend.
 pub(super) fn missing(present: &[u32], world_size: u32) -> Option<String> {
-    /// This many are named: a launcher may claim four thousand million.
+    /// At most this many are named: a launcher may claim four thousand million.
     const NAMED: usize = 64;
     let all = (0..world_size).filter(|rank| present.binary_search(rank).is_err());
     let absent: Vec<u32> = all.take(NAMED).collect();

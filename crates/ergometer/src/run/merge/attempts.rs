@@ -1,7 +1,7 @@
-//! The parts of the ranks before their interruptions, joined attempt by attempt.
+//! Joins the ranks' parts before their interruptions, attempt by attempt.
 //!
-//! A part is made a record without epochs and spans, and those of one attempt are merged as the records of
-//! the last one are: what several ranks metered counts once.
+//! Each part is turned into a record without epochs and spans. The parts of one attempt are then merged
+//! like the final records, so that a domain metered by several ranks counts once.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::run::earlier::{self, PartSteps};
 use crate::run::record::{Distribution, Items, Record, RunInfo, SCHEMA, Steps, Usage};
 use crate::units::Joules;
 
-/// The parts before, each of all ranks, and what has to be known of them.
+/// The earlier parts, each joined over all ranks, and warnings.
 pub(super) fn join(parts: &[Part]) -> Result<(Vec<earlier::Part>, Vec<String>)> {
     let mut warnings = Vec::new();
     let attempts = attempts(parts, &mut warnings)?;
@@ -28,7 +28,7 @@ pub(super) fn join(parts: &[Part]) -> Result<(Vec<earlier::Part>, Vec<String>)> 
         }
         if !unread.is_empty() {
             warnings.push(format!(
-                "{}: part {number} of the run is of an older version that does not say what it metered: it \
+                "{}: part {number} of the run is of an older version without its metered domains: it \
                  is left out, as others may have metered the same",
                 numbers(&unread)
             ));
@@ -40,10 +40,10 @@ pub(super) fn join(parts: &[Part]) -> Result<(Vec<earlier::Part>, Vec<String>)> 
     Ok((joined, warnings))
 }
 
-/// Which parts of the ranks belong together.
+/// Parts of several ranks that belong together.
 type Attempt<'a> = Vec<(&'a Part, &'a earlier::Part)>;
 
-/// Ranks that were interrupted as often as each other were interrupted together; others are laid together by
+/// Ranks with the same number of interruptions were interrupted together. Otherwise parts are matched by
 /// the time in which they ran.
 fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Attempt<'a>>> {
     let count = |part: &Part| part.record.earlier.len();
@@ -62,12 +62,12 @@ fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Att
     let counts = counts.join(", ");
     if disjoint(parts) {
         return Err(mismatch(
-            format!("the records are of different attempts of a run: interrupted were {counts}"),
+            format!("the records are of different attempts of a run; interruptions: {counts}"),
             "give the records of one attempt: the last one of each rank",
         ));
     }
     warnings.push(format!(
-        "not all ranks were interrupted as often as each other ({counts}): their parts are laid together by \
+        "not all ranks were interrupted as often as each other ({counts}): their parts are matched by \
          the time in which they ran"
     ));
     let mut all: Vec<(f64, f64, &Part, &earlier::Part)> = Vec::new();
@@ -94,7 +94,7 @@ fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Att
     Ok(found.into_iter().map(|(_, attempt)| attempt).collect())
 }
 
-/// Whether two ranks of different attempts ran at no time together.
+/// Whether two ranks of different attempts never ran at the same time.
 fn disjoint(parts: &[Part]) -> bool {
     let apart = |a: &Part, b: &Part| a.end() < b.start || b.end() < a.start;
     parts.iter().any(|a| {
@@ -103,7 +103,7 @@ fn disjoint(parts: &[Part]) -> bool {
     })
 }
 
-/// The record that a part would be of a run without epochs and spans.
+/// A part as a record without epochs and spans.
 fn record(part: &earlier::Part, last: &Record, rank: &crate::run::Rank) -> Record {
     let earlier::Part {
         run_id,

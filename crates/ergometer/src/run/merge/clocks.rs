@@ -1,18 +1,17 @@
-//! When the ranks began, on one clock.
+//! The starts of the ranks on one clock.
 //!
-//! The ranks of a machine have its clock in common. Machines are laid side by side by their clocks, unless
-//! a machine's is further from the others' than clocks of one run can be: a board without a battery clock
-//! begins in 1970.
+//! The ranks of a machine share its clock. Machines are aligned by their clocks, unless one is further off
+//! than clocks within one run can be: a board without a battery-backed clock starts in 1970.
 
 use std::collections::BTreeMap;
 
 use super::{Part, numbers};
 
-/// Ranks of a run that by their clocks ran at no time together, and this many seconds apart, have clocks
-/// that differ.
+/// Ranks have different clocks if, by those clocks, they never ran at the same time and were this many
+/// seconds apart.
 const FAR: f64 = 3600.0;
 
-/// The ranks of a machine whose times are near each other.
+/// The ranks of a machine whose times are close to each other.
 struct Group {
     members: Vec<usize>,
     start: f64,
@@ -25,14 +24,15 @@ impl Group {
     }
 }
 
-/// Puts the parts whose clocks cannot be compared with most ranks' beside them, by the first epoch that they
-/// have in common, or else by their starts; then counts all from the first start. Returns what has to be
-/// known, and how far that start lies after 0 as it was.
+/// Aligns parts whose clocks disagree with most ranks' by the first epoch in common, or else by their
+/// starts, and shifts all times so that the first start is 0. Returns warnings, and the original time of
+/// that start.
 pub(super) fn lay(parts: &mut [Part]) -> (Vec<String>, f64) {
     let mut warnings = Vec::new();
     let groups = groups(parts);
     let clusters = clusters(&groups);
-    // The most ranks are believed; of as many, those that began last: no clock is wrong by being late.
+    // The clock of most ranks is believed; if there are equally many, that of the latest start, since a
+    // wrong clock usually shows an earlier time.
     let weight = |cluster: &Vec<usize>| -> (usize, f64) {
         let ranks = cluster.iter().map(|&group| groups[group].members.len()).sum();
         (ranks, cluster.iter().map(|&group| groups[group].start).fold(0.0, f64::max))
@@ -67,8 +67,8 @@ pub(super) fn lay(parts: &mut [Part]) -> (Vec<String>, f64) {
         };
         let ranks: Vec<u32> = group.members.iter().map(|&part| parts[part].rank.rank).collect();
         warnings.push(format!(
-            "{}: by the clock they began at {}, and ran at no time together with the other ranks: the \
-             clock is taken to be wrong, and they are laid beside the others by {by}",
+            "{}: by the clock they began at {}, and ran at no time together with the other ranks: their \
+             clock is taken to be wrong, and they are aligned with the others by {by}",
             numbers(&ranks),
             parts[group.members[0]].record.run.started,
         ));
@@ -85,8 +85,8 @@ pub(super) fn lay(parts: &mut [Part]) -> (Vec<String>, f64) {
     (warnings, first)
 }
 
-/// The ranks by machine; those of one machine whose times are far apart, as when its clock was set between
-/// their starts, are groups of their own.
+/// The ranks by machine. Ranks of one machine whose times are far apart, as when its clock was set between
+/// their starts, form separate groups.
 fn groups(parts: &[Part]) -> Vec<Group> {
     let mut by_machine: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, part) in parts.iter().enumerate() {
@@ -113,7 +113,7 @@ fn groups(parts: &[Part]) -> Vec<Group> {
     groups
 }
 
-/// The groups whose times are near each other, directly or through others.
+/// Groups whose times are close to each other, directly or through others.
 fn clusters(groups: &[Group]) -> Vec<Vec<usize>> {
     let mut clusters: Vec<Vec<usize>> = Vec::new();
     for index in 0..groups.len() {
@@ -128,7 +128,7 @@ fn clusters(groups: &[Group]) -> Vec<Vec<usize>> {
     clusters
 }
 
-/// When each epoch began first.
+/// The first start of each epoch.
 fn epochs<'a>(parts: &'a [Part], of: &[usize]) -> BTreeMap<(&'a str, u64), f64> {
     let mut first: BTreeMap<(&str, u64), f64> = BTreeMap::new();
     for part in of.iter().map(|&part| &parts[part]) {
@@ -141,7 +141,7 @@ fn epochs<'a>(parts: &'a [Part], of: &[usize]) -> BTreeMap<(&'a str, u64), f64> 
     first
 }
 
-/// Names the ranks that ran at no time together with any other.
+/// Names the ranks that never ran at the same time as any other.
 fn apart(parts: &[Part]) -> Option<String> {
     let together = |a: &Part, b: &Part| a.start <= b.end() && b.start <= a.end();
     let alone = parts.iter().enumerate().filter(|(index, part)| {

@@ -1,17 +1,17 @@
-//! Which time is accounted for, and the part of an energy that falls outside it.
+//! Accounts for time that has been covered, and estimates the energy of a part of an interval.
 
 use crate::run::record::Energy;
 use crate::units::Joules;
 
-/// Shares nearer than this to 0 or 1 are rounding.
+/// Shares closer than this to 0 or 1 are rounding errors.
 const ROUNDING: f64 = 1e-9;
 
-/// Time that is accounted for, seconds, as intervals that do not touch.
+/// Covered time in seconds, as disjoint intervals.
 #[derive(Default)]
 pub(super) struct Cover(Vec<(f64, f64)>);
 
 impl Cover {
-    /// The share of the interval that is not accounted for, 0 to 1.
+    /// The share of the interval that is not covered, 0 to 1.
     pub(super) fn open(&self, start: f64, end: f64) -> f64 {
         let length = end - start;
         if length <= 0.0 {
@@ -29,7 +29,7 @@ impl Cover {
         }
     }
 
-    /// Accounts for the interval.
+    /// Adds an interval to the covered time.
     pub(super) fn add(&mut self, mut start: f64, mut end: f64) {
         self.0.retain(|&(from, to)| {
             let apart = to < start || end < from;
@@ -41,7 +41,7 @@ impl Cover {
         self.0.push((start, end));
     }
 
-    /// Seconds accounted for.
+    /// Seconds covered.
     pub(super) fn seconds(&self) -> f64 {
         self.0.iter().map(|(from, to)| to - from).sum()
     }
@@ -49,9 +49,9 @@ impl Cover {
 
 /// The energy of a `share` of the time of `energy`, at its mean power.
 ///
-/// The power in the shorter of that time and the rest is taken to lie between none and twice the
-/// mean, all alike likely: the standard uncertainty is min(share, 1 − share) / √3 of all of the energy,
-/// 29 % for half of the time and nothing for none and all. It counts as a gap.
+/// The power in the shorter of that time and the rest is assumed to be uniformly distributed between 0 and
+/// twice the mean. The standard uncertainty is therefore min(share, 1 − share) / √3 of the whole energy: 29
+/// % for half of the time, 0 for none and for all. It counts as a gap.
 pub(super) fn part_of(energy: &Energy, share: f64) -> Energy {
     if share >= 1.0 {
         return *energy;
@@ -69,7 +69,7 @@ pub(super) fn part_of(energy: &Energy, share: f64) -> Energy {
     }
 }
 
-/// Two parts of one domain's energy together. Coverage is the caller's to say.
+/// The sum of two parts of one domain's energy. The caller sets the coverage.
 pub(super) fn plus(sum: Option<Energy>, more: Energy) -> Energy {
     let Some(sum) = sum else { return more };
     let parts = sum.parts.plus(&more.parts);
@@ -120,7 +120,7 @@ mod tests {
         for (share, expected) in [(0.0, 0.0), (0.1, 5.77), (0.5, 28.87), (0.9, 5.77), (1.0, 0.0)] {
             assert!((error(share) - expected).abs() < 0.01, "{share}");
         }
-        // A rank that drew all its energy in half of its time lies within two of them.
+        // A rank that drew all its energy in half of its time lies within two standard uncertainties.
         assert!((100.0 - part_of(&energy, 0.5).joules.get()) < 2.0 * error(0.5));
         assert!((part_of(&energy, 0.25).joules.get() - 25.0).abs() < 1e-12);
     }

@@ -1,4 +1,4 @@
-//! The domains of all ranks, each once.
+//! The domains of all ranks, without duplicates.
 
 use std::cmp::Ordering;
 
@@ -19,22 +19,22 @@ pub(super) type At = (usize, usize);
 pub(super) struct Physical {
     pub domain: Domain,
     machine: usize,
-    /// Where it stands in the records, in the order of ranks.
+    /// Its positions in the records, in the order of ranks.
     pub members: Vec<At>,
-    /// Those that gave an energy, the one that is believed first.
+    /// The positions that have an energy, the believed one first.
     pub givers: Vec<At>,
-    /// Each rank's is its own: all count.
+    /// Whether each rank's energy is separate, so that all are summed.
     pub adds: bool,
 }
 
-/// What a domain drew in the whole run.
+/// A domain's energy in the whole run.
 pub(super) struct Whole {
     pub energy: Option<Energy>,
-    /// Time in which some rank metered it, seconds.
+    /// Time in which at least one rank metered it, seconds.
     pub metered: f64,
-    /// The part that is estimated from a rank's mean power.
+    /// The part of the energy that is estimated from a rank's mean power.
     pub estimated: Joules,
-    /// What comes from which part.
+    /// The joules that come from each part.
     pub from: Vec<(usize, Joules)>,
 }
 
@@ -47,7 +47,7 @@ pub(super) fn total(parts: &[Part], (part, domain): At) -> Option<Energy> {
     parts[part].record.total.by_domain.get(domain).copied().flatten()
 }
 
-/// Every domain of every machine, without those that another one contains.
+/// Every domain of every machine, without those that are contained in another.
 pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physical> {
     let machines = Machines::of(parts, warnings);
     let mut all: Vec<(String, Physical)> = Vec::new();
@@ -55,7 +55,7 @@ pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physic
         let machine = machines.of[index];
         for (at, row) in part.record.domains.iter().enumerate() {
             let identity = identity(&row.domain);
-            // A board is one wherever it was seen.
+            // A board is the same one wherever it was seen.
             let anywhere = row.domain.kind == DomainKind::Gpu && is_board_of_its_own(&identity);
             let known = all
                 .iter_mut()
@@ -86,7 +86,7 @@ pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physic
             let ranks: Vec<u32> =
                 physical.members.iter().map(|&(part, _)| parts[part].rank.rank).collect();
             let (ranks, id) = (numbers(&ranks), &physical.domain.id);
-            warnings.push(format!("{ranks}: {id} is left out: another rank gives {outer}"));
+            warnings.push(format!("{ranks}: {id} is left out: another rank metered {outer}"));
             false
         }
     });
@@ -103,7 +103,8 @@ pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physic
     found
 }
 
-/// What names a domain on its machine, whatever reads it: `rapl` and `perf` read the same registers.
+/// The identity of a domain on its machine, whichever source reads it: `rapl` and `perf` read the same
+/// registers.
 fn identity(domain: &Domain) -> String {
     match domain.id.split_once(':') {
         Some(("rapl" | "perf", rest)) => format!("rapl:{rest}"),
@@ -111,8 +112,8 @@ fn identity(domain: &Domain) -> String {
     }
 }
 
-/// Whether `inner` is not to be added where `outer` is. What one rank metered together the meter
-/// itself has told apart.
+/// Whether `inner` must not be added because `outer` is. Two domains that one rank metered at the same time
+/// have already been separated by the meter.
 fn steps_back(inner: &Physical, outer: &Physical) -> bool {
     let together = || {
         let parts = |physical: &Physical| {
@@ -128,7 +129,7 @@ fn steps_back(inner: &Physical, outer: &Physical) -> bool {
     if contains(b.kind, a.kind) {
         return true;
     }
-    // Boards of one kind are several; there is one set of processors and memory.
+    // Boards of one kind may be several; there is one set of processors and memory.
     if a.kind != b.kind || a.kind == DomainKind::Gpu || outer.adds {
         return false;
     }
@@ -136,18 +137,18 @@ fn steps_back(inner: &Physical, outer: &Physical) -> bool {
         _ if physical.adds => 3,
         Method::Counter | Method::Integrated => 0,
         Method::Assumed => 1,
-        Method::Modelled => 2,
+        Method::Modelled | Method::Unknown => 2,
     };
     trust(inner) > trust(outer)
 }
 
 impl Physical {
-    /// Where the values come from that are one rank's alone.
+    /// The position that provides values which belong to one rank alone.
     pub(super) fn believed(&self) -> At {
         *self.givers.first().unwrap_or(&self.members[0])
     }
 
-    /// Orders who gave an energy by how far it is believed.
+    /// Orders the positions with an energy by how far they are believed.
     fn choose(&mut self, parts: &[Part]) {
         self.givers = self.members.clone();
         self.givers.retain(|&at| total(parts, at).is_some());
@@ -162,7 +163,7 @@ impl Physical {
         self.domain = row(parts, self.believed()).domain.clone();
     }
 
-    /// Its energy in the run of `seconds`.
+    /// Its energy in the run, which lasts `seconds`.
     pub(super) fn whole(&self, parts: &[Part], seconds: f64) -> Whole {
         let mut cover = Cover::default();
         let (mut sum, mut estimated, mut observed) = (None, Joules::ZERO, 0.0);
@@ -191,7 +192,7 @@ impl Physical {
 }
 
 impl Machines {
-    /// Where there are several machines, a domain bears the name of its own.
+    /// If there are several machines, adds the name of its machine to a domain.
     fn name(&self, physical: &mut Physical) {
         if self.names.len() > 1 {
             let name = &self.names[physical.machine];
@@ -202,7 +203,7 @@ impl Machines {
     }
 }
 
-/// What the sources say of all ranks: the same once, with the domains of all.
+/// The sources' reports of all ranks: equal ones once, with the domains of all.
 pub(super) fn sources(parts: &[Part], domains: &[Physical]) -> Vec<SourceReport> {
     let merged_id = |index: usize, id: &String| {
         let here = |&(part, at): &At| part == index && row(parts, (part, at)).domain.id == *id;

@@ -19,16 +19,16 @@ pub(super) struct Joined {
     pub warnings: Vec<String>,
 }
 
-/// An epoch in the making.
+/// An epoch being joined.
 struct Row<'a> {
     start: f64,
     end: f64,
-    /// The ranks that were in it, by the index of their part.
+    /// The ranks that took part in it, by the index of their part.
     members: Vec<(usize, &'a Epoch)>,
     by_domain: Vec<Option<Energy>>,
     steps: Vec<f64>,
     between: Vec<f64>,
-    /// What is taken from ranks that are not believed otherwise, joules.
+    /// Joules added from ranks that are not the believed ones.
     added: f64,
 }
 
@@ -72,7 +72,7 @@ fn interval(part: &Part, epoch: &Epoch) -> (f64, f64) {
     (start, start + epoch.usage.seconds)
 }
 
-/// A rank's epoch as seen by one domain.
+/// A rank's epoch in one domain.
 struct Piece<'a> {
     epoch: &'a Epoch,
     /// The domain's index in the rank's record.
@@ -82,7 +82,7 @@ struct Piece<'a> {
     own: bool,
 }
 
-/// Puts the energy of one domain into the rows; gives what remains outside them.
+/// Adds the energy of one domain to the rows; returns the energy that remains outside them.
 fn fill<'a>(merge: &Merge<'a>, index: usize, rows: &mut Rows<'a>) -> f64 {
     let physical = &merge.domains[index];
     let mut cover = Cover::default();
@@ -99,7 +99,7 @@ fn fill<'a>(merge: &Merge<'a>, index: usize, rows: &mut Rows<'a>) -> f64 {
                 pieces.push(Piece { epoch, domain, share, energy, own });
             }
         }
-        // Afterwards: epochs of one rank that overlap are its own affair.
+        // Added afterwards: overlapping epochs of one rank must not affect the others.
         for epoch in &part.record.epochs {
             let (start, end) = interval(part, epoch);
             cover.add(start, end);
@@ -111,7 +111,7 @@ fn fill<'a>(merge: &Merge<'a>, index: usize, rows: &mut Rows<'a>) -> f64 {
         .filter(|piece| !piece.own)
         .map(|piece| piece.share * piece.energy.joules.get())
         .sum();
-    // Two ranks' sensors never agree exactly, and no more can be in epochs than there is.
+    // Two ranks' sensors never agree exactly, and epochs cannot contain more than the total.
     let scale = if added > room { room.max(0.0) / added } else { 1.0 };
     for piece in pieces {
         let Piece { epoch, domain, .. } = piece;
@@ -130,7 +130,7 @@ fn fill<'a>(merge: &Merge<'a>, index: usize, rows: &mut Rows<'a>) -> f64 {
     room - added * scale
 }
 
-/// Joules of a domain that the ranks believed for it have outside their epochs.
+/// Joules of a domain outside the epochs of the ranks believed for it.
 fn outside(merge: &Merge<'_>, index: usize, physical: &Physical) -> f64 {
     let of = |&(part, domain): &(usize, usize)| {
         merge.parts[part].record.outside_epochs.get(domain).map_or(0.0, |joules| joules.get())
@@ -149,7 +149,7 @@ fn warnings(merge: &Merge<'_>, rows: &Rows<'_>) -> Vec<String> {
     let added: f64 = rows.values().map(|row| row.added).sum();
     if added > 0.0 {
         warnings.push(format!(
-            "{} of the energy in epochs is that of time in which only some ranks were in one, from \
+            "{} of the energy in epochs is from time in which only some ranks were in one, taken from \
              those ranks' records",
             Joules::new(added)
         ));
@@ -168,7 +168,7 @@ fn warnings(merge: &Merge<'_>, rows: &Rows<'_>) -> Vec<String> {
         ranks.sort_unstable();
         if !ranks.is_empty() {
             warnings.push(format!(
-                "{}: not in every epoch '{split}'; what only they metered meanwhile is not in it",
+                "{}: not in every epoch '{split}'; energy that only they metered meanwhile is not in it",
                 numbers(&ranks)
             ));
         }
@@ -209,7 +209,7 @@ impl Row<'_> {
     }
 }
 
-/// The least coverage that a rank which metered the domain has of the epoch.
+/// The lowest coverage of the epoch among the ranks that metered the domain.
 fn coverage(members: &[(usize, &Epoch)], physical: &Physical) -> f64 {
     let of = |&(part, domain): &(usize, usize)| {
         let (_, epoch) = members.iter().find(|(member, _)| *member == part)?;

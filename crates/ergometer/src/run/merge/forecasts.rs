@@ -1,16 +1,16 @@
-//! The ranks' forecasts as the run's.
+//! Joins the ranks' forecasts into the run's.
 
 use super::{Merge, numbers};
 use crate::forecast::{Forecast, Interval};
 
-/// Forecasts of ranks are of one moment if their shares of the steps are no further apart.
+/// Forecasts of ranks belong together if their shares of the steps differ by at most this.
 const NEAR: f64 = 0.05;
 
-/// The forecasts of the run, and what has to be known of them.
+/// The forecasts of the run, and a warning.
 ///
-/// Each rank counts with the share of its energy that the merged total takes from it, so that what several
-/// ranks metered counts once and a final forecast is the total. What one of them may be off by the others
-/// may be off by as well: intervals add up. The run lasts as long as its longest rank.
+/// Each rank is weighted with the share of its energy that the merged total includes. So a domain metered
+/// by several ranks counts once, and a final forecast equals the total. The errors of ranks have the same
+/// causes, so the intervals add linearly. The run lasts as long as its longest rank.
 pub(super) fn join(merge: &Merge<'_>) -> (Vec<Forecast>, Option<String>) {
     let shares = shares(merge);
     let contributes = |index: &usize| shares[*index] > 0.0;
@@ -69,7 +69,7 @@ fn together(a: &Forecast, b: &Forecast) -> Forecast {
     }
 }
 
-/// The share of each rank's energy that the total takes from it.
+/// The share of each rank's energy that the total includes.
 fn shares(merge: &Merge<'_>) -> Vec<f64> {
     let mut taken = vec![0.0; merge.parts.len()];
     for whole in &merge.wholes {

@@ -1,30 +1,31 @@
-//! Which ranks ran on one machine.
+//! Determines which ranks ran on one machine.
 //!
-//! No sign is believed against all others. A boot id is the machine's, but some containers have one of their own, and
-//! frozen virtual machines that are copied share one. A board is in one machine, whatever that is called.
+//! No single sign decides against all others. A boot id identifies a machine, but some containers have
+//! their own, and copies of a frozen virtual machine share one. A board is in one machine, whatever that
+//! machine is called.
 
 use super::{Part, numbers};
 use crate::run::record::Machine;
 use crate::source::DomainKind;
 
-/// How far apart two readings of a kernel's start may lie, seconds: it is rounded.
+/// Two readings of a kernel's start may differ by this many seconds, since it is rounded.
 const SAME_START: i64 = 2;
 
 /// The machines of the parts.
 pub(super) struct Machines {
-    /// Which machine each part ran on.
+    /// The machine of each part.
     pub(super) of: Vec<usize>,
     pub(super) names: Vec<String>,
 }
 
-/// What two parts say of their machines.
+/// The result of comparing the machines of two parts.
 #[derive(Clone, Debug, PartialEq)]
 enum Verdict {
     Same,
     Different,
-    /// One machine, although something speaks against it.
+    /// One machine, although something contradicts it.
     SameAlthough(String),
-    /// Two machines, although something speaks for one.
+    /// Two machines, although something suggests one.
     DifferentAlthough(String),
 }
 
@@ -73,7 +74,7 @@ impl Machines {
             match (unique(host), before) {
                 (true, _) => host.clone(),
                 (false, 0) => format!("{host}-{id}"),
-                // Machines that say they are one and are not.
+                // Different machines with the same identity.
                 (false, _) => format!("{host}-{id}-{}", before + 1),
             }
         });
@@ -81,7 +82,7 @@ impl Machines {
     }
 }
 
-/// Whether the identity is a UUID, which is the same wherever the board is seen.
+/// Whether the identity is a UUID, which does not depend on the machine.
 pub(super) fn is_board_of_its_own(identity: &str) -> bool {
     const LENGTH: usize = 36;
     identity.strip_prefix("nvml:GPU-").is_some_and(|uuid| uuid.len() == LENGTH)
@@ -125,7 +126,7 @@ fn verdict(one: &Part, other: &Part) -> Verdict {
     }
 }
 
-/// What cannot differ in one machine.
+/// A property that differs although it cannot differ within one machine.
 fn difference(a: &Machine, b: &Machine) -> Option<&'static str> {
     let differ = |a: &Option<String>, b: &Option<String>| a.is_some() && b.is_some() && a != b;
     if differ(&a.cpu, &b.cpu) {
@@ -137,8 +138,8 @@ fn difference(a: &Machine, b: &Machine) -> Option<&'static str> {
     }
 }
 
-/// Whether everything but the boot id says that it is one machine; a kernel's start in the same two seconds has to be among
-/// it.
+/// Whether everything but the boot id suggests one machine, including the kernel's start within two
+/// seconds.
 fn looks_like_one(a: &Machine, b: &Machine) -> bool {
     let together =
         a.booted.zip(b.booted).is_some_and(|(a, b)| a.abs_diff(b) <= SAME_START.unsigned_abs());

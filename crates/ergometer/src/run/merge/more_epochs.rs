@@ -1,4 +1,4 @@
-//! The ranks' epochs that have no rows, by split.
+//! Joins the ranks' epochs without rows, by split.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::run::assemble;
 use crate::run::record::{Energy, MoreEpochs, Steps, Usage};
 use crate::units::Joules;
 
-/// Their sums. No time of theirs is known, so that each domain is that of the ranks believed for it.
+/// The sums. Their times are not known, so each domain is taken from the ranks believed for it.
 pub(super) fn join(merge: &Merge<'_>) -> BTreeMap<String, MoreEpochs> {
     let mut splits: Vec<&String> =
         merge.parts.iter().flat_map(|part| part.record.more_epochs.keys()).collect();

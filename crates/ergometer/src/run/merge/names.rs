@@ -1,10 +1,10 @@
-//! The ranks' steps by name.
+//! Joins the ranks' steps by name.
 
 use super::{Merge, steps};
 use crate::run::record::{NamedSteps, Steps};
 
-/// Rows by name of the ranks that have steps of several names. Each domain is that of the ranks believed for it, to
-/// scale with the joules of all steps, `whole`.
+/// Rows by name of the ranks whose steps have several names. Each domain is taken from the ranks believed
+/// for it, scaled to the joules of all steps, `whole`.
 pub(super) fn join<'a>(
     merge: &Merge<'a>,
     of: impl Fn(usize) -> &'a [NamedSteps],

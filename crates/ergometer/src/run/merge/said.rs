@@ -1,13 +1,13 @@
-//! What ranks say, each line once.
+//! Warnings and similar lines of the ranks, without duplicates.
 
 use super::{Part, Record};
 
-/// Lines, and which ranks say them, in the order in which they were first said.
+/// Lines with the ranks that have them, in the order of first occurrence.
 #[derive(Default)]
 pub(super) struct Said(Vec<(String, Vec<u32>)>);
 
 impl Said {
-    /// The lines that `of` finds in the records.
+    /// The lines that `of` returns for the records.
     pub(super) fn over(parts: &[Part], of: impl Fn(&Record) -> Vec<String>) -> Vec<String> {
         let mut said = Self::default();
         for part in parts {
@@ -29,7 +29,7 @@ impl Said {
         }
     }
 
-    /// The lines; one that not all of `count` ranks say names those who do.
+    /// The lines. A line that not all of `count` ranks have names the ranks that do.
     pub(super) fn lines(self, count: usize) -> Vec<String> {
         let lines = self.0.into_iter().map(|(line, ranks)| {
             if ranks.len() == count { line } else { format!("{}: {line}", numbers(&ranks)) }
@@ -38,7 +38,7 @@ impl Said {
     }
 }
 
-/// `rank 3`, `ranks 0–2, 5`; of numbers in ascending order.
+/// `rank 3`, `ranks 0–2, 5`; numbers must ascend.
 pub(super) fn numbers(ranks: &[u32]) -> String {
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &rank in ranks {

@@ -1,8 +1,8 @@
-//! The ranks' trees of spans, joined by their paths of labels.
+//! Joins the ranks' trees of spans by label path.
 //!
-//! No span of a path has a time in the record, so that the energy of a domain in it is that of one
-//! rank: of the most believed one that has the path. What a rank that is believed less has alone is
-//! limited to what there is in the span around it.
+//! The record has no times for the spans of a path. So the energy of a domain comes from one rank: the most
+//! believed one that has the path. Paths that only a less believed rank has are limited to the energy left
+//! in the parent span.
 
 use super::Merge;
 use crate::run::record::SpanNode;
@@ -27,7 +27,7 @@ struct Path<'a> {
     name: &'a str,
     members: Vec<(usize, &'a SpanNode)>,
     by_domain: Vec<f64>,
-    /// Of these, what comes from each member.
+    /// The joules of these that come from each member.
     from: Vec<f64>,
 }
 
@@ -52,7 +52,7 @@ fn level(merge: &Merge<'_>, levels: &[Level<'_>], limits: &[f64]) -> Vec<SpanNod
     paths.into_iter().map(|path| path.finish(merge)).collect()
 }
 
-/// Gives every path its joules in one domain.
+/// Assigns every path its joules in one domain.
 fn fill(merge: &Merge<'_>, index: usize, limit: f64, paths: &mut [Path<'_>]) {
     let physical = &merge.domains[index];
     let mut rest = limit;
@@ -86,7 +86,7 @@ impl Path<'_> {
         let inner: f64 = children.iter().flat_map(|child| &child.by_domain).map(|j| j.get()).sum();
         let total: f64 = self.by_domain.iter().sum();
         let error = self.members.iter().zip(&self.from).map(|((_, node), from)| {
-            // A record has one uncertainty for all domains of a span: its part is taken from it.
+            // A record has one uncertainty for all domains of a span; this takes the part in proportion.
             let all: f64 = node.by_domain.iter().map(|joules| joules.get()).sum();
             if all > 0.0 { node.standard_uncertainty.get() * from / all } else { 0.0 }
         });
@@ -96,7 +96,7 @@ impl Path<'_> {
             count: self.members.iter().map(|(_, node)| node.count).sum(),
             folded: self.members.iter().map(|(_, node)| node.folded).sum(),
             seconds: self.members.iter().map(|(_, node)| node.seconds).fold(0.0, f64::max),
-            // Ranks that meter one domain each have all of it in theirs.
+            // Ranks that meter the same domain each include all of it.
             inclusive: None,
             standard_uncertainty: Joules::new(error.map(|error| error.powi(2)).sum::<f64>().sqrt()),
             by_domain: self.by_domain.into_iter().map(Joules::new).collect(),

@@ -1,4 +1,4 @@
-//! The ranks' steps: together, and each rank's own.
+//! The ranks' steps: joined, and each rank's own.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::Merge;
 use crate::run::record::{Distribution, Items, Steps};
 use crate::units::Joules;
 
-/// Steps of several ranks together, of which the domains drew `by_domain` joules.
+/// Joins the steps of several ranks, in which the domains drew `by_domain` joules.
 ///
-/// Quantiles of all do not follow from those of each. Where ranks `share` a domain, each counts all of
-/// it in its own steps, and only the mean of what they drew together has a meaning.
+/// Quantiles over all ranks do not follow from those of each. Where ranks `share` a domain, each rank's
+/// steps include all of it, and only the mean of the joint energy is meaningful.
 pub(super) fn join(steps: &[&Steps], by_domain: &[f64], share: bool) -> Option<Steps> {
     let count: u64 = steps.iter().map(|steps| steps.count).sum();
     let seconds = steps.iter().map(|steps| steps.seconds).fold(0.0, f64::max);
@@ -51,7 +51,7 @@ fn extremes(mean: f64, all: &[Distribution]) -> Distribution {
     }
 }
 
-/// Items add up, unless they are of different units.
+/// Items are summed, unless their units differ.
 fn items(steps: &[&Steps], joules: f64, seconds: f64) -> Option<Items> {
     let counted: Vec<&Items> = steps.iter().filter_map(|steps| steps.items.as_ref()).collect();
     let first = counted.first()?;
@@ -65,7 +65,7 @@ fn items(steps: &[&Steps], joules: f64, seconds: f64) -> Option<Items> {
     })
 }
 
-/// The steps of the run by split, and each rank's own; `inside` are the joules of those in epochs.
+/// The steps of the run by split, and each rank's own; `inside` are the joules of steps in epochs.
 pub(super) fn of_run(
     merge: &Merge<'_>,
     inside: &BTreeMap<String, Vec<f64>>,
@@ -98,7 +98,7 @@ pub(super) fn of_run(
     all
 }
 
-/// Joules of a domain in a rank's steps outside its epochs; `None` where it has no such step.
+/// Joules of a domain in a rank's steps outside its epochs; `None` if it has no such step.
 fn loose(merge: &Merge<'_>, part: usize, domain: usize, split: &str) -> Option<f64> {
     let record = &merge.parts[part].record;
     let steps = record.steps.get(split)?;
@@ -113,7 +113,7 @@ fn loose(merge: &Merge<'_>, part: usize, domain: usize, split: &str) -> Option<f
     (steps.count > count).then(|| (all - joules).max(0.0))
 }
 
-/// A rank's joules in the order of the merged record's domains.
+/// A rank's joules, in the order of the merged record's domains.
 fn own(merge: &Merge<'_>, part: usize, steps: &Steps) -> Vec<Joules> {
     let of = |physical: &super::Physical| {
         let &(_, domain) = physical.members.iter().find(|(member, _)| *member == part)?;

@@ -1,4 +1,4 @@
-//! Records of ranks, made by hand, whose domains draw a constant power.
+//! Hand-made records of ranks whose domains draw a constant power.
 
 mod attempts;
 mod properties;
@@ -30,7 +30,7 @@ fn says(record: &Record, text: &str) -> bool {
     record.warnings.iter().any(|line| line.contains(text))
 }
 
-/// Four ranks, two on each machine, each with a board of its own and both with the package.
+/// Four ranks, two per machine; each has a board, and both on a machine meter its package.
 fn four() -> Vec<Script> {
     let rank = |rank: u32| {
         Script::new(rank, 4, 100.0)
@@ -134,7 +134,7 @@ fn what_only_a_rank_does_that_is_not_believed_is_taken_from_outside() {
 fn a_domain_is_metered_as_long_as_any_rank_meters_it() {
     let board =
         |rank, start, seconds| Script::new(rank, 2, seconds).from(start).gpu("nvml:GPU-0", 250.0);
-    // Of the second rank a fifth lies outside the first's time.
+    // A fifth of the second rank's time lies outside the first's.
     let run = merged(&[board(0, 0.0, 10.0), board(1, 4.0, 7.5)]);
     close(run.run.seconds, 11.5);
     let energy = run.total.energy.unwrap();
@@ -144,7 +144,7 @@ fn a_domain_is_metered_as_long_as_any_rank_meters_it() {
     close(energy.parts.gaps.get(), estimate);
     close(energy.parts.gain.get(), 0.01 * 250.0 * 11.5);
     assert!(says(&run, "375 J of 2875 J is estimated") || says(&run, "is estimated"));
-    // Two that never meet: nothing is estimated, and what lies between them is not observed.
+    // Two ranks that never overlap: nothing is estimated, and the time between them is not observed.
     let run = merged(&[board(0, 0.0, 10.0), board(1, 12.0, 8.0)]);
     let energy = run.total.energy.unwrap();
     close(energy.joules.get(), 250.0 * 18.0);
@@ -199,7 +199,7 @@ fn nothing_counts_twice_that_ranks_meter_in_different_ways() {
             &[("fixed:cpu-package", CpuPackage, Assumed)],
             &["fixed:cpu-package"],
         ),
-        // Boards may be several, and what one rank meters together is no one thing.
+        // There may be several boards, and domains that one rank meters together are different ones.
         (
             &[("fixed:gpu", Gpu, Assumed)],
             &[("nvml:GPU-0", Gpu, Counter)],
@@ -226,7 +226,7 @@ fn nothing_counts_twice_that_ranks_meter_in_different_ways() {
             assert_eq!(found, expected);
             close(joules(&run), 1000.0 * expected.len() as f64);
         }
-        // On machines of their own they are different things.
+        // On separate machines they are different domains.
         let run = merged(&[script(0, first), script(1, second).on(1)]);
         assert_eq!(run.domains.len(), first.len() + second.len());
     }
@@ -278,7 +278,7 @@ fn no_sign_of_a_machine_is_believed_against_all_others() {
     close(joules(&run), 3500.0);
     assert!(says(&run, "boot ids of their own and share nvml:GPU-8932f937"), "{:?}", run.warnings);
 
-    // The same with processors of different models: the board once, the packages of both.
+    // The same with different processor models: the board counts once, the packages of both count.
     let other: fn(&mut Machine) = |machine| machine.cpu = Some("Xeon".to_owned());
     let run = merge(rank(0, "aaaabbbbcccc", nothing), rank(1, "ddddeeeeffff", other));
     close(joules(&run), 4000.0);
@@ -291,7 +291,7 @@ fn no_sign_of_a_machine_is_believed_against_all_others() {
     close(joules(&run), 7000.0);
     assert!(says(&run, "one boot id and processors of different models"), "{:?}", run.warnings);
 
-    // Nothing but all the rest speaks for one machine: counted for each, and reported.
+    // Only the other signs suggest one machine: counted for each, and reported.
     let without = |mut record: Record| {
         record.domains[1].domain.id = format!("hwmon:{}", record.run.id);
         record
@@ -363,7 +363,7 @@ fn records_that_do_not_belong_together_are_refused() {
     let mut odd = record(1);
     odd.run.started = "yesterday".to_owned();
     assert_eq!(Record::merge([record(0), odd]).unwrap_err().kind(), ErrorKind::Format);
-    // A record that was written without a launcher fits to any group.
+    // A record that was written without a launcher matches any group.
     let mut without = record(1);
     without.run.group = None;
     assert_eq!(

@@ -1,7 +1,7 @@
 //! AMD GPUs and APUs.
 //!
-//! `power1_input` is instantaneous, `power1_average` an average over a time the kernel does not
-//! state; which a board has depends on its chip. Both are power of the socket, on APUs with the
+//! `power1_input` is instantaneous, `power1_average` an average over a time that the kernel does not state.
+//! The chip determines which of them a board has. Both are power of the socket, on APUs including the
 //! processor's cores (Linux, `Documentation/gpu/amdgpu/thermal.rst`).
 
 use super::device::Device;
@@ -9,7 +9,7 @@ use super::{Offer, Probe, domain, limit};
 use crate::meter::Method;
 use crate::source::{DomainKind, sysfs};
 
-/// The driver asks the firmware at most once a millisecond (`smu_cmn_update_table` through
+/// The driver queries the firmware at most once a millisecond (`smu_cmn_update_table` through
 /// `smu_cmn_get_metrics_table`: a cache of 1 ms).
 const PERIOD_S: f64 = 0.001;
 
@@ -22,15 +22,15 @@ pub(super) fn offer(device: &Device, package_source: Option<&str>) -> Offer {
         (averaged, true)
     } else {
         let address = &device.address;
-        return Offer::Left(format!("amdgpu {address} shows no power: its driver has none for it"));
+        return Offer::Left(format!("amdgpu {address} shows no power: its driver reads none"));
     };
     let name = sysfs::word(&device.parent("product_name"));
-    // Only APUs have a northbridge to show the voltage of; on the MI300A the driver hides it.
+    // Only APUs have a northbridge, and so a label for its voltage; on the MI300A the driver hides it.
     let apu = sysfs::word(&device.file("in1_label")).is_some_and(|label| label == "vddnb")
         || name.as_ref().is_some_and(|name| name.contains("MI300A"));
     if let Some(source) = package_source.filter(|_| apu) {
         return Offer::Left(format!(
-            "amdgpu {} lies in a processor that {source} gives, and is not added to it",
+            "amdgpu {} is part of a processor that {source} measures, and is not added to it",
             device.address
         ));
     }

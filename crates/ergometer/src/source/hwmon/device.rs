@@ -1,19 +1,18 @@
-//! Which hwmon devices there are, and what each hangs on.
+//! The hwmon devices and the bus addresses that they sit at.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::source::sysfs;
 
-/// One entry of the class folder.
+/// An entry of the class folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Device {
     /// The folder with its files.
     pub(super) folder: PathBuf,
-    /// What its `name` file says: `amdgpu`.
+    /// The content of its `name` file: `amdgpu`.
     pub(super) driver: String,
-    /// Where the device sits: a PCI address, an I²C address; the entry's own name where the kernel
-    /// does not say.
+    /// A PCI or I²C address; the entry's own name where the kernel shows no address.
     pub(super) address: String,
 }
 
@@ -22,18 +21,18 @@ impl Device {
         self.folder.join(name)
     }
 
-    /// A file of the device itself, behind the hwmon entry.
+    /// A file of the device behind the hwmon entry.
     pub(super) fn parent(&self, name: &str) -> PathBuf {
         self.folder.join("device").join(name)
     }
 
-    /// A file of the entry, or where older drivers have it, of the device behind it.
+    /// A file of the entry or, with older drivers, of the device behind it.
     pub(super) fn either(&self, name: &str) -> PathBuf {
         let own = self.file(name);
         if own.exists() { own } else { self.parent(name) }
     }
 
-    /// What to say of a device that shows a power or an energy and is not used.
+    /// A remark on a device that shows a power or an energy and is not used.
     pub(super) fn unused(&self) -> Option<String> {
         let shows = |folder: &Path| {
             let names = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -45,7 +44,7 @@ impl Device {
         let file = shows(&self.folder).or_else(|| shows(&self.folder.join("device")))?;
         let Self { driver, address, .. } = self;
         Some(format!(
-            "{driver} {address} shows {file}, which is not used: what that sensor covers is not known"
+            "{driver} {address} shows {file}, which is not used: it is not known what that sensor covers"
         ))
     }
 
@@ -54,7 +53,7 @@ impl Device {
     }
 }
 
-/// Lists the entries of `class` (`/sys/class/hwmon`) by their address.
+/// The entries of `class` (`/sys/class/hwmon`), ordered by address.
 pub(super) fn find(class: &Path) -> Vec<Device> {
     let entries = fs::read_dir(class).into_iter().flatten().flatten();
     let mut devices: Vec<_> = entries
@@ -63,7 +62,7 @@ pub(super) fn find(class: &Path) -> Vec<Device> {
             let driver = sysfs::word(&folder.join("name"))?;
             let behind = fs::canonicalize(folder.join("device")).ok();
             let last = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
-            // An IIO device is the device itself: what it hangs on is the folder around it.
+            // An IIO entry is the device itself; its parent folder is the device that it sits on.
             let around = || fs::canonicalize(&folder).ok()?.parent().and_then(last);
             let address = behind.as_deref().and_then(last);
             let address = address.or_else(|| around().filter(|name| is_i2c(name)));
@@ -84,7 +83,7 @@ fn is_i2c(text: &str) -> bool {
     })
 }
 
-/// Whether a file of this name is a power or an energy: `power1_input`, `in_power0_input`.
+/// Whether a file of this name shows a power or an energy: `power1_input`, `in_power0_input`.
 fn is_reading(name: &str) -> bool {
     let name = name.strip_prefix("in_").unwrap_or(name);
     let number = name.strip_prefix("power").or_else(|| name.strip_prefix("energy"));

@@ -1,11 +1,10 @@
 //! Intel's discrete GPUs, by the drivers `i915` and `xe`.
 //!
-//! `energy1_input` is the card's counter, in µJ; `i915_gt0` and `xe_tile0` are devices for its
-//! tiles, and `energy2_input` is its chip (Linux,
-//! `Documentation/ABI/testing/sysfs-driver-intel-{i915,xe}-hwmon`). Some cards under `xe` show a card's counter that
-//! stands still beside a chip's that moves. The drivers extend the hardware's
-//! 32 bits to 64, so no range is known and none is needed. GPUs in a processor have no such file;
-//! they are part of its package.
+//! `energy1_input` is the card's counter, in µJ. `i915_gt0` and `xe_tile0` are devices for its tiles, and
+//! `energy2_input` is its chip (Linux, `Documentation/ABI/testing/sysfs-driver-intel-{i915,xe}-hwmon`).
+//! Some cards under `xe` have a card counter that stands still and a chip counter that moves. The drivers
+//! extend the hardware's 32 bits to 64, so no range is known and none is needed. GPUs in a processor have
+//! no such file; they are part of its package.
 
 use std::path::Path;
 
@@ -20,7 +19,7 @@ use crate::units::Joules;
 /// default of `PKG_POWER_SKU_UNIT`).
 const QUANTUM: Joules = Joules::new(1.0 / 16384.0);
 
-/// Whether to use the card's counter: it moves, or the chip's does not either.
+/// Whether to use the card's counter: if it moves, or if the chip's does not move either.
 fn card_moves(card: &Path, chip: &Path) -> bool {
     let mut card = || sysfs::number::<u64>(card);
     let mut chip = || sysfs::number::<u64>(chip);
@@ -30,7 +29,7 @@ fn card_moves(card: &Path, chip: &Path) -> bool {
 pub(super) fn offer(driver: &str, device: &Device) -> Offer {
     if driver.starts_with("i915_gt") || driver.starts_with("xe_gt") || driver.starts_with("xe_tile")
     {
-        return Offer::Left(format!("{driver} is a part of {} and is not added", device.address));
+        return Offer::Left(format!("{driver} is part of {} and is not added", device.address));
     }
     if driver != "i915" && driver != "xe" {
         return Offer::Nothing;

@@ -1,8 +1,8 @@
-//! NVIDIA Jetson modules: an INA3221 measures three rails, of which one feeds the module; on Thor an INA238 measures the
-//! input alone.
+//! NVIDIA Jetson modules. An INA3221 measures three rails, one of which feeds the module; on Thor an INA238
+//! measures only the input.
 //!
-//! `VDD_IN` on Orin Nano, Orin NX, Xavier NX and TX2, `POM_5V_IN` on the first Nano (Jetson Linux
-//! Developer Guide, "Power Monitor"); the other rails are behind it.
+//! The input rail is `VDD_IN` on Orin Nano, Orin NX, Xavier NX and TX2, and `POM_5V_IN` on the first Nano
+//! (Jetson Linux Developer Guide, "Power Monitor"). The other rails are behind it.
 
 use super::device::Device;
 use super::{Offer, Probe, domain};
@@ -15,11 +15,11 @@ const TOTAL: [&str; 2] = ["VDD_IN", "POM_5V_IN"];
 
 const INPUT: &str = "the module's input: its processor, GPU and memory";
 
-/// The sensor's offset of 80 µV at most over a shunt of 5 mΩ is 16 mA (TI SBOS576, "Shunt voltage
+/// The sensor's offset is at most 80 µV over a shunt of 5 mΩ, or 16 mA (TI SBOS576, "Shunt voltage
 /// offset"): 0.3 W at 19 V, taken as two standard deviations.
 const ABSOLUTE_ERROR: Watts = Watts::new(0.15);
 
-/// The input of a Thor, which an INA238 measures: the module and the board that carries it.
+/// The input of a Thor, measured by an INA238: the module and its carrier board.
 pub(super) fn offer_input(device: &Device) -> Offer {
     let files = ["label", "in0_label", "in1_label", "curr1_label", "power1_label"];
     let labels: Vec<_> = files.iter().filter_map(|file| sysfs::word(&device.file(file))).collect();
@@ -45,7 +45,7 @@ pub(super) fn offer_input(device: &Device) -> Offer {
     Offer::Metered(Box::new(domain), probe)
 }
 
-/// An INA3221 as NVIDIA's older kernels show it, as an IIO device: `rail_name_0`, `in_power0_input` in mW.
+/// An INA3221 under NVIDIA's older kernels, an IIO device: `rail_name_0`, `in_power0_input` in mW.
 pub(super) fn offer_iio(device: &Device) -> Offer {
     let rail =
         |channel: u32| Some((channel, sysfs::word(&device.file(&format!("rail_name_{channel}")))?));

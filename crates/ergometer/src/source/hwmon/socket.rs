@@ -1,4 +1,4 @@
-//! Processors whose sockets have a sensor that the kernel shows as a hwmon device.
+//! Processors with a power or energy sensor per socket that the kernel shows as a hwmon device.
 
 use super::device::Device;
 use super::{Offer, Probe, domain, impossible};
@@ -11,9 +11,9 @@ use crate::units::Joules;
 /// The register counts in units of 2^-16 J (AMD PPR, `Core::X86::Msr::RAPL_PWR_UNIT`).
 const QUANTUM: Joules = Joules::new(1.0 / 65536.0);
 
-/// NVIDIA Grace: ACPI power meters, of which `power1_oem_info` says what each measures (NVIDIA, "Grace Performance Tuning
-/// Guide", power telemetry). "Grace Power" is a socket with its memory; "CPU Power" and "`SysIO` Power" lie in it, and
-/// "Module Power" contains it and, on Grace Hopper, the GPU, which NVML reads.
+/// NVIDIA Grace: ACPI power meters; `power1_oem_info` names what each measures (NVIDIA, "Grace Performance
+/// Tuning Guide", power telemetry). "Grace Power" is a socket with its memory; "CPU Power" and "`SysIO`
+/// Power" are parts of it. "Module Power" contains it and, on Grace Hopper, the GPU, which NVML reads.
 pub(super) fn offer_grace(device: &Device, package_source: Option<&str>) -> Offer {
     let address = &device.address;
     let Some(what) = sysfs::word(&device.either("power1_oem_info")) else {
@@ -21,23 +21,23 @@ pub(super) fn offer_grace(device: &Device, package_source: Option<&str>) -> Offe
     };
     if ["CPU Power Socket", "SysIO Power Socket"].iter().any(|part| what.starts_with(part)) {
         return Offer::Left(format!(
-            "power_meter {address} ('{what}') lies in its socket and is not added"
+            "power_meter {address} ('{what}') is part of its socket and is not added"
         ));
     }
     if what.starts_with("Module Power Socket") {
         return Offer::Left(format!(
-            "power_meter {address} ('{what}') contains a socket and a GPU that are metered apart, and is not added"
+            "power_meter {address} ('{what}') contains a socket and a GPU that are metered separately, and is not added"
         ));
     }
     let Some(socket) = what.strip_prefix("Grace Power Socket") else {
         let what: String = what.chars().take(60).collect();
         return Offer::Left(format!(
-            "power_meter {address} ('{what}') is not used: what that sensor covers is not known"
+            "power_meter {address} ('{what}') is not used: it is not known what that sensor covers"
         ));
     };
     if let Some(source) = package_source {
         return Offer::Left(format!(
-            "power_meter {address} ('{what}') is a processor that {source} gives, and is not added to it"
+            "power_meter {address} ('{what}') is a processor that {source} measures, and is not added to it"
         ));
     }
     let label = format!("NVIDIA Grace socket {}", socket.trim());
@@ -50,7 +50,8 @@ pub(super) fn offer_grace(device: &Device, package_source: Option<&str>) -> Offe
     Offer::Metered(Box::new(domain), Probe::Power(device.either("power1_average")))
 }
 
-/// AMD's energy counters by the drivers `amd_energy` and `zenergy`: `Esocket0` is a socket, `Ecore000` a core in it.
+/// AMD's energy counters under the drivers `amd_energy` and `zenergy`: `Esocket0` is a socket, `Ecore000`
+/// one of its cores.
 pub(super) fn offer_amd(device: &Device, package_source: Option<&str>) -> Offer {
     let (driver, address) = (&device.driver, &device.address);
     if let Some(source) = package_source {
@@ -58,7 +59,7 @@ pub(super) fn offer_amd(device: &Device, package_source: Option<&str>) -> Offer 
             "{driver} {address} shows the registers that {source} reads, and is not added"
         ));
     }
-    // Cores come first: up to 256 of them, and a few sockets.
+    // Cores come first: up to 256 of them, then a few sockets.
     let sockets = (1..=1024).filter_map(|number| {
         let label = sysfs::word(&device.file(&format!("energy{number}_label")))?;
         label.starts_with("Esocket").then_some((number, label))

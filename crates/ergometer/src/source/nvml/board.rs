@@ -267,18 +267,19 @@ impl Board {
 
     /// The update whose power a read shows; `None` if it is known already or cannot be told.
     fn date_power(&mut self, (began, t): (f64, f64), watts: f64) -> Option<Moment> {
-        self.power_ticks.read(began, t, watts.to_bits());
-        let moment = if self.power_ticks.period().is_some() {
-            self.power_ticks.shown(began, t)?
-        } else {
-            let period = self.domain[0].sensor.power_period_s.unwrap_or(PERIOD);
-            Moment { at: t - period / 2.0, within: period / 2.0 }
-        };
-        let new = moment.at > self.sampled + 0.5 * self.power_ticks.period().unwrap_or(0.0);
-        new.then(|| {
-            self.sampled = moment.at;
-            moment
-        })
+        let after = self.power_ticks.last_read();
+        let new = self.power_ticks.read(began, t, watts.to_bits()).new;
+        if self.power_ticks.period().is_some() {
+            let moment = self.power_ticks.shown(began, t)?;
+            let next = moment.at > self.sampled + 0.5 * self.power_ticks.period().unwrap_or(0.0);
+            return next.then(|| {
+                self.sampled = moment.at;
+                moment
+            });
+        }
+        let period = self.domain[0].sensor.power_period_s.unwrap_or(PERIOD);
+        let after = after.filter(|_| new);
+        undated(after, t, period, self.sampled).inspect(|moment| self.sampled = moment.at)
     }
 
     /// Whether the counter is read at all.
@@ -418,6 +419,18 @@ fn uneven(t: f64) -> f64 {
     0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract()
 }
 
+/// The update whose power a read at `t` shows, of a register whose beat is not known; `after`: when the read before
+/// began, if it showed another power. A change was seen between two reads, however often the register is updated.
+/// Power that is unchanged was updated no longer ago than the longest `period`, and tells nothing new until that has
+/// passed since the last one, which was `sampled`.
+fn undated(after: Option<f64>, t: f64, period: f64, sampled: f64) -> Option<Moment> {
+    let moment = match after {
+        Some(after) => between(after.max(t - period), t),
+        None => Moment { at: t - period, within: period / 2.0 },
+    };
+    (moment.at > sampled).then_some(moment)
+}
+
 /// Some moment between two, if the first one is not too long ago for any value.
 fn between(after: f64, by: f64) -> Moment {
     let after = after.max(by - LONGEST);
@@ -508,4 +521,48 @@ fn tell(word: Word, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Va
 
 fn length(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A register that is updated every 20 ms is read every 4 ms before its period is known. Its updates were once
+    /// taken to be half of the longest period old.
+    #[test]
+    fn a_change_of_power_is_dated_between_the_reads_that_show_it() {
+        let mut sampled = f64::NEG_INFINITY;
+        let mut dated = 0;
+        for read in 1..500_u32 {
+            let (before, t) = (10.0 + f64::from(read - 1) * 0.004, 10.0 + f64::from(read) * 0.004);
+            let update = |t: f64| (t / 0.02 + 1e-9).floor();
+            let changed = update(before) < update(t);
+            if let Some(moment) = undated(changed.then_some(before), t, PERIOD, sampled) {
+                sampled = moment.at;
+                if changed {
+                    dated += 1;
+                    assert!((moment.at - update(t) * 0.02).abs() <= moment.within + 1e-9);
+                    assert!(moment.within < 0.003, "{moment:?}");
+                }
+            }
+        }
+        assert!(dated > 95, "{dated}");
+    }
+
+    #[test]
+    fn power_that_is_unchanged_is_no_new_sample_before_it_can_have_been_updated() {
+        let (mut sampled, mut samples) = (10.0, 0);
+        for read in 1..=1000 {
+            let t = 10.0 + f64::from(read) * 0.01;
+            // The change between the last sample and a later read lies after the sample, whenever it came.
+            if let Some(moment) = undated(None, t, PERIOD, sampled) {
+                assert!(moment.at <= t - PERIOD + 1e-9);
+                sampled = moment.at;
+                samples += 1;
+            }
+        }
+        assert!(samples > 0);
+        let change = undated(Some(20.0), 20.01, PERIOD, sampled).unwrap();
+        assert!(change.at - sampled >= PERIOD, "{change:?} after {sampled}");
+    }
 }

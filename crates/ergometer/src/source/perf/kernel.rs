@@ -9,15 +9,15 @@ use perf_event::events::Dynamic;
 use super::Count;
 use super::pmu::{Event, Pmu, Socket};
 
-/// Opens `event` for all that runs on the socket, and starts it.
+/// Opens `event` for everything that runs on the socket, and starts it.
 pub(super) fn open(pmu: &Pmu, event: &Event, socket: &Socket) -> io::Result<Count> {
-    // An absolute folder is taken as it is; a relative one would be looked for below /sys.
+    // An absolute folder is used as it is; a relative one would be looked for below /sys.
     let folder = path::absolute(&pmu.folder)?;
     let event = Dynamic::builder(folder)?.event(event.name)?.build().map_err(io::Error::other)?;
     let mut counter = Builder::new(event)
         .any_pid()
         .one_cpu(socket.cpu)
-        // A register of a socket cannot tell who drew the energy; the kernel refuses to try.
+        // A socket's register cannot separate kernel from user energy; the kernel refuses to try.
         .exclude_kernel(false)
         .exclude_hv(false)
         .enabled(true)

@@ -1,4 +1,4 @@
-//! What the `power` PMU offers, as sysfs describes it.
+//! The `power` PMU, as sysfs describes it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,11 +9,11 @@ use crate::source::rapl::Scope;
 use crate::source::rapl::part::Part;
 use crate::source::{Availability, sysfs};
 
-/// Joules a unit that can be: the kernel states 2^-32 J (`arch/x86/events/rapl.c`), the coarsest
-/// register counts in whole joules.
+/// Plausible joules per unit: the kernel states 2^-32 J (`arch/x86/events/rapl.c`), and the coarsest
+/// register counts whole joules.
 const UNITS: RangeInclusive<f64> = 1e-12..=1.0;
 
-/// The PMU, with the events and sockets that are to be metered.
+/// The PMU, with the events and sockets to be metered.
 #[derive(Debug)]
 pub(super) struct Pmu {
     pub(super) folder: PathBuf,
@@ -27,15 +27,15 @@ pub(super) struct Event {
     /// `energy-pkg`.
     pub(super) name: &'static str,
     pub(super) part: Part,
-    /// Joules a unit.
+    /// Joules per unit.
     pub(super) joules: f64,
 }
 
-/// A processor that stands for its socket, or for its die where a socket has several registers.
+/// The processor to read a socket on, or a die where a socket has several registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Socket {
     pub(super) cpu: usize,
-    /// `package-0`, or `package-0-die-1`: as powercap calls it.
+    /// `package-0`, or `package-0-die-1`, as in powercap.
     pub(super) id: String,
 }
 
@@ -50,7 +50,7 @@ impl Event {
     }
 }
 
-/// Reads the PMU's description; why there is nothing to meter, if so.
+/// Reads the PMU's description; the error says why there is nothing to meter.
 pub(super) fn find(
     sysfs_root: &Path,
     scope: Scope,
@@ -89,7 +89,7 @@ pub(super) fn find(
     }
     let mut sockets = sockets(sysfs_root, &cpus);
     if scope == Scope::Platform {
-        // There is one platform, and its register is the first socket's.
+        // There is one platform, and its register is on the first socket.
         sockets.truncate(1);
     }
     Ok(Pmu { folder, events, sockets })
@@ -132,7 +132,8 @@ fn sockets(sysfs_root: &Path, cpus: &[usize]) -> Vec<Socket> {
         let id = match (package, topology(cpu, "die_id")) {
             (Some(package), Some(die)) if shared => format!("package-{package}-die-{die}"),
             (Some(package), _) if !shared => format!("package-{package}"),
-            // The kernel does not say where it sits; its number does not change while it runs.
+            // The kernel does not show the package; the processor's number does not change while the
+            // machine runs.
             _ => format!("package-of-cpu-{cpu}"),
         };
         if sockets.iter().all(|socket| socket.id != id) {
@@ -142,9 +143,9 @@ fn sockets(sysfs_root: &Path, cpus: &[usize]) -> Vec<Socket> {
     sockets
 }
 
-/// A kernel list of numbers, each once: `0,64` or `0-3,8`.
+/// The numbers of a kernel list, without duplicates: `0,64` or `0-3,8`.
 fn list(text: &str) -> Option<Vec<usize>> {
-    /// Linux numbers at most so many processors (`NR_CPUS` of x86).
+    /// Linux supports at most this many processors (`NR_CPUS` of x86).
     const MOST: usize = 8192;
     let mut numbers = BTreeSet::new();
     for part in text.split(',') {

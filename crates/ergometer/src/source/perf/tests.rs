@@ -1,4 +1,4 @@
-//! PMU descriptions as the kernel lays them out, with counters of our own behind them.
+//! PMU descriptions as the kernel lays them out, with scripted counters.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -42,7 +42,7 @@ impl Tree {
         tree
     }
 
-    /// Two sockets of a Xeon: everything such a machine lists.
+    /// Two sockets of a Xeon, with everything that such a machine lists.
     fn xeon() -> Self {
         Self::new(
             &[
@@ -75,7 +75,7 @@ impl Tree {
     }
 }
 
-/// Reads these values one after the other, the last again and again.
+/// Returns these values one after the other, and repeats the last.
 fn script(values: impl IntoIterator<Item = io::Result<u64>>) -> Count {
     let mut values: VecDeque<_> = values.into_iter().collect();
     Box::new(move || {
@@ -90,7 +90,7 @@ fn script(values: impl IntoIterator<Item = io::Result<u64>>) -> Count {
     })
 }
 
-/// Counts on at every read.
+/// A counter that advances at every read.
 fn running() -> Count {
     let mut value = 0;
     Box::new(move || {
@@ -160,7 +160,7 @@ fn without_a_topology_each_processor_of_the_mask_is_a_socket() {
 #[test]
 fn counts_are_scaled_and_nothing_wraps() {
     let tree = Tree::new(&[("energy-pkg", "0x02")], "0\n", &[(0, 0, 0)]);
-    // The first is read on opening; the register's 32 bits pass between the others.
+    // The first value is read on opening; a wrap of the register's 32 bits lies between the others.
     let values = [0, 10 * JOULE, 110 * JOULE, 110 * JOULE + JOULE / 2].map(Ok);
     let mut values = Some(script(values));
     let (perf, _) = tree.open(Scope::Components, |_, _| Ok(values.take().unwrap()));
@@ -226,7 +226,7 @@ fn a_filter_that_forbids_what_the_kernel_allows_is_named() {
     fs::create_dir_all(tree.proc().join("self")).unwrap();
     fs::write(kernel.join("perf_event_paranoid"), "-1\n").unwrap();
     fs::write(tree.proc().join("self/status"), "Name:\ttrain\nSeccomp:\t2\n").unwrap();
-    // EPERM, as Docker's profile answers.
+    // EPERM, the answer under Docker's profile.
     let denied = |_: &Event, _: &Socket| Err(io::Error::from_raw_os_error(1));
     let (_, report) = tree.open(Scope::Components, denied);
     let (reason, remedy) = unavailable(&report);
@@ -270,8 +270,8 @@ fn each_way_of_having_no_counter_has_its_reason() {
     }
 }
 
-/// The kernel's own answer: on a machine without the PMU of this type there is none, and with it
-/// the counters either open or say why not.
+/// Asks the real kernel. Without a PMU of this type there is none; with one the counters open or the report
+/// says why not.
 #[test]
 fn the_kernel_is_asked_and_answers() {
     let tree = Tree::xeon();

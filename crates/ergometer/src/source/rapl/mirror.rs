@@ -1,18 +1,18 @@
-//! Counters that show one register twice.
+//! Detects two counters that show one register.
 //!
-//! On processors of several dies that share one register the kernel lists a zone for each die, and
-//! each shows the whole package (first Threadrippers and EPYCs, as `package-0-die-0`, `-die-1`, …).
+//! On processors whose dies share one register, the kernel lists a zone for each die, and each shows the
+//! whole package (first Threadrippers and EPYCs, as `package-0-die-0`, `-die-1`, …).
 
 use std::io;
 
-/// How often the second counter has to be found in step with the first while that moves.
+/// How many moves of the first counter the second has to follow.
 const MOVES: u32 = 3;
 
-/// How often they are looked at before a counter that does not move is let be.
+/// After this many comparisons, a counter that does not move is given up.
 const LOOKS: u32 = 40;
 
-/// Whether `second` shows what `first` shows: read between two reads of `first` it lies between
-/// them, to `slack` units, while `first` moves on. `pause` waits for that, about 0.5 ms.
+/// Whether `second` shows the same register as `first`. Read between two reads of `first`, it must lie
+/// between them, within `slack` units, while `first` advances. `pause` waits for an advance, about 0.5 ms.
 pub(in crate::source) fn same(
     first: &mut dyn FnMut() -> io::Result<u64>,
     second: &mut dyn FnMut() -> io::Result<u64>,
@@ -23,7 +23,7 @@ pub(in crate::source) fn same(
     let mut moves = 0;
     for _ in 0..LOOKS {
         let (Ok(before), Ok(value), Ok(after)) = (first(), second(), first()) else { return false };
-        // Where the counter wrapped in between, this look says nothing.
+        // Where the counter wrapped in between, this comparison is void.
         if before <= after {
             if value < before.saturating_sub(slack) || value > after.saturating_add(slack) {
                 return false;
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    /// Two registers over time: each look is at their values then.
+    /// Compares two registers that are functions of time.
     fn looks(first: impl Fn(u64) -> u64, second: impl Fn(u64) -> u64) -> bool {
         let time = Cell::new(0);
         same(&mut || Ok(first(time.get())), &mut || Ok(second(time.get())), 100, &mut || {

@@ -1,5 +1,4 @@
-//! What RAPL has registers for, and what is known of them: the same whether powercap or
-//! `perf_event` shows them.
+//! The RAPL registers and their properties, which are the same for powercap and `perf_event`.
 
 use super::IMPOSSIBLE;
 use crate::meter::Method;
@@ -17,9 +16,9 @@ const PLATFORM_QUANTUM: Joules = Joules::new(1.0);
 /// "Updated every 1 ms" (AMD PPR, `Core::X86::Msr::PKG_ENERGY_STAT`; Intel SDM vol. 3B: about 1 ms).
 const PERIOD_S: f64 = 0.001;
 
-/// Relative standard uncertainty of packages: on Haswell and newer RAPL is measured and follows
-/// the wall meter within 2 % or so; AMD's is partly modelled (Hackenberg et al. 2015, doi
-/// 10.1109/IPDPSW.2015.70; Schöne et al. 2021, doi 10.1109/Cluster48925.2021.00087).
+/// Relative standard uncertainty of packages. On Haswell and newer RAPL is measured and agrees with a wall
+/// meter within about 2 %; AMD's is partly modelled (Hackenberg et al. 2015, doi 10.1109/IPDPSW.2015.70;
+/// Schöne et al. 2021, doi 10.1109/Cluster48925.2021.00087).
 const PACKAGE_ERROR: f64 = 0.03;
 
 /// Relative standard uncertainty of memory domains: within 20 % of a board meter over
@@ -27,14 +26,14 @@ const PACKAGE_ERROR: f64 = 0.03;
 /// standard deviations.
 const DRAM_ERROR: f64 = 0.10;
 
-/// Relative standard uncertainty of the platform: its sensor is the machine's maker's choice, and
-/// nobody has compared many. A judgement.
+/// Relative standard uncertainty of the platform. The machine's maker chooses its sensor, and no comparison
+/// over many machines is known. A judgement.
 const PLATFORM_ERROR: f64 = 0.10;
 
-/// Power no platform of up to eight sockets can draw.
+/// No platform of up to eight sockets draws more.
 const PLATFORM_IMPOSSIBLE: Watts = Watts::new(10_000.0);
 
-/// What a register measures.
+/// A register, by what it measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source) enum Part {
     Package,
@@ -51,7 +50,7 @@ impl Part {
         }
     }
 
-    /// Power it cannot draw.
+    /// The lowest power that is impossible for it.
     pub(in crate::source) const fn impossible(self) -> Watts {
         match self {
             Self::Package | Self::Dram => IMPOSSIBLE,
@@ -59,7 +58,7 @@ impl Part {
         }
     }
 
-    /// The domain that `source` shows as `id` (`package-0`, `package-0:dram`, `psys`).
+    /// Its domain in `source`, with the identity `id` (`package-0`, `package-0:dram`, `psys`).
     pub(in crate::source) fn domain(self, source: &str, id: &str) -> Domain {
         let (period, quantum, error) = match self {
             Self::Package => (Some(PERIOD_S), QUANTUM, PACKAGE_ERROR),

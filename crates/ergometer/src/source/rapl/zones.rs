@@ -1,4 +1,4 @@
-//! Which powercap zones there are, and which of them are metered.
+//! Finds the powercap zones and selects those to be metered.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,11 +8,11 @@ use std::{cmp, fs};
 use super::Scope;
 use super::part::Part;
 
-/// A zone's place in the control type: `intel-rapl:0:1` is `[0, 1]`. Orders by number, so that
-/// zone 10 comes after zone 9.
+/// A zone's position in the control type: `intel-rapl:0:1` is `[0, 1]`. It orders by number, so zone 10
+/// comes after zone 9.
 type Address = Vec<u32>;
 
-/// A zone that is to be metered.
+/// A zone to be metered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Zone {
     /// `package-0`, `package-0:dram` or `psys`.
@@ -23,18 +23,18 @@ pub(super) struct Zone {
     pub(super) folder: PathBuf,
 }
 
-/// What lies in the powercap folders.
+/// The content of the powercap folders.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Zones {
     /// Packages, each followed by its memory.
     pub(super) metered: Vec<Zone>,
-    /// Zones that were left out, and why.
+    /// Remarks on zones that were left out, with the reason.
     pub(super) remarks: Vec<String>,
-    /// A powercap folder exists.
+    /// Whether a powercap folder exists.
     pub(super) powercap: bool,
-    /// There are zones of the scope that was not asked for.
+    /// Whether there are zones of the other scope.
     pub(super) others: bool,
-    /// Entries whose name could not be read: what a masked sysfs looks like.
+    /// Number of entries whose name could not be read, as in a masked sysfs.
     pub(super) nameless: usize,
 }
 
@@ -45,8 +45,8 @@ pub(super) fn find(sysfs_root: &Path, scope: Scope) -> Zones {
     for start in ["class/powercap", "devices/virtual/powercap"] {
         let start = sysfs_root.join(start);
         zones.powercap |= start.is_dir();
-        // The class folder lists every zone; the device folders nest zones in their control type
-        // and subzones in their zone.
+        // The class folder lists all zones; the device folders nest zones in their control type and
+        // subzones in their zone.
         collect(&start, 0, &mut names, &mut zones.nameless);
         if !names.is_empty() {
             break;
@@ -102,7 +102,8 @@ fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Scope, zones: &mu
         let parent = above.as_ref().and_then(|above| names.get(above));
         let (id, part) = match (name.as_str(), parent) {
             (name, None) if name.starts_with("package-") => {
-                // Two of one name are two, unless they show one counter, which is looked at later.
+                // Two packages of the same name are two, unless they show one counter, which is checked
+                // later.
                 let taken = packages.values().any(|known| known == name);
                 let number = address.first().copied().unwrap_or_default();
                 let id = if taken { format!("{name}-zone-{number}") } else { name.to_owned() };
@@ -114,7 +115,7 @@ fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Scope, zones: &mu
                 (format!("{parent}:dram"), Part::Dram)
             }
             ("psys", _) => ("psys".to_owned(), Part::Platform),
-            // Both lie inside the package and are counted with it.
+            // Both are part of the package and counted with it.
             ("core" | "uncore", _) => continue,
             (other, _) => {
                 zones.remarks.push(format!("zone '{other}' is not known and not added"));

@@ -1,4 +1,4 @@
-//! The file a trace is kept in.
+//! Reads the file of a trace.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,7 +19,7 @@ pub(super) struct Channel {
     pub(super) rows: Vec<Row>,
 }
 
-/// What was read of a domain at a time.
+/// A row of a domain.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Row {
     /// Since the trace's start.
@@ -94,16 +94,16 @@ struct Counter {
     last: f64,
 }
 
-/// The row that `line` adds to `channel`, whose counter is `counter`.
+/// Checks `line` and converts it to a row of `channel`, whose counter is `counter`.
 fn check(line: &Line, channel: &Channel, counter: &mut Counter) -> Result<Row, String> {
-    /// No single thing that trains a model draws more.
+    /// No single device that trains a model draws more.
     const MOST: f64 = 100_000.0;
     let Line { seconds, domain, kind, joules, watts } = line;
     if domain.is_empty() {
         return Err("the domain has no name".to_owned());
     }
     let after = Duration::try_from_secs_f64(*seconds)
-        .map_err(|_| format!("{seconds} s is no time since the trace's start"))?;
+        .map_err(|_| format!("{seconds} s is not a time since the trace's start"))?;
     if *kind != channel.kind {
         let (was, is) = (channel.kind.as_str(), kind.as_str());
         return Err(format!("{domain} was of kind {was} before and is {is} now"));
@@ -144,7 +144,7 @@ fn failed(path: &Path, error: csv::Error, wrong: &impl Fn(u64, String) -> Error)
     wrong(error.position().map_or(0, csv::Position::line), describe(&error))
 }
 
-/// The error without the position, which the caller says.
+/// The error without its position, which the caller adds.
 fn describe(error: &csv::Error) -> String {
     match error.kind() {
         csv::ErrorKind::Deserialize { err, .. } => err.to_string(),

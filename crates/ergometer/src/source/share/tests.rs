@@ -5,7 +5,7 @@ use super::*;
 use crate::source::Sensor;
 use crate::units::Watts;
 
-/// Gives what it is told to, of a processor, its memory and a board.
+/// Returns scripted readings of a processor, its memory and a board.
 struct Scripted {
     domains: Vec<Domain>,
     next: Arc<Mutex<Vec<Reading>>>,
@@ -41,7 +41,7 @@ impl PowerSource for Scripted {
     }
 }
 
-/// Process 10 among others, beside a source of `kinds`.
+/// Process 10 among others, with a source of `kinds`.
 struct Bench {
     proc: tempfile::TempDir,
     next: Arc<Mutex<Vec<Reading>>>,

@@ -1,9 +1,9 @@
-//! Processor time of a process and its descendants, and of everything else.
+//! Processor time of a process and its descendants, and of the whole machine.
 //!
-//! Children are found by their parent's number in `/proc/<pid>/stat`. A process that was once in the
-//! tree stays in it, also when its parent ends and another takes it in. The time of a child that
-//! ended is in its parent's books (cutime, cstime) once the parent has waited for it; what was
-//! already counted while the child lived is taken off there.
+//! Children are found by their parent's number in `/proc/<pid>/stat`. A process that was once in the tree
+//! stays in it, even if its parent ends and another process adopts it. When a child has ended and its
+//! parent has waited for it, its time is included in the parent's cutime and cstime. The time already
+//! counted while the child lived is subtracted there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 
 use crate::source::stat::{self, Jiffies};
 
-/// What `/proc/<pid>/stat` says of a process; times in ticks of 10 ms (`USER_HZ`).
+/// The fields of `/proc/<pid>/stat` that are used; times in ticks of 10 ms (`USER_HZ`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Process {
     parent: u32,
-    /// When it began: with its number, who it is.
+    /// Start time; together with its number it identifies the process.
     start: u64,
     /// utime + stime, of all its threads.
     own: u64,
-    /// cutime + cstime: of children that ended and were waited for, and of theirs.
+    /// cutime + cstime: of children that ended and were waited for, and of their children.
     reaped: u64,
 }
 
@@ -32,12 +32,12 @@ type Processes = BTreeMap<u32, Process>;
 pub(super) struct Spent {
     /// By the tree.
     pub(super) tree: u64,
-    /// By the whole machine; never less than by all processes together.
+    /// By the whole machine; at least the sum over all processes.
     pub(super) machine: u64,
 }
 
 impl Spent {
-    /// The tree's share, 0 to 1; `None` where nothing at all was done.
+    /// The tree's share, 0 to 1; `None` if no processor time was used at all.
     pub(super) fn share(self) -> Option<f64> {
         (self.machine > 0).then(|| (self.tree as f64 / self.machine as f64).min(1.0))
     }
@@ -49,13 +49,13 @@ pub(super) struct Tree {
     proc_root: PathBuf,
     root: u32,
     members: BTreeSet<u32>,
-    /// At the moment from which on time is counted.
+    /// As of the start of the current interval.
     processes: Processes,
     machine: Jiffies,
 }
 
 impl Tree {
-    /// The tree of process `root`, whose time counts from now on.
+    /// The tree of process `root`, counting time from now on.
     pub(super) fn open(proc_root: &Path, root: u32) -> io::Result<Self> {
         let machine = stat::read(&proc_root.join("stat"))?;
         let processes = processes(proc_root)?;
@@ -66,9 +66,9 @@ impl Tree {
         Ok(Self { proc_root: proc_root.to_owned(), root, members, processes, machine })
     }
 
-    /// The tree of this process, by the number that `proc_root` knows it under.
+    /// The tree of this process, with the number that it has in `proc_root`.
     pub(super) fn own(proc_root: &Path) -> io::Result<Self> {
-        // The program's name is in it, cut off after 15 bytes, in the middle of a letter if need be.
+        // It contains the program's name, truncated to 15 bytes, possibly in the middle of a character.
         let text = fs::read(proc_root.join("self/stat"))?;
         let text = String::from_utf8_lossy(&text);
         let number = text.split(' ').next().and_then(|number| number.parse().ok());
@@ -76,7 +76,7 @@ impl Tree {
         Self::open(proc_root, number.ok_or_else(invalid)?)
     }
 
-    /// The time spent since the last call that counted; `keep` says whether this one counts.
+    /// The time spent since the last call that counted. `keep` decides whether this call counts.
     ///
     /// Fails when no process of the tree is left.
     pub(super) fn advance(
@@ -108,7 +108,7 @@ impl Tree {
     }
 }
 
-/// A sum that stays at the largest number instead of passing it.
+/// A saturating sum.
 fn sum<'a>(ticks: impl Iterator<Item = &'a u64>) -> u64 {
     ticks.fold(0, |sum, ticks| sum.saturating_add(*ticks))
 }
@@ -117,7 +117,7 @@ fn gone(root: u32) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("process {root} and its children are gone"))
 }
 
-/// `roots` as far as they live, and all their descendants.
+/// The `roots` that still live, and all their descendants.
 fn members(processes: &Processes, roots: BTreeSet<u32>) -> BTreeSet<u32> {
     let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
     for (pid, process) in processes {
@@ -133,28 +133,28 @@ fn members(processes: &Processes, roots: BTreeSet<u32>) -> BTreeSet<u32> {
     members
 }
 
-/// Ticks that each living process accounts for between two looks: its own, and those of children
-/// that ended in between, as far as they were not counted before.
+/// Ticks that each living process accounts for between two looks: its own, and those of children that ended
+/// in between, minus the ticks counted before.
 fn spent(before: &Processes, now: &Processes) -> BTreeMap<u32, u64> {
     let earlier =
         |pid: u32, process: &Process| before.get(&pid).filter(|then| then.start == process.start);
-    // One that is older than what was seen before was missed then; its time is not of this interval.
+    // A process older than the newest one seen before was missed then; its time is not of this interval.
     let newest = before.values().map(|process| process.start).max().unwrap_or(0);
     let lives = |pid: u32| {
         now.get(&pid).zip(before.get(&pid)).is_some_and(|(now, then)| now.start == then.start)
     };
-    // Of processes that ended: what was known of them, by the one that now has it in its books.
+    // For processes that ended: the ticks counted before, by the ancestor whose times now include them.
     let mut known: BTreeMap<u32, u64> = BTreeMap::new();
     for (pid, ended) in before.iter().filter(|(pid, _)| !lives(**pid)) {
         let mut heir = ended.parent;
-        // Ancestors that ended too have passed it on; no chain is longer than there are processes.
+        // Ancestors that also ended have passed it on; no chain is longer than the number of processes.
         for _ in 0..before.len() {
             match before.get(&heir) {
                 Some(parent) if heir != *pid && !lives(heir) => heir = parent.parent,
                 _ => break,
             }
         }
-        // The time of its own children is in `reaped` already, or theirs to pass on.
+        // The time of its own children is in `reaped`, or passed on by them.
         let known = known.entry(heir).or_default();
         *known = known.saturating_add(ended.own).saturating_add(ended.reaped);
     }
@@ -172,7 +172,7 @@ fn spent(before: &Processes, now: &Processes) -> BTreeMap<u32, u64> {
         .collect()
 }
 
-/// Every process that can be seen; those that end meanwhile are left out.
+/// Every visible process, without those that end meanwhile.
 fn processes(proc_root: &Path) -> io::Result<Processes> {
     let mut found = Processes::new();
     let mut text = [0; 1024];
@@ -193,12 +193,12 @@ fn processes(proc_root: &Path) -> io::Result<Processes> {
 
 /// Reads a line of `/proc/<pid>/stat` (`proc_pid_stat(5)`).
 fn parse(line: &str) -> Option<Process> {
-    // The program's name stands in brackets and may hold brackets and spaces itself.
+    // The program's name is in parentheses and may contain parentheses and spaces itself.
     let (_, rest) = line.rsplit_once(')')?;
     let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    // Of the manual's numbers the third stands first.
+    // The manual numbers the fields from 1; the first field here is its third.
     let field = |number: usize| fields.get(number - 3);
-    // Waited-for time is signed there.
+    // The time of children is signed there.
     let ticks =
         |number| field(number)?.parse::<i64>().ok().map(|ticks| ticks.max(0).unsigned_abs());
     Some(Process {

@@ -73,7 +73,7 @@ fn a_ring_keeps_the_order_of_its_thread() {
         let meter = rings.meter;
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
-            (1..=CAPACITY as u64).for_each(|id| drop(writer.push(mark(id))));
+            (1..=CAPACITY as u64).for_each(|id| _ = writer.push(mark(id)));
         });
         let mut marks = Vec::new();
         rings.drain(&mut marks);
@@ -92,7 +92,7 @@ fn a_spill_never_waits_unasked_for() {
         let meter = rings.meter;
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
-            (1..=LEFT).for_each(|id| drop(writer.push(mark(id))));
+            (1..=LEFT).for_each(|id| _ = writer.push(mark(id)));
             writer
         });
         let mut marks = Vec::new();
@@ -159,7 +159,7 @@ fn a_thread_that_connects_while_the_meter_finishes_leaves_no_lane() {
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter);
             if let Some(writer) = &mut writer {
-                (1..=CAPACITY as u64 + 1).for_each(|id| drop(writer.push(mark(id))));
+                (1..=CAPACITY as u64 + 1).for_each(|id| _ = writer.push(mark(id)));
             }
             writer
         });
@@ -205,7 +205,7 @@ fn a_meter_may_go_while_a_thread_connects_and_pushes() {
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter);
             if let Some(writer) = &mut writer {
-                (1..=CAPACITY as u64 + 1).for_each(|id| drop(writer.push(mark(id))));
+                (1..=CAPACITY as u64 + 1).for_each(|id| _ = writer.push(mark(id)));
             }
             writer
         });

@@ -1,4 +1,4 @@
-//! Journals that are whole, cut off, damaged, and none at all.
+//! Journals that are complete, cut off, damaged, or not journals at all.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::source::DomainKind;
 use crate::span::{Kind, Label};
 use crate::{Meter, clock};
 
-/// The journal of a run of about 0.8 s and several epochs that was finished, and its record.
+/// The journal of a finished run of about 0.8 s with several epochs, and its record.
 static JOURNAL: LazyLock<(Vec<u8>, Record)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let meter = Meter::builder()
@@ -44,7 +44,7 @@ fn recover(bytes: &[u8]) -> Result<Record> {
     Ok(found.record())
 }
 
-/// Where each line ends.
+/// The position after each line.
 fn ends(bytes: &[u8]) -> Vec<usize> {
     bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1).collect()
 }
@@ -72,13 +72,13 @@ fn cut_off_at_any_byte_no_more_than_the_torn_line_is_lost() {
     for length in 0..ends[0] - 1 {
         assert_eq!(recover(&bytes[..length]).unwrap_err().kind(), ErrorKind::Format);
     }
-    // As `lines` does; what the lines before the cut say is the same for every cut of a line.
+    // Like `lines`. The rows before the cut have the same effect for every cut of one line.
     let mut found = Found::begin(Path::new("test"), &bytes[..ends[0] - 1]).unwrap();
     for line in ends.windows(2).map(|pair| &bytes[pair[0]..pair[1]]) {
         let whole = found.clone().record();
         conserved(&whole);
         assert!(!whole.run.finished && !says(&whole, "torn"));
-        // Without its line feed it is still whole.
+        // Without its newline the line is still complete.
         for length in 1..line.len() - 1 {
             let mut cut = found.clone();
             cut.take(&line[..length]);
@@ -93,14 +93,14 @@ fn cut_off_at_any_byte_no_more_than_the_torn_line_is_lost() {
     assert_eq!(&found.record(), record);
     let last = ends[ends.len() - 2];
     assert!(says(&recover(&bytes[..last + 20]).unwrap(), "20 bytes of a torn last line"));
-    assert_eq!(&recover(&bytes[..bytes.len() - 1]).unwrap(), record, "without the last line feed");
+    assert_eq!(&recover(&bytes[..bytes.len() - 1]).unwrap(), record, "without the last newline");
 }
 
 #[test]
 fn a_damaged_line_is_passed_over_and_said() {
     let (bytes, record) = &*JOURNAL;
     let ends = ends(bytes);
-    // Without the last line, which has everything.
+    // Without the last line, which contains everything.
     let bytes = &bytes[..ends[ends.len() - 2]];
     let mut epochs = 0;
     for pair in ends[..ends.len() - 1].windows(2) {
@@ -193,7 +193,7 @@ fn another_major_version_is_refused_and_a_later_minor_one_is_read() {
     assert!(error.remedy().is_some());
 }
 
-/// The lines that are what was written.
+/// The undamaged lines.
 fn whole(bytes: &[u8]) -> Vec<&[u8]> {
     bytes.split(|byte| *byte == b'\n').filter_map(line::checked).collect()
 }
@@ -205,10 +205,10 @@ fn whatever_bit_flips_no_line_says_anything_else() {
     let ends = ends(bytes);
     let mut from = 0;
     for (number, &to) in ends.iter().enumerate() {
-        // With the next line, as a line feed may be what flips.
+        // Including the next line, as the newline may be the byte that changes.
         let next = ends.get(number + 1).copied().unwrap_or(to);
         let mut piece = bytes[from..next].to_vec();
-        // The first line and the checksums in full; of the rest of long lines a bit of each byte.
+        // All bits of the first line and the checksums, and one bit per byte of the rest.
         for at in 0..to - from {
             let bits = if number == 0 || at < 9 { 0..8 } else { at % 8..at % 8 + 1 };
             for bit in bits {
@@ -269,7 +269,7 @@ proptest! {
         }
     }
 
-    /// Rows that are not what a meter writes, with checksums that are right.
+    /// Rows that a meter never writes, with valid checksums.
     #[test]
     fn rows_that_cannot_be_are_passed_over(
         rows in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 1..4),
@@ -280,7 +280,7 @@ proptest! {
         let mut text = bytes[..ends(bytes)[0]].to_vec();
         for (index, place) in rows {
             let row = std::str::from_utf8(lines[1 + index.index(lines.len() - 1)]).unwrap();
-            // The number after some colon or comma becomes another.
+            // Replaces the number after some colon or comma.
             let starts: Vec<usize> = row
                 .match_indices([':', ',', '['])
                 .map(|(at, _)| at + 1)

@@ -1,10 +1,10 @@
-//! Ranks that were interrupted, whose clocks differ, and what a merge may not forget.
+//! Merging ranks that were interrupted or whose clocks differ, and fields that a merge must keep.
 
 use super::*;
 use crate::forecast::{Forecast, Interval};
 use crate::run::record::MoreEpochs;
 
-/// Rank `rank` of two on one machine, with a board of its own and the package: 380 W.
+/// Rank `rank` of two on one machine, with its own board and the package: 380 W.
 fn rank(rank: u32, start: f64, seconds: f64) -> Script {
     Script::new(rank, 2, seconds)
         .from(start)
@@ -13,7 +13,7 @@ fn rank(rank: u32, start: f64, seconds: f64) -> Script {
         .epoch("train", 0.0, seconds / 2.0)
 }
 
-/// The record of `scripts`' last, which went on after the others.
+/// The record of the last of `scripts`, resumed after the others.
 fn resumed(scripts: &[Script]) -> Record {
     let mut earlier = Vec::new();
     let mut last = None;
@@ -44,7 +44,7 @@ fn the_parts_before_of_all_ranks_are_in_the_whole_and_a_shared_domain_once() {
         assert_eq!(part.domains.len(), 3, "the package once");
         assert_eq!(part.steps["train"].count, 8);
         close(part.steps["train"].items, 80.0);
-        // Four fifths of half of the time are steps.
+        // Half of the time is in epochs, four fifths of which are steps.
         close(part.steps["train"].joules.get(), 0.4 * seconds * 680.0);
     }
     close(whole(&run), 60.0 * 680.0);
@@ -56,7 +56,7 @@ fn the_parts_before_of_all_ranks_are_in_the_whole_and_a_shared_domain_once() {
     assert!(run.warnings.is_empty(), "{:?}", run.warnings);
     let again = Record::from_json(&run.to_json().unwrap()).unwrap();
     assert_eq!(again, run);
-    // One rank of it alone keeps what it had.
+    // A single rank keeps its parts.
     assert_eq!(Record::merge([of(1)]).unwrap().earlier, of(1).earlier);
 }
 
@@ -75,17 +75,17 @@ fn a_part_of_other_boards_and_another_site_keeps_its_own_footprint() {
 
 #[test]
 fn records_of_different_attempts_are_refused_or_named() {
-    // Rank 0 was never interrupted, and rank 1 went on when rank 0 had ended.
+    // Rank 0 was never interrupted, and rank 1 resumed after rank 0 had ended.
     let one = resumed(&[rank(0, 0.0, 10.0)]);
     let two = resumed(&[rank(1, 0.0, 10.0), rank(1, 100.0, 20.0)]);
     let error = Record::merge([one.clone(), two.clone()]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Mismatch, "{error}");
     assert!(error.to_string().contains("different attempts"), "{error}");
-    // Without a word of interruptions, the clocks tell.
+    // If no record mentions an interruption, the clocks show it.
     let fresh = resumed(&[rank(1, 100.0, 20.0)]);
     let run = Record::merge([one, fresh]).unwrap();
     assert!(says(&run, "ran at no time together"), "{:?}", run.warnings);
-    // Rank 1 alone fell over and went on while rank 0 ran.
+    // Only rank 1 crashed and resumed, while rank 0 ran.
     let one = resumed(&[rank(0, 0.0, 130.0)]);
     let run = Record::merge([one, two]).unwrap();
     assert!(says(&run, "interrupted as often"), "{:?}", run.warnings);
@@ -100,7 +100,7 @@ fn a_clock_at_1970_is_reported_and_its_rank_laid_beside_the_others() {
         script.gpu(&format!("nvml:GPU-{number}"), 300.0).epoch("train", epoch, 90.0)
     };
     let run = merged(&[by_epoch(0, 0.0, 20.0), by_epoch(1, WRONG, 15.0), by_epoch(2, 2.0, 18.0)]);
-    // By its epoch rank 1 began 5 s after rank 0.
+    // According to its epoch rank 1 began 5 s after rank 0.
     close(run.run.seconds, 105.0);
     close(run.epochs[0].start_s, 20.0);
     assert_eq!(run.run.started, by_epoch(0, 0.0, 20.0).record().run.started);
@@ -110,7 +110,7 @@ fn a_clock_at_1970_is_reported_and_its_rank_laid_beside_the_others() {
     let dollars = run.footprint.cloud_cost.unwrap().high.get();
     close(dollars, 3.0 * 105.0 / 3600.0 * 1.46);
 
-    // Without a common epoch by the starts; of two that differ the later is believed.
+    // Without a common epoch the starts are used; of two clocks that differ, the later is believed.
     let plain = |number: u32, start: f64| {
         let script = Script::new(number, 2, 50.0).on(number).from(start);
         script.gpu(&format!("nvml:GPU-{number}"), 300.0)
@@ -135,7 +135,7 @@ fn forecasts_add_up_to_the_total_and_a_shared_domain_counts_once() {
             joules: Interval { value: joules, low: joules - reach, high: joules + reach },
             seconds: Interval { value: 100.0, low: 90.0, high: 110.0 },
         };
-        // Rank 1 is a little further each time.
+        // Rank 1 is slightly further each time.
         let ahead = f64::from(number) * 0.02;
         record.forecasts = vec![
             at(0.25 + ahead, 40_000.0, 4000.0),
@@ -146,7 +146,7 @@ fn forecasts_add_up_to_the_total_and_a_shared_domain_counts_once() {
     };
     let run = Record::merge([with(0), with(1)]).unwrap();
     assert_eq!(run.forecasts.len(), 3);
-    // Of rank 1's 380 W the 80 W of the package are rank 0's as well.
+    // 80 W of rank 1's 380 W are the package's, which rank 0 has as well.
     let both = 1.0 + 300.0 / 380.0;
     close(run.forecasts[0].joules.value, 40_000.0 * both);
     close(run.forecasts[0].joules.high, 44_000.0 * both);
@@ -161,7 +161,7 @@ fn forecasts_add_up_to_the_total_and_a_shared_domain_counts_once() {
     assert!(run.forecasts.is_empty() && says(&run, "made no forecasts"), "{:?}", run.warnings);
 }
 
-/// A new field of a record has to be thought of here: what a merge makes of it.
+/// Every new field of a record must be added here, with the result of a merge.
 #[test]
 fn a_merge_accounts_for_every_field() {
     let with = |number: u32| {

@@ -1,12 +1,12 @@
-//! What holds of any ranks.
+//! Properties of merging arbitrary ranks.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::run::record::{SpanNode, Steps};
 
-/// Ranks of up to three machines with boards and packages, some of them shared, of any powers, that
-/// begin and end at any time, with epochs one after the other.
+/// Ranks of up to three machines with boards and packages, some of them shared, of arbitrary powers, that
+/// begin and end at any time and have consecutive epochs.
 fn ranks() -> impl Strategy<Value = Vec<Script>> {
     let domain = (0..5_u32, 1.0..500.0).prop_map(|(device, watts)| match device {
         0 => ("rapl:package-0".to_owned(), DomainKind::CpuPackage, Method::Counter, watts),
@@ -35,7 +35,8 @@ fn ranks() -> impl Strategy<Value = Vec<Script>> {
     })
 }
 
-/// Σ epochs + outside = total and Σ steps + between steps = epoch, in each domain; nothing below 0.
+/// Σ epochs + outside = total and Σ steps + between steps = epoch in each domain, and no energy is
+/// negative.
 fn conserved(record: &Record) {
     for (index, row) in record.domains.iter().enumerate() {
         let of = |usage: &Usage| usage.by_domain[index].map_or(0.0, |energy| energy.joules.get());
@@ -133,7 +134,7 @@ proptest! {
 
     #[test]
     fn a_device_of_all_counts_once(scripts in ranks(), watts in 1.0..500.0) {
-        // Ranks that follow each other leave no time between them in which nobody meters.
+        // Consecutive ranks leave no time between them without a meter.
         let same: Vec<Script> = scripts
             .into_iter()
             .map(|script| Script { domains: Vec::new(), start: script.start / 20.0, ..script })

@@ -1,4 +1,4 @@
-//! A rank's record, made by hand: its domains draw a constant power.
+//! Hand-made records of ranks whose domains draw a constant power.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::run::record::{Distribution, Epoch, Items, SpanNode, Steps};
 use crate::source::{Domain, Sensor, SourceReport};
 use crate::span::Kind;
 
-/// What a rank metered: where, from when to when, and which watts.
+/// What a rank metered: where, when, and at which power.
 #[derive(Clone, Debug)]
 pub(super) struct Script {
     pub rank: u32,
@@ -19,7 +19,7 @@ pub(super) struct Script {
     pub seconds: f64,
     /// Identity, kind, method, watts.
     pub domains: Vec<(String, DomainKind, Method, f64)>,
-    /// Split, begin and end from the rank's start.
+    /// Split, start and end relative to the rank's start.
     pub epochs: Vec<(&'static str, f64, f64)>,
 }
 
@@ -75,7 +75,7 @@ impl Script {
         self.domains.iter().map(|(.., watts)| Joules::new(watts * seconds)).collect()
     }
 
-    /// `count` steps of 10 tokens each that take `seconds` in all.
+    /// `count` steps of 10 tokens each that take `seconds` in total.
     fn steps(&self, count: u64, seconds: f64) -> Steps {
         let same = |mean: f64| {
             let value = Some(mean);
@@ -123,7 +123,7 @@ impl Script {
         let mut steps: BTreeMap<String, Steps> = BTreeMap::new();
         for &(split, begin, end) in &self.epochs {
             let seconds = end - begin;
-            // Four fifths of an epoch are its four steps.
+            // The four steps take four fifths of an epoch.
             let inside = self.steps(4, seconds * 0.8);
             let of_split = self.epochs.iter().filter(|(other, ..)| *other == split);
             let whole: f64 = of_split.clone().map(|(_, begin, end)| end - begin).sum();

@@ -1,4 +1,4 @@
-//! Traces of any numbers, whole and damaged.
+//! Traces with arbitrary numbers, valid and damaged.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -95,8 +95,8 @@ fn a_counter_whose_difference_is_no_number_is_refused() {
     assert!(error.to_string().contains("line 3"), "{error}");
 }
 
-/// Each row is checked against the last of its domain, however many there are: with the square of
-/// their number this would take minutes.
+/// Each row is compared only with the last of its domain, however many there are. With quadratic cost this
+/// would take minutes.
 #[test]
 fn a_trace_of_many_rows_and_domains_is_read() {
     let mut text = HEADER.to_owned();

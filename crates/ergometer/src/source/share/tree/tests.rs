@@ -71,7 +71,7 @@ fn a_child_that_came_and_went_is_counted_once() {
     let proc = Proc::new();
     proc.process(10, 1, 0, 0);
     let mut tree = proc.tree(10);
-    // Began and ended between two looks: known from its parent's books alone.
+    // Began and ended between two looks: known only from its parent's times.
     proc.process(10, 1, 5, 30);
     assert_eq!(tree_time(&mut tree), 35);
     // Seen at 40 of its 42 ticks, then waited for.

@@ -8,6 +8,7 @@ use ergometer::footprint::strubell::{
 };
 use ergometer::footprint::{Site, cloud_cost, facility_energy};
 use ergometer::units::{UsDollars, Watts};
+use serde::Serialize;
 
 /// Share of each source of energy, percent: renewable, gas, coal, nuclear. Strubell et al. (2019), Table 2,
 /// from Burger (2019), the US Department of Energy, the China Electricity Council and Cook et al. (2017).
@@ -31,7 +32,7 @@ const DERIVED: &str = "216.96 W a job, which the printed CO2e gives; the paper p
 const STATED: &str = "from other sources; nothing to work out";
 
 /// A printed figure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Figure {
     /// The row it stands in.
     pub row: &'static str,
@@ -198,19 +199,6 @@ pub fn table_4() -> Vec<Figure> {
         .collect()
 }
 
-/// A printed figure with its thousands apart.
-pub fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,10 +227,5 @@ mod tests {
         assert!(!Figure::new("row", "kWh", 27.0, 26.4).agrees());
         assert!(!Figure::new("row", "kWh", 27.0, 26.4).or(27.6, HOURS).agrees());
         assert!(Figure::new("row", "kWh", 27.0, 26.4).or(27.4, HOURS).agrees());
-    }
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([27.0, 1507.0, 626_155.0].map(grouped), ["27", "1,507", "626,155"]);
     }
 }

@@ -1,0 +1,194 @@
+//! `ergometer footprint`: the formula as a calculator.
+
+use std::fmt::Write as _;
+
+use ergometer::footprint::equivalents::equivalents;
+use ergometer::footprint::{AcceleratorPrice, Site, cloud_cost, facility_energy};
+use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
+use serde::Serialize;
+
+use crate::outcome::{Outcome, Stop};
+use crate::site::SiteArgs;
+use crate::table::{grouped, table};
+
+/// Work out facility energy, CO2e and cost from power and time, or from an energy
+///
+/// `ergometer footprint --watts 1515.43 --hours 84 --gpus 8xP100 --preset strubell2019` is the paper's
+/// Transformer (big).
+#[derive(Debug, clap::Args)]
+pub struct Footprint {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// Power of all that computes, watts
+    #[arg(long, requires = "hours", conflicts_with = "kwh")]
+    watts: Option<f64>,
+    /// Energy of all that computes, kilowatt-hours, in place of a power
+    #[arg(long, required_unless_present = "watts")]
+    kwh: Option<f64>,
+    /// Duration, hours; also of the rent
+    #[arg(long)]
+    hours: Option<f64>,
+    /// Accelerators that are rented: `8xP100`, `64xV100`, `16xTPUv2`
+    #[arg(long, value_name = "NxMODEL", value_parser = Rented::parse)]
+    gpus: Option<Rented>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Rented {
+    count: u32,
+    price: AcceleratorPrice,
+}
+
+impl Rented {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (count, name) = text.split_once(['x', '×']).ok_or("write it as NxMODEL, as 8xP100")?;
+        let count =
+            count.trim().parse().map_err(|_| format!("'{count}' is not a number of devices"))?;
+        let price = match name.trim().to_ascii_lowercase().replace([' ', '-'], "").as_str() {
+            "p100" => AcceleratorPrice::p100(),
+            "v100" => AcceleratorPrice::v100(),
+            "tpuv2" => AcceleratorPrice::tpu_v2(),
+            "tpuv3" => AcceleratorPrice::tpu_v3(),
+            _ => {
+                return Err(format!("no price of '{name}'; known are P100, V100, TPUv2 and TPUv3"));
+            }
+        };
+        Ok(Self { count, price })
+    }
+}
+
+/// The result, with the constants that it comes from.
+#[derive(Serialize)]
+struct Calculated {
+    it_kwh: f64,
+    facility_kwh: f64,
+    co2e_g: f64,
+    co2e_lb: f64,
+    electricity_usd: f64,
+    cloud_usd: Option<[f64; 2]>,
+    hours: Option<f64>,
+    site: Site,
+    accelerators: Option<(u32, AcceleratorPrice)>,
+}
+
+impl Footprint {
+    pub fn run(self) -> Result<Outcome, Stop> {
+        for (name, value) in [("watts", self.watts), ("kwh", self.kwh), ("hours", self.hours)] {
+            if value.is_some_and(|value| !value.is_finite() || value < 0.0) {
+                return Err(Stop::new(format!("--{name} is not a finite value of 0 or more")));
+            }
+        }
+        let site = self.site.site()?;
+        let seconds = self.hours.unwrap_or(0.0) * 3600.0;
+        let energy = match (self.watts, self.kwh) {
+            (Some(watts), _) => Joules::new(watts * seconds),
+            (None, kwh) => KilowattHours::new(kwh.unwrap_or(0.0)).to_joules(),
+        };
+        if self.gpus.is_some() && self.hours.is_none() {
+            return Err(
+                Stop::new("the rent of accelerators needs a time").with_remedy("add --hours")
+            );
+        }
+        // The formula takes a power and a time; an energy is one joule a second for so many seconds.
+        let power = Watts::new(1.0);
+        let duration = std::time::Duration::try_from_secs_f64(energy.get())
+            .map_err(|_| Stop::new("the energy is larger than anything can draw"))?;
+        let facility = facility_energy(power, duration, site.pue.value);
+        let gases = site.co2e(facility);
+        let cloud = self.gpus.as_ref().zip(self.hours).map(|(rented, hours)| {
+            let cost = |price| cloud_cost(f64::from(rented.count), hours, price).get();
+            [cost(rented.price.low), cost(rented.price.high)]
+        });
+        let calculated = Calculated {
+            it_kwh: energy.to_kwh().get(),
+            facility_kwh: facility.get(),
+            co2e_g: gases.get(),
+            co2e_lb: gases.pounds(),
+            electricity_usd: site.electricity_cost(facility).get(),
+            cloud_usd: cloud,
+            hours: self.hours,
+            accelerators: self.gpus.map(|rented| (rented.count, rented.price)),
+            site,
+        };
+        if self.json { Outcome::json(&calculated) } else { Ok(Outcome::of(calculated.text())) }
+    }
+}
+
+impl Calculated {
+    fn text(&self) -> String {
+        let Site { pue, carbon, electricity_price: price, .. } = &self.site;
+        let mut rows = vec![
+            vec!["IT energy".to_owned(), format!("{} kWh", grouped(self.it_kwh)), String::new()],
+            vec![
+                "facility energy".to_owned(),
+                format!("{} kWh", grouped(self.facility_kwh)),
+                format!("PUE {} ({}, {})", pue.value, pue.source, pue.year),
+            ],
+            vec![
+                "CO2e".to_owned(),
+                format!("{} kg ({} lb)", grouped(self.co2e_g / 1000.0), grouped(self.co2e_lb)),
+                format!(
+                    "{}{:.2} g/kWh, {}, {} ({}, {})",
+                    if carbon.assumed { "ASSUMED, no --region was given: " } else { "" },
+                    carbon.grams_per_kwh,
+                    carbon.place,
+                    carbon.kind.as_str(),
+                    carbon.source,
+                    carbon.year
+                ),
+            ],
+            vec![
+                "electricity".to_owned(),
+                UsDollars::new(self.electricity_usd).to_string(),
+                format!("{} a kWh ({}, {})", price.value, price.source, price.year),
+            ],
+        ];
+        if let (Some([low, high]), Some((count, rent))) = (self.cloud_usd, &self.accelerators) {
+            rows.push(vec![
+                "cloud".to_owned(),
+                format!("{} to {}", UsDollars::new(low), UsDollars::new(high)),
+                format!(
+                    "{count} × {}: {} to {} a {} hour ({}, {})",
+                    rent.name,
+                    rent.low,
+                    rent.high,
+                    rent.unit.as_str(),
+                    rent.source,
+                    rent.year
+                ),
+            ]);
+        }
+        let mut text = table(&["", "cost", "constant (source, year)"], 3, rows);
+        for (familiar, times) in equivalents(GramsCo2e::new(self.co2e_g)) {
+            let _ = writeln!(text, "{} times: {}", significant(times), familiar.name);
+        }
+        text + "(familiar consumption: Strubell et al. 2019, Table 1)\n"
+    }
+}
+
+/// Three significant digits.
+fn significant(value: f64) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is within ±308")]
+    let exponent = value.abs().log10().floor() as i32;
+    format!("{value:.*}", usize::try_from(2 - exponent).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accelerators_are_read_with_their_count() {
+        let rented = Rented::parse("8xP100").unwrap();
+        assert_eq!((rented.count, rented.price), (8, AcceleratorPrice::p100()));
+        assert_eq!(Rented::parse("16 x TPU v2").unwrap().price, AcceleratorPrice::tpu_v2());
+        assert!(Rented::parse("8xH100").unwrap_err().contains("V100"));
+        assert!(Rented::parse("P100").is_err());
+    }
+}

@@ -1,0 +1,48 @@
+//! `ergometer regions [SEARCH]`: the grids that are known.
+
+use ergometer::footprint::grid;
+
+use crate::outcome::{Outcome, Stop};
+use crate::table::table;
+
+/// List the grids that `--region` knows: carbon intensity, kind, year and source
+#[derive(Debug, clap::Args)]
+pub struct Regions {
+    /// Show those whose code or name contains this, whatever the case
+    #[arg(value_name = "SEARCH")]
+    search: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Regions {
+    pub fn run(self) -> Result<Outcome, Stop> {
+        let search = self.search.unwrap_or_default().to_lowercase();
+        let is_wanted = |text: &str| text.to_lowercase().contains(&search);
+        let mut found: Vec<_> =
+            grid::places().filter(|row| is_wanted(&row.code) || is_wanted(&row.place)).collect();
+        if found.is_empty() {
+            // It knows other names too (`UK`, `DEU`), and what is spelt alike.
+            found.push(grid::find(&search)?);
+        }
+        if self.json {
+            return Outcome::json(&found);
+        }
+        let rows = found.iter().map(|row| {
+            vec![
+                row.code.clone(),
+                row.place.clone(),
+                row.kind.as_str().to_owned(),
+                row.year.to_string(),
+                row.source.clone(),
+                format!("{:.2}", row.grams_per_kwh),
+            ]
+        });
+        let columns = ["code", "place", "kind", "year", "source", "g CO2e/kWh"];
+        let text = table(&columns, 5, rows);
+        Ok(Outcome::of(
+            text + "life-cycle and direct values differ by about 10 %: do not compare them\n",
+        ))
+    }
+}

@@ -1,0 +1,12 @@
+//! The command `ergometer` as its users have it: the built program, real files, processes and signals.
+
+#![cfg(unix)]
+
+mod compare;
+mod doctor;
+mod footprint;
+mod ledger;
+mod program;
+mod records;
+mod run;
+mod tables;

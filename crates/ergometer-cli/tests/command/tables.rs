@@ -1,0 +1,88 @@
+//! `regions`, `sources`, `completions`, `man`, and what holds for every command.
+
+use std::io::Read as _;
+use std::process::Stdio;
+
+use crate::program::{argument, ends_with, ergometer, json, prints, text};
+
+#[test]
+fn regions_are_searched_by_code_and_name() {
+    let found = json(&["regions", "germany", "--json"]);
+    let codes: Vec<&str> =
+        found.as_array().unwrap().iter().map(|row| row["code"].as_str().unwrap()).collect();
+    assert!(
+        codes.contains(&"DE") && codes.iter().any(|code| code.starts_with("aws:")),
+        "{codes:?}"
+    );
+    assert_eq!(json(&["regions", "europe-west3", "--json"])[0]["code"], "gcp:europe-west3");
+    // A name that is in no column, and one that is spelt wrong.
+    assert_eq!(json(&["regions", "deu", "--json"])[0]["code"], "DE");
+    assert!(text(&ends_with(2, &["regions", "Germny"]).stderr).contains("DE (Germany)"));
+    let all = prints(&["regions"]);
+    for part in ["WORLD", "US-CAMX", "Our World in Data", "g CO2e/kWh"] {
+        assert!(all.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn every_constant_has_a_year_and_a_source() {
+    let all = json(&["sources", "--json"]);
+    let all = all.as_array().unwrap();
+    assert!(all.len() > 15, "{all:?}");
+    for constant in all {
+        let years = constant["years"].as_str().unwrap();
+        assert!(years.starts_with("20"), "{constant}");
+        assert!(constant["source"].as_str().unwrap().len() > 5, "{constant}");
+    }
+    assert!(prints(&["sources"]).contains("Ascierto"));
+}
+
+#[test]
+fn the_papers_tables_follow_from_their_inputs() {
+    let printed = prints(&["paper"]);
+    for part in ["Table 1", "Table 2", "Table 3", "Table 4", "626 155", "$1.35 an hour"] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+    let tables = json(&["paper", "--json"]);
+    assert_eq!(tables[1]["table"], 3);
+    assert!(tables[1]["figures"].as_array().unwrap().len() > 20);
+}
+
+#[test]
+fn shells_and_man_have_every_command() {
+    let commands = [
+        "doctor",
+        "run",
+        "report",
+        "compare",
+        "recover",
+        "merge",
+        "resume-info",
+        "ledger",
+        "footprint",
+        "paper",
+        "regions",
+        "sources",
+    ];
+    for shell in ["bash", "zsh", "fish"] {
+        let script = prints(&["completions", shell]);
+        assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
+    }
+    assert!(prints(&["man"]).contains("Exit codes"));
+    let folder = tempfile::tempdir().unwrap();
+    prints(&["man", "--output", argument(folder.path())]);
+    for command in commands {
+        let page = folder.path().join(format!("ergometer-{command}.1"));
+        assert!(page.is_file(), "{command}");
+    }
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error() {
+    let mut child =
+        ergometer(&["regions"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""));
+}

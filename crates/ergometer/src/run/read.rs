@@ -1,0 +1,35 @@
+//! A file → its record.
+
+use std::fs;
+use std::path::Path;
+
+use super::record::Record;
+use crate::error::{Error, ErrorKind, Result};
+
+impl Record {
+    /// Reads the record in the file at `path`, or the run so far from its [journal](crate::run::journal).
+    ///
+    /// A file that ends in `.json` or begins with `{` is read as [`Record::from_json`] does, any other as
+    /// [`Record::recover`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] if the file cannot be read; [`ErrorKind::Format`] if it is neither a record nor a
+    /// journal, or one of another major version. The error names the file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|error| {
+            let message = format!("'{}' cannot be read: {error}", path.display());
+            Error::new(ErrorKind::Io, message).with_source(error)
+        })?;
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        if !is_json && bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Self::recover(path);
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|error| {
+            let message = format!("'{}' is not an ergometer record: {error}", path.display());
+            Error::new(ErrorKind::Format, message).with_source(error)
+        })?;
+        Self::from_json(text).map_err(|error| error.about(path))
+    }
+}
