@@ -17,7 +17,7 @@ use crate::clock::Timestamp;
 const GROWING: usize = if cfg!(all(test, loom)) { 1 } else { 8 };
 
 fn place_of(id: u64) -> usize {
-    usize::from(id as u8) % GROWING
+    usize::from(id.to_le_bytes()[0]) % GROWING
 }
 
 /// The sums that a thread has published.

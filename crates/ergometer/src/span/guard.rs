@@ -174,7 +174,7 @@ impl Open {
         let beside = self.timed | timed;
         let is_closed = !has_edges(self.label.kind)
             && thread::close_as_before(self.meter, self.id, self.parent, |alone| {
-                self.mark(end, false, beside | !alone, folded)
+                self.mark(end, false, beside || !alone, folded)
             });
         if is_closed { end } else { self.close_slowly(end, timed, folded) }
     }
