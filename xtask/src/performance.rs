@@ -25,7 +25,7 @@ const TIMES: u32 = 1000;
 pub struct Performance {
     /// Trainings with a meter, and as many without
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(3..))]
-    pairs: u32,
+    rounds: u32,
     /// Measure this part of the page only, and leave the others as they are
     #[arg(long, value_name = "PART")]
     only: Option<Part>,
@@ -85,7 +85,7 @@ impl Performance {
             Part::Span => page::spans(&rows()?)?,
             Part::Threads => running::threads_section(&running::threads()?),
             Part::LongRuns => running::lengths_section(&running::lengths()?),
-            Part::Training => training::compare(self.pairs)?.section(),
+            Part::Training => training::compare(self.rounds)?.section(),
         })
     }
 }

@@ -40,6 +40,10 @@ struct Args {
     /// Train without a meter, to see what metering costs: only the time is reported
     #[arg(long, conflicts_with = "record")]
     unmetered: bool,
+
+    /// With --unmetered: log two of Burn's own metrics, to see what metrics cost in Burn
+    #[arg(long, requires = "unmetered")]
+    burn_metrics: bool,
 }
 
 fn main() -> ExitCode {
@@ -53,7 +57,11 @@ fn main() -> ExitCode {
             Some(prefix) => data::Corpus::parallel(prefix, &args.source, &args.target)?,
             None => data::Corpus::numbers(args.train.size, args.train.seed),
         };
-        let show = training::Show { metered: !args.unmetered, tui: args.tui };
+        let show = training::Show {
+            metered: !args.unmetered,
+            burn_metrics: args.burn_metrics,
+            tui: args.tui,
+        };
         training::run(&args.train, show, &corpus)
     })
 }

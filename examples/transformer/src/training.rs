@@ -11,6 +11,7 @@ use burn::optim::AdamConfig;
 use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
 use burn::tensor::Device;
 use burn::train::logger::FileMetricLogger;
+use burn::train::metric::{IterationSpeedMetric, LearningRateMetric};
 use burn::train::{Learner, SupervisedTraining};
 use ergometer::Meter;
 use ergometer_burn::EnergyTraining as _;
@@ -27,6 +28,8 @@ use crate::model::Transformer;
 pub struct Show {
     /// By a meter.
     pub metered: bool,
+    /// By two of Burn's own metrics beside the loss.
+    pub burn_metrics: bool,
     /// In Burn's terminal UI.
     pub tui: bool,
 }
@@ -61,7 +64,7 @@ pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure>
     let untrained = exact.as_ref().map(|exact| exact.score(&model.valid(), &device)).transpose()?;
 
     let progress = Progress::new(args.quiet);
-    let run = Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device, tui: show.tui };
+    let run = Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device, show };
     let begin = Instant::now();
     let model = run.fit(model, train, valid, &artifacts, &progress)?;
     device.sync().map_err(Failure::run)?;
@@ -101,7 +104,7 @@ struct Run<'a> {
     recipe: &'a Recipe,
     meter: Option<&'a Meter>,
     device: &'a Device,
-    tui: bool,
+    show: Show,
 }
 
 impl Run<'_> {
@@ -139,8 +142,15 @@ impl Run<'_> {
         .with_metric_logger(FileMetricLogger::new(artifacts.path()))
         .with_application_logger(None);
         // Without a renderer of ours Burn shows its own; the losses of the epochs are then in its files only.
-        if !self.tui {
+        if !self.show.tui {
             training = training.renderer(Box::new(progress.clone()));
+        }
+        if self.show.burn_metrics {
+            training = training
+                .metric_train_numeric(LearningRateMetric::new())
+                .metric_train_numeric(IterationSpeedMetric::new())
+                .metric_valid_numeric(LearningRateMetric::new())
+                .metric_valid_numeric(IterationSpeedMetric::new());
         }
         if let Some(batches) = recipe.accumulation {
             training = match self.meter {

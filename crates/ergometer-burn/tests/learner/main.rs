@@ -1,5 +1,6 @@
 //! Burn's learner and loops written by hand under a meter.
 
+mod clocks;
 mod evaluation;
 mod hooks;
 mod loader;

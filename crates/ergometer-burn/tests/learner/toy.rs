@@ -29,6 +29,8 @@ pub struct Diary {
     length: Option<Duration>,
     /// Steps after which the model never returns.
     last: Option<usize>,
+    /// What happens in the step after this many.
+    event: Option<(usize, fn())>,
     /// Begin and end of every batch's loading.
     pub loads: Arc<Mutex<Vec<(Timestamp, Timestamp)>>>,
     /// Begin and end of every step of the model.
@@ -38,7 +40,7 @@ pub struct Diary {
 impl Diary {
     pub fn new(meter: &Meter, split: &'static str) -> Self {
         let (meter, loads, steps) = (meter.clone(), Arc::default(), Arc::default());
-        Self { split, meter, devices: 1, length: None, last: None, loads, steps }
+        Self { split, meter, devices: 1, length: None, last: None, event: None, loads, steps }
     }
 
     /// Steps that last `length`, whatever the meter has resolved.
@@ -51,6 +53,11 @@ impl Diary {
         Self { last: Some(steps), ..self }
     }
 
+    /// Something happens in the step after this many.
+    pub fn interrupted(self, event: Option<(usize, fn())>) -> Self {
+        Self { event, ..self }
+    }
+
     pub fn on_devices(self, devices: usize) -> Self {
         Self { devices, ..self }
     }
@@ -60,6 +67,11 @@ impl Diary {
     fn step<T>(&self, step: impl FnOnce() -> T) -> T {
         let begin = clock::now();
         let output = step();
+        if let Some((after, event)) = self.event
+            && after == self.steps.lock().unwrap().len()
+        {
+            event();
+        }
         while self.last == Some(self.steps.lock().unwrap().len()) {
             thread::park();
         }

@@ -19,14 +19,14 @@ use ergometer_burn::{EnergyMetric, EnergyTraining as _, PowerMetric};
 use crate::toy::{self, Diary, Line};
 use crate::{POWER, assert_conserved, close, counts, meter, names};
 
-const EPOCHS: usize = 3;
+pub const EPOCHS: usize = 3;
 /// Six batches, the last of two.
 const TRAIN: u8 = 22;
 /// Three batches, the last of two.
 const VALID: u8 = 10;
 
-struct Run {
-    record: Record,
+pub struct Run {
+    pub record: Record,
     directory: tempfile::TempDir,
     train: Diary,
     valid: Diary,
@@ -40,7 +40,7 @@ fn train(devices: usize) -> Run {
 }
 
 /// The same with diaries as `change` makes them.
-fn train_with(devices: usize, change: impl Fn(Diary) -> Diary) -> Run {
+pub fn train_with(devices: usize, change: impl Fn(Diary) -> Diary) -> Run {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let before = clock::now();
     let meter = meter();
@@ -71,7 +71,7 @@ fn train_with(devices: usize, change: impl Fn(Diary) -> Diary) -> Run {
     Run { record, directory, train, valid, began }
 }
 
-fn epochs_of<'a>(record: &'a Record, split: &str) -> Vec<&'a Epoch> {
+pub fn epochs_of<'a>(record: &'a Record, split: &str) -> Vec<&'a Epoch> {
     record.epochs.iter().filter(|epoch| epoch.split == split).collect()
 }
 
