@@ -176,7 +176,7 @@ fn same_sensors(base: &[Record], new: &[Record]) -> bool {
     first.0.is_some() && base.iter().chain(new).all(|record| sensors(record) == first)
 }
 
-/// What stands in the way of comparing the two.
+/// Why the two cannot be compared.
 fn differences(base: &[Record], new: &[Record]) -> Vec<String> {
     let mut notes = Vec::new();
     let distinct = |of: &dyn Fn(&Record) -> String| {

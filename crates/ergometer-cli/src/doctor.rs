@@ -15,7 +15,7 @@ use crate::metering::{MeteringArgs, length};
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
 use crate::table::{ABSENT, or_absent, spread, table};
 
-/// Show every power source of this machine: what it gives, or why not and what would change that
+/// Show every power source of this machine: what it measures or, if it is unavailable, the reason and the remedy
 ///
 /// Then the domains that a run would have, by which method and with what uncertainty, and the power that
 /// each shows now.
@@ -23,7 +23,7 @@ use crate::table::{ABSENT, or_absent, spread, table};
 pub struct Doctor {
     #[command(flatten)]
     metering: MeteringArgs,
-    /// Exit with 1 unless a sensor gives this; may be repeated, or a list: `gpu,dram`
+    /// Exit with 1 unless a sensor measures this; may be repeated, or a list: `gpu,dram`
     #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',')]
     require: Vec<Required>,
     /// How long to read the sensors
@@ -68,7 +68,7 @@ struct Findings<'a> {
     machine: &'a ergometer::run::record::Machine,
     sources: &'a [SourceReport],
     domains: &'a [DomainRecord],
-    /// What `--require` named and no sensor gives.
+    /// What `--require` named and no sensor measures.
     missing: &'a [Required],
 }
 

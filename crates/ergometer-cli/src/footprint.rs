@@ -92,7 +92,7 @@ impl Footprint {
                 Stop::new("the rent of accelerators needs a time").with_remedy("add --hours")
             );
         }
-        // The formula takes a power and a time; an energy is one joule a second for so many seconds.
+        // The formula takes a power and a time; an energy is passed as a power of 1 W for that many seconds.
         let power = Watts::new(1.0);
         let duration = std::time::Duration::try_from_secs_f64(energy.get())
             .map_err(|_| Stop::new("the energy is larger than anything can draw"))?;

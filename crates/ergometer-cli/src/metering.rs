@@ -19,7 +19,7 @@ pub struct MeteringArgs {
     /// Whose energy: all that the machine draws, or this program's share of it
     #[arg(long, value_enum, default_value_t = Whose::Machine)]
     scope: Whose,
-    /// Power that you state for what no sensor gives: `node=350`, `gpu=250`; may be repeated
+    /// A power that you state for what no sensor measures: `node=350`, `gpu=250`; may be repeated
     #[arg(long, value_name = "KIND=WATTS", value_parser = stated)]
     fixed: Vec<(DomainKind, Watts)>,
     /// What the processors draw in all when idle and when busy, watts: makes their model better

@@ -21,7 +21,7 @@ pub struct ResumeInfo {
     json: bool,
 }
 
-/// Where a run stands.
+/// How far a run has come.
 #[derive(Serialize)]
 struct Standing {
     path: PathBuf,

@@ -74,7 +74,7 @@ fn decimals(share: f64) -> usize {
     }
 }
 
-/// What stands for a figure that was not read.
+/// Shown in place of a figure that was not read.
 pub const ABSENT: &str = "n/a";
 
 /// The figure, or [`ABSENT`].

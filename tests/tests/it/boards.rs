@@ -84,7 +84,9 @@ fn one_board_of_eight_is_lost_and_the_others_go_on() {
             assert!(row.failed_readings > 0, "{row:?}");
             assert!(row.warnings.iter().any(|line| line.contains("fell off the bus")), "{row:?}");
         } else {
-            assert!((energy.joules.get() / whole - 1.0).abs() < 0.05, "{row:?}");
+            // On a busy machine a counter's period may not be learnt: the record then says how far it may be off.
+            let allowed = (0.05 * whole).max(2.0 * energy.standard_uncertainty.get());
+            assert!((energy.joules.get() - whole).abs() < allowed, "{row:?}");
             assert_eq!(row.failed_readings, 0, "{row:?}");
         }
     }

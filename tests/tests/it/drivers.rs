@@ -54,8 +54,12 @@ fn a_counter_whose_period_was_not_learnt_is_said_to_be_so() {
 fn a_driver_that_takes_its_time_shows_the_period_too() {
     let machine = Simulated::new("curve=constant:300;latency=2400us");
     let board = &mut *board(&machine);
-    drive(board, Duration::from_secs(2));
-    let period = board.domains()[0].sensor.counter_period_s.unwrap();
+    // Two seconds, or more on a machine that is busy with other tests.
+    let learnt = (0..20).find_map(|_| {
+        drive(board, Duration::from_secs(2));
+        board.domains()[0].sensor.counter_period_s
+    });
+    let period = learnt.expect("not learnt in 40 s");
     assert!((period - 0.1).abs() < 0.002, "{period}");
 }
 

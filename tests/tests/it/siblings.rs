@@ -102,6 +102,42 @@ fn steps_beside_each_other_add_up_to_what_they_cover() {
 }
 
 #[test]
+fn live_sums_of_steps_beside_each_other_are_inclusive() {
+    const PATIENCE: Duration = Duration::from_mins(1);
+    let (meter, begin) = ran_for(50);
+    let at = |millis| begin.after(Duration::from_millis(millis));
+    let epoch = meter.enter_at(Label::new(Kind::Epoch, "train"), begin);
+    put(&meter, Kind::Step, "a", begin, (0, 10));
+    put(&meter, Kind::Step, "a", begin, (0, 10));
+    let going_on = meter.live_at(at(20), PATIENCE).epochs[0];
+    epoch.close_at(at(20));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| put(&meter, Kind::Step, "b", begin, (30, 50)));
+        }
+    });
+    let record = meter.finish().unwrap();
+    let live = meter.live();
+    let ended = live.epochs[0];
+    assert!(!going_on.ended && ended.ended);
+    for (steps, seconds) in [
+        (going_on.steps, 0.020),
+        (ended.steps, 0.020),
+        (live.steps["a"], 0.020),
+        (live.steps["b"], 0.040),
+    ] {
+        assert_eq!(steps.count, 2);
+        close(steps.seconds, seconds, 1e5);
+        close(steps.joules.get(), WATTS * seconds, 1e5);
+    }
+    // In the record each moment counts once.
+    for (split, seconds) in [("train", 0.010), ("run", 0.020)] {
+        let sum = record.steps[split].by_domain.iter().map(|joules| joules.get()).sum();
+        close(sum, WATTS * seconds, 1e5);
+    }
+}
+
+#[test]
 fn more_siblings_than_are_held_back_still_add_up() {
     let (meter, begin) = ran_for(60);
     let outer = meter.enter_at(Kind::Run.into(), begin);

@@ -73,6 +73,30 @@ fn the_model_stands_in_only_for_what_nothing_else_gives() {
 }
 
 #[test]
+fn a_stated_power_of_the_processors_that_is_not_valid_is_reported_and_not_used() {
+    let tree = hwmon::Tree::new();
+    let model = |text: &str| {
+        let text = Some(text.to_owned());
+        let settings = Settings { cpu_power_text: text, ..settings(&tree, &[]) };
+        let (sources, reports) = probe(&settings);
+        let mut domains = sources.iter().flat_map(|source| source.domains());
+        let package = domains.find(|domain| domain.id == "cpu-model:package").unwrap();
+        (package.note.clone().unwrap_or_default(), remarks(&reports, "cpu-model").to_vec())
+    };
+    let stated = |note: &str| note.contains("as the user states");
+    let (note, remarks) = model(" 20, 180");
+    assert!(stated(&note) && note.contains("from 20.0 W") && note.contains("to 180 W"), "{note}");
+    assert!(!remarks.iter().any(|line| line.contains("CPU_POWER")), "{remarks:?}");
+    for invalid in ["20-180", "180,20", "20", "20,NaN", "20,180,5", "-1,180", "20 W,180 W"] {
+        let (note, remarks) = model(invalid);
+        assert!(!stated(&note), "{invalid}: {note}");
+        let named = format!("ERGOMETER_CPU_POWER=\"{invalid}\" is not valid");
+        let line = remarks.iter().find(|line| line.starts_with(&named));
+        assert!(line.is_some_and(|line| line.contains("20,180")), "{invalid}: {remarks:?}");
+    }
+}
+
+#[test]
 fn a_stated_power_replaces_the_model_and_steps_back_before_a_counter() {
     let (none, package) = (hwmon::Tree::new(), hwmon::Tree::new());
     zone(&package.sys(), "intel-rapl:0", "package-0");

@@ -81,7 +81,7 @@ fn repeated_runs_say_themselves_how_much_they_differ() {
     let quiet = side("quiet", &[999.0, 1000.0, 1001.0]);
     let higher = side("higher", &[1079.0, 1080.0, 1081.0]);
     ends_with(1, &["compare", &quiet, &higher, "--fail-above", "5%"]);
-    // The same means of runs that scatter: nothing can be told.
+    // The same means, but the runs scatter: no change can be shown.
     let noisy = side("noisy", &[900.0, 1000.0, 1100.0]);
     let scattered = side("scattered", &[980.0, 1080.0, 1180.0]);
     let printed =
@@ -90,7 +90,7 @@ fn repeated_runs_say_themselves_how_much_they_differ() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error_and_what_differs_is_told() {
+fn what_cannot_be_compared_is_an_error_and_what_differs_is_announced() {
     let folder = tempfile::tempdir().unwrap();
     let (a, _) = record(folder.path(), "a.json", meter("one", 50.0));
     let (b, _) = record(folder.path(), "b.json", meter("two", 60.0));

@@ -42,6 +42,28 @@ fn the_record_has_the_time_of_the_program_and_its_energy() {
 }
 
 #[test]
+fn a_variable_whose_value_is_not_valid_is_a_warning_in_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    let warned = |text: &str, settings: &[&str]| {
+        let record = ["--record", argument(&path), "--quiet", "--", "true"];
+        let mut command = ergometer(&[&["run"], settings, &record].concat());
+        checked(0, command.env("ERGOMETER_CPU_POWER", text));
+        let record = Record::read(&path).unwrap();
+        let about = |line: &&String| line.contains("ERGOMETER_CPU_POWER");
+        let source = record.sources.iter().find(|report| report.source == "cpu-model");
+        let remarks = source.map_or(0, |report| report.remarks.iter().filter(about).count());
+        (record.warnings.iter().filter(about).count(), remarks)
+    };
+    assert_eq!(warned("20-180", &[]), (1, 1));
+    assert_eq!(warned("20,180", &[]), (0, 0));
+    assert_eq!(warned("", &[]), (0, 0));
+    // Where the option is given, or no hardware is looked for, the variable is not used.
+    assert_eq!(warned("20-180", &["--cpu-power=20,180"]), (0, 0));
+    assert_eq!(warned("20-180", &["--without-probe"]), (0, 0));
+}
+
+#[test]
 fn exit_codes_are_passed_through() {
     let exits = |code: i32, command: &[&str]| {
         let arguments: Vec<&str> =

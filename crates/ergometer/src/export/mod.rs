@@ -15,8 +15,8 @@
 //! | `ergometer_source_available` | `ergometer.source.available` | 0 of a source that is not there, with the reason |
 //! | `ergometer_steps_total` | `ergometer.steps` | counter of steps |
 //! | `ergometer_items_total` | `ergometer.items` | counter of their items, where they have a unit |
-//! | `ergometer_step_energy_joules_total` | `ergometer.step.energy` | counter, joules in steps |
-//! | `ergometer_step_seconds_total` | `ergometer.step.duration` | counter, seconds in steps |
+//! | `ergometer_step_energy_joules_total` | `ergometer.step.energy` | counter, joules in steps, inclusive: each of several steps that are open at the same time counts them whole |
+//! | `ergometer_step_seconds_total` | `ergometer.step.duration` | counter, seconds in steps, inclusive |
 //! | `ergometer_run_info` | resource attributes | 1, with what identifies the run |
 //! | `ergometer_run_energy_joules_total` | `ergometer.run.energy` | joules of the run with all parts before its interruptions |
 //! | `ergometer_run_seconds_total` | `ergometer.run.duration` | its seconds |
@@ -66,6 +66,12 @@ pub(crate) use settings::Settings;
 use crate::meter::{Live, LiveDomain, Screen};
 use crate::run::assemble::Head;
 use crate::source::{Availability, Domain};
+
+/// What the counter of the energy in steps is: see [`LiveSteps`](crate::meter::LiveSteps).
+const STEP_ENERGY: &str = "Energy in steps over all domains, inclusive: each step that is open at the same time as others counts it whole";
+/// What the counter of the time in steps is.
+const STEP_TIME: &str =
+    "Time in steps, inclusive: each step that is open at the same time as others counts it whole";
 
 /// How long the end of a run waits for what is exported to arrive.
 pub(crate) const LAST_EXPORT: Duration = Duration::from_secs(2);

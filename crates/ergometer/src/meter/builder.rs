@@ -156,8 +156,9 @@ impl MeterBuilder {
 
     /// What this machine's processors draw in all when it is idle and when all of them are busy, watts: from a plug, a
     /// management controller, or a run where RAPL could be read. Where no sensor gives them, the model goes by
-    /// these two: on three machines it was off by 7 to 15 % in the median, in place of 25 to 50 %. The variable `ERGOMETER_CPU_POWER`, as
-    /// `20,180`, does the same.
+    /// these two: on three machines it was off by 7 to 15 % in the median, in place of 25 to 50 %. The variable
+    /// `ERGOMETER_CPU_POWER`, as `20,180`, does the same; a value that is not valid is not used, and is reported as a
+    /// warning in the record and as a remark on the source `cpu-model`.
     pub fn cpu_power(mut self, idle: f64, full: f64) -> Self {
         self.settings.cpu_power = Some(Own { idle: Watts::new(idle), full: Watts::new(full) });
         self

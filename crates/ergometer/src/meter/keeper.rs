@@ -34,15 +34,16 @@ impl OpenSpans {
         }
     }
 
-    /// These spans are over. Returns how many of them were runs and epochs whose beginning is told of.
+    /// These spans are over. Returns how many of them were announced runs and epochs.
     pub(super) fn end(&mut self, marks: &[Mark]) -> usize {
-        let told = marks.iter().filter(|mark| mark.is_told());
-        told.map(|mark| {
-            if self.open.remove(&mark.id).is_none() {
-                self.ended.insert(mark.id);
-            }
-        })
-        .count()
+        let announced = marks.iter().filter(|mark| mark.is_announced());
+        announced
+            .map(|mark| {
+                if self.open.remove(&mark.id).is_none() {
+                    self.ended.insert(mark.id);
+                }
+            })
+            .count()
     }
 
     /// When this span began, if it is open.

@@ -166,13 +166,17 @@ impl Screen {
 }
 
 /// Sums over the steps worked out so far.
+///
+/// They are inclusive: of steps that are open at the same time, on several threads for example, each counts its
+/// whole time and energy. In the sums of the record each moment counts once; there the energy of such steps is lower.
+/// How their energy is divided is only known when those beside them have ended, and live figures do not wait for that.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LiveSteps {
     /// How many.
     pub count: u64,
-    /// Their energy over all domains.
+    /// Their energy over all domains, inclusive: for each step, what the machine drew in its time.
     pub joules: Joules,
-    /// Their time, seconds.
+    /// Their time, seconds, inclusive.
     pub seconds: f64,
     /// Their items, in `unit`.
     pub items: f64,

@@ -45,7 +45,7 @@ impl RecentEpochs {
 
     /// An epoch is over, and these are its steps.
     pub(crate) fn end(&mut self, mark: &Mark, steps: LiveSteps) {
-        if !mark.is_told() {
+        if !mark.is_announced() {
             // Several have this identity.
             self.0.retain(|(id, _)| *id != mark.id);
         }

@@ -28,7 +28,7 @@ use crate::run::ledger::Ledger;
 use crate::run::record::Record;
 use crate::source::{Domain, Reading};
 use crate::span::Kind;
-use crate::span::ring::{Command, MOST_TOLD, Mark, Rings};
+use crate::span::ring::{Command, MOST_ANNOUNCED, Mark, Rings};
 use crate::units::{Joules, Watts};
 
 /// Time between two rounds of booking. Readings wait on their shelves meanwhile.
@@ -508,8 +508,8 @@ impl Sampler {
     fn cut_open(&mut self, end: Timestamp) {
         let epochs = self.open.epochs(end);
         if epochs > 0 {
-            // Of more than that the meter's thread is not told.
-            let more = if epochs < MOST_TOLD { "" } else { " or more" };
+            // No more than that are announced.
+            let more = if epochs < MOST_ANNOUNCED { "" } else { " or more" };
             self.warnings.push(format!(
                 "{epochs}{more} epochs were still open when the run was finished: they end there"
             ));

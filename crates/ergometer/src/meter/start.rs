@@ -172,8 +172,18 @@ impl MeterBuilder {
         Ok(Meter { inner })
     }
 
+    /// Whether the machine's own sources are looked for.
+    fn probes(&self) -> bool {
+        self.probe && self.replay.is_none()
+    }
+
     /// Settings that make no sense whatever the hardware.
-    fn check(&self) -> Result<()> {
+    ///
+    /// An invalid variable is only a remark, as those of launchers are: the environment stops no training.
+    fn check(&mut self) -> Result<()> {
+        if self.probes() {
+            self.remarks.extend(self.settings.stated_cpu_power().err());
+        }
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal && self.journal.is_none() {
             let message = "a run that a signal ends has nowhere to leave its record";
@@ -222,13 +232,11 @@ impl MeterBuilder {
 
     /// The sources that are read, and what was found of each that was looked for.
     fn gather(&mut self) -> Result<(Vec<Guarded>, Vec<SourceReport>)> {
+        let probes = self.probes();
         let replay =
             self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
-        let (mut found, mut reports) = if self.probe && replay.is_none() {
-            probe::probe(&self.settings)
-        } else {
-            probe::fixed_only(&self.settings)
-        };
+        let (mut found, mut reports) =
+            if probes { probe::probe(&self.settings) } else { probe::fixed_only(&self.settings) };
         if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
             && !asked.is_empty()
             && let Some(SourceReport {

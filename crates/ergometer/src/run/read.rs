@@ -1,6 +1,7 @@
 //! A file → its record.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
 use super::record::Record;
@@ -18,18 +19,23 @@ impl Record {
     /// journal, or one of another major version. The error names the file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|error| {
+        let unread = |error: io::Error| {
             let message = format!("'{}' cannot be read: {error}", path.display());
             Error::new(ErrorKind::Io, message).with_source(error)
-        })?;
+        };
+        let mut file = BufReader::new(File::open(path).map_err(unread)?);
         let is_json = path.extension().is_some_and(|extension| extension == "json");
-        if !is_json && bytes.trim_ascii_start().first() != Some(&b'{') {
+        // A journal may be large, and is read line by line.
+        let start = file.fill_buf().map_err(unread)?.trim_ascii_start();
+        if !is_json && start.first() != Some(&b'{') {
             return Self::recover(path);
         }
-        let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(unread)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
             let message = format!("'{}' is not an ergometer record: {error}", path.display());
             Error::new(ErrorKind::Format, message).with_source(error)
         })?;
-        Self::from_json(text).map_err(|error| error.about(path))
+        Self::from_json(&text).map_err(|error| error.about(path))
     }
 }

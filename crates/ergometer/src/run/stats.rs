@@ -77,6 +77,8 @@ pub(crate) struct StepStats {
     pub seconds: f64,
     /// Joules per domain.
     pub by_domain: Vec<f64>,
+    /// The machine's whole energy in the time of each step, joules, summed over steps and domains.
+    inclusive: f64,
     joules: Running,
     duration: Running,
     items: f64,
@@ -92,6 +94,7 @@ impl StepStats {
             folded: 0,
             seconds: 0.0,
             by_domain: vec![0.0; domains],
+            inclusive: 0.0,
             joules: Running::new(),
             duration: Running::new(),
             items: 0.0,
@@ -105,6 +108,7 @@ impl StepStats {
         self.count += folded.max(1);
         self.folded += folded;
         self.seconds += seconds;
+        self.inclusive += whole;
         for (sum, joules) in self.by_domain.iter_mut().zip(joules) {
             *sum += joules;
         }
@@ -122,6 +126,7 @@ impl StepStats {
         self.count += other.count;
         self.folded += other.folded;
         self.seconds += other.seconds;
+        self.inclusive += other.inclusive;
         for (sum, joules) in self.by_domain.iter_mut().zip(&other.by_domain) {
             *sum += joules;
         }
@@ -137,11 +142,11 @@ impl StepStats {
         }
     }
 
-    /// The sums, for live display.
+    /// The sums, for live display: inclusive, as are those of steps that are not divided yet.
     pub(crate) fn live(&self) -> LiveSteps {
         LiveSteps {
             count: self.count,
-            joules: Joules::new(self.total_joules()),
+            joules: Joules::new(self.inclusive),
             seconds: self.seconds,
             items: self.items,
             unit: self.unit.unwrap_or_default(),

@@ -22,6 +22,9 @@ const FILE_LIMIT: Duration = Duration::from_secs(5);
 /// Time limit for a driver; one that does not keep boards initialised takes seconds for each.
 const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 
+/// The variable that states the power of the processors.
+const CPU_POWER: &str = "ERGOMETER_CPU_POWER";
+
 /// Where to look for sources, and which to use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -37,9 +40,10 @@ pub struct Settings {
     pub nvml_share: f64,
     /// The environment variables that choose boards: those of this process.
     pub environment: nvml::Environment,
-    /// Power of this machine's processors when idle and when fully busy; `None` if not known, or
-    /// `ERGOMETER_CPU_POWER`, as `20,180`.
+    /// Power of this machine's processors when idle and when fully busy; `None` if not known.
     pub cpu_power: Option<Own>,
+    /// The same as text, as `20,180`: the value of `ERGOMETER_CPU_POWER`. Only used if `cpu_power` is `None`.
+    pub cpu_power_text: Option<String>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of its packages and memory.
@@ -48,7 +52,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let path = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let value = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let path = |name| value(name).map(PathBuf::from);
         Self {
             sysfs_root: path("ERGOMETER_SYSFS_ROOT").unwrap_or_else(|| "/sys".into()),
             proc_root: path("ERGOMETER_PROC_ROOT").unwrap_or_else(|| "/proc".into()),
@@ -56,9 +61,25 @@ impl Default for Settings {
             devices: Devices::default(),
             nvml_share: nvml::DEFAULT_SHARE,
             environment: nvml::Environment::current(),
-            cpu_power: env::var("ERGOMETER_CPU_POWER").ok().as_deref().and_then(Own::parse),
+            cpu_power: None,
+            cpu_power_text: value(CPU_POWER).map(|text| text.to_string_lossy().into_owned()),
             fixed: Vec::new(),
             platform: false,
+        }
+    }
+}
+
+impl Settings {
+    /// The stated power of the processors, if any. The error says that its text is not valid.
+    pub(crate) fn stated_cpu_power(&self) -> Result<Option<Own>, String> {
+        match (self.cpu_power, &self.cpu_power_text) {
+            (None, Some(text)) => Own::parse(text).map(Some).ok_or_else(|| {
+                format!(
+                    "{CPU_POWER}={text:?} is not valid and is not used: give two powers in watts, idle and fully \
+                     busy, of which the second is the larger, as 20,180"
+                )
+            }),
+            (own, _) => Ok(own),
         }
     }
 }
@@ -137,9 +158,12 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         package: !given(DomainKind::CpuPackage),
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
-    found.push(look(cpu_model::NAME, FILE_LIMIT, {
+    let (own, invalid) = match settings.stated_cpu_power() {
+        Ok(own) => (own, None),
+        Err(invalid) => (None, Some(invalid)),
+    };
+    let mut model = look(cpu_model::NAME, FILE_LIMIT, {
         let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
-        let own = settings.cpu_power;
         move || {
             // A job's control group on a machine that it has to itself is not a container: there the whole
             // machine is metered.
@@ -148,7 +172,9 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
             let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
             Found::new(model, report)
         }
-    }));
+    });
+    model.report.remarks.extend(invalid);
+    found.push(model);
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {

@@ -1,6 +1,6 @@
 //! How a span opens that is more than a label under the installed meter.
 
-use super::ring::{self, Command, NO_SPAN, UNTOLD};
+use super::ring::{self, Command, NO_SPAN, UNANNOUNCED};
 use super::tally::Tally;
 use super::{ItemCount, Kind, Label, Span, thread};
 use crate::Meter;
@@ -163,7 +163,7 @@ impl Span {
     pub fn index(&self, number: impl EpochNumber) {
         if let (Some((meter, began)), Some(number)) = (self.opened(), number.to_number())
             && began.label.kind == Kind::Epoch
-            && began.span & UNTOLD == 0
+            && began.span & UNANNOUNCED == 0
         {
             thread::tell(meter, Command::Number(began.span, number));
         }

@@ -21,8 +21,8 @@ use crate::clock::Timestamp;
 /// Identity of no span and of no meter.
 pub(crate) const NO_SPAN: u64 = 0;
 
-/// In an identity: the meter's thread was not told of the run or the epoch, and others may share it.
-pub(super) const UNTOLD: u64 = 1 << 63;
+/// Set in the identity of a run or an epoch that was not announced to the meter's thread. Others may share it.
+pub(super) const UNANNOUNCED: u64 = 1 << 63;
 
 /// Marks a ring holds: 256 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
@@ -88,9 +88,9 @@ impl Mark {
         self.folded.max(1).into()
     }
 
-    /// Whether it is of a run or an epoch that the meter's thread was told of when it began.
-    pub(crate) fn is_told(&self) -> bool {
-        matches!(self.label.kind, Kind::Run | Kind::Epoch) && self.id & UNTOLD == 0
+    /// Whether it belongs to a run or an epoch that was announced to the meter's thread when it began.
+    pub(crate) fn is_announced(&self) -> bool {
+        matches!(self.label.kind, Kind::Run | Kind::Epoch) && self.id & UNANNOUNCED == 0
     }
 
     /// The thread that it began on.
@@ -148,16 +148,16 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// Runs and epochs that may be open or waiting to be booked, each with an identity of its own. As many epochs
-/// have rows.
-pub(crate) const MOST_TOLD: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
+/// The number of runs and epochs that may be open, or closed and not drained yet, each with its own identity. It
+/// is also the number of epochs that have rows.
+pub(crate) const MOST_ANNOUNCED: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
 
-/// What is on its way to the meter's thread, so that it does not grow without a bound.
+/// Counts messages to the meter's thread, to keep their queue bounded.
 #[derive(Default)]
 struct Waiting {
-    /// Runs and epochs that the meter's thread was told of and has not taken the mark of.
-    told: AtomicUsize,
-    /// It was asked to read, and has not heard of it.
+    /// Runs and epochs that were announced and whose marks were not drained yet.
+    announced: AtomicUsize,
+    /// A request to read is in the queue.
     nudged: PlainBool,
 }
 
@@ -166,7 +166,7 @@ impl Waiting {
     fn send(&self, commands: &Sender<Command>, command: Command) {
         match command {
             Command::Nudge if self.nudged.swap(true, Ordering::AcqRel) => return,
-            Command::Begun(_) => drop(self.told.fetch_add(1, Ordering::Relaxed)),
+            Command::Begun(_) => drop(self.announced.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
         let _ = commands.send(command);
@@ -282,14 +282,14 @@ impl Rings {
         self.waiting.send(&self.commands, command);
     }
 
-    /// The meter's thread has heard that it is to read: what asks from now on is told again.
+    /// The meter's thread has received the request to read. The next request is sent again.
     pub(crate) fn heard_nudge(&self) {
         self.waiting.nudged.store(false, Ordering::Release);
     }
 
-    /// The meter's thread has the marks of this many runs and epochs that it was told of.
+    /// The meter's thread has drained the marks of this many announced runs and epochs.
     pub(crate) fn ended(&self, count: usize) {
-        self.waiting.told.fetch_sub(count, Ordering::Relaxed);
+        self.waiting.announced.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Spans that open from now on do nothing.
@@ -393,17 +393,17 @@ impl Writer {
         }
     }
 
-    /// A run or an epoch began; returns its identity. While [`MOST_TOLD`] are open or not booked yet, those of
-    /// one label inside one span share one, and the meter's thread is not told of them.
+    /// Announces a run or an epoch that began; returns its identity. While [`MOST_ANNOUNCED`] are open or not
+    /// drained, those of one label inside one span share an identity and are not announced.
     pub(super) fn begin(&mut self, mut mark: Mark) -> u64 {
-        let told = self.waiting.told.load(Ordering::Relaxed) < MOST_TOLD;
-        if !told {
-            mark.id = self.shared_identity(mark.label, mark.parent, mark.id | UNTOLD);
+        let announced = self.waiting.announced.load(Ordering::Relaxed) < MOST_ANNOUNCED;
+        if !announced {
+            mark.id = self.shared_identity(mark.label, mark.parent, mark.id | UNANNOUNCED);
         }
         if mark.label.kind == Kind::Epoch {
             self.epoch = mark.id;
         }
-        if told {
+        if announced {
             self.waiting.send(&self.commands, Command::Begun(mark));
         }
         mark.id

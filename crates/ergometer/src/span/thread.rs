@@ -357,7 +357,7 @@ impl Thread {
     /// The identity that spans of `label` inside `parent` share while their marks are shared: so the spans
     /// inside them have one parent, and share theirs.
     fn shared_identity(&mut self, meter: u64, label: &'static Label, parent: u64) -> Option<u64> {
-        // Of runs and epochs it depends on how many the meter's thread was told of.
+        // Runs and epochs share an identity only while too many are announced: see `Writer::begin`.
         if matches!(label.kind, Kind::Run | Kind::Epoch) {
             return None;
         }
@@ -443,7 +443,7 @@ fn slot_of(label: &Label) -> usize {
 #[cold]
 fn first_identity() -> u64 {
     let thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
-    ((thread << COUNT_BITS) & !ring::UNTOLD) | 1
+    ((thread << COUNT_BITS) & !ring::UNANNOUNCED) | 1
 }
 
 const fn count_of(identity: u64) -> u64 {
@@ -451,5 +451,5 @@ const fn count_of(identity: u64) -> u64 {
 }
 
 pub(super) const fn thread_of(identity: u64) -> u64 {
-    (identity & !ring::UNTOLD) >> COUNT_BITS
+    (identity & !ring::UNANNOUNCED) >> COUNT_BITS
 }

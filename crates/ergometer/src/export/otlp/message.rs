@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::clock::Timestamp;
-use crate::export::Subject;
+use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
 use crate::meter::{Live, LiveDomain, LiveSteps};
 use crate::run::assemble::Head;
 use crate::source::{Domain, DomainKind};
@@ -164,8 +164,8 @@ impl Figures<'_> {
         vec![
             sum("ergometer.steps", "{step}", "Steps worked out so far", count),
             sum("ergometer.items", "{item}", "Items of the steps worked out so far", items),
-            sum("ergometer.step.energy", "J", "Energy in steps over all domains", joules),
-            sum("ergometer.step.duration", "s", "Time in steps", seconds),
+            sum("ergometer.step.energy", "J", STEP_ENERGY, joules),
+            sum("ergometer.step.duration", "s", STEP_TIME, seconds),
         ]
     }
 

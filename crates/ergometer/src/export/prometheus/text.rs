@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-use crate::export::Subject;
+use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
 use crate::meter::{Live, LiveDomain};
 use crate::source::Domain;
 use crate::source::share::is_share;
@@ -154,12 +154,12 @@ fn steps(live: &Live, families: &mut Families<'_>) -> fmt::Result {
     families.counter("items_total", "Items of the steps worked out so far", items.collect())?;
     families.counter(
         "step_energy_joules_total",
-        "Energy in steps over all domains",
+        STEP_ENERGY,
         steps().map(|(labels, steps)| (labels, steps.joules.get())).collect(),
     )?;
     families.counter(
         "step_seconds_total",
-        "Time in steps",
+        STEP_TIME,
         steps().map(|(labels, steps)| (labels, steps.seconds)).collect(),
     )
 }

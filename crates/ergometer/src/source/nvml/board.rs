@@ -551,17 +551,17 @@ mod tests {
 
     #[test]
     fn power_that_is_unchanged_is_no_new_sample_before_it_can_have_been_updated() {
-        let (mut sampled, mut samples) = (10.0, 0);
+        let (mut sampled, mut count) = (10.0, 0);
         for read in 1..=1000 {
             let t = 10.0 + f64::from(read) * 0.01;
             // The change between the last sample and a later read lies after the sample, whenever it came.
             if let Some(moment) = undated(None, t, PERIOD, sampled) {
                 assert!(moment.at <= t - PERIOD + 1e-9);
                 sampled = moment.at;
-                samples += 1;
+                count += 1;
             }
         }
-        assert!(samples > 0);
+        assert!(count > 0);
         let change = undated(Some(20.0), 20.01, PERIOD, sampled).unwrap();
         assert!(change.at - sampled >= PERIOD, "{change:?} after {sampled}");
     }
