@@ -90,7 +90,7 @@ fn repeated_runs_say_themselves_how_much_they_differ() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_an_error_and_what_differs_is_announced() {
+fn what_cannot_be_compared_is_an_error_and_what_differs_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let (a, _) = record(folder.path(), "a.json", meter("one", 50.0));
     let (b, _) = record(folder.path(), "b.json", meter("two", 60.0));

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_that_is_announced_twice_counts_once() {
+    fn a_gap_that_is_reported_twice_counts_once() {
         let mut gaps = Gaps::default();
         gaps.add(1.0, 3.0, 10.0);
         gaps.add(2.0, 4.0, 10.0);

@@ -417,7 +417,7 @@ fn away(away: f64, silence: f64, end: f64) -> Timeline {
 }
 
 #[test]
-fn nothing_is_announced_of_a_lost_domain_but_what_it_may_have_drawn() {
+fn nothing_is_claimed_of_a_lost_domain_but_what_it_may_have_drawn() {
     let mut line = away(10.0, 1e9, 30.0);
     line.close(at(30.0));
     let seen = line.between(at(1.0), at(9.5));

@@ -184,7 +184,7 @@ fn spans_of_any_depth_make_a_record_that_can_be_read_and_harm_nothing() {
 }
 
 #[test]
-fn a_world_of_four_thousand_million_ranks_is_announced_in_a_line() {
+fn a_world_of_four_thousand_million_ranks_is_reported_in_a_line() {
     let mut record = RECORD.clone();
     record.run.rank.as_mut().unwrap().world_size = u32::MAX;
     let merged = Record::merge([record]).unwrap();
