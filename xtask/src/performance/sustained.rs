@@ -10,8 +10,8 @@ use crate::workspace;
 /// Times that each case is done; the benchmark does some a tenth as often.
 const TIMES: u32 = 100_000_000;
 const ROUNDS: u32 = 3;
-/// Nanoseconds of a span.
-const NANOS: f64 = 40.0;
+/// A span's nanoseconds, as a part of those of two `Instant::now()`: 40 ns where these take 46.
+const OF_TWO_INSTANTS: f64 = 0.87;
 const MEMORY_MIB: f64 = 64.0;
 /// From the last span to the record, seconds.
 const END_S: f64 = 0.5;
@@ -72,8 +72,8 @@ pub(super) fn section(rows: &[Sustained]) -> String {
         let end = if *ours { format!("{:.0} ms", end_s * 1e3) } else { String::new() };
         let goal = if *ours {
             format!(
-                "≤ {NANOS} ns: {}; ≤ {MEMORY_MIB} MiB: {}; ≤ {:.0} ms: {}",
-                verdict(nanos <= NANOS),
+                "≤ {OF_TWO_INSTANTS} ×: {}; ≤ {MEMORY_MIB} MiB: {}; ≤ {:.0} ms: {}",
+                verdict(ratio <= OF_TWO_INSTANTS),
                 verdict(mebibytes <= MEMORY_MIB),
                 END_S * 1e3,
                 verdict(end_s <= END_S),
@@ -91,8 +91,9 @@ pub(super) fn section(rows: &[Sustained]) -> String {
     let _ = writeln!(
         text,
         "\nEach case runs in a process of its own, {ROUNDS} times in turn: the smallest time, and the most memory of \
-         the process. Every span counts in the record. Spans come faster than they can be booked here, so those of one \
-         path share a mark while their ring is full: then they take neither memory nor the lines of a ring."
+         the process. Every span counts in the record. Spans come faster here than they can be booked, so those of \
+         one path share a mark while their ring is full. The goal is a part of the time that two `Instant::now()` take, \
+         since the speed of this machine changes: 40 ns where they take 46."
     );
     text
 }
@@ -117,7 +118,7 @@ mod tests {
         let row = |nanos| Sustained { nanos, mebibytes: 7.0, end_s: 0.01 };
         let rows = [46.0, 39.0, 41.0, 80.0, 44.0, 90.0, 300.0].map(row);
         let text = section(&rows);
-        let goal = |met: &str| format!("≤ 40 ns: {met}; ≤ 64 MiB: met; ≤ 500 ms: met |");
+        let goal = |met: &str| format!("≤ 0.87 ×: {met}; ≤ 64 MiB: met; ≤ 500 ms: met |");
         assert!(
             text.contains(&format!("| 39.0 ns | 0.85 | 7.0 MiB | 10 ms | {}", goal("met"))),
             "{text}"

@@ -286,7 +286,7 @@ pub(super) fn exit(left: &mut Scope) -> Option<Tally> {
 }
 
 /// How many open spans are kept of this thread.
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(super) fn places() -> usize {
     with(|thread| thread.scopes.places()).unwrap_or(0)
 }

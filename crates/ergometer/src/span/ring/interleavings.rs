@@ -120,6 +120,7 @@ fn a_spill_never_waits_unasked_for() {
 #[test]
 fn spans_that_share_a_mark_each_count_once() {
     const LEFT: u64 = CAPACITY as u64 + 3;
+    // All of three preemptions pass too, which takes more than a minute.
     explore(2, || {
         let (rings, _inbox) = rings();
         let meter = rings.meter;
