@@ -29,7 +29,7 @@ const CASES: [(&str, u32); 7] = [
     ("tracing", 10),
 ];
 const TIMES: u32 = 100_000_000;
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 5;
 /// Spans that one trace of `fastrace` holds: it keeps them until the trace ends.
 const A_TRACE: u32 = 1000;
 /// Spans that a ring holds, and how many times at most.
