@@ -13,9 +13,9 @@ use ergometer::units::{Joules, Watts};
 
 use crate::loader::{TRAIN, VALID};
 
-/// How long the end of an epoch waits for the epoch's last steps, on the metrics' thread. The meter
-/// reads at once, which takes some milliseconds, and a tenth of a second with a sensor that is updated as
-/// seldom.
+/// How long the end of an epoch waits for the epoch's last steps, on the metrics' thread, for which the training
+/// waits in turn. The meter reads at once, which takes some milliseconds, and a tenth of a second with a sensor
+/// that is updated as seldom.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How often it may wait in vain before it no longer waits.
 const VAIN: u8 = 3;
@@ -135,14 +135,16 @@ impl Resolved {
         }
     }
 
-    /// Looks once more at the end of an epoch, and waits until all of its steps are worked out.
+    /// Looks once more at the end of an epoch, and waits until it was read to its end. Until its energies are
+    /// final takes two more readings, a quarter of a second, in which the training would stand still: Burn sends its
+    /// metrics one event ahead, and no more.
     pub(crate) fn settle(&mut self) {
         let now = clock::now();
         self.settled = Some(now);
         let mut epochs = self.meter.live().epochs;
         let is_over = |epoch: Option<LiveEpoch>| epoch.is_some_and(|epoch| epoch.ended);
         if !is_over(self.whole(&epochs)) && self.vain < VAIN {
-            epochs = self.meter.live_at(now, PATIENCE).epochs;
+            epochs = self.meter.live_after_epochs(now, PATIENCE).epochs;
             if !is_over(self.whole(&epochs)) {
                 self.vain += 1;
             }
