@@ -58,7 +58,7 @@ impl Guarded {
         readings: &mut Vec<Reading>,
     ) -> Result<(), Panicked> {
         self.call(|source| source.read(request, readings))?;
-        let mut warnings = self.call(|source| source.warnings())?;
+        let mut warnings = self.call(PowerSource::warnings)?;
         self.warnings.append(&mut warnings);
         match request {
             Request::Routine => {}
