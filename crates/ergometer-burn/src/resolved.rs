@@ -273,4 +273,40 @@ mod tests {
         any.after = Timestamp::from_nanos(began);
         assert_eq!(whole(&any, &[epoch("valid", 2, true, 3), epoch("hard", 3, true, 3)]), Some(3));
     }
+
+    /// Burn does not clear metrics between the tests of an evaluation; each has its own energy all the same.
+    #[test]
+    fn each_test_of_an_evaluation_begins_anew() {
+        let meter = Meter::builder().without_probe().start().unwrap();
+        let mut resolved = Resolved::new(&meter, Split::Evaluation);
+        let began = resolved.after.as_nanos();
+        let test = |split, nth: u64, count: u64, joules: f64| LiveEpoch {
+            split,
+            start: Timestamp::from_nanos(began + nth),
+            ended: true,
+            steps: steps(count, joules, 1.0),
+        };
+        let easy = test("easy", 1, 3, 30.0);
+        resolved.begin();
+        resolved.updates = 3;
+        resolved.show(resolved.whole(&[easy]));
+        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(10.0)));
+
+        // The second test begins: nothing of the first is left, also while nothing of the second is known.
+        resolved.begin();
+        assert_eq!((resolved.epoch, resolved.latest), (Sum::default(), Sum::default()));
+        resolved.updates = 3;
+        assert_eq!(resolved.whole(&[easy]), None);
+        let hard = test("hard", 2, 3, 90.0);
+        resolved.show(resolved.whole(&[easy, hard]));
+        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(30.0)));
+
+        // An epoch of training ends where Burn clears the metric, and not before.
+        let mut training = Resolved::new(&meter, Split::Named(TRAIN));
+        training.after = Timestamp::from_nanos(began);
+        training.updates = 3;
+        training.show(training.whole(&[test(TRAIN, 1, 3, 30.0)]));
+        training.begin();
+        assert_eq!(training.epoch.steps, 3);
+    }
 }
