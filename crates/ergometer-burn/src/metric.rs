@@ -27,10 +27,12 @@ const PRECISION: usize = 3;
 /// resolved repeats the last value of the epoch with weight 0. Before the first value of an epoch
 /// there is none (`N/A`, a gap in the plot, no line in the file), never a zero.
 ///
-/// The value of an epoch is the mean over its own steps, and that of the record. When an epoch ends the
-/// meter reads at once, and the metric waits for the epoch's last steps, up to 400 ms, on Burn's thread of
-/// metrics; after three waits in vain it waits no more. Steps that are later than that are in the record
-/// alone: they are never shown as another epoch's.
+/// The value of an epoch is the mean over its own steps. When an epoch ends the meter reads at once, and the
+/// metric waits, on Burn's thread of metrics, until that was read: some milliseconds where a counter can be read
+/// at any time, and up to 400 ms with a sensor that is updated as seldom. After three waits in vain it waits no
+/// more, for the training waits for Burn's metrics. Steps that are known later than that are in the record alone:
+/// they are never shown as another epoch's. The record's mean may differ a little, within its uncertainty: later
+/// readings may show that the energy around the epoch's end was drawn a few milliseconds earlier or later.
 pub type EnergyMetric = StepMetric<EnergyPerStep>;
 
 /// Mean power during the steps, in watts over all metered domains.

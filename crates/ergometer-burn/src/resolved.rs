@@ -13,9 +13,9 @@ use ergometer::units::{Joules, Watts};
 
 use crate::loader::{TRAIN, VALID};
 
-/// How long the end of an epoch waits for the epoch's last steps, on the metrics' thread. The meter
-/// reads at once, which takes some milliseconds, and a tenth of a second with a sensor that is updated as
-/// seldom.
+/// How long the end of an epoch waits for the epoch's last steps, on the metrics' thread, for which the training
+/// waits in turn. The meter reads at once, which takes some milliseconds, and a tenth of a second with a sensor
+/// that is updated as seldom.
 const PATIENCE: Duration = Duration::from_millis(400);
 /// How often it may wait in vain before it no longer waits.
 const VAIN: u8 = 3;
@@ -135,14 +135,16 @@ impl Resolved {
         }
     }
 
-    /// Looks once more at the end of an epoch, and waits until all of its steps are worked out.
+    /// Looks once more at the end of an epoch, and waits until it was read to its end. Until its energies are
+    /// final takes two more readings, a quarter of a second, in which the training would stand still: Burn sends its
+    /// metrics one event ahead, and no more.
     pub(crate) fn settle(&mut self) {
         let now = clock::now();
         self.settled = Some(now);
         let mut epochs = self.meter.live().epochs;
         let is_over = |epoch: Option<LiveEpoch>| epoch.is_some_and(|epoch| epoch.ended);
         if !is_over(self.whole(&epochs)) && self.vain < VAIN {
-            epochs = self.meter.live_at(now, PATIENCE).epochs;
+            epochs = self.meter.live_after_epochs(now, PATIENCE).epochs;
             if !is_over(self.whole(&epochs)) {
                 self.vain += 1;
             }
@@ -270,5 +272,41 @@ mod tests {
         let mut any = Resolved::new(&meter, Split::Evaluation);
         any.after = Timestamp::from_nanos(began);
         assert_eq!(whole(&any, &[epoch("valid", 2, true, 3), epoch("hard", 3, true, 3)]), Some(3));
+    }
+
+    /// Burn does not clear metrics between the tests of an evaluation; each has its own energy all the same.
+    #[test]
+    fn each_test_of_an_evaluation_begins_anew() {
+        let meter = Meter::builder().without_probe().start().unwrap();
+        let mut resolved = Resolved::new(&meter, Split::Evaluation);
+        let began = resolved.after.as_nanos();
+        let test = |split, nth: u64, count: u64, joules: f64| LiveEpoch {
+            split,
+            start: Timestamp::from_nanos(began + nth),
+            ended: true,
+            steps: steps(count, joules, 1.0),
+        };
+        let easy = test("easy", 1, 3, 30.0);
+        resolved.begin();
+        resolved.updates = 3;
+        resolved.show(resolved.whole(&[easy]));
+        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(10.0)));
+
+        // The second test begins: nothing of the first is left, also while nothing of the second is known.
+        resolved.begin();
+        assert_eq!((resolved.epoch, resolved.latest), (Sum::default(), Sum::default()));
+        resolved.updates = 3;
+        assert_eq!(resolved.whole(&[easy]), None);
+        let hard = test("hard", 2, 3, 90.0);
+        resolved.show(resolved.whole(&[easy, hard]));
+        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(30.0)));
+
+        // An epoch of training ends where Burn clears the metric, and not before.
+        let mut training = Resolved::new(&meter, Split::Named(TRAIN));
+        training.after = Timestamp::from_nanos(began);
+        training.updates = 3;
+        training.show(training.whole(&[test(TRAIN, 1, 3, 30.0)]));
+        training.begin();
+        assert_eq!(training.epoch.steps, 3);
     }
 }

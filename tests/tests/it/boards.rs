@@ -53,6 +53,32 @@ fn a_virtual_board_without_sensors_is_unavailable_and_not_zero() {
 }
 
 #[test]
+fn the_gpu_of_a_jetson_is_part_of_its_module_and_no_other_board_is_advised() {
+    let diagnosis = |name: &str, model: &str| {
+        let machine = Simulated::new(&format!("generation=vgpu;name={name}"));
+        let proc = tempfile::tempdir().unwrap();
+        fs::create_dir(proc.path().join("device-tree")).unwrap();
+        fs::write(proc.path().join("device-tree/model"), model).unwrap();
+        let meter = only(&machine).devices(Devices::All).proc_root(proc.path());
+        let record = meter.start().unwrap().finish().unwrap();
+        let report = record.sources.iter().find(|report| report.source == nvml::NAME).unwrap();
+        let Availability::Unavailable { reason, remedy } = report.availability.clone() else {
+            panic!("{report:?}")
+        };
+        format!("{reason}: {remedy}")
+    };
+    for (name, model) in
+        [("Orin (nvgpu)", "another\0"), ("GPU", "NVIDIA Jetson Orin Nano Developer Kit\0")]
+    {
+        let jetson = diagnosis(name, model);
+        assert!(jetson.contains("GPU of a Jetson") && jetson.contains("input rail"), "{jetson}");
+        assert!(!jetson.contains("Kepler"), "{jetson}");
+    }
+    let server = diagnosis("GPU", "another\0");
+    assert!(server.contains("Kepler") && !server.contains("Jetson"), "{server}");
+}
+
+#[test]
 fn a_mig_instance_is_metered_as_its_whole_board_and_labelled_shared() {
     let machine = Simulated::new("boards=2;curve=constant:300;1.mig=yes;1.mig-instances=3");
     let visible = Some("MIG-00000000-0000-4000-8002-000000000001".to_owned());

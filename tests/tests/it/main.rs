@@ -35,4 +35,5 @@ mod sources;
 mod spans;
 mod steps;
 mod tracing;
+mod watched;
 mod written;

@@ -84,6 +84,75 @@ fn registers_that_never_change_are_not_used_and_the_model_stands_in() {
     assert!(text.contains("stand still") && text.contains("rapl:package-0:dram"), "{text}");
 }
 
+/// What the record warns of sensors that were left out.
+fn left_out(record: &Record) -> Vec<&str> {
+    let lines = record.warnings.iter().map(String::as_str);
+    lines.filter(|line| line.contains("was left out because")).collect()
+}
+
+#[test]
+fn a_register_that_moves_only_later_is_left_out_and_the_record_warns() {
+    let tree =
+        rapl::Tree::new().zone("intel-rapl:0", "package-0", 1).zone("intel-rapl:0:0", "dram", 0);
+    let folders = ["intel-rapl:0", "intel-rapl:0:0"];
+    let [package, memory] = folders.map(|folder| tree.folder(folder).join("energy_uj"));
+    let started = || without_nvidia().sysfs_root(tree.sys()).start().unwrap();
+
+    // Neither moves at the start, and then the package does.
+    let meter = started();
+    fs::write(&package, "40000000\n").unwrap();
+    // It is looked at every second or two.
+    thread::sleep(Duration::from_millis(3500));
+    let record = meter.finish().unwrap();
+    assert_eq!(ids(&record), ["cpu-model:package", "cpu-model:dram"]);
+    let [line] = left_out(&record)[..] else { panic!("{:?}", record.warnings) };
+    assert!(line.starts_with("rapl:package-0 was left out"), "{line}");
+
+    // Beside a package that moves from the start on, the memory is read with it.
+    let record = counting(&[(package, 40.0)], || {
+        let meter = started();
+        thread::sleep(Duration::from_secs(1));
+        fs::write(&memory, "5000000\n").unwrap();
+        thread::sleep(Duration::from_secs(1));
+        meter.finish().unwrap()
+    });
+    assert_eq!(ids(&record), ["rapl:package-0", "cpu-model:dram"]);
+    let [line] = left_out(&record)[..] else { panic!("{:?}", record.warnings) };
+    assert!(line.starts_with("rapl:package-0:dram was left out"), "{line}");
+}
+
+#[test]
+fn a_socket_whose_driver_updates_once_a_second_is_used() {
+    let tree = hwmon::Tree::new().device(
+        0,
+        "platform/zenergy.0",
+        &[("name", "zenergy"), ("energy1_label", "Esocket0"), ("energy1_input", "1000000")],
+    );
+    let file = tree.file(0, "energy1_input");
+    let done = AtomicBool::new(false);
+    let record = thread::scope(|scope| {
+        scope.spawn(|| {
+            let start = Instant::now();
+            while !done.load(Ordering::Relaxed) {
+                let joules = 1 + 40 * start.elapsed().as_secs();
+                let new = file.with_extension("new");
+                fs::write(&new, format!("{joules}000000\n")).unwrap();
+                fs::rename(new, &file).unwrap();
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let record = run(tree.sys(), 5.0);
+        done.store(true, Ordering::Relaxed);
+        record
+    });
+    assert!(!ids(&record).contains(&"cpu-model:package"), "{record}");
+    let socket = record.domains.iter().find(|row| row.domain.source == "hwmon").unwrap();
+    let energy = socket.energy.unwrap();
+    let off = (energy.joules.get() - 40.0 * record.run.seconds).abs();
+    assert!(off <= 40.0, "a second at the ends: {energy:?}");
+    assert_eq!(left_out(&record), Vec::<&str>::new());
+}
+
 #[test]
 fn a_memory_that_never_changes_beside_a_package_that_does_is_modelled() {
     let tree =

@@ -12,12 +12,16 @@ use burn::train::{
     ExecutionStrategy, Learner, LearnerSummary, MultiDeviceOptim, SupervisedTraining,
 };
 use ergometer::clock::{self, Timestamp};
+use ergometer::meter::Method;
 use ergometer::run::Record;
 use ergometer::run::record::{Epoch, SpanNode};
+use ergometer::source::{Domain, DomainKind, Due, PowerSource, Reading, Request, Sensor, Value};
+use ergometer::units::{Joules, Watts};
+use ergometer::{Meter, MeterBuilder};
 use ergometer_burn::{EnergyMetric, EnergyTraining as _, PowerMetric};
 
 use crate::toy::{self, Diary, Line};
-use crate::{POWER, assert_conserved, close, counts, meter, names};
+use crate::{POWER, assert_conserved, builder, close, counts, names};
 
 pub const EPOCHS: usize = 3;
 /// Six batches, the last of two.
@@ -41,9 +45,13 @@ fn train(devices: usize) -> Run {
 
 /// The same with diaries as `change` makes them.
 pub fn train_with(devices: usize, change: impl Fn(Diary) -> Diary) -> Run {
+    train_under(builder(), devices, change)
+}
+
+fn train_under(builder: MeterBuilder, devices: usize, change: impl Fn(Diary) -> Diary) -> Run {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let before = clock::now();
-    let meter = meter();
+    let meter = builder.start().expect("no hardware is needed");
     let began = (before, clock::now());
     let train = change(Diary::new(&meter, "train").on_devices(devices));
     let valid = change(Diary::new(&meter, "valid"));
@@ -209,6 +217,73 @@ fn burns_values_of_epochs_are_the_records() {
             let shown = last(EnergyMetric::NAME);
             assert!(close(shown, joules, 1e-9), "{split} {number}: {shown} J of {joules} J a step");
             assert!(close(last(PowerMetric::NAME), POWER, 1e-6));
+        }
+    }
+}
+
+/// A counter that is read only when something begins or ends, or somebody waits.
+struct Seldom {
+    domain: [Domain; 1],
+    first: Option<Timestamp>,
+    last: Timestamp,
+}
+
+impl Seldom {
+    fn boxed() -> Box<dyn PowerSource> {
+        let sensor = Sensor {
+            counter_period_s: Some(0.0),
+            counter_quantum: Some(Joules::new(1e-6)),
+            power_period_s: None,
+            power_window_s: None,
+            relative_error: 0.01,
+            absolute_error: Watts::ZERO,
+        };
+        let domain = Domain {
+            id: "seldom".to_owned(),
+            kind: DomainKind::Node,
+            label: "seldom".to_owned(),
+            source: "seldom".to_owned(),
+            method: Method::Counter,
+            sensor,
+            pci_address: None,
+            power_limit: None,
+            note: None,
+        };
+        Box::new(Self { domain: [domain], first: None, last: clock::now() })
+    }
+}
+
+impl PowerSource for Seldom {
+    fn domains(&self) -> &[Domain] {
+        &self.domain
+    }
+
+    fn read(&mut self, _: Request, readings: &mut Vec<Reading>) {
+        self.last = clock::now();
+        let first = *self.first.get_or_insert(self.last);
+        let joules = Joules::new(POWER * self.last.since(first).as_secs_f64());
+        readings.push(Reading::new(0, self.last, Value::Energy(joules)));
+    }
+
+    fn next_read(&self) -> Option<Due> {
+        Some(Due::at(self.last.after(Duration::from_secs(25))))
+    }
+}
+
+/// The metrics' thread, for which the training waits in turn, does not wait for readings that come after the one
+/// at the epoch's end: here none comes, and the values of the epochs are there all the same.
+#[test]
+fn values_of_epochs_need_no_later_readings() {
+    let builder = Meter::builder().without_probe().source(Seldom::boxed());
+    let run = train_under(builder, 1, |diary| diary.lasting(Duration::from_millis(2)));
+    for split in ["train", "valid"] {
+        for (epoch, number) in epochs_of(&run.record, split).iter().zip(1..) {
+            let last = logged(run.directory.path(), split, number, EnergyMetric::NAME).pop();
+            let Some(NumericEntry::Final(shown)) = last else {
+                panic!("{split} {number}: {last:?}")
+            };
+            let joules = epoch.steps.as_ref().unwrap().joules.mean;
+            assert!(close(shown, joules, 1e-6), "{split} {number}: {shown} J of {joules} J a step");
         }
     }
 }

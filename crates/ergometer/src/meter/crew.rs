@@ -292,10 +292,12 @@ impl Shared {
         }
         let ended = matches!(request, Request::Last) || read.is_err();
         let learnt = (ended && read.is_ok()).then(|| source.domains().to_vec());
+        let mut warnings = source.take_warnings();
         let (again, over) = if ended { (None, Some(source)) } else { (Some(source), None) };
         let mut roster = self.lock();
         let post = &mut roster.posts[index];
         post.shelf.append(readings);
+        post.warnings.append(&mut warnings);
         post.learnt = learnt;
         post.done(asked, took, read.is_err(), again);
         if post.reads == 1 || post.asked == Asked::Ended {
@@ -414,7 +416,7 @@ impl Post {
 /// What a source is called in a warning: of several of one kind, each by what it reads.
 fn name(domains: &[Domain]) -> String {
     match domains {
-        [] => "?".to_owned(),
+        [] => "without domains".to_owned(),
         [domain] => domain.id.clone(),
         [first, ..] => first.source.clone(),
     }

@@ -9,6 +9,7 @@ use super::Method;
 use super::recent::LiveEpoch;
 use super::timeline::Timeline;
 use crate::clock::Timestamp;
+use crate::deadline::Deadline;
 use crate::forecast::{Forecast, Plan, Standing};
 use crate::run::earlier::Earlier;
 use crate::source::{Domain, DomainKind};
@@ -92,17 +93,49 @@ pub(crate) struct Screen {
     live: Mutex<Live>,
     looked_at: AtomicBool,
     progress: Mutex<Progress>,
-    settled: Condvar,
+    /// It reaches further.
+    moved: Condvar,
 }
 
-/// How far the snapshot reaches, and how far somebody waits for it to reach.
+/// How far the snapshot reaches.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reach {
+    /// Everything that ended by then is final.
+    pub settled: Timestamp,
+    /// Epochs that ended by then are worked out.
+    pub epochs: Timestamp,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Goal {
+    /// That everything up to then is final.
+    Settled(Timestamp),
+    /// That the epochs that ended by then are worked out.
+    Epochs(Timestamp),
+}
+
+/// How far the snapshot reaches, and who waits for it.
 #[derive(Debug, Default)]
 struct Progress {
-    settled: Timestamp,
+    reach: Reach,
     /// Those who wait.
     waiting: u32,
+    /// Those among them who wait for epochs.
+    epochs: u32,
     /// Nothing will be added.
     ended: bool,
+}
+
+impl Progress {
+    fn has_met(&self, goal: Goal) -> bool {
+        let reach = self.reach;
+        self.ended
+            || match goal {
+                Goal::Settled(moment) => reach.settled >= moment,
+                Goal::Epochs(moment) => reach.epochs.max(reach.settled) >= moment,
+            }
+    }
 }
 
 impl Screen {
@@ -111,37 +144,49 @@ impl Screen {
             live: Mutex::new(live),
             looked_at: AtomicBool::new(false),
             progress: Mutex::default(),
-            settled: Condvar::new(),
+            moved: Condvar::new(),
         }
     }
 
-    /// Waits until the snapshot reaches `moment`, at most `patience`; `ask` has the sensors read.
-    pub(super) fn wait(&self, moment: Timestamp, patience: Duration, ask: impl FnOnce()) {
-        let waits = |progress: &mut Progress| !progress.ended && progress.settled < moment;
+    /// Waits for `goal`, at most `patience`; `ask` has the sensors read.
+    pub(super) fn wait(&self, goal: Goal, patience: Duration, ask: impl FnOnce()) {
         let mut progress = self.progress();
-        if !waits(&mut progress) {
+        if progress.has_met(goal) {
             return;
         }
         // Known before the meter's thread is woken, which then goes on until nobody waits.
+        let epochs = u32::from(matches!(goal, Goal::Epochs(_)));
         progress.waiting += 1;
+        progress.epochs += epochs;
         drop(progress);
         ask();
-        let waited = self.settled.wait_timeout_while(self.progress(), patience, waits);
-        waited.unwrap_or_else(PoisonError::into_inner).0.waiting -= 1;
+        let mut deadline = Deadline::after(patience);
+        let mut progress = self.progress();
+        while !progress.has_met(goal) && !deadline.has_passed() {
+            progress = deadline.wait(&self.moved, progress);
+        }
+        progress.waiting -= 1;
+        progress.epochs -= epochs;
     }
 
-    /// The snapshot reaches `settled`; whether it `ended` there.
-    pub(super) fn reach(&self, settled: Timestamp, ended: bool) {
+    /// The snapshot reaches this far; whether it `ended` there.
+    pub(super) fn reach(&self, reach: Reach, ended: bool) {
         let mut progress = self.progress();
-        progress.settled = progress.settled.max(settled);
+        progress.reach.settled = progress.reach.settled.max(reach.settled);
+        progress.reach.epochs = progress.reach.epochs.max(reach.epochs);
         progress.ended |= ended;
         drop(progress);
-        self.settled.notify_all();
+        self.moved.notify_all();
     }
 
-    /// Whether somebody waits for what is not settled yet.
+    /// Whether somebody waits for what is not known yet.
     pub(super) fn is_awaited(&self) -> bool {
         self.progress().waiting > 0
+    }
+
+    /// Whether somebody waits for epochs.
+    pub(super) fn are_epochs_awaited(&self) -> bool {
+        self.progress().epochs > 0
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {

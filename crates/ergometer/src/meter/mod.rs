@@ -34,6 +34,7 @@ use std::time::Duration;
 
 pub use builder::MeterBuilder;
 pub(crate) use keeper::Keeper;
+use live::Goal;
 pub(crate) use live::Screen;
 pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub(crate) use progress::Progress;
@@ -185,9 +186,38 @@ impl Meter {
     /// ```
     #[must_use]
     pub fn live_at(&self, moment: Timestamp, patience: Duration) -> Live {
+        self.live_with(Goal::Settled(moment), patience)
+    }
+
+    /// What is known as soon as all epochs that ended by `moment` are in [`Live::epochs`] with all of their steps,
+    /// or after `patience` what is known then.
+    ///
+    /// The sensors are asked to read at once, and this waits only until they were read, which takes some
+    /// milliseconds where a counter can be read at any time. So the energy of the epoch's last tenth of a second is
+    /// divided among its steps as it was known then. Once the next readings have come, which [`Meter::live_at`] waits
+    /// for, it may be divided a little differently, within its uncertainty.
+    ///
+    /// ```
+    /// # use ergometer::{Kind, Label, Meter, clock, source::DomainKind, units::Watts};
+    /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+    /// let epoch = meter.enter(Label::new(Kind::Epoch, "valid"));
+    /// drop(meter.span(Kind::Step));
+    /// drop(epoch);
+    /// let live = meter.live_after_epochs(clock::now(), std::time::Duration::from_secs(10));
+    /// assert!(live.epochs[0].ended);
+    /// assert_eq!(live.epochs[0].steps.count, 1);
+    /// # meter.finish()?;
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    #[must_use]
+    pub fn live_after_epochs(&self, moment: Timestamp, patience: Duration) -> Live {
+        self.live_with(Goal::Epochs(moment), patience)
+    }
+
+    fn live_with(&self, goal: Goal, patience: Duration) -> Live {
         // A forked child has no thread that could be waited for.
         if self.inner.process == std::process::id() {
-            self.inner.screen.wait(moment, patience, || {
+            self.inner.screen.wait(goal, patience, || {
                 let _ = self.inner.commands.send(Command::Nudge);
             });
         }

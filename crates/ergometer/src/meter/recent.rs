@@ -18,7 +18,8 @@ pub struct LiveEpoch {
     pub start: Timestamp,
     /// Whether it is over and all of its steps are worked out.
     pub ended: bool,
-    /// Its steps worked out so far.
+    /// Its steps worked out so far. Their energy may still change a little where the epoch was worked out for
+    /// somebody who waited for it: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
     pub steps: LiveSteps,
 }
 
@@ -54,6 +55,21 @@ impl RecentEpochs {
             epoch.ended = true;
             epoch.steps = steps;
         }
+    }
+
+    /// An epoch is over, and its steps are these as far as is known; it stays among those that can still
+    /// [end](Self::end).
+    pub(crate) fn foresee(&mut self, id: u64, steps: LiveSteps) {
+        if let Some((_, epoch)) = self.0.iter_mut().find(|(known, _)| *known == id) {
+            epoch.ended = true;
+            epoch.steps = steps;
+        }
+    }
+
+    /// The steps of an epoch that is over.
+    pub(crate) fn steps_of(&self, id: u64) -> Option<LiveSteps> {
+        let ended = self.0.iter().find(|(known, epoch)| *known == id && epoch.ended);
+        ended.map(|(_, epoch)| epoch.steps)
     }
 
     /// The epochs; `steps` are those booked so far of one that goes on, by the identity of its span.

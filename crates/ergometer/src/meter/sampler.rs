@@ -12,6 +12,7 @@ use super::callbacks::Callbacks;
 use super::crew::{Answer, Crew, Guarded};
 use super::keeper::{Keeper, OpenSpans, Standing};
 use super::limits::{Known, Limits};
+use super::live::Reach;
 use super::phases::Phases;
 use super::progress::{Doing, Progress};
 use super::stamps::Stamps;
@@ -38,8 +39,10 @@ const BRISK: Duration = Duration::from_millis(250);
 /// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
 /// loop take neither memory nor a processor.
 const DRAINS_APART: Duration = Duration::from_millis(100);
-/// The same while somebody waits for what has ended already.
+/// The same while somebody waits for what has ended already: at first, and twice as long each time up to
+/// [`SOON_AT_MOST`], for a sensor that is updated seldom is not updated sooner by being read often.
 const SOON: Duration = Duration::from_millis(5);
+const SOON_AT_MOST: Duration = Duration::from_millis(40);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last ones.
@@ -176,6 +179,7 @@ impl Sampler {
 
     fn run(mut self) {
         let mut next = self.start.after(ROUND);
+        let mut soon = SOON;
         loop {
             self.progress.begin(Doing::Listening);
             let (command, now) = self.listen(next);
@@ -198,13 +202,15 @@ impl Sampler {
             self.progress.begin(Doing::Booking);
             self.book(now);
             let spent = self.look_at_budgets();
-            let round = now.after(if self.screen.is_awaited() {
-                SOON
+            let awaited = self.screen.is_awaited();
+            let round = now.after(if awaited {
+                soon
             } else if self.is_asked() {
                 BRISK
             } else {
                 ROUND
             });
+            soon = if awaited { (2 * soon).min(SOON_AT_MOST) } else { SOON };
             next = spent.map_or(round, |spent| spent.min(round));
         }
     }
@@ -400,9 +406,11 @@ impl Sampler {
         if let Some(sums) = self.phases.news(&self.timelines) {
             self.ledger.phases = sums;
         }
+        let epochs =
+            if drained && self.screen.are_epochs_awaited() { self.foresee(now) } else { settled };
         self.show(settled, now);
         if drained {
-            self.screen.reach(settled, false);
+            self.screen.reach(Reach { settled, epochs }, false);
         }
         if let Some(mut keeper) = self.keeper.take() {
             self.progress.begin(Doing::Journaling);
@@ -410,6 +418,26 @@ impl Sampler {
             self.keeper = Some(keeper);
         }
         self.fold();
+    }
+
+    /// Works out the epochs that are over and were read to their ends, for those who wait for them: the readings
+    /// that follow, with which energies are final, may be a long time in coming. Returns up to when all epochs that
+    /// ended are known.
+    fn foresee(&mut self, now: Timestamp) -> Timestamp {
+        let read = self.timelines.iter().map(Timeline::read_to).min().unwrap_or(now);
+        let (mut some, mut all) = (false, true);
+        for (_, end) in self.ledger.over() {
+            some |= end <= read;
+            all &= end <= read;
+        }
+        if some {
+            let Self { timelines, ledger, .. } = self;
+            Timeline::preview(timelines, read, |timelines| ledger.foresee(read, timelines));
+        }
+        if !all {
+            self.crew.edge();
+        }
+        if all { now } else { read.min(now) }
     }
 
     /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
@@ -463,7 +491,7 @@ impl Sampler {
             ending.exporters.finish(LAST_EXPORT);
         }
         self.rings.close();
-        self.screen.reach(self.settled, true);
+        self.screen.reach(Reach { settled: self.settled, epochs: self.settled }, true);
     }
 
     /// Books everything up to `end`, the end of the run.
@@ -496,7 +524,7 @@ impl Sampler {
         self.ledger.book(end, &self.timelines);
         self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
-        self.screen.reach(end, true);
+        self.screen.reach(Reach { settled: end, epochs: end }, true);
         if let Some(mut keeper) = self.keeper.take() {
             self.progress.begin(Doing::Journaling);
             keeper.last(end, self.standing());

@@ -590,14 +590,19 @@ impl Timeline {
     /// A domain that fell silent is not waited for: what it drew since stays open, and if its counter
     /// comes back, it is added after `now`.
     pub(crate) fn settled(&mut self, now: Timestamp) -> Timestamp {
-        let front = self.shaper.front().map_or(self.born, |(t, _)| Timestamp::from_secs_f64(t));
-        if now.since(front.max(self.ran)) > PATIENCE {
+        if now.since(self.read_to().max(self.ran)) > PATIENCE {
             self.settle_by_power(now.as_secs_f64());
             self.hold_until(now.as_secs_f64());
             self.shaper.flush();
             return now;
         }
         self.shaper.curve().end().map_or(self.born, Timestamp::from_secs_f64)
+    }
+
+    /// Up to where it was read. What lies before that no longer changes in sum, while its shape may, up to where
+    /// the curve has [settled](Self::settled).
+    pub(crate) fn read_to(&self) -> Timestamp {
+        self.shaper.front().map_or(self.born, |(t, _)| Timestamp::from_secs_f64(t))
     }
 
     /// Makes the curve reach `end`, the end of the run, with what is known.

@@ -654,6 +654,27 @@ impl Ledger {
         self.recent.live(|span| Some(self.open.get(&span)?.live()))
     }
 
+    /// Identity and end of the epochs that are over and not booked yet; without those that share an identity.
+    pub(crate) fn over(&self) -> impl Iterator<Item = (u64, Timestamp)> {
+        let over = self.pending.iter();
+        let over = over.filter(|mark| mark.label.kind == Kind::Epoch && mark.is_announced());
+        over.map(|mark| (mark.id, mark.end))
+    }
+
+    /// Shows the epochs that were over by `end` with their steps as `timelines` have them now, which reach as far
+    /// but may not have settled. They are booked later, as if this had not been.
+    pub(crate) fn foresee(&mut self, end: Timestamp, timelines: &[Timeline]) {
+        let over: Vec<u64> =
+            self.over().filter(|&(_, over)| over <= end).map(|(id, _)| id).collect();
+        let mut fork = self.fork(std::iter::empty(), end);
+        fork.book(end, timelines);
+        for id in over {
+            if let Some(steps) = fork.recent.steps_of(id) {
+                self.recent.foresee(id, steps);
+            }
+        }
+    }
+
     fn count_steps(&mut self, split: &'static str, steps: &StepTable) {
         let split = name_of(&self.steps, split);
         self.steps.entry(split).or_default().merge(steps);

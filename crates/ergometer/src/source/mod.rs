@@ -205,6 +205,11 @@ pub trait PowerSource: Send {
     fn last_read(&self, now: Timestamp) -> Timestamp {
         now
     }
+
+    /// What the record has to warn of, of what was found since the last call. Called after each read.
+    fn warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl PowerSource for Box<dyn PowerSource> {
@@ -222,6 +227,10 @@ impl PowerSource for Box<dyn PowerSource> {
 
     fn last_read(&self, now: Timestamp) -> Timestamp {
         (**self).last_read(now)
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        (**self).warnings()
     }
 }
 

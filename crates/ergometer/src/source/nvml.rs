@@ -61,26 +61,27 @@ pub fn open(
     devices: &Devices,
     environment: &Environment,
 ) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
-    open_within(library, devices, environment, DEFAULT_SHARE)
+    open_within(library, Path::new("/proc"), devices, environment, DEFAULT_SHARE)
 }
 
-/// As [`open`]; to read all boards may take so large a `share` of one core. Where a call to the driver takes
-/// long, boards are read less often, but at least every few seconds.
+/// As [`open`]. Reading all boards may take this `share` of one core: where a call to the driver takes long,
+/// boards are read less often, but at least every few seconds. `proc_root` shows what machine this is.
 #[must_use]
-pub fn open_within(
+pub(super) fn open_within(
     library: Option<&Path>,
+    proc_root: &Path,
     devices: &Devices,
     environment: &Environment,
     share: f64,
 ) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
     #[cfg(feature = "nvml")]
     {
-        let (boards, report) = library::open(library, devices, environment, share);
+        let (boards, report) = library::open(library, proc_root, devices, environment, share);
         (boards.into_iter().map(|board| Box::new(board) as Box<dyn PowerSource>).collect(), report)
     }
     #[cfg(not(feature = "nvml"))]
     {
-        let _ = (library, devices, environment, share);
+        let _ = (library, proc_root, devices, environment, share);
         let availability = Availability::Unavailable {
             reason: "this program was built without NVML".to_owned(),
             remedy: "build with the `nvml` feature of `ergometer`".to_owned(),

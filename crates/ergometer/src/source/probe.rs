@@ -87,10 +87,12 @@ impl Settings {
 /// Opens every source and reports on each, in the order `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`,
 /// `fixed`; the last only if a power was stated.
 ///
-/// A sensor of `rapl`, `perf` or `hwmon` has to prove that it works. A counter that does not move in a
-/// short time, or a power of 0, is left out with a remark if something can replace it. A board that stands
+/// A sensor of `rapl`, `perf` or `hwmon` has to prove that it works. A counter that does not move in 0.3 s
+/// (1.1 s for sockets and modules of `hwmon`), or a power of 0, is left out with a remark if something can replace it. A board that stands
 /// still is kept, because nothing else measures it, unless another board of its driver works. A domain that
-/// never moves during a run has no energy in the record.
+/// never moves during a run has no energy in the record. One that is left out and moves later is named in
+/// the record's warnings; for that, a source none of whose domains is used is among the sources, without
+/// domains.
 ///
 /// No joule is counted twice:
 /// * `perf` and `rapl` read the same registers: `perf` is used only where no zone of `rapl` can be read;
@@ -113,10 +115,15 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         let settings = settings.clone();
         move || {
             let library = settings.nvml_library.as_deref();
-            let devices = left_to_nvml(&settings);
-            let (sources, report) =
-                nvml::open_within(library, &devices, &settings.environment, settings.nvml_share);
-            Found { sources, report }
+            let (devices, environment) = (left_to_nvml(&settings), &settings.environment);
+            let (sources, report) = nvml::open_within(
+                library,
+                &settings.proc_root,
+                &devices,
+                environment,
+                settings.nvml_share,
+            );
+            Found { sources, watched: Vec::new(), report }
         }
     });
     let mut found = vec![outside(nvml)];
@@ -179,6 +186,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
         sources.extend(found.sources);
+        sources.extend(found.watched);
         reports.push(found.report);
     }
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
@@ -231,13 +239,19 @@ fn is_whole_board(label: &str) -> bool {
 /// The result of looking for a source.
 struct Found {
     sources: Vec<Box<dyn PowerSource>>,
+    /// Sources none of whose domains is used; they are read to see whether they move after all.
+    watched: Vec<Box<dyn PowerSource>>,
     report: SourceReport,
 }
 
 impl Found {
     fn new(source: Option<impl PowerSource + 'static>, report: SourceReport) -> Self {
         let boxed = source.map(|source| Box::new(source) as Box<dyn PowerSource>);
-        Self { sources: boxed.into_iter().collect(), report }
+        Self { sources: boxed.into_iter().collect(), watched: Vec::new(), report }
+    }
+
+    const fn without(report: SourceReport) -> Self {
+        Self { sources: Vec::new(), watched: Vec::new(), report }
     }
 
     fn any(&self, kind: impl Fn(DomainKind) -> bool) -> bool {
@@ -279,8 +293,8 @@ impl Found {
             return self;
         }
         let used = |domain: &Domain| !left_out.contains(&domain.id);
-        self.sources =
-            self.sources.into_iter().filter_map(|source| Subset::of(source, used)).collect();
+        let subsets = self.sources.into_iter().map(|source| Subset::of(source, used));
+        (self.sources, self.watched) = subsets.partition(|source| !source.domains().is_empty());
         self.report.domains.retain(|id| !left_out.contains(id));
         if self.sources.is_empty() {
             self.report.availability = Availability::Unavailable {
@@ -312,6 +326,7 @@ impl Found {
 
     fn not_used(mut self, why: &str) -> Self {
         self.sources.clear();
+        self.watched.clear();
         self.report.domains.clear();
         self.report.remarks.push(format!("not used: {why}"));
         self
@@ -360,7 +375,7 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
             domains: Vec::new(),
             remarks: vec!["not used: rapl reads the same counters".to_owned()],
         };
-        return [rapl, Found { sources: Vec::new(), report: perf }];
+        return [rapl, Found::without(perf)];
     }
     let perf = look(perf::NAME, FILE_LIMIT, move || {
         let (perf, report) = Perf::open(&roots.0, &roots.1, scope);
@@ -368,6 +383,7 @@ fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
     });
     let mut rapl = rapl;
     if !perf.sources.is_empty() {
+        rapl.watched.clear();
         rapl.report.remarks.push("not used: perf reads the same counters".to_owned());
     }
     [rapl, perf]
@@ -406,7 +422,7 @@ fn look_also<T: Default + Send + 'static>(
             domains: Vec::new(),
             remarks: Vec::new(),
         };
-        (Found { sources: Vec::new(), report }, T::default())
+        (Found::without(report), T::default())
     })
 }
 

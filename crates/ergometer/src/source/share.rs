@@ -212,6 +212,10 @@ impl<S: PowerSource> PowerSource for Shared<S> {
     fn last_read(&self, now: Timestamp) -> Timestamp {
         self.source.last_read(now)
     }
+
+    fn warnings(&mut self) -> Vec<String> {
+        self.source.warnings()
+    }
 }
 
 impl Portion {
@@ -234,6 +238,8 @@ pub(crate) fn share_out(
     let mut kept = Vec::new();
     for source in sources {
         let Some(name) = source.domains().first().map(|domain| domain.source.clone()) else {
+            // It watches sensors that are left out.
+            kept.push(source);
             continue;
         };
         if name == fixed::NAME {

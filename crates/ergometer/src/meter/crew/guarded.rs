@@ -15,6 +15,7 @@ pub(in crate::meter) struct Guarded {
     domains: Vec<Domain>,
     next: Option<Due>,
     last: Option<Timestamp>,
+    warnings: Vec<String>,
 }
 
 /// A call into a source panicked.
@@ -23,8 +24,13 @@ pub(in crate::meter) struct Panicked;
 
 impl Guarded {
     pub(in crate::meter) fn new(source: Box<dyn PowerSource>) -> Result<Self, Panicked> {
-        let mut guarded =
-            Self { source: Some(source), domains: Vec::new(), next: None, last: None };
+        let mut guarded = Self {
+            source: Some(source),
+            domains: Vec::new(),
+            next: None,
+            last: None,
+            warnings: Vec::new(),
+        };
         guarded.domains = guarded.call(|source| source.domains().to_vec())?;
         Ok(guarded)
     }
@@ -52,6 +58,8 @@ impl Guarded {
         readings: &mut Vec<Reading>,
     ) -> Result<(), Panicked> {
         self.call(|source| source.read(request, readings))?;
+        let mut warnings = self.call(PowerSource::warnings)?;
+        self.warnings.append(&mut warnings);
         match request {
             Request::Routine => {}
             Request::Edge => {
@@ -68,6 +76,11 @@ impl Guarded {
         }
         self.next = self.call(|source| source.next_read())?;
         Ok(())
+    }
+
+    /// What it has warned of since the last call.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     fn call<R>(

@@ -22,15 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// tell; a driver that hangs is not waited for.
 pub(super) fn open(
     library: Option<&Path>,
+    proc_root: &Path,
     devices: &Devices,
     environment: &Environment,
     share: f64,
 ) -> (Vec<Board>, SourceReport) {
-    let path = library.map(PathBuf::from);
+    let (path, proc_root) = (library.map(PathBuf::from), proc_root.to_path_buf());
     let (devices, environment) = (devices.clone(), environment.clone());
     let (found, boards) = mpsc::channel();
     let started = thread::Builder::new().name("ergometer nvml probe".to_owned()).spawn(move || {
-        let _ = found.send(find(path.as_deref(), &devices, &environment, share));
+        let _ = found.send(find(path.as_deref(), &proc_root, &devices, &environment, share));
     });
     let answer = started.ok().and_then(|_| Deadline::after(PATIENCE).recv(&boards).ok());
     answer.unwrap_or_else(|| {
@@ -45,6 +46,7 @@ pub(super) fn open(
 
 fn find(
     library: Option<&Path>,
+    proc_root: &Path,
     devices: &Devices,
     environment: &Environment,
     share: f64,
@@ -112,31 +114,38 @@ fn find(
                          `nvidia-smi -L`"
                 .to_owned(),
         }
-    } else if is_jetson(&identities) {
-        Availability::Unavailable {
-            reason: format!("the GPU of a Jetson has no power sensor in NVML; {}", remarks.join("; ")),
-            remedy: "none is needed where `hwmon` gives the module's input rail, which contains the GPU: load the \
-                     driver ina3221 or ina238; in a container, mount the host's /sys"
-                .to_owned(),
-        }
     } else {
-        Availability::Unavailable {
-            reason: format!("no board can be read; {}", remarks.join("; ")),
-            remedy: "use a board of the Kepler generation or newer, not a vGPU, and see \
-                         `nvidia-smi -q -d POWER`"
-                .to_owned(),
-        }
+        unreadable(&identities, proc_root, &remarks)
     };
     let domains = boards.iter().map(|board: &Board| board.domains()[0].id.clone()).collect();
     let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
     (boards, report)
 }
 
+/// Why none of `boards` can be read, and what helps.
+fn unreadable(boards: &[BoardIdentity], proc_root: &Path, remarks: &[String]) -> Availability {
+    let remarks = remarks.join("; ");
+    if is_jetson(boards, proc_root) {
+        return Availability::Unavailable {
+            reason: format!("the GPU of a Jetson has no power sensor in NVML; {remarks}"),
+            remedy: "none is needed where `hwmon` gives the module's input rail, which contains the GPU: load the \
+                     driver ina3221 or ina238; in a container, mount the host's /sys"
+                .to_owned(),
+        };
+    }
+    Availability::Unavailable {
+        reason: format!("no board can be read; {remarks}"),
+        remedy: "use a board of the Kepler generation or newer, not a vGPU, and see \
+                 `nvidia-smi -q -d POWER`"
+            .to_owned(),
+    }
+}
+
 /// Whether these are the GPUs of a Jetson, which are part of its chip.
-fn is_jetson(boards: &[BoardIdentity]) -> bool {
+fn is_jetson(boards: &[BoardIdentity], proc_root: &Path) -> bool {
     const CHIPS: [&str; 4] = ["nvgpu", "Tegra", "Orin", "Thor"];
     let named = |board: &BoardIdentity| CHIPS.iter().any(|chip| board.name.contains(chip));
-    boards.iter().any(named) || host::is_jetson(Path::new("/proc"))
+    boards.iter().any(named) || host::is_jetson(proc_root)
 }
 
 /// Who board `index` is.
@@ -197,4 +206,40 @@ fn failed(what: &str, error: &NvmlError) -> Availability {
 
 fn one_line(text: &impl ToString) -> String {
     text.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_gpu_of_a_jetson_is_known_by_its_name_or_by_the_machines() {
+        let diagnosis = |name: &str, proc_root: &Path| {
+            let board = BoardIdentity { name: name.to_owned(), ..BoardIdentity::default() };
+            match unreadable(&[board], proc_root, &["board 0: no sensor".to_owned()]) {
+                Availability::Unavailable { reason, remedy } => (reason, remedy),
+                Availability::Available => panic!("it cannot be read"),
+            }
+        };
+        let is_jetson = |(reason, remedy): (String, String)| {
+            assert!(reason.contains("board 0: no sensor"), "{reason}");
+            assert_ne!(remedy.contains("Kepler"), remedy.contains("ina3221"), "{remedy}");
+            remedy.contains("ina3221")
+        };
+        let server = tempfile::tempdir().unwrap();
+        for name in ["Orin (nvgpu)", "NVIDIA Tegra X1", "NVIDIA Thor"] {
+            assert!(is_jetson(diagnosis(name, server.path())), "{name}");
+        }
+        assert!(!is_jetson(diagnosis("Tesla M2090", server.path())));
+
+        let jetson = tempfile::tempdir().unwrap();
+        fs::create_dir(jetson.path().join("device-tree")).unwrap();
+        let model = jetson.path().join("device-tree/model");
+        fs::write(&model, "NVIDIA Jetson Nano Developer Kit\0").unwrap();
+        assert!(is_jetson(diagnosis("", jetson.path())));
+        fs::write(&model, "Raspberry Pi 5 Model B\0").unwrap();
+        assert!(!is_jetson(diagnosis("Tesla M2090", jetson.path())));
+    }
 }
