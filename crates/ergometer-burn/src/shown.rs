@@ -55,3 +55,26 @@ pub(crate) fn entry<Q: Shown>(
 pub(crate) fn last(value: Option<f64>) -> NumericEntry {
     NumericEntry::Final(value.unwrap_or(f64::NAN))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::metric::{EnergyPerItem, EnergyPerStep, PowerInSteps};
+    use crate::shown::Shown;
+    use crate::total::{Carbon, Cost, ForecastEnergy, TotalEnergy};
+
+    /// Burn's summary shows names and numbers alone.
+    #[test]
+    fn every_quantity_has_its_unit_in_its_name() {
+        fn has_unit<Q: Shown>() -> bool {
+            let unit = match Q::UNIT {
+                "J" => "Joules",
+                "W" => "Watts",
+                symbol => symbol,
+            };
+            Q::NAME.contains(unit)
+        }
+        assert!(has_unit::<EnergyPerStep>() && has_unit::<EnergyPerItem>());
+        assert!(has_unit::<PowerInSteps>() && has_unit::<TotalEnergy>());
+        assert!(has_unit::<Carbon>() && has_unit::<Cost>() && has_unit::<ForecastEnergy>());
+    }
+}

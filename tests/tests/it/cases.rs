@@ -78,6 +78,7 @@ fn every_case_names_tests_that_exist() {
     tests.extend(tests_of("crates/ergometer-cli/src", "ergometer_cli::"));
     tests.extend(tests_of("crates/ergometer-cli/tests/command", "command::"));
     tests.extend(tests_of("examples/harness/src", "harness::"));
+    tests.extend(tests_of("xtask/src", "xtask::"));
     let rows = rows();
     assert!(rows.len() > 40, "{} rows", rows.len());
     for (case, named) in &rows {
