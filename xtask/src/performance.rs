@@ -3,6 +3,7 @@
 mod output;
 mod page;
 mod running;
+mod sustained;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const TIMES: u32 = 1000;
 /// Measure what metering costs and write docs/performance.md
 ///
 /// Runs the benchmark `span` and counts instructions with `valgrind --tool=callgrind` where that is
-/// installed; takes the processor time of the meter's threads over simulated boards; simulates a month of
+/// installed; runs the benchmark `sustained`; takes the processor time of the meter's threads over simulated boards; simulates a month of
 /// a run; and trains the Transformer with and without a meter in turn. It takes half an hour, or less for a
 /// part: leave the machine alone meanwhile.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,7 @@ pub struct Performance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
     Span,
+    Sustained,
     Threads,
     LongRuns,
     Training,
@@ -83,6 +85,7 @@ impl Performance {
     fn measure(&self, part: Part) -> Result<String, Stop> {
         Ok(match part {
             Part::Span => page::spans(&rows()?)?,
+            Part::Sustained => sustained::section(&sustained::measure()?),
             Part::Threads => running::threads_section(&running::threads()?),
             Part::LongRuns => running::lengths_section(&running::lengths()?),
             Part::Training => training::compare(self.rounds)?.section(),

@@ -26,7 +26,7 @@ use watch::Watch;
 pub(crate) use watch::{Event, What};
 
 /// The machine's clock, and what it showed when it was first asked.
-static CLOCK: OnceLock<Clock> = OnceLock::new();
+static CLOCK: Clock = Clock::new();
 
 /// How far the origin precedes the first timestamp, nanoseconds.
 const HEAD_START: u64 = 60_000_000_000;
@@ -37,7 +37,8 @@ const SPINS: u32 = 1000;
 
 struct Clock {
     machine: Machine,
-    watch: Mutex<Watch>,
+    /// Set when it is started.
+    watch: OnceLock<Mutex<Watch>>,
     /// How many times it was corrected.
     jumps: AtomicU64,
     /// Nanoseconds for which the machine slept since the first timestamp.
@@ -50,12 +51,10 @@ struct Clock {
 }
 
 impl Clock {
-    fn start() -> Self {
-        let machine = Machine::start(HEAD_START);
-        let watch = Mutex::new(Watch::start(&machine, Machine::offsets()));
+    const fn new() -> Self {
         Self {
-            machine,
-            watch,
+            machine: Machine::new(),
+            watch: OnceLock::new(),
             jumps: AtomicU64::new(0),
             asleep: AtomicU64::new(0),
             set: AtomicI64::new(0),
@@ -64,15 +63,34 @@ impl Clock {
         }
     }
 
+    /// Starts it when it is asked for first. Takes up to a millisecond where the processor's counter is to be
+    /// calibrated.
+    fn started(&self) -> &Mutex<Watch> {
+        self.watch.get_or_init(|| {
+            self.machine.start(HEAD_START);
+            Mutex::new(Watch::start(&self.machine, Machine::offsets()))
+        })
+    }
+
+    /// A clock that has not been started counts nothing, so that one look tells both.
     #[inline]
     fn now(&self) -> Timestamp {
+        match self.machine.counted() {
+            Some(nanos) => Timestamp(nanos),
+            None => self.started_now(),
+        }
+    }
+
+    #[cold]
+    fn started_now(&self) -> Timestamp {
+        self.started();
         Timestamp(self.machine.now())
     }
 
     /// `None` if nobody will release the lock: in a child that was forked while another thread held it.
     fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
         for _ in 0..SPINS {
-            match self.watch.try_lock() {
+            match self.started().try_lock() {
                 Ok(watch) => return Some(watch),
                 Err(TryLockError::Poisoned(watch)) => return Some(watch.into_inner()),
                 Err(TryLockError::WouldBlock) => std::thread::yield_now(),
@@ -149,20 +167,12 @@ impl Timestamp {
 #[must_use]
 #[inline]
 pub fn now() -> Timestamp {
-    match CLOCK.get() {
-        Some(clock) => clock.now(),
-        None => first(),
-    }
-}
-
-/// The first moment. Takes up to a millisecond where the processor's counter is to be calibrated.
-#[cold]
-fn first() -> Timestamp {
-    clock().now()
+    CLOCK.now()
 }
 
 fn clock() -> &'static Clock {
-    CLOCK.get_or_init(Clock::start)
+    CLOCK.started();
+    &CLOCK
 }
 
 /// The present moment, after a comparison with the kernel's clock; for the meter's own threads, which can
@@ -291,7 +301,9 @@ mod tests {
     /// A clock that nothing else in the process uses.
     fn alone() -> Clock {
         let _ = now();
-        Clock::start()
+        let clock = Clock::new();
+        clock.started();
+        clock
     }
 
     /// The time that a clock should show, according to the standard library's.

@@ -16,6 +16,8 @@ pub(super) struct Offsets {
 
 #[cfg(target_os = "linux")]
 mod linux {
+    #[cfg(not(target_arch = "x86_64"))]
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use rustix::time::{ClockId, clock_gettime};
@@ -42,29 +44,42 @@ mod linux {
     }
 
     impl Machine {
+        pub(in super::super) const fn new() -> Self {
+            Self {
+                counter: Counter::new(),
+                rate: AtomicU64::new(0),
+                counter_offset: AtomicU64::new(0),
+                system_offset: AtomicU64::new(0),
+            }
+        }
+
         /// It shows `origin` now.
-        pub(in super::super) fn start(origin: u64) -> Self {
-            let (counter, rate) = Counter::calibrated();
+        pub(in super::super) fn start(&self, origin: u64) {
+            let rate = self.counter.calibrate();
             // The kernel checks the counter against other clocks, and stops using it when it errs.
             let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
             let trusted = COUNTERS.contains(&current.trim());
             let rate = rate.filter(|_| trusted).unwrap_or_default();
-            let shown = scaled(counter.read(), rate);
-            Self {
-                counter,
-                rate: rate.into(),
-                counter_offset: origin.wrapping_sub(shown).into(),
-                system_offset: origin.wrapping_sub(nanos(ClockId::Monotonic)).into(),
-            }
+            let shown = scaled(self.counter.read(), rate);
+            self.counter_offset.store(origin.wrapping_sub(shown), Ordering::Relaxed);
+            let system = nanos(ClockId::Monotonic);
+            self.system_offset.store(origin.wrapping_sub(system), Ordering::Relaxed);
+            self.rate.store(rate, Ordering::Release);
         }
 
         #[inline]
         pub(in super::super) fn now(&self) -> u64 {
-            match self.rate.load(Ordering::Acquire) {
-                0 => self.system_now(),
-                rate => scaled(self.counter.read(), rate)
-                    .wrapping_add(self.counter_offset.load(Ordering::Relaxed)),
-            }
+            self.counted().unwrap_or_else(|| self.system_now())
+        }
+
+        /// What the counter shows; `None` where it is not read.
+        #[inline]
+        pub(in super::super) fn counted(&self) -> Option<u64> {
+            let rate = self.rate.load(Ordering::Acquire);
+            (rate != 0).then(|| {
+                scaled(self.counter.read(), rate)
+                    .wrapping_add(self.counter_offset.load(Ordering::Relaxed))
+            })
         }
 
         #[cold]
@@ -174,12 +189,16 @@ mod linux {
 
     #[cfg(target_arch = "x86_64")]
     impl Counter {
-        /// With the length of 2^32 ticks in nanoseconds; `None` if `quanta` does not trust the counter.
-        fn calibrated() -> (Self, Option<u64>) {
+        const fn new() -> Self {
+            Self
+        }
+
+        /// The length of 2^32 ticks in nanoseconds; `None` if `quanta` does not trust the counter.
+        fn calibrate(&self) -> Option<u64> {
             let clock = quanta::Clock::new();
-            let (before, between, after) = (Self.read(), clock.raw(), Self.read());
+            let (before, between, after) = (self.read(), clock.raw(), self.read());
             let trusted = (before..=after).contains(&between);
-            (Self, trusted.then(|| clock.delta_as_nanos(0, 1 << 32)))
+            trusted.then(|| clock.delta_as_nanos(0, 1 << 32))
         }
 
         #[inline]
@@ -190,20 +209,22 @@ mod linux {
     }
 
     #[cfg(not(target_arch = "x86_64"))]
-    struct Counter(quanta::Clock);
+    struct Counter(OnceLock<quanta::Clock>);
 
     #[cfg(not(target_arch = "x86_64"))]
     impl Counter {
-        /// With the length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
-        fn calibrated() -> (Self, Option<u64>) {
-            let clock = quanta::Clock::new();
-            let rate = clock.delta_as_nanos(0, 1 << 32);
-            (Self(clock), Some(rate))
+        const fn new() -> Self {
+            Self(OnceLock::new())
+        }
+
+        /// The length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
+        fn calibrate(&self) -> Option<u64> {
+            Some(self.0.get_or_init(quanta::Clock::new).delta_as_nanos(0, 1 << 32))
         }
 
         #[inline]
         fn read(&self) -> u64 {
-            self.0.raw()
+            self.0.get().map_or(0, quanta::Clock::raw)
         }
     }
 }
@@ -224,8 +245,17 @@ mod other {
     }
 
     impl Machine {
-        pub(in super::super) fn start(origin: u64) -> Self {
-            Self { offset: origin.wrapping_sub(system()).into() }
+        pub(in super::super) const fn new() -> Self {
+            Self { offset: AtomicU64::new(0) }
+        }
+
+        pub(in super::super) fn start(&self, origin: u64) {
+            self.offset.store(origin.wrapping_sub(system()), Ordering::Relaxed);
+        }
+
+        #[expect(clippy::unused_self, reason = "as on Linux")]
+        pub(in super::super) fn counted(&self) -> Option<u64> {
+            None
         }
 
         #[inline]

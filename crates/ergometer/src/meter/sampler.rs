@@ -499,6 +499,7 @@ impl Sampler {
     fn close(&mut self, end: Timestamp) {
         self.progress.begin(Doing::Booking);
         let known = self.ledger.inbox().len();
+        self.stamps.end(end);
         self.drain();
         self.rings.close();
         let marks = &self.ledger.inbox()[known..];

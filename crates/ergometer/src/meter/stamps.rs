@@ -18,8 +18,9 @@ const TOLD: usize = 8;
 pub(super) struct Stamps {
     /// How many of the clock's events are known.
     known: u64,
-    /// The run's start.
+    /// The run's start, and its end once it is over.
     start: Option<Timestamp>,
+    end: Option<Timestamp>,
     jumps: Vec<Jump>,
     /// All that ended before this was taken: by the marks that were drained last.
     drained: Timestamp,
@@ -61,6 +62,11 @@ impl Stamps {
     /// The run begins.
     pub(super) fn begin(&mut self, start: Timestamp) {
         self.start = Some(start);
+    }
+
+    /// The run is over, since `end`.
+    pub(super) fn end(&mut self, end: Timestamp) {
+        self.end = Some(end);
     }
 
     /// What happened since the last time; adds what has to be known to `warnings`.
@@ -154,16 +160,20 @@ impl Stamps {
         *start = (*start).min(now).max(self.start.unwrap_or_default());
     }
 
-    /// No span lies before the run, or in the future, or ends before it begins.
+    /// No span lies before the run, or in the future, or ends before it begins. What began in the run ends with it.
+    ///
+    /// Spans whose ends are cut to one moment stay in the order in which they began.
     fn limit(&mut self, mark: &mut Mark, now: Timestamp) {
         let start = self.start.unwrap_or_default();
+        let over = self.end.map_or(now, |end| end.min(now)).max(start);
         self.early += u64::from(mark.start < start);
         self.future += u64::from(mark.start > now || mark.end > now);
-        mark.start = mark.start.max(start).min(now);
-        mark.end = mark.end.min(now).max(mark.start);
+        mark.start = if mark.start > now { over } else { mark.start.max(start) };
+        let latest = if mark.start > over { now } else { over };
+        mark.end = mark.end.min(latest).max(mark.start);
     }
 
-    /// A span was given an end in the future, or a start.
+    /// A run or an epoch was given an end in the future, or a start; it was limited at once.
     pub(super) fn count_future(&mut self) {
         self.future += 1;
     }
@@ -185,7 +195,8 @@ impl Stamps {
         }
         if self.future > 0 {
             warnings.push(format!(
-                "{} spans were given a start or an end in the future; they count up to when that was done",
+                "{} spans were given a start or an end in the future; they count up to when that was done, and \
+                 steps and phases up to a second longer",
                 self.future
             ));
         }

@@ -1,6 +1,7 @@
 //! The guard that marks an interval.
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 
 use super::ring::{self, Began, Command, Mark, NO_SPAN};
 use super::scopes::Scope;
@@ -42,29 +43,51 @@ impl Span {
 
     /// Opens a span under the meter with the identity `meter`, at `start` or at the present moment.
     ///
-    /// Out of line and only once, so that a call site holds a test and a call and this is one piece.
+    /// Out of line and only once, so that a call site holds a test and a call and this is one piece. Whatever is not
+    /// as it was for the span before is left to another function as a whole: what is in registers here need not
+    /// outlast a call.
     #[inline(never)]
     pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
         let timed = start.is_some();
-        let start = start.map_or_else(clock::now, |start| not_later(start, meter));
-        Self::of(thread::open(meter, &label), meter, start, timed)
+        let start = start.unwrap_or_else(clock::now);
+        if !has_edges(label.kind)
+            && let Some(opened) = thread::open_as_before(meter, &label)
+        {
+            return Self::of(opened, meter, start, timed);
+        }
+        Self::open_slowly(meter, &label, start, timed)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn open_slowly(meter: u64, label: &Label, mut start: Timestamp, timed: bool) -> Self {
+        if timed && has_edges(label.kind) {
+            start = not_later(start, meter);
+        }
+        Self::opened_at(thread::open(meter, label), meter, start, timed)
     }
 
     /// Opens a span inside one that is open on another thread.
     #[cold]
     pub(super) fn open_inside(around: Scope, label: Label) -> Self {
         let start = clock::now();
-        Self::of(thread::open_under(around, &label), around.meter(), start, false)
+        Self::opened_at(thread::open_under(around, &label), around.meter(), start, false)
+    }
+
+    /// The span as it was opened; the meter's thread hears of one at whose ends it reads.
+    fn opened_at(mut opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
+        let Opened { label, id, parent, .. } = opened;
+        if has_edges(label.kind) {
+            // Spans inside it may outlive it: it has not ended.
+            let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
+            opened.id = thread::begun(meter, mark);
+        }
+        Self::of(opened, meter, start, timed)
     }
 
     #[inline]
     fn of(opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
-        let Opened { label, mut id, parent, place } = opened;
-        if has_edges(label.kind) {
-            // Spans inside it may outlive it: it has not ended.
-            let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
-            id = thread::begun(meter, mark);
-        }
+        let Opened { label, id, parent, place } = opened;
         let items = Cell::new(Tally::NONE);
         Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
     }
@@ -113,63 +136,76 @@ impl Span {
     ///
     /// For callers that took the timestamp themselves, so that one span ends exactly where the next
     /// begins.
-    pub fn close_at(mut self, end: Timestamp) {
-        if let Some(open) = self.0.take() {
+    #[inline]
+    pub fn close_at(self, end: Timestamp) {
+        if let Some(open) = &ManuallyDrop::new(self).0 {
             open.close(Some(end), 0);
         }
     }
 
-    /// Ends it now; gives when that was.
-    pub(super) fn end(mut self) -> Timestamp {
-        self.0.take().map_or_else(clock::now, |open| open.close(None, 0))
+    /// Ends it now; returns when that was.
+    pub(super) fn end(self) -> Timestamp {
+        ManuallyDrop::new(self).0.as_ref().map_or_else(clock::now, |open| open.close(None, 0))
     }
 
     /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
     #[inline]
     pub(super) fn is_like(&self, meter: u64, label: &Label) -> bool {
         match &self.0 {
-            Some(open) => open.meter == meter && open.label.place() == label.place(),
+            Some(open) => open.meter == meter && open.label.is(label),
             None => meter == NO_SPAN,
         }
     }
 
     /// Ends it as what this many steps have in common; 0 of a span that stands for itself.
-    pub(super) fn close_folded(mut self, steps: u32) {
-        if let Some(open) = self.0.take() {
+    pub(super) fn close_folded(self, steps: u32) {
+        if let Some(open) = &ManuallyDrop::new(self).0 {
             open.close(None, steps);
         }
     }
 }
 
 impl Open {
+    /// Ends it at `end`, a moment that the caller took, or at the present one; returns that.
     #[inline(never)]
     fn close(&self, end: Option<Timestamp>, folded: u32) -> Timestamp {
-        let beside = self.timed || end.is_some();
-        // The meter's thread sees to it that this is not before the start.
-        let end = end.map_or_else(clock::now, |end| not_later(end, self.meter));
-        let Tally { items, invalid } = self.items.get();
-        let outlived = thread::close(self.meter, self.id, self.place, |outlived| Mark {
-            label: self.label,
-            start: self.start,
-            end,
-            id: self.id,
-            parent: self.parent,
-            items,
-            idle: 0,
-            invalid_items: invalid,
-            outlived,
-            beside,
-            folded,
-        });
-        if has_edges(self.label.kind) {
+        let timed = end.is_some();
+        let end = end.unwrap_or_else(clock::now);
+        let beside = self.timed | timed;
+        let is_closed = !has_edges(self.label.kind)
+            && thread::close_as_before(self.meter, self.id, self.parent, |alone| {
+                self.mark(end, false, beside || !alone, folded)
+            });
+        if is_closed { end } else { self.close_slowly(end, timed, folded) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_slowly(&self, mut end: Timestamp, timed: bool, folded: u32) -> Timestamp {
+        let edges = has_edges(self.label.kind);
+        if timed && edges {
+            end = not_later(end, self.meter);
+        }
+        let beside = self.timed | timed;
+        let mark = |outlived| self.mark(end, outlived, beside, folded);
+        let outlived = thread::close(self.meter, self.id, self.place, mark);
+        if edges {
             thread::ended(self.meter, self.label, self.parent, outlived);
         }
         end
     }
+
+    #[inline]
+    fn mark(&self, end: Timestamp, outlived: bool, beside: bool, folded: u32) -> Mark {
+        let Self { label, start, id, parent, .. } = *self;
+        let Tally { items, invalid } = self.items.get();
+        let (idle, invalid_items) = (0, invalid);
+        Mark { label, start, end, id, parent, items, idle, invalid_items, outlived, beside, folded }
+    }
 }
 
-/// A moment that the caller took, and the present one where it lies in the future.
-#[inline(never)]
+/// A moment that the caller took, and the present one where it lies in the future. Of spans that have no edges it
+/// is the meter's thread that looks, which costs the program no read of the clock.
 fn not_later(moment: Timestamp, meter: u64) -> Timestamp {
     let now = clock::now();
     if moment > now {

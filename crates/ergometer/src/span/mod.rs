@@ -9,6 +9,7 @@ mod ended_elsewhere;
 mod every;
 mod finished;
 pub mod future;
+mod growing;
 mod guard;
 #[cfg(feature = "tracing")]
 pub mod layer;
@@ -119,6 +120,12 @@ impl Label {
     fn place(&self) -> Place {
         let Self { kind, name, unit } = self;
         (*kind, name.as_ptr().addr(), name.len(), unit.as_ptr().addr(), unit.len())
+    }
+
+    /// Whether it is the same label as `other`.
+    #[inline]
+    fn is(&self, other: &Self) -> bool {
+        self.place() == other.place()
     }
 
     /// This label as one word that fits into a mark; of one too many, that of all others of its kind. Takes

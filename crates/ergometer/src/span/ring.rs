@@ -1,14 +1,15 @@
 //! Marks on their way from the threads of the program to the meter's thread.
 //!
 //! Each thread owns the producing end of one single-producer ring per meter; the meter's thread owns
-//! the consuming ends. A full ring spills into a mutex-guarded [`Spill`] of the same lane, in which spans
-//! of one path share a mark, so that every span counts and memory is bounded; the lock is only ever shared
-//! with the one reader.
+//! the consuming ends. A full ring spills into the [`Overflow`] of the same lane, in which spans of one path
+//! share a mark, so that every span counts and memory is bounded; its lock is only ever shared with the one
+//! reader, and most spans do without it.
 
 use std::sync::atomic::{AtomicBool as PlainBool, AtomicUsize};
 use std::sync::{Arc, PoisonError, TryLockError, Weak, mpsc};
 
-use super::spill::{Identities, Spill};
+use super::growing::Growing;
+use super::spill::{Identities, Overflow, Spill};
 use super::sync::{
     AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer,
     Sender, statics,
@@ -25,6 +26,9 @@ pub(super) const UNANNOUNCED: u64 = 1 << 63;
 
 /// Marks a ring holds: 256 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
+
+/// What no overflow counts up to.
+const NEVER: u64 = u64::MAX;
 
 /// This many new threads are not left waiting for the next round: most of those before may be gone.
 const LANES_AT_ONCE: usize = if cfg!(all(test, loom)) { 2 } else { 64 };
@@ -184,14 +188,17 @@ pub(crate) struct Rings {
 /// The reading end of one thread's ring.
 struct Lane {
     ring: Consumer<Mark>,
-    spill: Arc<Mutex<Spill>>,
+    overflow: Arc<Overflow>,
 }
 
 /// The writing end, owned by the thread.
 pub(super) struct Writer {
     pub(super) meter: u64,
     ring: Producer<Mark>,
-    spill: Arc<Mutex<Spill>>,
+    overflow: Arc<Overflow>,
+    /// Its marks that found no room and grow, since the overflow was emptied this often.
+    growing: Growing,
+    drains: u64,
     /// Of a thread that was under pressure.
     identities: Option<Identities>,
     /// The epoch that the thread began last and that has not ended; marks of two epochs are never shared.
@@ -318,11 +325,11 @@ impl Rings {
             }
             // Copied after the lock is given back: its thread may be waiting for it. The thread gets the
             // room that another one has left.
-            let mut spill = lock(&lane.spill);
-            if !spill.is_empty() {
-                std::mem::swap(&mut *spill, &mut taken);
-            }
-            drop(spill);
+            let Overflow { spilt, drains, sums } = &*lane.overflow;
+            let mut spilt = lock(spilt);
+            drains.store(drains.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            spilt.take(sums, &mut taken);
+            drop(spilt);
             folded += taken.drain_into(marks);
             !gone
         });
@@ -331,20 +338,22 @@ impl Rings {
 
     fn connect(&self) -> Option<Writer> {
         let (producer, consumer) = RingBuffer::new(CAPACITY);
-        let spill = Arc::new(Mutex::new(Spill::default()));
+        let overflow = Arc::<Overflow>::default();
         let mut lanes = lock(&self.lanes);
         // Asked under the lock: after `close` there are no lanes.
         if self.is_shut() {
             return None;
         }
-        lanes.push(Lane { ring: consumer, spill: Arc::clone(&spill) });
+        lanes.push(Lane { ring: consumer, overflow: Arc::clone(&overflow) });
         if lanes.len().is_multiple_of(LANES_AT_ONCE) {
             let _ = self.commands.send(Command::Drain);
         }
         Some(Writer {
             meter: self.meter,
             ring: producer,
-            spill,
+            overflow,
+            growing: Growing::default(),
+            drains: NEVER,
             identities: None,
             epoch: NO_SPAN,
             commands: self.commands.clone(),
@@ -427,6 +436,15 @@ impl Writer {
 
     #[inline(never)]
     fn spill(&mut self, mark: &Mark) {
+        let Overflow { drains, sums, .. } = &*self.overflow;
+        let grows = drains.load(Ordering::Relaxed) == self.drains && self.growing.add(mark, sums);
+        if !grows {
+            self.spill_locked(mark);
+        }
+    }
+
+    #[cold]
+    fn spill_locked(&mut self, mark: &Mark) {
         if self.ring.is_abandoned() {
             return;
         }
@@ -436,17 +454,24 @@ impl Writer {
             // Spans that come later are not inside one that has ended.
             identities.forget(mark.label, mark.parent);
         }
-        let mut spill = match self.spill.try_lock() {
-            Ok(spill) => spill,
-            Err(TryLockError::Poisoned(spill)) => spill.into_inner(),
+        let Overflow { spilt, drains, sums } = &*self.overflow;
+        let mut spilt = match spilt.try_lock() {
+            Ok(spilt) => spilt,
+            Err(TryLockError::Poisoned(spilt)) => spilt.into_inner(),
             // In a forked child whoever holds it is gone.
             Err(TryLockError::WouldBlock) if self.process != std::process::id() => return,
-            Err(TryLockError::WouldBlock) => lock(&self.spill),
+            Err(TryLockError::WouldBlock) => lock(spilt),
         };
-        // Whoever spilt first since the last drain has asked for the next.
-        let ask = spill.is_empty();
-        spill.add(mark, self.epoch);
-        drop(spill);
+        // Whoever spilt first since the last drain has asked for the next. A span that was added to a mark just as
+        // that was read waits for one that spills later, or for the next round.
+        let drains = drains.load(Ordering::Relaxed);
+        let ask = self.drains != drains;
+        if ask {
+            self.drains = drains;
+            spilt.end(&mut self.growing);
+        }
+        spilt.add(mark, self.epoch, &mut self.growing, sums);
+        drop(spilt);
         if ask {
             let _ = self.commands.send(Command::Drain);
         }

@@ -15,8 +15,9 @@ pub(super) struct Scope {
     meter: u64,
     /// [`NO_SPAN`] of one that has ended.
     pub(super) span: u64,
-    /// Grows from each scope of a list to the next. In the bits of [`Scope::COUNTS`], what it counts.
+    /// Grows from each scope of a list to the next.
     place: u64,
+    label: &'static Label,
 }
 
 /// What a span has to do with items: a step comes before a span with a unit, and that before any other.
@@ -28,7 +29,6 @@ enum Counts {
 }
 
 impl Counts {
-    #[inline]
     fn of(label: &Label) -> Self {
         match label.kind {
             Kind::Step => Self::Steps,
@@ -41,13 +41,6 @@ impl Counts {
 impl Scope {
     const LENT: u64 = 1 << 48;
     const FOR_GOOD: u64 = 0xFFFF << 48;
-    const COUNTS: u64 = 3;
-
-    /// The place of a span that counts so, inside the one at the place `around`.
-    #[inline]
-    fn place_inside(around: Option<u64>, counts: u64) -> u64 {
-        around.map_or(0, |place| (place | Self::COUNTS) + 1) | counts
-    }
 
     #[inline]
     pub(super) fn meter(self) -> u64 {
@@ -108,6 +101,9 @@ pub(super) enum Found {
     Elsewhere,
 }
 
+/// Fewer open spans are not looked through for those that ended on another thread.
+pub(super) const MANY: usize = 256;
+
 /// Spans that are kept open in one list. A program that never ends its spans has no more of them, and what it
 /// opens later is inside the last.
 const MOST_OPEN: usize = 1 << 14;
@@ -143,30 +139,43 @@ impl Scopes {
     }
 
     /// The innermost span of `meter`; [`NO_SPAN`] where there is none.
-    #[inline]
     pub(super) fn innermost_of(&self, meter: u64) -> u64 {
-        match self.list.last() {
-            None => NO_SPAN,
-            Some(scope) if scope.meter == meter => scope.span,
-            Some(_) => self.search_innermost_of(meter),
-        }
-    }
-
-    #[cold]
-    fn search_innermost_of(&self, meter: u64) -> u64 {
         let scope = self.list.iter().rev().find(|scope| scope.meter() == meter);
         scope.map_or(NO_SPAN, |scope| scope.span)
     }
 
     /// A span begins; gives its place.
-    #[inline]
-    pub(super) fn open(&mut self, meter: u64, span: u64, label: &Label) -> u64 {
-        let around = self.list.last().map(|scope| scope.place);
-        let place = Scope::place_inside(around, Counts::of(label) as u64);
+    pub(super) fn open(&mut self, meter: u64, span: u64, label: &'static Label) -> u64 {
+        let place = self.next_place();
         if self.list.len() < MOST_OPEN {
-            self.list.push(Scope { meter, span, place });
+            self.list.push(Scope { meter, span, place, label });
         }
         place
+    }
+
+    /// A span begins; returns the span around it and its place. `None`, and nothing is done, where the list is
+    /// long or has to grow, or the innermost span is lent or of another meter.
+    #[inline]
+    pub(super) fn open_as_before(
+        &mut self,
+        meter: u64,
+        span: u64,
+        label: &'static Label,
+    ) -> Option<(u64, u64)> {
+        if self.list.len() == self.list.capacity() || self.list.len() >= MANY {
+            return None;
+        }
+        let (parent, place) = match self.list.last() {
+            None => (NO_SPAN, 0),
+            Some(around) if around.meter == meter => (around.span, around.place + 1),
+            Some(_) => return None,
+        };
+        self.list.push(Scope { meter, span, place, label });
+        Some((parent, place))
+    }
+
+    fn next_place(&self) -> u64 {
+        self.list.last().map_or(0, |scope| scope.place + 1)
     }
 
     /// The innermost span, which is `span`, has another identity from now on.
@@ -178,13 +187,27 @@ impl Scopes {
 
     /// Goes on inside a span that was open elsewhere.
     pub(super) fn enter(&mut self, scope: Scope) {
-        let around = self.list.last().map(|scope| scope.place);
-        let place = Scope::place_inside(around, scope.place & Scope::COUNTS);
+        let place = self.next_place();
         self.list.push(Scope { place, ..scope });
     }
 
-    /// A span ends, which began at `place` if it began in this list.
+    /// The innermost span ends, which is inside `parent`; returns whether none may have been open beside it. `None`,
+    /// and nothing is done, if it is another one, or lent, or there is more to do: places are empty, items were
+    /// noted, or this is the list of a future.
     #[inline]
+    pub(super) fn close_innermost(&mut self, meter: u64, span: u64, parent: u64) -> Option<bool> {
+        let (last, around) = self.list.split_last()?;
+        let plain = self.is_threads && self.ended | self.noted.len() == 0;
+        if last.span != span || last.meter != meter || !plain {
+            return None;
+        }
+        let alone =
+            around.last().is_some_and(|around| around.span == parent && around.meter == meter);
+        self.list.truncate(self.list.len() - 1);
+        Some(alone)
+    }
+
+    /// A span ends, which began at `place` if it began in this list.
     pub(super) fn close(&mut self, span: u64, place: u64) -> Found {
         match self.list.last() {
             Some(&scope) if scope.span == span => {
@@ -200,13 +223,11 @@ impl Scopes {
 
     /// Whether the spans inside `span` that end here do so one after the other: it is the innermost, it is open
     /// here and nowhere else.
-    #[inline]
     pub(super) fn is_alone_in(&self, span: u64) -> bool {
         let own = self.is_threads || self.list.len() > 1;
         own && self.list.last().is_some_and(|scope| scope.span == span && !scope.is_lent())
     }
 
-    #[cold]
     fn close_out_of_order(&mut self, span: u64, place: u64) -> Found {
         let found = self.list.binary_search_by_key(&place, |scope| scope.place);
         match found.ok().filter(|&index| self.list[index].span == span) {
@@ -222,7 +243,7 @@ impl Scopes {
     fn end(&mut self, index: usize) -> (Scope, bool) {
         let scope = self.list[index];
         let inside = self.list.iter().skip(index + 1).any(|one| one.meter() == scope.meter());
-        self.list[index] = Scope { meter: NO_SPAN, span: NO_SPAN, place: scope.place };
+        self.list[index] = Scope { meter: NO_SPAN, span: NO_SPAN, ..scope };
         self.ended += 1;
         self.drop_ended();
         (scope, inside)
@@ -253,8 +274,7 @@ impl Scopes {
         let open = self.list.iter().rev().filter(|scope| scope.span != NO_SPAN);
         // Of equals the first one counts, which is the innermost.
         let innermost = open.reduce(|best, scope| {
-            let counts = |scope: &Scope| scope.place & Scope::COUNTS;
-            if counts(scope) > counts(best) { scope } else { best }
+            if Counts::of(scope.label) > Counts::of(best.label) { scope } else { best }
         });
         if let Some(scope) = innermost {
             self.note(scope.span, items);
@@ -269,13 +289,7 @@ impl Scopes {
     }
 
     /// The items that were counted for `span`, which ends.
-    #[inline]
     pub(super) fn take_noted(&mut self, span: u64) -> Option<Tally> {
-        if self.noted.is_empty() { None } else { self.search_noted(span) }
-    }
-
-    #[cold]
-    fn search_noted(&mut self, span: u64) -> Option<Tally> {
         let index = self.noted.iter().position(|(known, _)| *known == span)?;
         Some(self.noted.swap_remove(index).1)
     }
@@ -320,7 +334,8 @@ mod tests {
 
     /// Opens this many spans and gives identity and place of each.
     fn opened(scopes: &mut Scopes, count: u64) -> Vec<(u64, u64)> {
-        (1..=count).map(|span| (span, scopes.open(METER, span, &Kind::Phase.into()))).collect()
+        let label = Label::others(Kind::Phase);
+        (1..=count).map(|span| (span, scopes.open(METER, span, label))).collect()
     }
 
     fn is_outlived(found: &Found) -> bool {
@@ -352,10 +367,10 @@ mod tests {
     #[test]
     fn a_window_of_open_spans_that_moves_on_takes_no_more_places() {
         let mut scopes = Scopes::of_thread();
-        let bottom = scopes.open(METER, 1, &Kind::Phase.into());
-        let mut before = (2, scopes.open(METER, 2, &Kind::Phase.into()));
+        let bottom = scopes.open(METER, 1, Label::others(Kind::Phase));
+        let mut before = (2, scopes.open(METER, 2, Label::others(Kind::Phase)));
         for span in 3..100_000 {
-            let next = (span, scopes.open(METER, span, &Kind::Phase.into()));
+            let next = (span, scopes.open(METER, span, Label::others(Kind::Phase)));
             assert!(is_outlived(&scopes.close(before.0, before.1)));
             before = next;
             assert!(scopes.places() < 100);
@@ -370,7 +385,7 @@ mod tests {
     fn a_span_of_another_list_is_not_found_and_harms_none() {
         let (mut here, mut there) = (Scopes::of_thread(), Scopes::of_future());
         let spans = opened(&mut here, 10);
-        there.open(METER, 11, &Kind::Phase.into());
+        there.open(METER, 11, Label::others(Kind::Phase));
         assert!(matches!(there.close(spans[0].0, spans[0].1), Found::Elsewhere));
         assert_eq!(there.innermost_of(METER), 11);
         here.forget(|span| span < 10);
@@ -393,7 +408,7 @@ mod tests {
         for (labels, expected) in table {
             let mut scopes = Scopes::of_thread();
             for (label, span) in labels.iter().zip(1..) {
-                scopes.open(METER, span, label);
+                scopes.open(METER, span, label.site());
             }
             scopes.count(seven);
             scopes.count(seven);

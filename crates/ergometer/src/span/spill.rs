@@ -8,7 +8,9 @@
 
 use std::collections::HashMap;
 
+use super::growing::{Growing, Sums, Taken};
 use super::ring::Mark;
+use super::sync::{AtomicU64, Mutex};
 use super::{Kind, Label};
 
 /// Marks kept before those of one label share one, whatever is around them but an epoch.
@@ -16,6 +18,51 @@ const MOST: usize = if cfg!(all(test, loom)) { 2 } else { 8192 };
 
 /// Where the mark of an identity is looked for; a power of two.
 const PLACES: usize = if cfg!(all(test, loom)) { 2 } else { 1024 };
+
+/// Where a thread leaves marks that found no room.
+#[derive(Default)]
+pub(super) struct Overflow {
+    pub(super) spilt: Mutex<Spilt>,
+    /// How often it was emptied. Changes under the lock alone; a thread that finds it changed takes the lock.
+    pub(super) drains: AtomicU64,
+    pub(super) sums: Sums,
+}
+
+/// What is behind the lock.
+#[derive(Default)]
+pub(super) struct Spilt {
+    pub(super) spill: Spill,
+    taken: Taken,
+}
+
+impl Spilt {
+    /// Adds a mark that was left in `epoch`. One that may grow from here on does.
+    pub(super) fn add(&mut self, mark: &Mark, epoch: u64, growing: &mut Growing, sums: &Sums) {
+        let Self { spill, taken } = self;
+        if !taken.begin(growing, mark, sums, |single| spill.add(&single, epoch)) {
+            spill.add(mark, epoch);
+        }
+    }
+
+    /// Whether all that was spilt has been taken.
+    #[cfg(all(test, loom))]
+    pub(super) fn is_empty(&self) -> bool {
+        self.spill.is_empty() && self.taken.is_all()
+    }
+
+    /// Lets no mark grow any more.
+    pub(super) fn end(&mut self, growing: &mut Growing) {
+        self.taken.end(growing).for_each(|mark| self.spill.push(mark));
+    }
+
+    /// Moves all marks into `spill`, which is empty; those that grow go on.
+    pub(super) fn take(&mut self, sums: &Sums, spill: &mut Spill) {
+        self.taken.take(sums, |mark| self.spill.push(mark));
+        if !self.spill.is_empty() {
+            std::mem::swap(&mut self.spill, spill);
+        }
+    }
+}
 
 /// The marks of one thread that found no room.
 #[derive(Default)]
@@ -65,6 +112,12 @@ impl Spill {
         self.marks.push(*mark);
     }
 
+    /// Adds what one of those that grow has grown by.
+    fn push(&mut self, mark: Mark) {
+        self.folded += u64::from(mark.folded);
+        self.marks.push(mark);
+    }
+
     /// Moves all marks into `marks`; gives how many spans share one with others.
     pub(super) fn drain_into(&mut self, marks: &mut Vec<Mark>) -> u64 {
         self.end_after_those_inside();
@@ -101,11 +154,11 @@ impl Mark {
     /// Takes in another mark of its label; gives how many spans share it now that did not before, or
     /// `None` if it cannot.
     #[inline]
-    fn take_in(&mut self, other: &Self) -> Option<u64> {
+    pub(super) fn take_in(&mut self, other: &Self) -> Option<u64> {
         let alone = |mark: &Self| u64::from(mark.folded == 0);
         let count = u32::try_from(self.count() + other.count()).ok()?;
         // Those of runs and epochs are marks of their own, unless they have one identity.
-        let apart = has_edges(self.label.kind) && self.id != other.id;
+        let apart = self.has_edges() && self.id != other.id;
         if !std::ptr::eq(self.label, other.label) || apart {
             return None;
         }
@@ -123,14 +176,15 @@ impl Mark {
         Some(more)
     }
 
-    fn open_nanos(&self) -> u64 {
+    pub(super) fn open_nanos(&self) -> u64 {
         let covered = self.end.as_nanos().saturating_sub(self.start.as_nanos());
         covered.saturating_sub(self.idle)
     }
-}
 
-const fn has_edges(kind: Kind) -> bool {
-    matches!(kind, Kind::Run | Kind::Epoch)
+    /// Whether it is one of those that the meter reads for, and that stand for themselves.
+    pub(super) const fn has_edges(&self) -> bool {
+        matches!(self.label.kind, Kind::Run | Kind::Epoch)
+    }
 }
 
 fn address(label: &'static Label) -> usize {

@@ -22,8 +22,13 @@ impl Tally {
         if count >= 0.0 && items < f64::INFINITY {
             self.items = items;
         } else {
-            self.invalid = self.invalid.saturating_add(1);
+            self.leave_out();
         }
+    }
+
+    #[cold]
+    fn leave_out(&mut self) {
+        self.invalid = self.invalid.saturating_add(1);
     }
 
     #[inline]

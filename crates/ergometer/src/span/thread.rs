@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_elsewhere::EndedElsewhere;
 use super::ring::{self, Command, Mark, NO_SPAN, Writer};
-use super::scopes::{Found, Scope, Scopes};
+use super::scopes::{Found, MANY, Scope, Scopes};
 use super::tally::Tally;
 use super::{Kind, Label};
 
@@ -39,9 +39,6 @@ struct Thread {
 /// Slots for labels; a power of two.
 const LABELS: usize = 16;
 
-/// Fewer open spans are not looked through for those that ended on another thread.
-const MANY: usize = 256;
-
 /// Bits of an identity that count: 2^23 threads of 2^40 spans each before one comes twice.
 const COUNT_BITS: u32 = 40;
 
@@ -65,9 +62,15 @@ fn with<R>(action: impl FnOnce(&mut Thread) -> R) -> Option<R> {
 ///
 /// While the thread is torn down, in destructors of its other thread-locals, there is no list of open spans any
 /// more: such a span has none around it, and its messages go by the meter's inbox.
-#[inline]
 pub(super) fn open(meter: u64, label: &Label) -> Opened {
     with(|thread| thread.open(meter, label)).unwrap_or_else(|| late(label))
+}
+
+/// The same where the label, the meter and the list of open spans are as they were for the span before; `None`,
+/// and nothing is done, for [`open`].
+#[inline]
+pub(super) fn open_as_before(meter: u64, label: &Label) -> Option<Opened> {
+    with(|thread| thread.open_as_before(meter, label)).flatten()
 }
 
 #[cold]
@@ -91,21 +94,8 @@ pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
 /// Takes a span off the open ones, in whatever order they end, and hands its mark, which is told
 /// whether spans inside it may outlive it, to the meter's thread; a meter that is gone gets none. Returns
 /// whether they may.
-#[inline]
 pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) -> bool {
-    let closed = with(|thread| {
-        let outlived = thread.close(span, place);
-        let mut mark = mark(outlived);
-        if let Some(more) = thread.scopes.take_noted(span) {
-            mark.count_items(more);
-        }
-        mark.beside |= !thread.scopes.is_alone_in(mark.parent);
-        if let Some(writer) = thread.writer(meter) {
-            let pressed = writer.push(mark);
-            thread.pressed = pressed;
-        }
-        outlived
-    });
+    let closed = with(|thread| thread.close(meter, span, place, &mark));
     closed.unwrap_or_else(|| {
         ring::tell(meter, Command::Late(mark(true)));
         true
@@ -138,6 +128,27 @@ pub(super) fn ended(meter: u64, label: &'static Label, parent: u64, outlived: bo
     if told.is_none() {
         ring::tell(meter, Command::Nudge);
     }
+}
+
+/// The same of the innermost span, which lies inside `parent`, where the meter is that of the mark before and there
+/// is nothing else to do; `false`, and nothing is done, for [`close`]. The mark is told whether no other span was
+/// open beside this one.
+#[inline]
+pub(super) fn close_as_before(
+    meter: u64,
+    span: u64,
+    parent: u64,
+    mark: impl FnOnce(bool) -> Mark,
+) -> bool {
+    with(|thread| {
+        let Some(writer) = thread.writers.first_mut().filter(|writer| writer.meter == meter) else {
+            return false;
+        };
+        let Some(alone) = thread.scopes.close_innermost(meter, span, parent) else { return false };
+        thread.pressed = writer.push(mark(alone));
+        true
+    })
+    .unwrap_or(false)
 }
 
 /// Sends a word to the thread of `meter`.
@@ -275,7 +286,7 @@ pub(super) fn exit(left: &mut Scope) -> Option<Tally> {
 }
 
 /// How many open spans are kept of this thread.
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 pub(super) fn places() -> usize {
     with(|thread| thread.scopes.places()).unwrap_or(0)
 }
@@ -291,6 +302,31 @@ impl Thread {
     };
 
     #[inline]
+    fn open_as_before(&mut self, meter: u64, label: &Label) -> Option<Opened> {
+        let label = self.labels[slot_of(label)].filter(|known| known.is(label))?;
+        let id = self.next;
+        if count_of(id) == 0 {
+            return None;
+        }
+        if self.pressed {
+            return self.open_pressed(meter, label);
+        }
+        let (parent, place) = self.scopes.open_as_before(meter, id, label)?;
+        self.next = id + 1;
+        Some(Opened { label, id, parent, place })
+    }
+
+    #[inline(never)]
+    fn open_pressed(&mut self, meter: u64, label: &'static Label) -> Option<Opened> {
+        if self.scopes.places() >= MANY {
+            return None;
+        }
+        let parent = self.scopes.innermost_of(meter);
+        let id = self.next_identity(meter, label, parent);
+        let place = self.scopes.open(meter, id, label);
+        Some(Opened { label, id, parent, place })
+    }
+
     fn open(&mut self, meter: u64, label: &Label) -> Opened {
         if self.scopes.places() >= MANY {
             self.forget_ended_elsewhere();
@@ -299,20 +335,23 @@ impl Thread {
         self.open_in(meter, label, parent)
     }
 
-    #[inline]
     fn open_in(&mut self, meter: u64, label: &Label, parent: u64) -> Opened {
         let label = self.label(label);
         if count_of(self.next) == 0 {
             self.next = first_identity();
         }
+        let id = self.next_identity(meter, label, parent);
+        let place = self.scopes.open(meter, id, label);
+        Opened { label, id, parent, place }
+    }
+
+    fn next_identity(&mut self, meter: u64, label: &'static Label, parent: u64) -> u64 {
         let shared = if self.pressed { self.shared_identity(meter, label, parent) } else { None };
-        let id = shared.unwrap_or_else(|| {
+        shared.unwrap_or_else(|| {
             let id = self.next;
             self.next += 1;
             id
-        });
-        let place = self.scopes.open(meter, id, label);
-        Opened { label, id, parent, place }
+        })
     }
 
     /// The identity that spans of `label` inside `parent` share while their marks are shared: so the spans
@@ -340,27 +379,28 @@ impl Thread {
         }
     }
 
-    #[inline]
     fn label(&mut self, label: &Label) -> &'static Label {
-        // Names lie at least their length apart, so these bits tell most of them from each other.
-        let slot = (label.name.as_ptr().addr() >> 2) % LABELS;
-        match self.labels[slot] {
-            Some(known) if known.place() == label.place() => known,
-            _ => self.remember(slot, *label),
-        }
+        let slot = &mut self.labels[slot_of(label)];
+        let known = slot.filter(|known| known.is(label));
+        slot.insert(known.unwrap_or_else(|| label.site()))
     }
 
-    #[cold]
-    fn remember(&mut self, slot: usize, label: Label) -> &'static Label {
-        let site = label.site();
-        self.labels[slot] = Some(site);
-        site
+    fn close(&mut self, meter: u64, span: u64, place: u64, mark: &impl Fn(bool) -> Mark) -> bool {
+        let outlived = self.take(span, place);
+        let mut mark = mark(outlived);
+        if let Some(more) = self.scopes.take_noted(span) {
+            mark.count_items(more);
+        }
+        mark.beside |= !self.scopes.is_alone_in(mark.parent);
+        if let Some(writer) = self.writer(meter) {
+            self.pressed = writer.push(mark);
+        }
+        outlived
     }
 
     /// Whether spans inside it may still be open: there are some, or this is not the thread that it began
     /// on, which may open more.
-    #[inline]
-    fn close(&mut self, span: u64, place: u64) -> bool {
+    fn take(&mut self, span: u64, place: u64) -> bool {
         match self.scopes.close(span, place) {
             Found::Here { outlived } => outlived,
             Found::Elsewhere => self.close_elsewhere(span),
@@ -378,19 +418,10 @@ impl Thread {
         is_others
     }
 
-    #[inline]
     fn writer(&mut self, meter: u64) -> Option<&mut Writer> {
-        let index = match self.writers.first() {
-            Some(writer) if writer.meter == meter => 0,
-            _ => self.find_writer(meter)?,
-        };
-        self.writers.get_mut(index)
-    }
-
-    #[cold]
-    fn find_writer(&mut self, meter: u64) -> Option<usize> {
         let known = self.writers.iter().position(|writer| writer.meter == meter);
-        known.or_else(|| self.connect(meter))
+        let index = known.or_else(|| self.connect(meter))?;
+        self.writers.get_mut(index)
     }
 
     fn connect(&mut self, meter: u64) -> Option<usize> {
@@ -399,6 +430,13 @@ impl Thread {
         self.writers.push(writer);
         Some(self.writers.len() - 1)
     }
+}
+
+/// Where a label is remembered.
+#[inline]
+fn slot_of(label: &Label) -> usize {
+    // Names lie at least their length apart, so these bits tell most of them from each other.
+    (label.name.as_ptr().addr() >> 2) % LABELS
 }
 
 /// The first identity of a thread that has none yet, or has used up its count.

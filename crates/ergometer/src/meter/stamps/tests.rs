@@ -92,3 +92,22 @@ fn spans_before_the_run_or_in_the_future_are_limited_and_counted() {
     assert!(early.starts_with("2 spans were given a start before"), "{early}");
     assert!(future.starts_with("1 spans were given a start or an end in the future"), "{future}");
 }
+
+#[test]
+fn what_is_given_an_end_after_the_run_ends_with_it_in_the_order_of_its_begin() {
+    let mut stamps = Stamps { start: Some(at(100.0)), ..Stamps::default() };
+    stamps.end(at(103.0));
+    let mut marks = [
+        mark(Kind::Phase, at(102.5), at(5000.0)),
+        mark(Kind::Step, at(102.0), at(5000.0)),
+        mark(Kind::Step, at(4000.0), at(5000.0)),
+        // Of a thread that goes on while the run is finished.
+        mark(Kind::Step, at(103.2), at(103.4)),
+    ];
+    stamps.put_right(&mut marks, at(104.0), |_| None);
+    let times = marks.map(|mark| (mark.start.as_secs_f64(), mark.end.as_secs_f64()));
+    assert_eq!(times, [(102.5, 103.0), (102.0, 103.0), (103.0, 103.0), (103.2, 103.4)]);
+    let warnings = stamps.warnings();
+    let [future] = &warnings[..] else { panic!("{warnings:?}") };
+    assert!(future.starts_with("3 spans were given a start or an end in the future"), "{future}");
+}

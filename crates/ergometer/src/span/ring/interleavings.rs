@@ -110,7 +110,7 @@ fn a_spill_never_waits_unasked_for() {
         let _writer = program.join().unwrap();
         while drained_when_asked(&mut marks) {}
         for lane in lock(&rings.lanes).iter() {
-            assert!(lock(&lane.spill).is_empty(), "spilt, and nobody asked");
+            assert!(lock(&lane.overflow.spilt).is_empty(), "spilt, and nobody asked");
         }
         rings.drain(&mut marks);
         assert!(sorted(&marks).into_iter().eq(1..=LEFT), "{:?}", ids(&marks));
@@ -120,7 +120,8 @@ fn a_spill_never_waits_unasked_for() {
 #[test]
 fn spans_that_share_a_mark_each_count_once() {
     const LEFT: u64 = CAPACITY as u64 + 3;
-    explore(3, || {
+    // All of three preemptions pass too, which takes more than a minute.
+    explore(2, || {
         let (rings, _inbox) = rings();
         let meter = rings.meter;
         let left = Arc::new(AtomicUsize::new(0));

@@ -73,16 +73,16 @@ fn paths_under_pressure_take_a_mark_each_and_keep_their_place() {
     let (commands, _inbox) = mpsc::channel();
     let rings = Rings::new(commands);
     let meter = rings.meter;
-    let at = |nanos| Some(Timestamp::from_nanos(nanos));
+    let at = Timestamp::from_nanos;
     let close = |span: Span, nanos| span.close_at(Timestamp::from_nanos(nanos));
     let labels = [Kind::Step, Kind::Phase, Kind::Function].map(Label::from);
     for step in 0..STEPS {
         // 100 ns each: 60 in a step, of which 20 in a phase, and twice 10 in a function in the phase.
         let begin = 100 * step;
-        let outer = Span::open(meter, labels[0], at(begin));
-        let phase = Span::open(meter, labels[1], at(begin + 10));
+        let outer = Span::open(meter, labels[0], Some(at(begin)));
+        let phase = Span::open(meter, labels[1], Some(at(begin + 10)));
         for call in [10, 20] {
-            let function = Span::open(meter, labels[2], at(begin + call));
+            let function = Span::open(meter, labels[2], Some(at(begin + call)));
             function.items(3);
             close(function, begin + call + 10);
         }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use loom::sync::atomic::AtomicUsize;
 
-pub(in crate::span) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(in crate::span) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 pub(in crate::span) use loom::sync::{Mutex, MutexGuard};
 
 macro_rules! statics {
