@@ -91,6 +91,18 @@ fn the_table_shows_value_method_and_uncertainty_and_where_constants_come_from() 
 }
 
 #[test]
+fn a_single_span_is_in_the_table_unless_the_tables_above_have_it() {
+    let has_spans = |kind| {
+        let meter = Meter::builder().without_probe().start().unwrap();
+        drop(meter.enter(Label::new(kind, "alone")));
+        let table = meter.finish().unwrap().to_string();
+        table.lines().any(|line| line == "Spans")
+    };
+    assert!(has_spans(Kind::Function) && has_spans(Kind::Phase) && has_spans(Kind::Run));
+    assert!(!has_spans(Kind::Epoch) && !has_spans(Kind::Step));
+}
+
+#[test]
 fn markdown_has_the_same_tables() {
     let record = run();
     let markdown = record.to_markdown();

@@ -11,6 +11,7 @@ use crate::run::record::{
     Distribution, Energy, Epoch, NamedSteps, RankRecord, SpanNode, Steps, Usage, method_shares,
 };
 use crate::source::Availability;
+use crate::span::Kind;
 use crate::units::{Joules, Watts};
 
 /// Rows shown from the beginning and from the end of a long table.
@@ -316,8 +317,9 @@ fn spans(record: &Record) -> Section {
     let total = record.total.energy.map(|energy| energy.joules.get());
     let least = least_shown(&record.spans);
     add_spans(&record.spans, 0, (total, least), &mut rows);
-    // A single kind of span without children adds nothing to the epochs and steps above.
-    if rows.len() < 2 {
+    // Epochs or steps alone add nothing to the tables above.
+    let alone = |node: &SpanNode| matches!(node.kind, Kind::Epoch | Kind::Step);
+    if rows.len() < 2 && record.spans.iter().all(alone) {
         rows.clear();
     }
     let mut columns =
