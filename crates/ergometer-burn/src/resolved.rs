@@ -4,7 +4,7 @@
 //! split that began after it was made come one after the other, and each has the steps that the meter's
 //! books have for it, however late they are known.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ergometer::Meter;
 use ergometer::clock::{self, Timestamp};
@@ -17,6 +17,9 @@ use crate::loader::{TRAIN, VALID};
 /// waits in turn. The meter reads at once, which takes some milliseconds, and a tenth of a second with a sensor
 /// that is updated as seldom.
 const PATIENCE: Duration = Duration::from_millis(400);
+/// All waits of a metric may take that long in sum, and this share of the time that has passed. Of several metrics
+/// of a split the first one waits, and the others find what it waited for.
+const SHARE: f64 = 0.002;
 /// How often it may wait in vain before it no longer waits.
 const VAIN: u8 = 3;
 
@@ -78,6 +81,28 @@ impl Split {
     }
 }
 
+/// How long may be waited.
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
+    since: Instant,
+    waited: Duration,
+    vain: u8,
+}
+
+impl Allowance {
+    fn new() -> Self {
+        Self { since: Instant::now(), waited: Duration::ZERO, vain: 0 }
+    }
+
+    /// How long the next wait may take, after a time of `passed`.
+    fn left(&self, passed: Duration) -> Duration {
+        if self.vain >= VAIN {
+            return Duration::ZERO;
+        }
+        (PATIENCE + passed.mul_f64(SHARE)).saturating_sub(self.waited).min(PATIENCE)
+    }
+}
+
 /// The resolved steps of one split, asked for again and again.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolved {
@@ -99,7 +124,7 @@ pub(crate) struct Resolved {
     updates: u64,
     /// The end of the epoch that is shown was asked for.
     settled: Option<Timestamp>,
-    vain: u8,
+    allowance: Allowance,
 }
 
 impl Resolved {
@@ -115,7 +140,7 @@ impl Resolved {
             epoch: Sum::default(),
             updates: 0,
             settled: None,
-            vain: 0,
+            allowance: Allowance::new(),
         }
     }
 
@@ -143,10 +168,13 @@ impl Resolved {
         self.settled = Some(now);
         let mut epochs = self.meter.live().epochs;
         let is_over = |epoch: Option<LiveEpoch>| epoch.is_some_and(|epoch| epoch.ended);
-        if !is_over(self.whole(&epochs)) && self.vain < VAIN {
-            epochs = self.meter.live_after_epochs(now, PATIENCE).epochs;
+        let patience = self.allowance.left(self.allowance.since.elapsed());
+        if !is_over(self.whole(&epochs)) && !patience.is_zero() {
+            let begin = Instant::now();
+            epochs = self.meter.live_after_epochs(now, patience).epochs;
+            self.allowance.waited += begin.elapsed();
             if !is_over(self.whole(&epochs)) {
-                self.vain += 1;
+                self.allowance.vain += 1;
             }
         }
         let epoch = self.whole(&epochs);
@@ -219,6 +247,27 @@ mod tests {
         assert_eq!(Sum::between(&before, &steps(5, 10.0, 2.0)), None);
         assert_eq!(Sum::between(&before, &steps(5, f64::NAN, 2.0)), None);
         assert_eq!(Sum::between(&before, &steps(0, 0.0, 0.0)), None);
+    }
+
+    #[test]
+    fn waits_take_a_small_share_of_the_time() {
+        let mut allowance = Allowance::new();
+        let left = |allowance: &Allowance, seconds| allowance.left(Duration::from_secs(seconds));
+        assert_eq!(left(&allowance, 0), PATIENCE);
+        assert_eq!(left(&allowance, 1_000_000), PATIENCE, "of one wait");
+        allowance.waited = PATIENCE;
+        assert_eq!(left(&allowance, 0), Duration::ZERO);
+        assert_eq!(left(&allowance, 60), Duration::from_millis(120));
+        // Epochs of a second for an hour, each of which takes the sensor 60 ms.
+        allowance.waited = Duration::ZERO;
+        for second in 0..3600 {
+            allowance.waited += left(&allowance, second).min(Duration::from_millis(60));
+        }
+        assert!(allowance.waited <= PATIENCE + Duration::from_millis(7200), "{allowance:?}");
+        assert!(allowance.waited >= Duration::from_millis(7200), "{allowance:?}");
+        // A sensor that never answers in time is not waited for again and again.
+        allowance.vain = VAIN;
+        assert_eq!(left(&allowance, 1_000_000), Duration::ZERO);
     }
 
     #[test]

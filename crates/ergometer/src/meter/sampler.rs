@@ -40,8 +40,9 @@ const BRISK: Duration = Duration::from_millis(250);
 /// loop take neither memory nor a processor.
 const DRAINS_APART: Duration = Duration::from_millis(100);
 /// The same while somebody waits for what has ended already: at first, and twice as long each time up to
-/// [`SOON_AT_MOST`], for a sensor that is updated seldom is not updated sooner by being read often.
-const SOON: Duration = Duration::from_millis(5);
+/// [`SOON_AT_MOST`]. A counter is read within this time, and a sensor that is updated seldom is not updated sooner
+/// by being read often.
+const SOON: Duration = Duration::from_millis(1);
 const SOON_AT_MOST: Duration = Duration::from_millis(40);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
