@@ -9,6 +9,8 @@
 //!  version 5: slots [sum 4, sum 5]    and reads again if the version has changed meanwhile
 //! ```
 
+use std::sync::Arc;
+
 use super::ring::Mark;
 use super::sync::{AtomicU64, Ordering, fence};
 use crate::clock::Timestamp;
@@ -20,9 +22,10 @@ fn place_of(id: u64) -> usize {
     usize::from(id.to_le_bytes()[0]) % GROWING
 }
 
-/// The sums that a thread has published.
+/// The sums that a thread has published. Allocated, with the two that use it, once a ring is full for the first time:
+/// threads may come and go by the thousand.
 #[derive(Default)]
-pub(super) struct Sums([Sum; GROWING]);
+struct Sums([Sum; GROWING]);
 
 /// On cache lines of its own, as it is written at every span.
 #[derive(Default)]
@@ -79,7 +82,10 @@ fn parity(version: u64) -> usize {
 
 /// The copies of the thread that the marks are of.
 #[derive(Default)]
-pub(super) struct Growing([Own; GROWING]);
+pub(super) struct Growing {
+    own: [Own; GROWING],
+    sums: Arc<Sums>,
+}
 
 #[derive(Default)]
 struct Own {
@@ -99,9 +105,9 @@ impl Own {
 impl Growing {
     /// Adds a mark to the one of its identity, if that grows.
     #[inline]
-    pub(super) fn add(&mut self, mark: &Mark, sums: &Sums) -> bool {
+    pub(super) fn add(&mut self, mark: &Mark) -> bool {
         let place = place_of(mark.id);
-        let own = &mut self.0[place];
+        let own = &mut self.own[place];
         let Some(known) = own.mark.as_mut().filter(|known| known.id == mark.id) else {
             return false;
         };
@@ -109,7 +115,7 @@ impl Growing {
             return false;
         }
         own.version += 1;
-        sums.0[place].publish(own.version, known);
+        self.sums.0[place].publish(own.version, known);
         true
     }
 }
@@ -121,8 +127,10 @@ fn is_plain(mark: &Mark) -> bool {
 
 /// What the meter's thread has taken of the marks that grow. Behind a lock, which the thread takes to begin and to
 /// end them.
-#[derive(Default)]
-pub(super) struct Taken([Option<Known>; GROWING]);
+pub(super) struct Taken {
+    known: [Option<Known>; GROWING],
+    sums: Arc<Sums>,
+}
 
 #[derive(Clone, Copy)]
 struct Known {
@@ -132,24 +140,28 @@ struct Known {
 }
 
 impl Taken {
+    /// Of the thread that has `growing`.
+    pub(super) fn of(growing: &Growing) -> Self {
+        Self { known: Default::default(), sums: Arc::clone(&growing.sums) }
+    }
+
     /// Lets a mark grow, if there is room; its thread calls. One of a single span makes room: it may be the last of
     /// its identity. `put` is called with what was not taken of it yet.
     pub(super) fn begin(
         &mut self,
         growing: &mut Growing,
         mark: &Mark,
-        sums: &Sums,
         put: impl FnMut(Mark),
     ) -> bool {
         let place = place_of(mark.id);
-        let own = &mut growing.0[place];
+        let own = &mut growing.own[place];
         let taken = own.mark.as_ref().is_some_and(|known| known.folded > 0);
         if taken || !is_plain(mark) {
             return false;
         }
         let before = own.mark.replace(*mark);
-        own.publish(&sums.0[place]);
-        let known = self.0[place].replace(Known { first: *mark, taken: None });
+        own.publish(&self.sums.0[place]);
+        let known = self.known[place].replace(Known { first: *mark, taken: None });
         before.and_then(|before| before.since(known?.taken.as_ref())).into_iter().for_each(put);
         true
     }
@@ -157,21 +169,21 @@ impl Taken {
     /// Whether something was taken of each.
     #[cfg(all(test, loom))]
     pub(super) fn is_all(&self) -> bool {
-        self.0.iter().flatten().all(|known| known.taken.is_some())
+        self.known.iter().flatten().all(|known| known.taken.is_some())
     }
 
     /// Ends all marks that grow; its thread calls. Returns what was not taken yet.
     pub(super) fn end(&mut self, growing: &mut Growing) -> impl Iterator<Item = Mark> {
-        let own = growing.0.iter_mut().map(|own| own.mark.take());
-        own.zip(&mut self.0).filter_map(|(own, known)| own?.since(known.take()?.taken.as_ref()))
+        let own = growing.own.iter_mut().map(|own| own.mark.take());
+        own.zip(&mut self.known).filter_map(|(own, known)| own?.since(known.take()?.taken.as_ref()))
     }
 
     /// Calls `put` with what was added since this was called last.
     ///
     /// The caller holds the lock and has told the thread to take it for its next span, so that sums stand still. What
     /// is around others comes first: of what is inside, no less is taken.
-    pub(super) fn take(&mut self, sums: &Sums, mut put: impl FnMut(Mark)) {
-        let known = self.0.iter_mut().zip(&sums.0);
+    pub(super) fn take(&mut self, mut put: impl FnMut(Mark)) {
+        let known = self.known.iter_mut().zip(&self.sums.0);
         let mut known: Vec<_> =
             known.filter_map(|(known, sum)| Some((known.as_mut()?, sum))).collect();
         known.sort_by_key(|(known, _)| known.first.id);
@@ -219,20 +231,20 @@ mod tests {
 
     #[test]
     fn each_span_is_taken_once_with_its_items_and_its_time() {
-        let (mut growing, mut taken, sums) =
-            (Growing::default(), Taken::default(), Sums::default());
+        let mut growing = Growing::default();
+        let mut taken = Taken::of(&growing);
         let mut marks = Vec::new();
         let mut at = 0;
         for round in 0..10 {
             // Spans of 60 ns, 100 ns apart.
             for span in 0..round {
                 let mark = mark(9, at, at + 60);
-                let grows = growing.add(&mark, &sums);
+                let grows = growing.add(&mark);
                 assert_eq!(grows, at > 0, "round {round}, span {span}");
-                assert!(grows || taken.begin(&mut growing, &mark, &sums, |_| ()));
+                assert!(grows || taken.begin(&mut growing, &mark, |_| ()));
                 at += 100;
             }
-            taken.take(&sums, |mark| marks.push(mark));
+            taken.take(|mark| marks.push(mark));
         }
         marks.extend(taken.end(&mut growing));
         assert_eq!(marks.len(), 9, "one a round in which there was a span");
@@ -243,25 +255,24 @@ mod tests {
             assert_eq!(pair[0].end, pair[1].start);
         }
         assert_eq!(marks[0].folded, 0, "one that stands for itself");
-        assert!(!growing.add(&mark(9, at, at), &sums), "nothing grows");
+        assert!(!growing.add(&mark(9, at, at)), "nothing grows");
     }
 
     #[test]
     fn what_is_not_taken_when_marks_end_is_returned() {
-        let (mut growing, mut taken, sums) =
-            (Growing::default(), Taken::default(), Sums::default());
-        let room = (1..=GROWING as u64)
-            .all(|id| taken.begin(&mut growing, &mark(id, 0, 1), &sums, |_| ()));
-        assert!(room && growing.add(&mark(3, 5, 6), &sums));
+        let mut growing = Growing::default();
+        let mut taken = Taken::of(&growing);
+        let room =
+            (1..=GROWING as u64).all(|id| taken.begin(&mut growing, &mark(id, 0, 1), |_| ()));
+        assert!(room && growing.add(&mark(3, 5, 6)));
         let mut rest = Vec::new();
         let other = |id| mark(id, 0, 1);
-        let mut begin =
-            |id| taken.begin(&mut growing, &other(id), &sums, |mark| rest.push(mark.id));
+        let mut begin = |id| taken.begin(&mut growing, &other(id), |mark| rest.push(mark.id));
         assert!(!begin(3 + GROWING as u64), "no room");
         assert!(begin(4 + GROWING as u64), "room of a single span");
         assert_eq!(rest, [4]);
-        taken.take(&sums, |_| ());
-        assert!(growing.add(&mark(3, 7, 9), &sums) && growing.add(&mark(3, 9, 10), &sums));
+        taken.take(|_| ());
+        assert!(growing.add(&mark(3, 7, 9)) && growing.add(&mark(3, 9, 10)));
         let rest: Vec<_> = taken.end(&mut growing).collect();
         let [rest] = rest[..] else { panic!("{rest:?}") };
         assert_eq!((rest.id, rest.count(), rest.open_nanos()), (3, 2, 3));
@@ -270,17 +281,17 @@ mod tests {
 
     #[test]
     fn marks_with_more_than_a_sum_holds_do_not_grow() {
-        let (mut growing, mut taken, sums) =
-            (Growing::default(), Taken::default(), Sums::default());
+        let mut growing = Growing::default();
+        let mut taken = Taken::of(&growing);
         let plain = mark(1, 0, 1);
         let others = [
             Mark { outlived: true, ..plain },
             Mark { invalid_items: 1, ..plain },
             Mark { label: Label::others(Kind::Epoch), ..plain },
         ];
-        assert!(others.iter().all(|mark| !taken.begin(&mut growing, mark, &sums, |_| ())));
-        assert!(taken.begin(&mut growing, &plain, &sums, |_| ()));
+        assert!(others.iter().all(|mark| !taken.begin(&mut growing, mark, |_| ())));
+        assert!(taken.begin(&mut growing, &plain, |_| ()));
         let beside = Mark { beside: true, ..plain };
-        assert!(others.iter().chain([&beside]).all(|mark| !growing.add(mark, &sums)));
+        assert!(others.iter().chain([&beside]).all(|mark| !growing.add(mark)));
     }
 }

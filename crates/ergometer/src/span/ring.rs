@@ -197,7 +197,7 @@ pub(super) struct Writer {
     ring: Producer<Mark>,
     overflow: Arc<Overflow>,
     /// Its marks that found no room and grow, since the overflow was emptied this often.
-    growing: Growing,
+    growing: Option<Box<Growing>>,
     drains: u64,
     /// Of a thread that was under pressure.
     identities: Option<Identities>,
@@ -325,10 +325,10 @@ impl Rings {
             }
             // Copied after the lock is given back: its thread may be waiting for it. The thread gets the
             // room that another one has left.
-            let Overflow { spilt, drains, sums } = &*lane.overflow;
+            let Overflow { spilt, drains } = &*lane.overflow;
             let mut spilt = lock(spilt);
             drains.store(drains.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-            spilt.take(sums, &mut taken);
+            spilt.take(&mut taken);
             drop(spilt);
             folded += taken.drain_into(marks);
             !gone
@@ -352,7 +352,7 @@ impl Rings {
             meter: self.meter,
             ring: producer,
             overflow,
-            growing: Growing::default(),
+            growing: None,
             drains: NEVER,
             identities: None,
             epoch: NO_SPAN,
@@ -436,11 +436,13 @@ impl Writer {
 
     #[inline(never)]
     fn spill(&mut self, mark: &Mark) {
-        let Overflow { drains, sums, .. } = &*self.overflow;
-        let grows = drains.load(Ordering::Relaxed) == self.drains && self.growing.add(mark, sums);
-        if !grows {
-            self.spill_locked(mark);
+        if self.overflow.drains.load(Ordering::Relaxed) == self.drains
+            && let Some(growing) = &mut self.growing
+            && growing.add(mark)
+        {
+            return;
         }
+        self.spill_locked(mark);
     }
 
     #[cold]
@@ -454,7 +456,7 @@ impl Writer {
             // Spans that come later are not inside one that has ended.
             identities.forget(mark.label, mark.parent);
         }
-        let Overflow { spilt, drains, sums } = &*self.overflow;
+        let Overflow { spilt, drains } = &*self.overflow;
         let mut spilt = match spilt.try_lock() {
             Ok(spilt) => spilt,
             Err(TryLockError::Poisoned(spilt)) => spilt.into_inner(),
@@ -466,11 +468,12 @@ impl Writer {
         // that was read waits for one that spills later, or for the next round.
         let drains = drains.load(Ordering::Relaxed);
         let ask = self.drains != drains;
+        let growing = self.growing.get_or_insert_default();
         if ask {
             self.drains = drains;
-            spilt.end(&mut self.growing);
+            spilt.end(growing);
         }
-        spilt.add(mark, self.epoch, &mut self.growing, sums);
+        spilt.add(mark, self.epoch, growing);
         drop(spilt);
         if ask {
             let _ = self.commands.send(Command::Drain);

@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use super::growing::{Growing, Sums, Taken};
+use super::growing::{Growing, Taken};
 use super::ring::Mark;
 use super::sync::{AtomicU64, Mutex};
 use super::{Kind, Label};
@@ -25,21 +25,22 @@ pub(super) struct Overflow {
     pub(super) spilt: Mutex<Spilt>,
     /// How often it was emptied. Changes under the lock alone; a thread that finds it changed takes the lock.
     pub(super) drains: AtomicU64,
-    pub(super) sums: Sums,
 }
 
 /// What is behind the lock.
 #[derive(Default)]
 pub(super) struct Spilt {
     pub(super) spill: Spill,
-    taken: Taken,
+    /// Of a thread that was under pressure.
+    taken: Option<Box<Taken>>,
 }
 
 impl Spilt {
     /// Adds a mark that was left in `epoch`. One that may grow from here on does.
-    pub(super) fn add(&mut self, mark: &Mark, epoch: u64, growing: &mut Growing, sums: &Sums) {
+    pub(super) fn add(&mut self, mark: &Mark, epoch: u64, growing: &mut Growing) {
         let Self { spill, taken } = self;
-        if !taken.begin(growing, mark, sums, |single| spill.add(&single, epoch)) {
+        let taken = taken.get_or_insert_with(|| Box::new(Taken::of(growing)));
+        if !taken.begin(growing, mark, |single| spill.add(&single, epoch)) {
             spill.add(mark, epoch);
         }
     }
@@ -47,17 +48,21 @@ impl Spilt {
     /// Whether all that was spilt has been taken.
     #[cfg(all(test, loom))]
     pub(super) fn is_empty(&self) -> bool {
-        self.spill.is_empty() && self.taken.is_all()
+        self.spill.is_empty() && self.taken.as_ref().is_none_or(|taken| taken.is_all())
     }
 
     /// Lets no mark grow any more.
     pub(super) fn end(&mut self, growing: &mut Growing) {
-        self.taken.end(growing).for_each(|mark| self.spill.push(mark));
+        if let Some(taken) = &mut self.taken {
+            taken.end(growing).for_each(|mark| self.spill.push(mark));
+        }
     }
 
     /// Moves all marks into `spill`, which is empty; those that grow go on.
-    pub(super) fn take(&mut self, sums: &Sums, spill: &mut Spill) {
-        self.taken.take(sums, |mark| self.spill.push(mark));
+    pub(super) fn take(&mut self, spill: &mut Spill) {
+        if let Some(taken) = &mut self.taken {
+            taken.take(|mark| self.spill.push(mark));
+        }
         if !self.spill.is_empty() {
             std::mem::swap(&mut self.spill, spill);
         }
