@@ -198,7 +198,7 @@ impl Meter {
     /// for, it may be divided a little differently, within its uncertainty.
     ///
     /// ```
-    /// # use ergometer::{Kind, Label, Meter, clock, source::DomainKind, units::Watts};
+    /// # use ergometer::{Kind, Meter, clock, source::DomainKind, span::Label, units::Watts};
     /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
     /// let epoch = meter.enter(Label::new(Kind::Epoch, "valid"));
     /// drop(meter.span(Kind::Step));
