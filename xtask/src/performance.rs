@@ -19,9 +19,9 @@ const TIMES: u32 = 1000;
 /// Measure what metering costs and write docs/performance.md
 ///
 /// Runs the benchmark `span` and counts instructions with `valgrind --tool=callgrind` where that is
-/// installed; runs the benchmark `sustained`; takes the processor time of the meter's threads over simulated boards; simulates a month of
-/// a run; and trains the Transformer with and without a meter in turn. It takes half an hour, or less for a
-/// part: leave the machine alone meanwhile.
+/// installed; runs the benchmark `sustained`; takes the processor time of the meter's threads over simulated
+/// boards; simulates a month of a run; and trains the Transformer with and without a meter in turn. It takes
+/// half an hour, or less for a part: leave the machine alone meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct Performance {
     /// Trainings with a meter, and as many without

@@ -29,11 +29,11 @@ const PRECISION: usize = 3;
 ///
 /// The value of an epoch is the mean over its own steps. When an epoch ends the meter reads at once, and the
 /// metric waits, on Burn's thread of metrics, until that was read: some milliseconds where a counter can be read
-/// at any time, and up to 400 ms with a sensor that is updated as seldom. As the training waits for Burn's metrics,
+/// at any time, and up to 400 ms with a sensor that is updated seldom. As the training waits for Burn's metrics,
 /// all waits of a metric take 0.4 s and 0.2 % of the time at most, and after three waits in vain it waits no more.
-/// Steps that are known later than that are in the record alone:
-/// they are never shown as another epoch's. The record's mean may differ a little, within its uncertainty: later
-/// readings may show that the energy around the epoch's end was drawn a few milliseconds earlier or later.
+/// Steps that are known later than that are in the record alone: they are never shown as another epoch's. The
+/// record's mean may differ a little, within its uncertainty: later readings may show that the energy around the
+/// epoch's end was drawn a few milliseconds earlier or later.
 pub type EnergyMetric = StepMetric<EnergyPerStep>;
 
 /// Mean power during the steps, in watts over all metered domains.

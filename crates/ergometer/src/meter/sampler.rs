@@ -39,7 +39,7 @@ const BRISK: Duration = Duration::from_millis(250);
 /// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
 /// loop take neither memory nor a processor.
 const DRAINS_APART: Duration = Duration::from_millis(100);
-/// The same while somebody waits for what has ended already: at first, and twice as long each time up to
+/// Time between two rounds while somebody waits for what has ended already: at first, and twice as long each time up to
 /// [`SOON_AT_MOST`]. A counter is read within this time, and a sensor that is updated seldom is not updated sooner
 /// by being read often.
 const SOON: Duration = Duration::from_millis(1);

@@ -88,11 +88,11 @@ impl Settings {
 /// `fixed`; the last only if a power was stated.
 ///
 /// A sensor of `rapl`, `perf` or `hwmon` has to prove that it works. A counter that does not move in 0.3 s
-/// (1.1 s for sockets and modules of `hwmon`), or a power of 0, is left out with a remark if something can replace it. A board that stands
-/// still is kept, because nothing else measures it, unless another board of its driver works. A domain that
-/// never moves during a run has no energy in the record. One that is left out and moves later is named in
-/// the record's warnings; for that, a source none of whose domains is used is among the sources, without
-/// domains.
+/// (1.1 s for sockets and modules of `hwmon`), or a power of 0, is left out with a remark if something can
+/// replace it. A board that stands still is kept, because nothing else measures it, unless another board of its
+/// driver works. A domain that never moves during a run has no energy in the record. One that is left out and
+/// moves later is named in the record's warnings; for that, a source none of whose domains is used is among the
+/// sources, without domains.
 ///
 /// No joule is counted twice:
 /// * `perf` and `rapl` read the same registers: `perf` is used only where no zone of `rapl` can be read;

@@ -15,7 +15,37 @@ pub(in crate::meter) struct Guarded {
     domains: Vec<Domain>,
     next: Option<Due>,
     last: Option<Timestamp>,
-    warnings: Vec<String>,
+    warnings: Warnings,
+}
+
+/// What a source has warned of: each text once, and not without end, as a source may find something new at every read.
+#[derive(Default)]
+struct Warnings {
+    all: Vec<String>,
+    /// How many of them were taken.
+    taken: usize,
+}
+
+impl Warnings {
+    const MOST: usize = 32;
+
+    fn add(&mut self, lines: Vec<String>) {
+        for line in lines {
+            if self.all.len() < Self::MOST && !self.all.contains(&line) {
+                self.all.push(line);
+                if self.all.len() == Self::MOST {
+                    self.all.push("what else this source warned of was left out".to_owned());
+                }
+            }
+        }
+    }
+
+    /// Those that came since the last call.
+    fn take(&mut self) -> Vec<String> {
+        let new = self.all[self.taken..].to_vec();
+        self.taken = self.all.len();
+        new
+    }
 }
 
 /// A call into a source panicked.
@@ -29,7 +59,7 @@ impl Guarded {
             domains: Vec::new(),
             next: None,
             last: None,
-            warnings: Vec::new(),
+            warnings: Warnings::default(),
         };
         guarded.domains = guarded.call(|source| source.domains().to_vec())?;
         Ok(guarded)
@@ -58,8 +88,8 @@ impl Guarded {
         readings: &mut Vec<Reading>,
     ) -> Result<(), Panicked> {
         self.call(|source| source.read(request, readings))?;
-        let mut warnings = self.call(PowerSource::warnings)?;
-        self.warnings.append(&mut warnings);
+        let warnings = self.call(PowerSource::warnings)?;
+        self.warnings.add(warnings);
         match request {
             Request::Routine => {}
             Request::Edge => {
@@ -80,7 +110,7 @@ impl Guarded {
 
     /// What it has warned of since the last call.
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
+        self.warnings.take()
     }
 
     fn call<R>(
@@ -104,5 +134,26 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Warnings;
+
+    #[test]
+    fn a_source_may_warn_without_end_and_the_record_has_each_text_once_up_to_a_limit() {
+        let mut warnings = Warnings::default();
+        warnings.add(vec!["a".to_owned(), "a".to_owned(), "b".to_owned()]);
+        assert_eq!(warnings.take(), ["a", "b"]);
+        warnings.add(vec!["b".to_owned(), "c".to_owned()]);
+        assert_eq!(warnings.take(), ["c"]);
+        for read in 0..10_000 {
+            warnings.add(vec![format!("read {read}")]);
+        }
+        let rest = warnings.take();
+        assert_eq!(rest.len(), Warnings::MOST + 1 - 3);
+        assert!(rest.last().unwrap().contains("left out"));
+        assert!(warnings.take().is_empty());
     }
 }
