@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use ergometer::footprint::Site;
+use ergometer::report::{paragraph, width};
 use serde::{Deserialize, Serialize};
 
 use crate::stop::{Doing, Stop};
@@ -221,7 +222,9 @@ impl BenchModels {
             } else {
                 print!("{}", notes::notice(&report));
                 print!("{}", table::terminal(&report));
-                print!("{}", notes::of(&report));
+                for line in notes::of(&report).lines() {
+                    println!("{}", paragraph(line, 4, width()));
+                }
                 print!("{}", notes::written(&written));
             }
         }

@@ -1,7 +1,6 @@
 //! The report as tables: cost in the form of the paper's Table 3, and training.
 
-use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use ergometer::report::{Column, Table, width};
 use ergometer::units::GramsCo2e;
 
 use super::figure::{fixed, plus_minus, plus_minus_si, significant};
@@ -12,48 +11,39 @@ use super::word;
 /// What stands where there is no figure.
 const NONE: &str = "–";
 
-/// Widest the hardware's column gets on a terminal before its text wraps.
-const HARDWARE_WIDTH: u16 = 24;
-
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// With lines, for a terminal.
-    Terminal,
+    /// For a terminal with this many columns.
+    Terminal(usize),
     /// As Markdown.
     Markdown,
 }
 
 /// Both tables for a terminal.
 pub fn terminal(report: &Report) -> String {
-    let costs = costs(report, Style::Terminal);
-    format!("\n{costs}\n\n{}\n", training(report, Style::Terminal))
+    let style = Style::Terminal(width());
+    format!("\n{}\n{}\n", costs(report, style), training(report, style))
 }
 
 /// Cost in the form of the paper's Table 3: each model's row, and below it the paper's own.
-pub fn costs(report: &Report, style: Style) -> Table {
-    let mut table = empty(
-        style,
-        &[
-            "model",
-            "hardware",
-            "power (W)",
-            "hours",
-            "kWh·PUE",
-            "CO2e (lb)",
-            "CO2e (kg)",
-            "cloud cost",
-            "electricity",
-            "how",
-        ],
-    );
-    for model in &report.models {
-        table.add_row(measured(model));
-        if let Some(row) = &model.paper {
-            table.add_row(printed(row));
-        }
-    }
-    table
+pub fn costs(report: &Report, style: Style) -> String {
+    let columns = columns(&[
+        "model",
+        "hardware",
+        "power (W)",
+        "hours",
+        "kWh·PUE",
+        "CO2e (lb)",
+        "CO2e (kg)",
+        "cloud cost",
+        "electricity",
+        "how",
+    ]);
+    let rows = report.models.iter().flat_map(|model| {
+        std::iter::once(measured(model)).chain(model.paper.as_ref().map(printed))
+    });
+    drawn(&Table::new(columns, rows), style)
 }
 
 fn measured(model: &ModelReport) -> Vec<String> {
@@ -116,29 +106,26 @@ fn dollars(low: f64, high: f64) -> String {
 }
 
 /// Speed, energy a step and quality of each model.
-pub fn training(report: &Report, style: Style) -> Table {
+pub fn training(report: &Report, style: Style) -> String {
     let item = item_unit(report);
     let one = item.strip_suffix('s').unwrap_or(&item);
-    let mut table = empty(
-        style,
-        &[
-            "model",
-            "seconds",
-            "energy",
-            "J/step",
-            &format!("J/{one}"),
-            &format!("{item}/s"),
-            "quality",
-            "training loss",
-            "validation loss",
-        ],
-    );
-    for model in &report.models {
+    let columns = columns(&[
+        "model",
+        "seconds",
+        "energy",
+        "J/step",
+        &format!("J/{one}"),
+        &format!("{item}/s"),
+        "quality",
+        "training loss",
+        "validation loss",
+    ]);
+    let row = |model: &ModelReport| {
         let mean = &model.mean;
         let value = |spread: Option<super::spread::Spread>| {
             spread.map_or_else(none, |spread| significant(spread.mean, 3))
         };
-        table.add_row(vec![
+        vec![
             name(model),
             value(mean.seconds),
             mean.energy.map_or_else(none, |energy| {
@@ -152,9 +139,9 @@ pub fn training(report: &Report, style: Style) -> Table {
             model.runs.first().map_or_else(none, quality),
             model.runs.first().map_or_else(none, |run| change(run.train_loss)),
             model.runs.first().map_or_else(none, |run| change(run.valid_loss)),
-        ]);
-    }
-    table
+        ]
+    };
+    drawn(&Table::new(columns, report.models.iter().map(row)), style)
 }
 
 /// The unit of all runs' items, if they agree.
@@ -199,21 +186,19 @@ fn none() -> String {
     NONE.to_owned()
 }
 
-/// A table with its head; all columns but the names are numbers, set to the right.
-fn empty(style: Style, head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(match style {
-        Style::Terminal => UTF8_FULL_CONDENSED,
-        Style::Markdown => ASCII_MARKDOWN,
-    });
-    table.set_content_arrangement(ContentArrangement::Disabled).set_header(head);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let is_text = matches!(head[index], "model" | "hardware" | "how" | "quality");
-        column.set_cell_alignment(if is_text { CellAlignment::Left } else { CellAlignment::Right });
-        // The names of processors are long; in Markdown a cell is one line.
-        if head[index] == "hardware" && style == Style::Terminal {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(HARDWARE_WIDTH)));
-        }
+/// Columns with these titles: all but some are figures.
+fn columns(titles: &[&str]) -> Vec<Column> {
+    let column = |title: &&str| match *title {
+        "model" => Column::name("model"),
+        "hardware" | "how" | "quality" => Column::prose(*title),
+        figure => Column::figure(figure),
+    };
+    titles.iter().map(column).collect()
+}
+
+fn drawn(table: &Table, style: Style) -> String {
+    match style {
+        Style::Terminal(width) => table.fit(width),
+        Style::Markdown => table.markdown(),
     }
-    table
 }

@@ -32,6 +32,18 @@ impl Settings {
     }
 }
 
+#[cfg(feature = "otlp")]
+impl Settings {
+    /// Sends figures to the collector at `base` if there is no other.
+    pub(crate) fn offer_collector(&mut self, base: &str) -> Result<()> {
+        if self.otlp.is_none() {
+            otlp::Target::new(base, self.otlp_interval)?;
+            self.otlp = Some(base.to_owned());
+        }
+        Ok(())
+    }
+}
+
 #[cfg(feature = "prometheus")]
 impl MeterBuilder {
     /// Shows live figures to Prometheus at a port of this machine, reachable from it alone, or at an
@@ -92,7 +104,8 @@ impl MeterBuilder {
     /// finished. A send that fails is not repeated: the next has all there is. What went wrong is in the
     /// record's warnings.
     ///
-    /// The service is called `ergometer`, or as the environment variable `OTEL_SERVICE_NAME` says.
+    /// Whoever starts the program can name a collector, if the program does not, in the environment variable
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`. The service is called `ergometer`, or as the environment variable `OTEL_SERVICE_NAME` says.
     /// [`start`](Self::start) fails with [`ErrorKind::InvalidSetting`](crate::ErrorKind::InvalidSetting)
     /// for what is no `http://` address. Needs the feature `otlp`.
     ///

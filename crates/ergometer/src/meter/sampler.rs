@@ -46,10 +46,6 @@ const SOON: Duration = Duration::from_millis(1);
 const SOON_AT_MOST: Duration = Duration::from_millis(40);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the end of a run waits for the last ones.
-const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// The same where the meter was dropped, which the program waits for.
-const GIVEN_UP_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// Two rounds further apart than this: the process could not run.
 const STOPPED: Duration = Duration::from_secs(3);
 /// Share of a run after which the record has another forecast.
@@ -64,8 +60,10 @@ pub(super) const RECENT: Duration = Duration::from_secs(1);
 pub(crate) struct Ending {
     /// The run's last moment.
     pub end: Timestamp,
-    /// The signal that ends the program, if one does.
-    pub signal: Option<String>,
+    /// Why the program did not finish the run itself: a warning of the record.
+    pub interrupted: Option<String>,
+    /// How long the sources are waited for.
+    pub patience: Duration,
     #[cfg(feature = "_export")]
     pub exporters: Arc<Exporters>,
 }
@@ -188,11 +186,6 @@ impl Sampler {
                 Some(Command::Watch(watch)) => self.watches.push(watch),
                 Some(Command::Finish(ending, reply)) => {
                     self.finish(ending, &reply);
-                    return;
-                }
-                Some(Command::GiveUp(ending, reply)) => {
-                    self.give_up(&ending);
-                    let _ = reply.send(());
                     return;
                 }
                 Some(Command::Stop) => return,
@@ -480,21 +473,6 @@ impl Sampler {
         }
     }
 
-    /// The meter was dropped: what is known up to now goes into the journal, and to where figures are sent.
-    fn give_up(mut self, ending: &Ending) {
-        if self.run.is_some() {
-            self.read_last(GIVEN_UP_READ_TIMEOUT);
-            self.close(ending.end);
-        }
-        #[cfg(feature = "_export")]
-        if ending.exporters.sends() {
-            self.progress.begin(Doing::Exporting);
-            ending.exporters.finish(LAST_EXPORT);
-        }
-        self.rings.close();
-        self.screen.reach(Reach { settled: self.settled, epochs: self.settled }, true);
-    }
-
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
         self.progress.begin(Doing::Booking);
@@ -603,7 +581,7 @@ impl Sampler {
 
     /// Ends the run and sends its record, which is in the journal before: whoever asked may have given up.
     fn finish(mut self, ending: Ending, reply: &Sender<Record>) {
-        self.read_last(LAST_READ_TIMEOUT);
+        self.read_last(ending.patience);
         self.close(ending.end);
         self.cut_open(ending.end);
         #[cfg(feature = "_export")]
@@ -622,9 +600,9 @@ impl Sampler {
             forecasts: self.forecasts,
         };
         let mut record = assemble::record(&head, notes, ending.end, books);
-        if let Some(signal) = &ending.signal {
+        if let Some(why) = &ending.interrupted {
             record.run.finished = false;
-            record.warnings.push(format!("the run was ended by {signal}"));
+            record.warnings.push(why.clone());
         }
         if let Some(keeper) = self.keeper {
             self.progress.begin(Doing::Journaling);

@@ -16,7 +16,6 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
-use crate::footprint::Site;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::command_line;
 use crate::run::earlier::{Earlier, Part};
@@ -67,10 +66,12 @@ impl MeterBuilder {
     }
 
     fn begin(mut self, install: bool) -> Result<Meter> {
+        self.check()?;
+        let off = self.is_off();
+        let install = install && !off;
         if install {
             self.remarks.extend(RunSpan::missed());
         }
-        self.check()?;
         let (commands, inbox) = mpsc::channel();
         let rings = Rings::new(commands.clone());
         if install && !rings.reserve() {
@@ -80,16 +81,20 @@ impl MeterBuilder {
         }
         // Dropped on any error from here on: it frees the place and stops the threads.
         let launch = Launch { rings, commands, launched: false };
+        #[cfg(feature = "otlp")]
+        self.find_collector();
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
-        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = self.standing()?;
-        let earlier = self.earlier(&mut standing)?;
-        let draft = self.journal.take().map(Draft::open).transpose()?;
+        let label = self.label_or_default();
+        let site = self.place()?;
+        let (draft, output) = (self.journal_draft()?, self.record_folder()?);
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
+            check_signals(draft.is_some() || output.is_some())?;
             super::signals::listen()?;
         }
+        let mut standing = self.standing()?;
+        let earlier = self.earlier(&label, &mut standing)?;
         let (sources, reports) = self.gather()?;
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
@@ -120,7 +125,7 @@ impl MeterBuilder {
             launch.tell(Command::Nudge);
         }
         let head = Arc::new(Head {
-            label: self.label,
+            label,
             standing,
             machine,
             command: command_line::of_this_process(self.command_line),
@@ -150,6 +155,9 @@ impl MeterBuilder {
         if install {
             launch.rings.install();
         }
+        if off {
+            launch.rings.shut();
+        }
         let (rings, commands) = launch.done();
         let inner = Arc::new(Inner {
             rings,
@@ -162,6 +170,8 @@ impl MeterBuilder {
             domains,
             notes,
             journal: path,
+            output: output.map(Arc::new),
+            off,
             #[cfg(feature = "_export")]
             exporters: Arc::new(exporters),
         });
@@ -183,12 +193,6 @@ impl MeterBuilder {
     fn check(&mut self) -> Result<()> {
         if self.probes() {
             self.remarks.extend(self.settings.stated_cpu_power().err());
-        }
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal && self.journal.is_none() {
-            let message = "a run that a signal ends has nowhere to leave its record";
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("name a folder with `MeterBuilder::journal`"));
         }
         if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
             let message =
@@ -221,10 +225,10 @@ impl MeterBuilder {
     }
 
     /// The parts of the run before this one.
-    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+    fn earlier(&self, label: &str, standing: &mut rank::Standing) -> Result<Vec<Part>> {
         let Some(from) = &self.resume else { return Ok(Vec::new()) };
         let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
-        let run = resume::Identity { label: &self.label, rank, group };
+        let run = resume::Identity { label, rank, group };
         let (parts, remarks) = resume::parts(from, &run)?;
         standing.remarks.extend(remarks);
         Ok(parts)
@@ -350,22 +354,15 @@ fn check_sensors(sources: &[Guarded]) -> Result<()> {
     Ok(())
 }
 
-fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
-    if let Some(region) = region {
-        if site.carbon_series.is_some() {
-            let message =
-                format!("a region, '{region}', and a site with a carbon series of its own");
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("leave the region out, or the series"));
-        }
-        site = site.region(region)?;
+/// A run that a signal ends needs a place for its record.
+#[cfg(all(unix, feature = "signals"))]
+fn check_signals(has_place: bool) -> Result<()> {
+    if has_place {
+        return Ok(());
     }
-    if let Some(pue) = pue {
-        site = site.with_pue(pue)?;
-    }
-    // Its fields are the caller's to set.
-    site.check()?;
-    Ok(site)
+    let message = "a run that a signal ends has nowhere to leave its record";
+    Err(Error::new(ErrorKind::InvalidSetting, message)
+        .with_remedy("name a folder with `MeterBuilder::journal` or `MeterBuilder::output`"))
 }
 
 /// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be

@@ -142,8 +142,6 @@ pub(crate) enum Command {
     Round(u64),
     /// Close the books and send the record.
     Finish(crate::meter::Ending, mpsc::Sender<crate::run::Record>),
-    /// The meter was dropped unfinished: write and send what is known, then answer.
-    GiveUp(crate::meter::Ending, mpsc::Sender<()>),
     /// Nobody will ask again.
     Stop,
 }

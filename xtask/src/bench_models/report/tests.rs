@@ -219,7 +219,7 @@ fn row<'a>(table: &'a str, start: &str) -> &'a str {
 
 #[test]
 fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
-    let table = table::costs(&two_models(), Style::Terminal).to_string();
+    let table = table::costs(&two_models(), Style::Terminal(200));
     let measured = row(&table, "transformer tiny");
     assert!(measured.contains("40 ± 12"), "{measured}");
     assert!(measured.contains("modelled"), "{measured}");
@@ -238,8 +238,23 @@ fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
 }
 
 #[test]
+fn tables_fit_the_terminal_and_have_every_figure() {
+    let report = two_models();
+    for width in [60, 80, 120, 200] {
+        let style = Style::Terminal(width);
+        let text = format!("{}{}", table::costs(&report, style), table::training(&report, style));
+        let too_wide = text.lines().find(|line| line.chars().count() > width);
+        assert_eq!(too_wide, None, "{width}: {text}");
+        for figure in ["0.00171 ± 0.00051", "1,415.78", "$41–140", "(4.0 ± 1.2) kJ", "6.91 → 0.450"]
+        {
+            assert!(text.contains(figure), "{width}: {figure} is not in\n{text}");
+        }
+    }
+}
+
+#[test]
 fn energy_has_its_uncertainty_and_method_and_steps_are_those_of_training() {
-    let table = table::training(&two_models(), Style::Markdown).to_string();
+    let table = table::training(&two_models(), Style::Markdown);
     let row = row(&table, "transformer tiny");
     assert!(row.contains("(4.0 ± 1.2) kJ, modelled"), "{row}");
     // 2800 J in 100 steps of training, 7000 tokens in 70 s.
@@ -323,7 +338,7 @@ fn repeats_make_one_row_with_the_spread_below() {
     let energy = mean.energy.unwrap();
     assert!((energy.standard_uncertainty.get() - 600.0).abs() < 1e-9);
     assert!(notes::of(&report).contains("4,000 J (sd 1,414)"), "{}", notes::of(&report));
-    assert!(table::training(&report, Style::Terminal).to_string().contains("(mean of 2)"));
+    assert!(table::training(&report, Style::Terminal(200)).contains("(mean of 2)"));
 }
 
 #[test]
@@ -344,7 +359,7 @@ fn a_run_without_any_energy_says_so_instead_of_showing_zero() {
     record.domains[0].energy = None;
     let report = report(vec![(Model::Elmo, record)]);
     assert_eq!(report.models[0].mean.joules, None);
-    let table = table::costs(&report, Style::Markdown).to_string();
+    let table = table::costs(&report, Style::Markdown);
     assert!(row(&table, "elmo tiny").contains("not metered"), "{table}");
 }
 
