@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::environment::Environment;
 use crate::Devices;
 #[cfg(feature = "_export")]
 use crate::export;
@@ -43,8 +44,7 @@ use crate::units::Watts;
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
-    /// What the program leaves open is read from the environment.
-    pub(super) environment: bool,
+    pub(super) environment: Environment,
     pub(super) label: Option<String>,
     pub(super) rank: Option<(u32, u32)>,
     pub(super) group: Option<String>,
@@ -74,7 +74,7 @@ pub struct MeterBuilder {
 impl MeterBuilder {
     pub(super) fn new() -> Self {
         Self {
-            environment: true,
+            environment: Environment::Read,
             label: None,
             rank: None,
             group: None,
@@ -302,7 +302,7 @@ impl MeterBuilder {
 
     /// Does not look at the environment for settings that the program leaves open.
     pub fn without_environment(mut self) -> Self {
-        self.environment = false;
+        self.environment = Environment::Ignored;
         self
     }
 

@@ -24,6 +24,10 @@ pub(super) const DROP_PATIENCE: Duration = Duration::from_secs(3);
 /// How long a record may take to be written by a program that goes on.
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 
+/// Why a run ended that the program did not finish.
+const PANICKED: &str = "the run ended without finishing: the program panicked";
+const DROPPED: &str = "the run ended without finishing: the meter was dropped";
+
 /// A run that has ended.
 pub(super) struct Ended {
     pub record: Record,
@@ -78,10 +82,8 @@ impl Drop for Running<'_> {
         if self.inner.is_foreign() || self.inner.off {
             return;
         }
-        let (interrupted, patience) = match self.returned {
-            true => (None, FINISH_PATIENCE),
-            false => (Some("the run ended without finishing: the program panicked"), DROP_PATIENCE),
-        };
+        let (interrupted, patience) =
+            if self.returned { (None, FINISH_PATIENCE) } else { (Some(PANICKED), DROP_PATIENCE) };
         match self.inner.end(interrupted, patience) {
             Ok(ended) => self.inner.show(ended),
             Err(error) if error.kind() == ErrorKind::Finished => {}
@@ -96,11 +98,7 @@ impl Inner {
         if self.off {
             return;
         }
-        let why = if thread::panicking() {
-            "the run ended without finishing: the program panicked"
-        } else {
-            "the run ended without finishing: the meter was dropped"
-        };
+        let why = if thread::panicking() { PANICKED } else { DROPPED };
         self.end_early(why, DROP_PATIENCE);
     }
 
@@ -181,7 +179,12 @@ impl Inner {
 fn print(text: impl FnOnce() -> String + Send + 'static) {
     let _ = bounded::call(DROP_PATIENCE, move || {
         let text = text();
-        let lines = text.lines().map(|text| format!("{}\n", line(text))).collect::<String>();
+        // In one write, so that lines of several ranks do not mix.
+        let mut lines = String::new();
+        for text in text.lines() {
+            lines.push_str(&line(text));
+            lines.push('\n');
+        }
         let _ = io::stderr().lock().write_all(lines.as_bytes());
     });
 }

@@ -20,10 +20,20 @@ const OUTPUT: &str = "ERGOMETER_OUTPUT";
 #[cfg(feature = "otlp")]
 const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
+/// What becomes of settings that the program leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Environment {
+    Read,
+    Ignored,
+}
+
 impl MeterBuilder {
     /// The value of a variable; `None` where it is not set, empty, or not to be looked at.
     fn variable(&self, name: &str) -> Option<String> {
-        let value = env::var_os(name).filter(|value| self.environment && !value.is_empty())?;
+        let value = match self.environment {
+            Environment::Read => env::var_os(name).filter(|value| !value.is_empty())?,
+            Environment::Ignored => return None,
+        };
         Some(value.to_string_lossy().into_owned())
     }
 
@@ -48,7 +58,7 @@ impl MeterBuilder {
         let (site, region, pue) = (site.take(), region.take(), pue.take());
         let accelerators = accelerators.take();
         *self = Self { label, rank, group, site, region, pue, accelerators, ..Self::new() };
-        (self.probe, self.environment) = (false, false);
+        (self.probe, self.environment) = (false, Environment::Ignored);
         self.remarks.push(format!("{SWITCH}={value}: nothing was metered"));
         true
     }

@@ -1,7 +1,7 @@
 //! From settings to a running meter.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
@@ -105,19 +105,7 @@ impl MeterBuilder {
             ..Live::default()
         }));
         let (machine, git_commit) = provenance(&self.settings);
-        let notes: Arc<Mutex<Notes>> = Arc::default();
-        let progress: Arc<Progress> = Arc::default();
-        let desk = Desk {
-            rings: Arc::clone(&launch.rings),
-            inbox,
-            screen: Arc::clone(&screen),
-            notes: Arc::clone(&notes),
-            progress: Arc::clone(&progress),
-        };
-        Sampler::spawn(sources, desk).map_err(|error| {
-            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                .with_source(error)
-        })?;
+        let (notes, progress) = launch.sample(sources, inbox, &screen)?;
         let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
@@ -298,6 +286,28 @@ struct Launch {
 impl Launch {
     fn tell(&self, command: Command) {
         self.rings.tell(command);
+    }
+
+    /// Starts the meter's thread, which reads `sources`.
+    fn sample(
+        &self,
+        sources: Vec<Guarded>,
+        inbox: Receiver<Command>,
+        screen: &Arc<Screen>,
+    ) -> Result<(Arc<Mutex<Notes>>, Arc<Progress>)> {
+        let (notes, progress) = (Arc::default(), Arc::default());
+        let desk = Desk {
+            rings: Arc::clone(&self.rings),
+            inbox,
+            screen: Arc::clone(screen),
+            notes: Arc::clone(&notes),
+            progress: Arc::clone(&progress),
+        };
+        Sampler::spawn(sources, desk).map_err(|error| {
+            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
+                .with_source(error)
+        })?;
+        Ok((notes, progress))
     }
 
     /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
