@@ -313,9 +313,10 @@ struct Layer {
 
 impl Layer {
     fn new(name: &'static str) -> Self {
-        let span = match name {
-            "outer" => tracing::info_span!(target: "held::models", "outer"),
-            _ => tracing::info_span!(target: "held::models", "inner"),
+        let span = if name == "outer" {
+            tracing::info_span!(target: "held::models", "outer")
+        } else {
+            tracing::info_span!(target: "held::models", "inner")
         };
         Self { span }
     }

@@ -148,7 +148,7 @@ fn a_dropped_meter_waits_neither_for_a_source_that_hangs_nor_for_a_terminal() {
     // A pipe that is full: whatever is printed hangs.
     let full = folder.path().join("full");
     let (reader, mut writer) = io::pipe().unwrap();
-    writer.write_all(&[b'-'; 1 << 16]).unwrap();
+    writer.write_all(&vec![b'-'; 1 << 16]).unwrap();
     let output = ends(program("dropped").arg(&full).stderr(writer).spawn().unwrap());
     assert!(output.status.success());
     record(&full);
