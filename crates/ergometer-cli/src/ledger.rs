@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use ergometer::Record;
 use ergometer::footprint::Footprint;
-use ergometer::run::earlier;
-use ergometer::run::record::Machine;
+use ergometer::record::Machine;
+use ergometer::record::resume;
 use ergometer::units::{GramsCo2e, Joules, UsDollars};
 use serde::Serialize;
 

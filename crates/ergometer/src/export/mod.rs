@@ -63,8 +63,8 @@ use std::time::Duration;
 pub use prometheus::Listen;
 pub(crate) use settings::Settings;
 
-use crate::meter::{Live, LiveDomain, Screen};
-use crate::run::assemble::Head;
+use crate::ledger::assemble::Head;
+use crate::ledger::live::{Live, LiveDomain, Screen};
 use crate::source::{Availability, Domain};
 
 /// What the counter of the energy in steps is: see [`LiveSteps`](crate::meter::LiveSteps).

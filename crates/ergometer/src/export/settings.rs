@@ -5,9 +5,10 @@ use super::Opened;
 use super::{Duration, otlp};
 #[cfg(feature = "prometheus")]
 use super::{Listen, SocketAddr};
+use crate::error::Result;
 #[cfg(feature = "prometheus")]
-use crate::Meter;
-use crate::{MeterBuilder, Result};
+use crate::meter::Meter;
+use crate::meter::MeterBuilder;
 
 /// What is exported where.
 #[derive(Default)]

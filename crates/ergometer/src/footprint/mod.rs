@@ -27,7 +27,7 @@ pub use price::{AcceleratorPrice, PerUnit};
 pub use series::CarbonSeries;
 pub use site::{CarbonIntensity, Cited, IntensityKind, Site};
 
-use crate::run::record::Energy;
+use crate::energy::Energy;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 
 /// Energy drawn by the building for `power` of IT equipment over `duration` (equation 1).

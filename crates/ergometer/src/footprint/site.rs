@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::grid;
 use super::price::AcceleratorPrice;
 use super::series::CarbonSeries;
+use crate::error::{Error, ErrorKind, Result};
 use crate::units::{GramsCo2e, UsDollars};
-use crate::{Error, ErrorKind, Result};
 
 /// A value with its source and year.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,28 +1,19 @@
 //! Readings → E(t): the meter, its settings and its background thread.
 
+mod aggregator;
 mod builder;
 mod callbacks;
-mod crew;
-mod curve;
-mod gaps;
-mod health;
-mod keeper;
+mod command_line;
+mod journaling;
 mod limits;
-mod live;
-#[cfg(test)]
-mod month;
-mod phases;
-mod progress;
-pub(crate) mod recent;
+mod provenance;
 mod sampler;
-mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 mod stamps;
-mod standstill;
 mod start;
-pub(crate) mod timeline;
-mod uncertainty;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 mod watch;
 mod windows;
 
@@ -32,32 +23,27 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aggregator::Ending;
 pub use builder::MeterBuilder;
-pub(crate) use keeper::Keeper;
-use live::Goal;
-pub(crate) use live::Screen;
-pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
-pub(crate) use progress::Progress;
-use progress::{Doing, Silence};
-pub use recent::LiveEpoch;
-pub(crate) use sampler::Ending;
-pub use uncertainty::{Method, Uncertainty};
-pub(crate) use watch::Watch;
-pub(crate) use windows::Window;
+use watch::Watch;
+
+pub use crate::ledger::live::{Live, LiveDomain, LiveSteps, LiveWhole};
+pub use crate::ledger::live_epochs::LiveEpoch;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
 use crate::footprint::Site;
 use crate::forecast::Plan;
-use crate::run::Record;
-use crate::run::assemble::{Head, Notes};
-use crate::run::earlier::Part;
+use crate::ledger::assemble::{Head, Notes};
+use crate::ledger::live::{Goal, Screen};
+use crate::progress::{Doing, Progress, Silence};
+use crate::record::{Part, Record};
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{Command, NO_SPAN, Rings};
 use crate::span::{Label, Span, Under};
-use crate::{Error, ErrorKind, Result};
 
 /// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
 /// a disk.
@@ -140,13 +126,6 @@ impl Meter {
         self.inner.journal.as_deref()
     }
 
-    /// What spans know it by; once it is finished, what they know no meter by.
-    #[inline]
-    pub(crate) fn identity(&self) -> u64 {
-        let rings = &self.inner.rings;
-        if rings.is_shut() { NO_SPAN } else { rings.meter }
-    }
-
     /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
     pub fn span(&self, label: impl Into<Label>) -> Span {
         self.enter(label.into())
@@ -154,12 +133,12 @@ impl Meter {
 
     /// Opens a span with `label` under this meter.
     pub fn enter(&self, label: Label) -> Span {
-        Under::meter(self).enter(label)
+        Under::from(self).enter(label)
     }
 
     /// Opens a span that began at `start`, a moment the caller took from [`clock::now`].
     pub fn enter_at(&self, label: Label, start: Timestamp) -> Span {
-        Under::meter(self).enter_at(label, start)
+        Under::from(self).enter_at(label, start)
     }
 
     /// What the background thread has worked out so far: up to about a second ago. It works four times a
@@ -351,6 +330,14 @@ impl Meter {
     /// [`ErrorKind::Sampler`] in a child that was forked from the meter's process.
     pub fn finish(&self) -> Result<Record> {
         self.inner.end(None, FINISH_PATIENCE)
+    }
+}
+
+impl From<&Meter> for Under {
+    /// This meter; once it is finished, none.
+    fn from(meter: &Meter) -> Self {
+        let rings = &meter.inner.rings;
+        Self::of(if rings.is_shut() { NO_SPAN } else { rings.meter })
     }
 }
 

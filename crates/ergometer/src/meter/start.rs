@@ -6,34 +6,35 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
 
-use super::crew::Guarded;
-use super::progress::Progress;
-use super::sampler::{Desk, Sampler};
-use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, LiveDomain, Meter, MeterBuilder, Screen, Stage};
+use super::{Inner, Meter, MeterBuilder, Stage};
 use crate::bounded::{self, Failure};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::command_line;
-use crate::run::earlier::{Earlier, Part};
-use crate::run::journal::{Draft, Journal};
-use crate::run::ledger::Ledger;
-use crate::run::provenance;
-use crate::run::rank::{self, Rank};
-use crate::run::record::Machine;
-use crate::run::resume;
+use crate::journal::file::{Draft, Journal};
+use crate::journal::resume_from;
+use crate::ledger::Ledger;
+use crate::ledger::assemble::{self, Books, Head, Notes};
+use crate::ledger::live::{Live, LiveDomain, Screen};
+use crate::meter::aggregator::{Desk, Sampler};
+use crate::meter::journaling::Keeper;
+use crate::meter::sampler::guarded::Guarded;
+use crate::meter::{command_line, provenance};
+use crate::progress::Progress;
+use crate::record::rank::{self, Rank};
+use crate::record::resume::Earlier;
+use crate::record::{Machine, Part};
+use crate::source::attribution::{self, Scope};
 use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
-use crate::source::share::{self, Scope};
 use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
 use crate::span::RunSpan;
 use crate::span::ring::{Command, Rings};
+use crate::timeline::Timeline;
 
 /// How long a file of the kernel or a file system is waited for.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
@@ -224,8 +225,8 @@ impl MeterBuilder {
     fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
         let Some(from) = &self.resume else { return Ok(Vec::new()) };
         let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
-        let run = resume::Identity { label: &self.label, rank, group };
-        let (parts, remarks) = resume::parts(from, &run)?;
+        let run = resume_from::Identity { label: &self.label, rank, group };
+        let (parts, remarks) = resume_from::parts(from, &run)?;
         standing.remarks.extend(remarks);
         Ok(parts)
     }
@@ -247,7 +248,7 @@ impl MeterBuilder {
             return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
         }
         if self.scope == Scope::Process {
-            found = share::share_out(found, &mut reports, &self.settings.proc_root);
+            found = attribution::share_out(found, &mut reports, &self.settings.proc_root);
         }
         let mut sources: Vec<_> = found.into_iter().flat_map(Guarded::new).collect();
         let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use super::Live;
 use super::callbacks::{Callback, Callbacks};
 use crate::budget::{Budget, Spent};
 use crate::clock::Timestamp;
+use crate::ledger::live::Live;
 use crate::units::{Joules, Watts};
 
 /// A budget, and what is to happen when it is used up.
@@ -78,7 +78,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::run::earlier::Earlier;
+    use crate::record::resume::Earlier;
     use crate::units::KilowattHours;
 
     fn live(joules: f64, seconds: f64) -> Live {

@@ -29,18 +29,18 @@ use super::{Availability, PowerSource, SourceReport};
 #[cfg(feature = "nvml")]
 mod board;
 #[cfg(feature = "nvml")]
-mod call;
-#[cfg(feature = "nvml")]
 mod cost;
 mod devices;
 #[cfg(feature = "nvml")]
+mod disturbance;
+#[cfg(feature = "nvml")]
 mod library;
 #[cfg(feature = "nvml")]
-mod portrait;
+mod probe;
 #[cfg(feature = "nvml")]
-mod rate;
+mod query;
 #[cfg(feature = "nvml")]
-mod ticks;
+mod update_times;
 mod visible;
 
 #[cfg(feature = "nvml")]

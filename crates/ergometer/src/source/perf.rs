@@ -20,12 +20,12 @@ mod pmu;
 use std::path::Path;
 use std::{fmt, io};
 
-use super::follow::Followed;
 use super::rapl::Scope;
 use super::{
     Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host, sysfs,
 };
 use crate::clock;
+use crate::source::tracked_counter::Followed;
 use pmu::{Event, Pmu, Socket};
 
 /// The source's name.

@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{io, thread};
 
-use super::follow::Followed;
 use super::sysfs::{self, Kept, permit};
 use super::{Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host};
 use crate::clock;
+use crate::source::tracked_counter::Followed;
 use crate::units::Watts;
 
 /// The source's name.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::ring::Command;
 use super::{Span, thread};
+use crate::energy::Usage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::meter::Window;
-use crate::run::record::Usage;
+use crate::span::word::Window;
 
 /// A span that has ended, whose energy can be waited for: see [`Span::finish`].
 #[derive(Debug)]

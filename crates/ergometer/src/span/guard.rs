@@ -105,7 +105,7 @@ impl Span {
     }
 
     #[inline]
-    pub(super) fn add_items(&self, more: Tally) {
+    pub(crate) fn add_items(&self, more: Tally) {
         if let Some(open) = &self.0 {
             let mut items = open.items.get();
             items.add_all(more);

@@ -3,7 +3,6 @@
 use super::ring::{self, Command, NO_SPAN, UNANNOUNCED};
 use super::tally::Tally;
 use super::{ItemCount, Kind, Label, Span, thread};
-use crate::Meter;
 use crate::budget::{Budget, ToBudget};
 use crate::clock::Timestamp;
 
@@ -19,10 +18,10 @@ impl Under {
         Self(ring::installed())
     }
 
-    /// This meter; once it is finished, none.
-    #[must_use]
-    pub fn meter(meter: &Meter) -> Self {
-        Self(meter.identity())
+    /// The meter with this identity.
+    #[inline]
+    pub(crate) const fn of(meter: u64) -> Self {
+        Self(meter)
     }
 
     /// Whether there is a meter.
@@ -179,7 +178,7 @@ impl Span {
 
     /// Waits until the metered domains have drawn `budget` since the span opened. If that happens before it
     /// ends, a line on the standard error output says so at once, and a warning in the record; the program
-    /// goes on. To stop it there is [`Meter::budget`].
+    /// goes on. To stop it there is [`Meter::budget`](crate::Meter::budget).
     ///
     /// A text that is no budget, or one that cannot be kept, is a warning in the record, as is a step's:
     /// each budget costs the meter's thread more than a step should.
@@ -203,7 +202,7 @@ impl Span {
 
     /// Has a warning in the record.
     #[cfg(feature = "tracing")]
-    pub(super) fn warn(&self, line: String) {
+    pub(crate) fn warn(&self, line: String) {
         if let Some((meter, _)) = self.identity() {
             thread::tell(meter, Command::Warn(line));
         }

@@ -116,7 +116,7 @@ pub(crate) enum Command {
     /// What was drawn since this moment will be asked for.
     Pin(Timestamp),
     /// The run began: live figures count from it.
-    Start(Arc<crate::run::assemble::Head>),
+    Start(Arc<crate::ledger::assemble::Head>),
     /// Wait until a budget is spent.
     Watch(crate::meter::Watch),
     /// This epoch, by its span's identity, has this number.
@@ -124,14 +124,14 @@ pub(crate) enum Command {
     /// Say what this span took as soon as it is known.
     Report(u64),
     /// Wait until this span has used up its budget; or why there is none.
-    Limit(Began, Result<crate::Budget, &'static str>),
+    Limit(Began, Result<crate::budget::Budget, &'static str>),
     /// Have this in the record, once.
     #[cfg(feature = "tracing")]
     Warn(String),
     /// Say what a span took that has ended, once it is known.
-    Measure(crate::meter::Window),
+    Measure(crate::span::word::Window),
     /// Keep a journal from now on.
-    Keep(Box<crate::meter::Keeper>),
+    Keep(Box<crate::meter::journaling::Keeper>),
     /// A span was given a start or an end in the future.
     Future,
     /// Take the marks now: a ring is full, or many threads are new.
@@ -141,9 +141,9 @@ pub(crate) enum Command {
     /// Everything that was sent before the meter's thread began this round has come.
     Round(u64),
     /// Close the books and send the record.
-    Finish(crate::meter::Ending, mpsc::Sender<crate::run::Record>),
+    Finish(crate::meter::aggregator::Ending, mpsc::Sender<crate::record::Record>),
     /// The meter was dropped unfinished: write and send what is known, then answer.
-    GiveUp(crate::meter::Ending, mpsc::Sender<()>),
+    GiveUp(crate::meter::aggregator::Ending, mpsc::Sender<()>),
     /// Nobody will ask again.
     Stop,
 }

@@ -236,7 +236,7 @@ pub(super) fn give_back(around: Scope) {
 /// Opens a span inside the one that is innermost here; if that is not inside `around`, inside `around`.
 /// Gives it with its scope, which is not entered; `None` of a span that does nothing.
 #[cfg(feature = "tracing")]
-pub(super) fn open_inside(
+pub(crate) fn open_inside(
     around: Option<Scope>,
     open: impl FnOnce() -> super::Span,
 ) -> Option<(super::Span, Scope)> {
@@ -267,14 +267,14 @@ fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)
 
 /// Goes on inside an open span.
 #[cfg(feature = "tracing")]
-pub(super) fn enter(scope: Scope) {
+pub(crate) fn enter(scope: Scope) {
     with(|thread| thread.scopes.enter(scope));
 }
 
 /// Leaves an open span without ending it; takes note of what goes on inside it. Gives the items that were
 /// counted for it, as it may end on another thread.
 #[cfg(feature = "tracing")]
-pub(super) fn exit(left: &mut Scope) -> Option<Tally> {
+pub(crate) fn exit(left: &mut Scope) -> Option<Tally> {
     with(|thread| {
         let (scope, inside) = thread.scopes.leave(left.span)?;
         if !left.is_lent() && (scope.is_lent() || inside) {

@@ -10,9 +10,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
-use crate::meter::{Live, LiveDomain};
+use crate::ledger::live::{Live, LiveDomain};
 use crate::source::Domain;
-use crate::source::share::is_share;
+use crate::source::attribution::is_share;
 use crate::units::Joules;
 
 /// One series: its labels beside those of all, and its value.

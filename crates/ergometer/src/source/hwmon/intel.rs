@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::device::Device;
 use super::{Offer, Probe, domain, impossible, limit};
-use crate::meter::Method;
-use crate::source::follow::Followed;
+use crate::energy::Method;
+use crate::source::tracked_counter::Followed;
 use crate::source::{DomainKind, proof, sysfs};
 use crate::units::Joules;
 

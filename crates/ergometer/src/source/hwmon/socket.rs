@@ -2,10 +2,9 @@
 
 use super::device::Device;
 use super::{Offer, Probe, domain, impossible};
-use crate::meter::Method;
-use crate::source::DomainKind;
-use crate::source::follow::Followed;
-use crate::source::sysfs;
+use crate::energy::Method;
+use crate::source::tracked_counter::Followed;
+use crate::source::{DomainKind, sysfs};
 use crate::units::Joules;
 
 /// The register counts in units of 2^-16 J (AMD PPR, `Core::X86::Msr::RAPL_PWR_UNIT`).

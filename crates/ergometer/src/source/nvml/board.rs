@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use nvml_wrapper::Nvml;
 
-use super::call::{self, IMPOSSIBLE, Way, Ways};
 use super::cost::{Cost, Outage, thread_seconds};
-use super::portrait::{PERIOD, Portrait};
-use super::rate::{Judge, Rate, Word};
-use super::ticks::{LONGEST, Moment, Ticks, Window};
 use crate::clock::{self, Timestamp};
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::source::counter::{Advance, Counter};
+use crate::source::nvml::disturbance::{Judge, Rate, Word};
+use crate::source::nvml::probe::{PERIOD, Portrait};
+use crate::source::nvml::query::{self, IMPOSSIBLE, Way, Ways};
+use crate::source::nvml::update_times::{LONGEST, Moment, Ticks, Window};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
@@ -164,7 +164,7 @@ impl Board {
         match sample.watts {
             Some(Ok(watts)) => {
                 let moment = self.date_power(during, watts);
-                match call::power(watts) {
+                match query::power(watts) {
                     Value::Missing(text) => say(at, Duration::ZERO, Value::Missing(text)),
                     value => {
                         if let Some(moment) = moment {

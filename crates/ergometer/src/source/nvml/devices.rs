@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::visible;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Which GPU boards a meter reads, of any maker.
 ///

@@ -15,7 +15,7 @@
 //! is the order of PCI addresses as well, among others nobody else can tell.
 
 use super::devices::{BoardIdentity, PciAddress};
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What was made of the variable.
 #[derive(Debug, Default)]

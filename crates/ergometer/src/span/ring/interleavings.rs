@@ -6,7 +6,7 @@ use loom::thread;
 
 use super::super::sync::model::{Receiver, channel};
 use super::*;
-use crate::Kind;
+use crate::span::Kind;
 
 const LABEL: &Label = &Label::new(Kind::Phase, "test");
 

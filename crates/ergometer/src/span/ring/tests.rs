@@ -4,8 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::*;
-use crate::Kind;
-use crate::span::Span;
+use crate::span::{Kind, Span};
 
 const LABEL: Label = Label::new(Kind::Phase, "test");
 
