@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::callbacks::Callbacks;
+use super::command::{Command, Ending};
 use super::limits::{Known, Limits};
 use super::stamps::Stamps;
 use super::watch::{self, Watch};
@@ -28,7 +29,8 @@ use crate::record::Record;
 use crate::record::resume::Earlier;
 use crate::source::{Domain, Reading};
 use crate::span::Kind;
-use crate::span::ring::{Command, MOST_ANNOUNCED, Mark, Rings};
+use crate::span::ring::{MOST_ANNOUNCED, Mark, Rings};
+use crate::span::word::Word;
 use crate::timeline::Timeline;
 use crate::units::{Joules, Watts};
 
@@ -58,19 +60,11 @@ const FORECASTS_APART: f64 = 0.05;
 /// put right by some milliseconds.
 const FUTURE: Duration = Duration::from_millis(100);
 
-/// The end of a run, as the thread is asked for it.
-pub(crate) struct Ending {
-    /// The run's last moment.
-    pub end: Timestamp,
-    /// The signal that ends the program, if one does.
-    pub signal: Option<String>,
-    #[cfg(feature = "_export")]
-    pub exporters: Arc<Exporters>,
-}
-
 /// What the thread shares with the meter.
 pub(super) struct Desk {
     pub rings: Arc<Rings>,
+    /// Where what the rings hear is sent too.
+    pub commands: Sender<Command>,
     pub inbox: Receiver<Command>,
     pub screen: Arc<Screen>,
     pub notes: Arc<Mutex<Notes>>,
@@ -84,6 +78,7 @@ pub(super) struct Sampler {
     ledger: Ledger,
     phases: Phases,
     rings: Arc<Rings>,
+    commands: Sender<Command>,
     inbox: Receiver<Command>,
     /// Taken from the inbox, and not done yet.
     pending: VecDeque<Command>,
@@ -133,7 +128,7 @@ impl Sampler {
     }
 
     fn start(sources: Vec<Guarded>, desk: Desk) -> io::Result<Self> {
-        let Desk { rings, inbox, screen, notes, progress } = desk;
+        let Desk { rings, commands, inbox, screen, notes, progress } = desk;
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
         let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
@@ -148,6 +143,7 @@ impl Sampler {
             timelines,
             domains,
             rings,
+            commands,
             inbox,
             pending: VecDeque::new(),
             late: Vec::new(),
@@ -267,7 +263,7 @@ impl Sampler {
     /// asked for a read, or `edge` did, one answers.
     fn hear(&mut self, mut edge: bool) {
         self.rounds += 1;
-        self.rings.tell(Command::Round(self.rounds));
+        let _ = self.commands.send(Command::Round(self.rounds));
         loop {
             match self.inbox.recv() {
                 Ok(Command::Round(round)) if round == self.rounds => break,
@@ -292,7 +288,9 @@ impl Sampler {
             let command = self.inbox.recv_timeout(next.since(now).min(ROUND));
             let soonest = self.drained.after(DRAINS_APART);
             match command {
-                Ok(Command::Drain) if clock::checked_now() < soonest => next = next.min(soonest),
+                Ok(Command::Word(Word::Drain)) if clock::checked_now() < soonest => {
+                    next = next.min(soonest)
+                }
                 Ok(command) => return Some(command),
                 Err(RecvTimeoutError::Timeout) => return None,
                 Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
@@ -305,40 +303,8 @@ impl Sampler {
     fn note(&mut self, command: Command) -> bool {
         self.progress.step();
         match command {
-            Command::Nudge => {
-                self.rings.heard_nudge();
-                return true;
-            }
-            Command::Begun(mut mark) => {
-                self.stamps.put_start_right(&mut mark.start, self.looked);
-                if mark.label.kind == Kind::Epoch {
-                    self.ledger.recent.begin(&mark);
-                }
-                self.open.begin(mark);
-                self.phases.begun(&mark);
-                return true;
-            }
+            Command::Word(word) => return self.hear_word(word),
             Command::Pin(moment) => self.pins.push(moment),
-            Command::Number(span, index) => self.ledger.numbers.give(span, index),
-            Command::Report(span) => self.ledger.said.ask(span),
-            Command::Measure(mut window) => {
-                self.stamps.put_start_right(&mut window.start, self.looked);
-                self.windows.add(window);
-                return true;
-            }
-            Command::Limit(mut began, budget) => {
-                self.stamps.put_start_right(&mut began.start, self.looked);
-                let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
-                let site = site.map(|run| &run.site);
-                self.limits.begin(began, budget, site, &mut self.warnings);
-            }
-            Command::Future => self.stamps.count_future(),
-            #[cfg(feature = "tracing")]
-            Command::Warn(line) => {
-                if !self.warnings.contains(&line) {
-                    self.warnings.push(line);
-                }
-            }
             // Before what was sent after it is taken in.
             Command::Start(run) => {
                 self.pins.push(run.start);
@@ -350,9 +316,50 @@ impl Sampler {
                 self.ledger.log = keeper.log();
                 self.keeper = Some(*keeper);
             }
-            Command::Late(mark) => self.late.push(mark),
-            Command::Drain | Command::Round(_) => {}
+            Command::Round(_) => {}
             command => self.pending.push_back(command),
+        }
+        false
+    }
+
+    /// Takes in what a span tells. Returns whether all sources are to be read.
+    fn hear_word(&mut self, word: Word) -> bool {
+        match word {
+            Word::Nudge => {
+                self.rings.heard_nudge();
+                return true;
+            }
+            Word::Begun(mut mark) => {
+                self.stamps.put_start_right(&mut mark.start, self.looked);
+                if mark.label.kind == Kind::Epoch {
+                    self.ledger.recent.begin(&mark);
+                }
+                self.open.begin(mark);
+                self.phases.begun(&mark);
+                return true;
+            }
+            Word::Measure(mut window) => {
+                self.stamps.put_start_right(&mut window.start, self.looked);
+                self.windows.add(window);
+                return true;
+            }
+            Word::Number(span, index) => self.ledger.numbers.give(span, index),
+            Word::Report(span) => self.ledger.said.ask(span),
+            Word::Limit(mut began, budget) => {
+                self.stamps.put_start_right(&mut began.start, self.looked);
+                let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
+                let site = site.map(|run| &run.site);
+                self.limits.begin(began, budget, site, &mut self.warnings);
+            }
+            Word::Future => self.stamps.count_future(),
+            #[cfg(feature = "tracing")]
+            Word::Warn(line) => {
+                if !self.warnings.contains(&line) {
+                    self.warnings.push(line);
+                }
+            }
+            Word::Late(mark) => self.late.push(mark),
+            Word::Drain => {}
         }
         false
     }
@@ -645,11 +652,12 @@ mod tests {
     #[test]
     fn an_epoch_that_began_was_numbered_and_ended_between_two_looks_keeps_its_number() {
         let (commands, inbox) = mpsc::channel();
-        let rings = Rings::new(commands);
+        let hear = commands.clone();
+        let rings = Rings::new(move |word| drop(hear.send(Command::Word(word))));
         let meter = rings.meter;
         let screen = Arc::new(Screen::new(Live::default()));
         let (notes, progress) = (Arc::default(), Arc::default());
-        let desk = Desk { rings, inbox, screen, notes, progress };
+        let desk = Desk { rings, commands, inbox, screen, notes, progress };
         let mut sampler = Sampler::start(Vec::new(), desk).unwrap();
         let label = Label::new(Kind::Epoch, "train");
         let start = sampler.start;

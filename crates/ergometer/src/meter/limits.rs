@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::footprint::Site;
 use crate::printable;
 use crate::span::Kind;
-use crate::span::ring::{Began, Mark};
+use crate::span::ring::Mark;
+use crate::span::word::Began;
 use crate::units::Joules;
 
 /// Budgets that are watched at once. Each is looked at in every round; a run has a few.

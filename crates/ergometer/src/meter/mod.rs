@@ -3,6 +3,7 @@
 mod aggregator;
 mod builder;
 mod callbacks;
+mod command;
 mod command_line;
 mod journaling;
 mod limits;
@@ -23,8 +24,8 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aggregator::Ending;
 pub use builder::MeterBuilder;
+use command::{Command, Ending};
 use watch::Watch;
 
 pub use crate::ledger::live::{Live, LiveDomain, LiveSteps, LiveWhole};
@@ -42,7 +43,8 @@ use crate::ledger::live::{Goal, Screen};
 use crate::progress::{Doing, Progress, Silence};
 use crate::record::{Part, Record};
 use crate::source::{Domain, SourceReport};
-use crate::span::ring::{Command, NO_SPAN, Rings};
+use crate::span::ring::{NO_SPAN, Rings};
+use crate::span::word::Word;
 use crate::span::{Label, Span, Under};
 
 /// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
@@ -197,7 +199,7 @@ impl Meter {
         // A forked child has no thread that could be waited for.
         if self.inner.process == std::process::id() {
             self.inner.screen.wait(goal, patience, || {
-                let _ = self.inner.commands.send(Command::Nudge);
+                self.inner.rings.tell(Word::Nudge);
             });
         }
         self.live()

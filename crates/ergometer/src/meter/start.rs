@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
 
+use super::command::Command;
 use super::{Inner, Meter, MeterBuilder, Stage};
 use crate::bounded::{self, Failure};
 use crate::clock::{self, Timestamp};
@@ -33,7 +34,8 @@ use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
 use crate::span::RunSpan;
-use crate::span::ring::{Command, Rings};
+use crate::span::ring::Rings;
+use crate::span::word::Word;
 use crate::timeline::Timeline;
 
 /// How long a file of the kernel or a file system is waited for.
@@ -73,7 +75,9 @@ impl MeterBuilder {
         }
         self.check()?;
         let (commands, inbox) = mpsc::channel();
-        let rings = Rings::new(commands.clone());
+        let hear = commands.clone();
+        // A meter that is gone hears nothing more.
+        let rings = Rings::new(move |word| drop(hear.send(Command::Word(word))));
         if install && !rings.reserve() {
             let message = "a meter is already installed in this process";
             return Err(Error::new(ErrorKind::AlreadyInstalled, message)
@@ -105,6 +109,7 @@ impl MeterBuilder {
         let progress: Arc<Progress> = Arc::default();
         let desk = Desk {
             rings: Arc::clone(&launch.rings),
+            commands: launch.commands.clone(),
             inbox,
             screen: Arc::clone(&screen),
             notes: Arc::clone(&notes),
@@ -118,7 +123,7 @@ impl MeterBuilder {
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
-            launch.tell(Command::Nudge);
+            launch.rings.tell(Word::Nudge);
         }
         let head = Arc::new(Head {
             label: self.label,
@@ -294,7 +299,7 @@ struct Launch {
 
 impl Launch {
     fn tell(&self, command: Command) {
-        self.rings.tell(command);
+        let _ = self.commands.send(command);
     }
 
     /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.

@@ -1,7 +1,8 @@
 //! How a span opens that is more than a label under the installed meter.
 
-use super::ring::{self, Command, NO_SPAN, UNANNOUNCED};
+use super::ring::{self, NO_SPAN, UNANNOUNCED};
 use super::tally::Tally;
+use super::word::Word;
 use super::{ItemCount, Kind, Label, Span, thread};
 use crate::budget::{Budget, ToBudget};
 use crate::clock::Timestamp;
@@ -164,7 +165,7 @@ impl Span {
             && began.label.kind == Kind::Epoch
             && began.span & UNANNOUNCED == 0
         {
-            thread::tell(meter, Command::Number(began.span, number));
+            thread::tell(meter, Word::Number(began.span, number));
         }
     }
 
@@ -172,7 +173,7 @@ impl Span {
     /// known: up to about a second later, or when the meter is finished.
     pub fn report(&self) {
         if let Some((meter, span)) = self.identity() {
-            thread::tell(meter, Command::Report(span));
+            thread::tell(meter, Word::Report(span));
         }
     }
 
@@ -204,13 +205,13 @@ impl Span {
     #[cfg(feature = "tracing")]
     pub(crate) fn warn(&self, line: String) {
         if let Some((meter, _)) = self.identity() {
-            thread::tell(meter, Command::Warn(line));
+            thread::tell(meter, Word::Warn(line));
         }
     }
 
     fn limit(&self, budget: Result<Budget, &'static str>) {
         if let Some((meter, began)) = self.opened() {
-            thread::tell(meter, Command::Limit(began, budget));
+            thread::tell(meter, Word::Limit(began, budget));
         }
     }
 }
