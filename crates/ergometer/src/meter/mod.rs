@@ -5,6 +5,8 @@ mod builder;
 mod callbacks;
 mod command;
 mod command_line;
+#[cfg(feature = "_export")]
+mod exporting;
 mod journaling;
 mod limits;
 mod provenance;
