@@ -12,7 +12,7 @@ use crate::energy::{Energy, Method, Uncertainty, Usage};
 use crate::footprint::Site;
 use crate::forecast::Forecast;
 use crate::ledger::{Ledger, Node};
-use crate::record::rank::Standing;
+use crate::record::rank::Placement;
 use crate::record::{
     DomainRecord, Epoch, Machine, MoreEpochs, Part, Record, RunInfo, SCHEMA, SpanNode,
     method_shares,
@@ -27,9 +27,9 @@ use crate::units::{Joules, Watts};
 const LITTLE: f64 = 500.0;
 
 /// The fields of the record that do not come from the ledger and are known when the run begins.
-pub(crate) struct Head {
+pub(crate) struct RunHeader {
     pub label: String,
-    pub standing: Standing,
+    pub placement: Placement,
     pub machine: Machine,
     /// The program's command line, without secrets.
     pub command: Vec<String>,
@@ -51,7 +51,7 @@ pub(crate) struct Head {
     pub earlier: Vec<Part>,
 }
 
-impl Head {
+impl RunHeader {
     /// Unique identity of the run.
     pub(crate) fn id(&self) -> String {
         format!("{}-{}", self.started.as_nanosecond(), std::process::id())
@@ -104,7 +104,7 @@ pub(crate) struct Notes {
 }
 
 /// The state of a run at a moment that the timelines have reached.
-pub(crate) struct Books<'a> {
+pub(crate) struct Snapshot<'a> {
     pub timelines: &'a [Timeline],
     pub ledger: Ledger,
     /// The domains with everything learnt about their sensors.
@@ -114,16 +114,21 @@ pub(crate) struct Books<'a> {
 }
 
 /// The record of the run up to `end`.
-pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, mut ledger, domains, mut warnings, forecasts } = books;
+pub(crate) fn record(
+    head: &RunHeader,
+    notes: Notes,
+    end: Timestamp,
+    books: Snapshot<'_>,
+) -> Record {
+    let Snapshot { timelines, mut ledger, domains, mut warnings, forecasts } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
-    let scale = Scale { domains, timelines };
+    let assembler = Assembler { domains, timelines };
     let idle = head.idle_from.map(|from| Baseline::measure(timelines, from, start));
-    let total = scale.usage(&whole, seconds);
+    let total = assembler.usage(&whole, seconds);
 
-    warnings.extend_from_slice(&head.standing.remarks);
+    warnings.extend_from_slice(&head.placement.remarks);
     warnings.extend(head.clock_warnings());
     let (tree, left_open) = ledger.finish(timelines);
     if left_open > 0 {
@@ -168,7 +173,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
     let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
     let footprint =
         site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
-    let domain_records = scale.domain_records(&whole, seconds, idle.as_ref());
+    let domain_records = assembler.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: SCHEMA.to_owned(),
         run: RunInfo {
@@ -181,8 +186,8 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
             command: head.command.clone(),
             ergometer: env!("CARGO_PKG_VERSION").to_owned(),
             git_commit: head.git_commit.clone(),
-            rank: head.standing.rank.clone(),
-            group: head.standing.group.clone(),
+            rank: head.placement.rank.clone(),
+            group: head.placement.group.clone(),
             finished: true,
         },
         machine: Machine { accelerators: boards, ..head.machine.clone() },
@@ -190,12 +195,12 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         method_shares: method_shares(&domain_records),
         domains: domain_records,
         total,
-        epochs: ledger.epochs.rows.iter().map(|row| scale.epoch(row, start)).collect(),
+        epochs: ledger.epochs.rows.iter().map(|row| assembler.epoch(row, start)).collect(),
         more_epochs: ledger
             .epochs
             .more
             .iter()
-            .map(|(split, sums)| ((*split).to_owned(), scale.more_epochs(sums)))
+            .map(|(split, sums)| ((*split).to_owned(), assembler.more_epochs(sums)))
             .collect(),
         outside_epochs: outside.into_iter().map(Joules::new).collect(),
         steps: ledger
@@ -223,7 +228,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
 /// The mean of the site's series over the run, weighted by the energy drawn at each value, or by time where
 /// no energy was drawn.
 fn mean_intensity(
-    head: &Head,
+    head: &RunHeader,
     timelines: &[Timeline],
     seconds: f64,
     warnings: &mut Vec<String>,
@@ -258,7 +263,7 @@ pub(crate) fn epoch(
     row: &EpochRow,
     start: Timestamp,
 ) -> Epoch {
-    Scale { domains, timelines }.epoch(row, start)
+    Assembler { domains, timelines }.epoch(row, start)
 }
 
 /// A warning about spans that came too fast to be recorded one by one.
@@ -325,7 +330,7 @@ pub(crate) fn window(
     end: Timestamp,
 ) -> Usage {
     let amount: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
-    Scale { domains, timelines }.usage(&amount, end.since(start).as_secs_f64())
+    Assembler { domains, timelines }.usage(&amount, end.since(start).as_secs_f64())
 }
 
 /// Names the spans that are too short for the sensors: the uncertainty of their edges exceeds a share of
@@ -389,12 +394,12 @@ impl Baseline {
 }
 
 /// Converts joules per domain to the record's data.
-struct Scale<'a> {
+struct Assembler<'a> {
     domains: &'a [Domain],
     timelines: &'a [Timeline],
 }
 
-impl Scale<'_> {
+impl Assembler<'_> {
     fn usage(&self, amount: &[Drawn], seconds: f64) -> Usage {
         let by_domain: Vec<Option<Energy>> = self
             .domains

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 /// A program may end hundreds of millions of spans on threads other than the one they began on, so only the
 /// latest are kept. A span whose parent is no longer among them is booked at the root.
 #[derive(Clone, Default)]
-pub(super) struct Outlived {
+pub(super) struct EndedParents {
     around: HashMap<u64, u64>,
     order: VecDeque<u64>,
 }
@@ -15,7 +15,7 @@ pub(super) struct Outlived {
 /// Number of such spans that are kept.
 const LATEST: usize = 1 << 14;
 
-impl Outlived {
+impl EndedParents {
     /// Records that `span` ended inside `around`, possibly before its children.
     pub(super) fn add(&mut self, span: u64, around: u64) {
         if self.around.insert(span, around).is_none() {
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn the_nearest_span_that_lives_is_found_through_any_number_that_ended() {
-        let mut outlived = Outlived::default();
+        let mut outlived = EndedParents::default();
         for span in 2..100 {
             outlived.add(span, span - 1);
         }
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn only_the_latest_are_remembered() {
-        let mut outlived = Outlived::default();
+        let mut outlived = EndedParents::default();
         let last = 10 * LATEST as u64;
         for span in 2..=last {
             outlived.add(span, 1);

@@ -6,7 +6,7 @@ use crate::ledger::name_of;
 
 /// The number of each epoch within its split: set by the program, or one more than the largest so far.
 #[derive(Clone, Default)]
-pub(crate) struct Numbers {
+pub(crate) struct EpochNumbers {
     /// Numbers of epochs that have not ended, by span identity.
     given: HashMap<u64, u64>,
     taken: BTreeMap<&'static str, Taken>,
@@ -81,7 +81,7 @@ impl Taken {
     }
 }
 
-impl Numbers {
+impl EpochNumbers {
     /// Sets the number of an epoch, as the program states it.
     pub(crate) fn give(&mut self, span: u64, number: u64) {
         if self.given.len() < MOST_GIVEN {
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn given_numbers_are_kept_and_the_others_follow_the_largest() {
-        let mut numbers = Numbers::default();
+        let mut numbers = EpochNumbers::default();
         for (span, number) in [(10, 7), (11, 0), (13, 7)] {
             numbers.give(span, number);
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_million_numbers_take_the_room_of_their_gaps() {
-        let mut numbers = Numbers::default();
+        let mut numbers = EpochNumbers::default();
         for span in 0..1_000_000 {
             assert_eq!(numbers.next(span, "train"), span + 1);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::deadline::Deadline;
 use crate::energy::Method;
-use crate::forecast::{Forecast, Plan, Standing};
+use crate::forecast::{Forecast, Plan, RunProgress};
 use crate::ledger::live_epochs::LiveEpoch;
 use crate::record::resume::Earlier;
 use crate::source::{Domain, DomainKind};
@@ -68,22 +68,22 @@ impl Live {
     }
 
     /// How far the run is: steps called `valid` are validation, all others training.
-    pub(crate) fn standing(&self) -> Standing {
-        let mut standing = Standing { seconds: self.seconds, ..Standing::default() };
-        standing.joules = self.total.map_or(0.0, Joules::get);
+    pub(crate) fn run_progress(&self) -> RunProgress {
+        let mut progress = RunProgress { seconds: self.seconds, ..RunProgress::default() };
+        progress.joules = self.total.map_or(0.0, Joules::get);
         for (name, steps) in &self.steps {
             let (count, joules, seconds) = if *name == "valid" {
-                let Standing { valid_steps, valid_joules, valid_seconds, .. } = &mut standing;
+                let RunProgress { valid_steps, valid_joules, valid_seconds, .. } = &mut progress;
                 (valid_steps, valid_joules, valid_seconds)
             } else {
-                let Standing { train_steps, train_joules, train_seconds, .. } = &mut standing;
+                let RunProgress { train_steps, train_joules, train_seconds, .. } = &mut progress;
                 (train_steps, train_joules, train_seconds)
             };
             *count += steps.count;
             *joules += steps.joules.get();
             *seconds += steps.seconds;
         }
-        standing
+        progress
     }
 }
 
@@ -92,10 +92,10 @@ pub(crate) const RECENT: Duration = Duration::from_secs(1);
 
 /// The snapshot that the meter's thread keeps up to date, and whether anybody looks at it.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub(crate) struct LiveView {
     live: Mutex<Live>,
     looked_at: AtomicBool,
-    progress: Mutex<Progress>,
+    progress: Mutex<Awaited>,
     /// It reaches further.
     moved: Condvar,
 }
@@ -120,7 +120,7 @@ pub(crate) enum Goal {
 
 /// How far the snapshot reaches, and who waits for it.
 #[derive(Debug, Default)]
-struct Progress {
+struct Awaited {
     reach: Reach,
     /// Those who wait.
     waiting: u32,
@@ -130,7 +130,7 @@ struct Progress {
     ended: bool,
 }
 
-impl Progress {
+impl Awaited {
     fn has_met(&self, goal: Goal) -> bool {
         let reach = self.reach;
         self.ended
@@ -141,7 +141,7 @@ impl Progress {
     }
 }
 
-impl Screen {
+impl LiveView {
     pub(crate) fn new(live: Live) -> Self {
         Self {
             live: Mutex::new(live),
@@ -192,23 +192,23 @@ impl Screen {
         self.progress().epochs > 0
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    fn progress(&self) -> MutexGuard<'_, Awaited> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is shown.
-    pub(crate) fn look(&self) -> Live {
+    pub(crate) fn snapshot(&self) -> Live {
         self.looked_at.store(true, Ordering::Relaxed);
-        self.change(|live| live.clone())
+        self.update(|live| live.clone())
     }
 
     /// Changes what is shown, which is not to look at it.
-    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut Live) -> R) -> R {
+    pub(crate) fn update<R>(&self, change: impl FnOnce(&mut Live) -> R) -> R {
         change(&mut self.live.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether anybody has looked since this was asked last.
-    pub(crate) fn was_looked_at(&self) -> bool {
+    pub(crate) fn take_viewed(&self) -> bool {
         self.looked_at.swap(false, Ordering::Relaxed)
     }
 }

@@ -31,14 +31,14 @@ use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
 use crate::timeline::{Drawn, Timeline};
 use crate::units::Joules;
-use ended_parents::Outlived;
-use epoch_numbers::Numbers;
+use ended_parents::EndedParents;
+use epoch_numbers::EpochNumbers;
 use epochs::{EpochRow, Epochs};
 use live::LiveSteps;
 use live_epochs::{LiveEpoch, RecentEpochs};
 use phase_sums::PhaseSums;
 use siblings::{self, Divided, Interval, MOST_HELD};
-use span_reports::Said;
+use span_reports::SpanReports;
 use stats::Step;
 use step_table::StepTable;
 
@@ -411,10 +411,10 @@ pub(crate) struct Ledger {
     /// Marks that have not settled yet.
     pending: Vec<Mark>,
     open: HashMap<u64, Inside>,
-    outlived: Outlived,
+    outlived: EndedParents,
     pub epochs: Epochs,
     /// Numbers of the epochs.
-    pub numbers: Numbers,
+    pub numbers: EpochNumbers,
     /// Steps per split; a step outside every epoch counts as `run`.
     pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
@@ -422,7 +422,7 @@ pub(crate) struct Ledger {
     /// The latest epochs, for live display.
     pub recent: RecentEpochs,
     /// Reports on single spans, printed as soon as their energies are known.
-    pub said: Said,
+    pub reports: SpanReports,
     /// Single steps for the journal, where there is one.
     pub log: Option<StepLog>,
     /// Counts booked marks, for `finish`.
@@ -480,13 +480,13 @@ impl Ledger {
             domains,
             pending: Vec::new(),
             open: HashMap::new(),
-            outlived: Outlived::default(),
+            outlived: EndedParents::default(),
             epochs: Epochs::default(),
-            numbers: Numbers::default(),
+            numbers: EpochNumbers::default(),
             steps: BTreeMap::new(),
             live_steps: BTreeMap::new(),
             recent: RecentEpochs::default(),
-            said: Said::default(),
+            reports: SpanReports::default(),
             log: None,
             progress: Arc::default(),
             phases: PhaseSums::default(),
@@ -512,7 +512,7 @@ impl Ledger {
             steps: self.steps.clone(),
             live_steps: BTreeMap::new(),
             recent: RecentEpochs::default(),
-            said: Said::default(),
+            reports: SpanReports::default(),
             log: None,
             phases: self.phases.clone(),
             folded: self.folded,
@@ -572,7 +572,7 @@ impl Ledger {
             shared_amount(&mut amount, mark.share());
         }
         let seconds = mark.seconds();
-        self.said.close(mark, seconds, &amount, timelines);
+        self.reports.close(mark, seconds, &amount, timelines);
         if mark.invalid_items > 0 {
             let others = self.invalid_items.len() >= MOST_LABELS;
             let label = if others { Label::others(mark.label.kind) } else { mark.label };

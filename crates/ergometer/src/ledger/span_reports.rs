@@ -11,12 +11,12 @@ use crate::units::{Joules, Watts};
 
 /// The spans to report, and the lines about those that have ended.
 #[derive(Default)]
-pub(crate) struct Said {
+pub(crate) struct SpanReports {
     asked: HashSet<u64>,
     lines: Vec<String>,
 }
 
-impl Said {
+impl SpanReports {
     /// Reports `span` when its energy is known.
     pub(crate) fn ask(&mut self, span: u64) {
         self.asked.insert(span);

@@ -18,12 +18,12 @@ use crate::clock::{self, Timestamp};
 use crate::export::{Exporters, LAST_EXPORT};
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::ledger::Ledger;
-use crate::ledger::assemble::{self, Books, Head, Notes};
-use crate::ledger::live::{RECENT, Reach, Screen};
+use crate::ledger::assemble::{self, Notes, RunHeader, Snapshot};
+use crate::ledger::live::{LiveView, RECENT, Reach};
 use crate::ledger::phases::Phases;
-use crate::meter::journaling::{Keeper, OpenSpans, Standing};
+use crate::meter::journaling::{JournalWriter, OpenSpans, RunState};
 use crate::meter::sampler::guarded::Guarded;
-use crate::meter::sampler::{Answer, Crew};
+use crate::meter::sampler::{Answer, Sampler};
 use crate::progress::{Doing, Progress};
 use crate::record::Record;
 use crate::record::resume::Earlier;
@@ -66,13 +66,13 @@ pub(super) struct Desk {
     /// Where what the rings hear is sent too.
     pub commands: Sender<Command>,
     pub inbox: Receiver<Command>,
-    pub screen: Arc<Screen>,
+    pub screen: Arc<LiveView>,
     pub notes: Arc<Mutex<Notes>>,
     pub progress: Arc<Progress>,
 }
 
-pub(super) struct Sampler {
-    crew: Crew,
+pub(super) struct Aggregator {
+    sampler: Sampler,
     timelines: Vec<Timeline>,
     domains: Vec<Domain>,
     ledger: Ledger,
@@ -84,7 +84,7 @@ pub(super) struct Sampler {
     pending: VecDeque<Command>,
     /// Marks of threads that were being torn down, and had no ring any more.
     late: Vec<Mark>,
-    screen: Arc<Screen>,
+    screen: Arc<LiveView>,
     notes: Arc<Mutex<Notes>>,
     warnings: Vec<String>,
     stamps: Stamps,
@@ -95,7 +95,7 @@ pub(super) struct Sampler {
     /// What was read since, with the index of its domain; empty between two rounds.
     taken: Vec<(usize, Reading)>,
     open: OpenSpans,
-    keeper: Option<Keeper>,
+    keeper: Option<JournalWriter>,
     /// When reading began.
     start: Timestamp,
     /// Further moments for which energies will be asked.
@@ -105,7 +105,7 @@ pub(super) struct Sampler {
     /// Those that the record will have.
     forecasts: Vec<Forecast>,
     /// What is known of the run since it began.
-    run: Option<Arc<Head>>,
+    run: Option<Arc<RunHeader>>,
     /// Up to where energies are final.
     settled: Timestamp,
     /// When the rings were emptied last.
@@ -118,12 +118,12 @@ pub(super) struct Sampler {
     rounds: u64,
 }
 
-impl Sampler {
+impl Aggregator {
     /// Starts to read `sources` and waits for their first readings, so that the run's start is
     /// metered; a source that hangs is not waited for.
     pub(super) fn spawn(sources: Vec<Guarded>, desk: Desk) -> io::Result<()> {
-        let sampler = Self::start(sources, desk)?;
-        thread::Builder::new().name("ergometer".to_owned()).spawn(move || sampler.run())?;
+        let aggregator = Self::start(sources, desk)?;
+        thread::Builder::new().name("ergometer".to_owned()).spawn(move || aggregator.run())?;
         Ok(())
     }
 
@@ -131,13 +131,13 @@ impl Sampler {
         let Desk { rings, commands, inbox, screen, notes, progress } = desk;
         let domains: Vec<_> =
             sources.iter().flat_map(|source| source.domains().iter().cloned()).collect();
-        let crew = Crew::start(sources, FIRST_READ_TIMEOUT)?;
+        let sampler = Sampler::start(sources, FIRST_READ_TIMEOUT)?;
         let start = clock::check();
         let timelines: Vec<_> = domains.iter().map(|domain| Timeline::of(domain, start)).collect();
         let mut ledger = Ledger::new(timelines.len());
         ledger.progress = Arc::clone(&progress);
         Ok(Self {
-            crew,
+            sampler,
             ledger,
             phases: Phases::new(timelines.len()),
             timelines,
@@ -192,7 +192,7 @@ impl Sampler {
                 Some(Command::Stop) => return,
                 _ => {}
             }
-            self.crew.mind();
+            self.sampler.relieve_stalled();
             self.collect();
             self.progress.begin(Doing::Booking);
             self.book(now);
@@ -214,14 +214,14 @@ impl Sampler {
     fn is_asked(&self) -> bool {
         let budgets = !self.watches.is_empty() || !self.limits.is_empty();
         let budgets = budgets || !self.windows.is_empty();
-        self.screen.was_looked_at() || self.keeper.is_some() || budgets
+        self.screen.take_viewed() || self.keeper.is_some() || budgets
     }
 
     /// Gives the moment at which the next budget will be spent, as power is.
     fn look_at_budgets(&mut self) -> Option<Timestamp> {
         let spans = self.look_at_limits(clock::checked_now());
         let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
-        let live = self.screen.change(|live| live.clone());
+        let live = self.screen.update(|live| live.clone());
         let now = clock::checked_now();
         let seconds = now.since(run.start).as_secs_f64();
         let runs = {
@@ -276,7 +276,7 @@ impl Sampler {
             }
         }
         if edge {
-            self.crew.edge();
+            self.sampler.edge();
         }
     }
 
@@ -344,7 +344,7 @@ impl Sampler {
                 return true;
             }
             Word::Number(span, index) => self.ledger.numbers.give(span, index),
-            Word::Report(span) => self.ledger.said.ask(span),
+            Word::Report(span) => self.ledger.reports.ask(span),
             Word::Limit(mut began, budget) => {
                 self.stamps.put_start_right(&mut began.start, self.looked);
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
@@ -376,7 +376,8 @@ impl Sampler {
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
         let mut taken = std::mem::take(&mut self.taken);
-        self.crew.take(&mut self.warnings, |domain, reading| taken.push((domain, reading.clone())));
+        self.sampler
+            .take(&mut self.warnings, |domain, reading| taken.push((domain, reading.clone())));
         // Before they read, the readers look at the clock: what they found comes first.
         self.watch_the_clock();
         for (domain, reading) in taken.drain(..) {
@@ -420,7 +421,7 @@ impl Sampler {
         }
         if let Some(mut keeper) = self.keeper.take() {
             self.progress.begin(Doing::Journaling);
-            keeper.keep(now, self.standing());
+            keeper.keep(now, self.run_state());
             self.keeper = Some(keeper);
         }
         self.fold();
@@ -441,7 +442,7 @@ impl Sampler {
             Timeline::preview(timelines, read, |timelines| ledger.foresee(read, timelines));
         }
         if !all {
-            self.crew.edge();
+            self.sampler.edge();
         }
         if all { now } else { read.min(now) }
     }
@@ -474,8 +475,8 @@ impl Sampler {
         self.ledger.folded += folded;
     }
 
-    fn standing(&mut self) -> Standing<'_> {
-        Standing {
+    fn run_state(&mut self) -> RunState<'_> {
+        RunState {
             timelines: &mut self.timelines,
             ledger: &mut self.ledger,
             open: &self.open,
@@ -533,7 +534,7 @@ impl Sampler {
         self.screen.reach(Reach { settled: end, epochs: end }, true);
         if let Some(mut keeper) = self.keeper.take() {
             self.progress.begin(Doing::Journaling);
-            keeper.last(end, self.standing());
+            keeper.last(end, self.run_state());
             self.keeper = Some(keeper);
         }
     }
@@ -550,17 +551,17 @@ impl Sampler {
         }
         self.ledger.cut(self.open.cut(end), end);
         self.ledger.book(end, &self.timelines);
-        self.ledger.said.print();
+        self.ledger.reports.print();
     }
 
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
     fn show(&mut self, settled: Timestamp, limit: Timestamp) {
-        self.ledger.said.print();
+        self.ledger.reports.print();
         let Some(start) = self.run.as_ref().map(|run| run.start) else { return };
         let timelines = &self.timelines;
         let lines = || timelines.iter().filter(|line| line.gives());
         let Self { ledger, forecaster, forecasts, .. } = self;
-        self.screen.change(|live| {
+        self.screen.update(|live| {
             live.steps.clone_from(&ledger.live_steps);
             live.epochs = ledger.live_epochs();
             live.seconds = settled.since(start).as_secs_f64();
@@ -573,7 +574,7 @@ impl Sampler {
                 domain.update(line, start, limit);
             }
             forecaster.set_plan(live.plan);
-            forecaster.observe(live.standing());
+            forecaster.observe(live.run_progress());
             live.forecast = forecaster.forecast();
             if let Some(forecast) = live.forecast {
                 let last = forecasts.last();
@@ -592,7 +593,7 @@ impl Sampler {
     /// Reads every source for the last time, but waits `patience` at most.
     fn read_last(&mut self, patience: Duration) {
         self.progress.begin(Doing::Reading);
-        for answer in self.crew.finish(patience) {
+        for answer in self.sampler.finish(patience) {
             match answer {
                 Answer::Domains(first, domains) => {
                     for (known, learnt) in self.domains.iter_mut().skip(first).zip(domains) {
@@ -619,7 +620,7 @@ impl Sampler {
         let Some(head) = self.run else { return };
         self.progress.begin(Doing::Booking);
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        let books = Books {
+        let books = Snapshot {
             timelines: &self.timelines,
             ledger: self.ledger,
             domains: &self.domains,
@@ -655,24 +656,24 @@ mod tests {
         let hear = commands.clone();
         let rings = Rings::new(move |word| drop(hear.send(Command::Word(word))));
         let meter = rings.meter;
-        let screen = Arc::new(Screen::new(Live::default()));
+        let screen = Arc::new(LiveView::new(Live::default()));
         let (notes, progress) = (Arc::default(), Arc::default());
         let desk = Desk { rings, commands, inbox, screen, notes, progress };
-        let mut sampler = Sampler::start(Vec::new(), desk).unwrap();
+        let mut aggregator = Aggregator::start(Vec::new(), desk).unwrap();
         let label = Label::new(Kind::Epoch, "train");
-        let start = sampler.start;
-        let (_, now) = sampler.listen(clock::now());
+        let start = aggregator.start;
+        let (_, now) = aggregator.listen(clock::now());
         // After the inbox was found empty, and before the marks are taken.
         for number in [7, 3] {
             let span = Span::open(meter, label, Some(start));
             crate::private::index(&span, number);
             span.close_at(start);
         }
-        sampler.book(now);
+        aggregator.book(now);
         let mut numbers: Vec<_> =
-            sampler.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
+            aggregator.ledger.epochs.rows.iter().map(|epoch| epoch.index).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, [3, 7]);
-        assert_eq!(sampler.open.starts().count(), 0, "both have ended");
+        assert_eq!(aggregator.open.starts().count(), 0, "both have ended");
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::journaling::Keeper;
+use super::journaling::JournalWriter;
 use super::watch::Watch;
 use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
-use crate::ledger::assemble::Head;
+use crate::ledger::assemble::RunHeader;
 use crate::record::Record;
 use crate::span::word::Word;
 
@@ -19,11 +19,11 @@ pub(super) enum Command {
     /// What was drawn since this moment will be asked for.
     Pin(Timestamp),
     /// The run began: live figures count from it.
-    Start(Arc<Head>),
+    Start(Arc<RunHeader>),
     /// Wait until a budget is spent.
     Watch(Watch),
     /// Keep a journal from now on.
-    Keep(Box<Keeper>),
+    Keep(Box<JournalWriter>),
     /// Everything that was sent before the meter's thread began this round has come.
     Round(u64),
     /// Close the books and send the record.

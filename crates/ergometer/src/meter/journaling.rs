@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::forecast::Forecast;
 use crate::journal::file::Journal;
-use crate::ledger::assemble::{self, Books, Head, Notes};
+use crate::ledger::assemble::{self, Notes, RunHeader, Snapshot};
 use crate::ledger::{Ledger, StepLog};
 use crate::source::Domain;
 use crate::span::Kind;
@@ -69,16 +69,16 @@ impl OpenSpans {
 }
 
 /// The journal, and what its rows are made from beside the books.
-pub(crate) struct Keeper {
+pub(crate) struct JournalWriter {
     journal: Journal,
-    head: Arc<Head>,
+    head: Arc<RunHeader>,
     notes: Arc<Mutex<Notes>>,
     every: u64,
     due: Timestamp,
 }
 
 /// The books as the meter's thread has them.
-pub(super) struct Standing<'a> {
+pub(super) struct RunState<'a> {
     pub timelines: &'a mut [Timeline],
     pub ledger: &'a mut Ledger,
     pub open: &'a OpenSpans,
@@ -87,10 +87,10 @@ pub(super) struct Standing<'a> {
     pub forecasts: &'a [Forecast],
 }
 
-impl Keeper {
+impl JournalWriter {
     pub(super) fn new(
         journal: Journal,
-        head: Arc<Head>,
+        head: Arc<RunHeader>,
         notes: Arc<Mutex<Notes>>,
         every: u64,
     ) -> Self {
@@ -108,13 +108,13 @@ impl Keeper {
     }
 
     /// Writes where the run stands at `now`, if it is time to.
-    pub(super) fn keep(&mut self, now: Timestamp, standing: Standing<'_>) {
+    pub(super) fn keep(&mut self, now: Timestamp, state: RunState<'_>) {
         let early = now < self.due && self.due.since(now) <= PERIOD;
         if early || now < self.head.start {
             return;
         }
         self.due = now.after(PERIOD);
-        let Standing { timelines, ledger, open, domains, warnings, forecasts } = standing;
+        let RunState { timelines, ledger, open, domains, warnings, forecasts } = state;
         let steps = ledger.log.as_mut().map_or(Vec::new(), |log| std::mem::take(&mut log.steps));
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (head, journal) = (&self.head, &mut self.journal);
@@ -124,7 +124,7 @@ impl Keeper {
             }
             let mut fork = ledger.fork(open.cut(now), now);
             fork.book(now, timelines);
-            let books = Books {
+            let books = Snapshot {
                 timelines,
                 ledger: fork,
                 domains,
@@ -141,9 +141,9 @@ impl Keeper {
     }
 
     /// Writes where the run stands at `now`, its last moment.
-    pub(super) fn last(&mut self, now: Timestamp, standing: Standing<'_>) {
+    pub(super) fn last(&mut self, now: Timestamp, state: RunState<'_>) {
         self.due = now;
         self.journal.is_last();
-        self.keep(now, standing);
+        self.keep(now, state);
     }
 }

@@ -40,8 +40,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::Exporters;
 use crate::footprint::Site;
 use crate::forecast::Plan;
-use crate::ledger::assemble::{Head, Notes};
-use crate::ledger::live::{Goal, Screen};
+use crate::ledger::assemble::{Notes, RunHeader};
+use crate::ledger::live::{Goal, LiveView};
 use crate::progress::{Doing, Progress, Silence};
 use crate::record::{Part, Record};
 use crate::source::{Domain, SourceReport};
@@ -85,12 +85,12 @@ pub struct Meter {
 struct Inner {
     rings: Arc<Rings>,
     commands: Sender<Command>,
-    screen: Arc<Screen>,
+    screen: Arc<LiveView>,
     progress: Arc<Progress>,
     stage: Mutex<Stage>,
     /// The process whose threads the meter's are; a forked child has none of them.
     process: u32,
-    head: Arc<Head>,
+    head: Arc<RunHeader>,
     domains: Vec<Domain>,
     notes: Arc<Mutex<Notes>>,
     journal: Option<PathBuf>,
@@ -149,7 +149,7 @@ impl Meter {
     /// second while somebody looks, and once a second else.
     #[must_use]
     pub fn live(&self) -> Live {
-        self.inner.screen.look()
+        self.inner.screen.snapshot()
     }
 
     /// What is known as soon as everything up to `moment` is worked out, or after `patience` what is known
@@ -228,10 +228,10 @@ impl Meter {
     pub fn plan(&self, more: impl FnOnce(&mut Plan)) {
         // The caller's code runs without a lock, as it may ask the meter. What others have planned meanwhile
         // stays.
-        let before = self.inner.screen.change(|live| live.plan);
+        let before = self.inner.screen.update(|live| live.plan);
         let mut after = before;
         more(&mut after);
-        self.inner.screen.change(|live| live.plan.change(before, after));
+        self.inner.screen.update(|live| live.plan.change(before, after));
     }
 
     /// The energy that uses `budget` up is waited for: `spent` is called once, on a thread of its own, when

@@ -17,10 +17,10 @@ use crate::footprint::Site;
 use crate::journal::file::{Draft, Journal};
 use crate::journal::resume_from;
 use crate::ledger::Ledger;
-use crate::ledger::assemble::{self, Books, Head, Notes};
-use crate::ledger::live::{Live, LiveDomain, Screen};
-use crate::meter::aggregator::{Desk, Sampler};
-use crate::meter::journaling::Keeper;
+use crate::ledger::assemble::{self, Notes, RunHeader, Snapshot};
+use crate::ledger::live::{Live, LiveDomain, LiveView};
+use crate::meter::aggregator::{Aggregator, Desk};
+use crate::meter::journaling::JournalWriter;
 use crate::meter::sampler::guarded::Guarded;
 use crate::meter::{command_line, provenance};
 use crate::progress::Progress;
@@ -88,8 +88,8 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = self.standing()?;
-        let earlier = self.earlier(&mut standing)?;
+        let mut placement = self.placement()?;
+        let earlier = self.earlier(&mut placement)?;
         let draft = self.journal.take().map(Draft::open).transpose()?;
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
@@ -99,7 +99,7 @@ impl MeterBuilder {
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let shown = domains.iter().map(LiveDomain::new).collect();
-        let screen = Arc::new(Screen::new(Live {
+        let screen = Arc::new(LiveView::new(Live {
             domains: shown,
             earlier: Earlier::of(&earlier),
             ..Live::default()
@@ -115,7 +115,7 @@ impl MeterBuilder {
             notes: Arc::clone(&notes),
             progress: Arc::clone(&progress),
         };
-        Sampler::spawn(sources, desk).map_err(|error| {
+        Aggregator::spawn(sources, desk).map_err(|error| {
             Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
                 .with_source(error)
         })?;
@@ -125,9 +125,9 @@ impl MeterBuilder {
             // As at the edges of an epoch: what lies nearest to it is worth most.
             launch.rings.tell(Word::Nudge);
         }
-        let head = Arc::new(Head {
+        let head = Arc::new(RunHeader {
             label: self.label,
-            standing,
+            placement,
             machine,
             command: command_line::of_this_process(self.command_line),
             git_commit,
@@ -215,24 +215,24 @@ impl MeterBuilder {
     }
 
     /// Which of how many processes of the run this one is.
-    fn standing(&mut self) -> Result<rank::Standing> {
-        let mut standing = rank::standing(|name| env::var(name).ok());
+    fn placement(&mut self) -> Result<rank::Placement> {
+        let mut placement = rank::placement(|name| env::var(name).ok());
         if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
+            placement.rank = Some(Rank::set(rank, world_size)?);
+            placement.remarks.clear();
         }
-        standing.group = self.group.take().or(standing.group);
-        standing.remarks.append(&mut self.remarks);
-        Ok(standing)
+        placement.group = self.group.take().or(placement.group);
+        placement.remarks.append(&mut self.remarks);
+        Ok(placement)
     }
 
     /// The parts of the run before this one.
-    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+    fn earlier(&self, placement: &mut rank::Placement) -> Result<Vec<Part>> {
         let Some(from) = &self.resume else { return Ok(Vec::new()) };
-        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
+        let (rank, group) = (placement.rank.as_ref(), placement.group.as_deref());
         let run = resume_from::Identity { label: &self.label, rank, group };
         let (parts, remarks) = resume_from::parts(from, &run)?;
-        standing.remarks.extend(remarks);
+        placement.remarks.extend(remarks);
         Ok(parts)
     }
 
@@ -305,7 +305,7 @@ impl Launch {
     /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
     fn announce(
         &self,
-        head: &Arc<Head>,
+        head: &Arc<RunHeader>,
         journal: Option<Journal>,
         notes: &Arc<Mutex<Notes>>,
         every: u64,
@@ -320,7 +320,7 @@ impl Launch {
         let path = journal.as_ref().map(|journal| journal.path().to_owned());
         if let Some(journal) = journal {
             let (head, notes) = (Arc::clone(head), Arc::clone(notes));
-            let keeper = Keeper::new(journal, head, notes, every);
+            let keeper = JournalWriter::new(journal, head, notes, every);
             self.tell(Command::Keep(Box::new(keeper)));
         }
         path
@@ -376,7 +376,7 @@ fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site>
 
 /// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
 /// asked for.
-fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+fn intensity_changes(head: &RunHeader) -> impl Iterator<Item = Timestamp> {
     let series = head.site.carbon_series.iter();
     let changes = series.flat_map(|series| series.changes(head.started));
     changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
@@ -394,10 +394,10 @@ fn provenance(settings: &Settings) -> (Machine, Option<String>) {
 }
 
 /// The journal, with a first line that says what the record of no time at all does.
-fn begin_journal(draft: Draft, head: &Head, domains: &[Domain]) -> Result<Journal> {
+fn begin_journal(draft: Draft, head: &RunHeader, domains: &[Domain]) -> Result<Journal> {
     let unread = |domain: &Domain| Timeline::new(domain.sensor, domain.method, head.start);
     let timelines: Vec<_> = domains.iter().map(unread).collect();
-    let books = Books {
+    let books = Snapshot {
         timelines: &timelines,
         ledger: Ledger::new(domains.len()),
         domains,

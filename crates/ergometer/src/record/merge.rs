@@ -59,7 +59,7 @@ use crate::record::{
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
 use domains::{Physical, Whole};
-use warnings::{Said, numbers};
+use warnings::{RankLines, numbers};
 
 /// A rank's record, and its start in seconds after the first rank's.
 struct Part {
@@ -159,7 +159,7 @@ struct Merge<'a> {
 impl<'a> Merge<'a> {
     fn new(parts: &'a [Part], started: String) -> Self {
         let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
-        let mut warnings = Said::over(parts, |record| record.warnings.clone());
+        let mut warnings = RankLines::over(parts, |record| record.warnings.clone());
         let domains = domains::physical(parts, &mut warnings);
         let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();
         Self { parts, domains, wholes, seconds, started, warnings }
@@ -349,13 +349,13 @@ impl<'a> Merge<'a> {
                 readings: rows().map(|row| row.readings).sum(),
                 failed_readings: rows().map(|row| row.failed_readings).sum(),
                 warnings: {
-                    let mut said = Said::default();
+                    let mut lines = RankLines::default();
                     for &(part, domain) in &physical.members {
                         let row = domains::row(self.parts, (part, domain));
                         let rank = self.parts[part].rank.rank;
-                        row.warnings.iter().for_each(|line| said.add(rank, line));
+                        row.warnings.iter().for_each(|line| lines.add(rank, line));
                     }
-                    said.lines(physical.members.len())
+                    lines.lines(physical.members.len())
                 },
             }
         })

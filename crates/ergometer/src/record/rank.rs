@@ -114,7 +114,7 @@ impl Rank {
 
 /// A process's place in its run, as its record needs it to be merged with others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Placement {
     pub rank: Option<Rank>,
     /// An identifier that the ranks of a run share.
     pub group: Option<String>,
@@ -193,11 +193,11 @@ const LAUNCHERS: [Launcher; 12] = [
 ];
 
 /// The rank according to the environment, whose variables `lookup` returns.
-pub(crate) fn standing(lookup: impl Fn(&str) -> Option<String>) -> Standing {
+pub(crate) fn placement(lookup: impl Fn(&str) -> Option<String>) -> Placement {
     let lookup = |name: &str| {
         lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
     };
-    let mut found = Standing::default();
+    let mut found = Placement::default();
     // Launcher variables that were not understood.
     let mut doubtful: Vec<(&str, String)> = Vec::new();
     for launcher in &LAUNCHERS {
@@ -282,10 +282,10 @@ mod tests {
     use crate::testing::corrupt::damaged;
 
     /// `NAME=value` pairs, separated by spaces.
-    fn of(environment: &str) -> Standing {
+    fn of(environment: &str) -> Placement {
         let pairs: Vec<_> =
             environment.split(' ').filter_map(|pair| pair.split_once('=')).collect();
-        standing(|name| {
+        placement(|name| {
             let pair = pairs.iter().find(|(key, _)| *key == name)?;
             Some(pair.1.to_owned())
         })
@@ -429,7 +429,7 @@ mod tests {
         for environment in
             ["", "RANK= WORLD_SIZE=4", "WORLD_SIZE=4", "SLURM_JOB_ID=7 SLURM_NTASKS=4"]
         {
-            assert_eq!(of(environment), Standing::default(), "{environment}");
+            assert_eq!(of(environment), Placement::default(), "{environment}");
         }
     }
 

@@ -33,7 +33,7 @@ use crate::units::Joules;
 
 mod process_tree;
 
-use process_tree::{Spent, Tree};
+use process_tree::{ProcessTree, TreeTime};
 
 /// Whose energy a meter reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,10 +70,10 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A source that reports this program's share of the processors' and the memory's energy.
 #[derive(Debug)]
-pub struct Shared<S> {
+pub struct Attributed<S> {
     source: S,
     /// `None` where nothing is shared out.
-    tree: Option<Tree>,
+    tree: Option<ProcessTree>,
     domains: Vec<Domain>,
     portions: Vec<Portion>,
     /// The last share, and the start of the interval after it.
@@ -96,7 +96,7 @@ const fn is_shared(kind: DomainKind) -> bool {
     matches!(kind, DomainKind::CpuPackage | DomainKind::Dram)
 }
 
-impl<S: PowerSource> Shared<S> {
+impl<S: PowerSource> Attributed<S> {
     /// Shares out `source` by the processor time of this process and its descendants, read from `proc_root`
     /// (`/proc`).
     ///
@@ -105,7 +105,7 @@ impl<S: PowerSource> Shared<S> {
     /// Errors of reading `proc_root`: it is missing, or does not contain this process.
     pub fn new(source: S, proc_root: &Path) -> std::io::Result<Self> {
         let any = source.domains().iter().any(|domain| is_shared(domain.kind));
-        let tree = if any { Some(Tree::own(proc_root)?) } else { None };
+        let tree = if any { Some(ProcessTree::own(proc_root)?) } else { None };
         let domains: Vec<Domain> = source.domains().iter().map(shared).collect();
         let portions = vec![Portion::default(); domains.len()];
         let since = clock::checked_now();
@@ -119,7 +119,7 @@ impl<S: PowerSource> Shared<S> {
         if request == Request::Routine && length < INTERVAL {
             return Ok(None);
         }
-        let enough = |spent: Spent| {
+        let enough = |spent: TreeTime| {
             spent.machine >= FEWEST_TICKS || length >= LONGEST || request == Request::Last
         };
         let Some(spent) = tree.advance(enough)? else { return Ok(None) };
@@ -155,7 +155,7 @@ fn shared(domain: &Domain) -> Domain {
     told
 }
 
-impl<S: PowerSource> PowerSource for Shared<S> {
+impl<S: PowerSource> PowerSource for Attributed<S> {
     fn domains(&self) -> &[Domain] {
         &self.domains
     }
@@ -248,7 +248,7 @@ pub(crate) fn share_out(
         }
         let ids: Vec<String> = source.domains().iter().map(|domain| domain.id.clone()).collect();
         let report = reports.iter_mut().find(|report| report.source == name);
-        match Shared::new(source, proc_root) {
+        match Attributed::new(source, proc_root) {
             Ok(shared) => {
                 let listed = report.map(|report| &mut report.domains).into_iter().flatten();
                 for listed in listed {

@@ -39,7 +39,7 @@ use super::{
 };
 use crate::clock;
 use crate::energy::Method;
-use crate::source::tracked_counter::Followed;
+use crate::source::tracked_counter::TrackedCounter;
 use crate::units::Watts;
 use device::Device;
 
@@ -92,7 +92,7 @@ enum Probe {
     /// Power in µW.
     Power(PathBuf),
     /// Energy in µJ.
-    Energy(PathBuf, Followed),
+    Energy(PathBuf, TrackedCounter),
     /// Power in mW.
     Milliwatts(PathBuf),
     /// A rail's mV and mA.

@@ -13,7 +13,7 @@ const ATTENTIVE: Duration = Duration::from_mins(1);
 
 /// A counter with the name of its unit, for messages.
 #[derive(Debug)]
-pub(super) struct Followed {
+pub(super) struct TrackedCounter {
     counter: Counter,
     unit: &'static str,
     limit: Watts,
@@ -21,7 +21,7 @@ pub(super) struct Followed {
     asleep: Duration,
 }
 
-impl Followed {
+impl TrackedCounter {
     /// A counter of `units_per_joule`, each called `unit`; otherwise as [`Counter::new`].
     pub(super) const fn new(
         units_per_joule: f64,
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn follow(times: impl IntoIterator<Item = f64>) -> Vec<Value> {
-        let mut followed = Followed::new(1e6, "µJ", Some(RANGE), Watts::new(2000.0));
+        let mut followed = TrackedCounter::new(1e6, "µJ", Some(RANGE), Watts::new(2000.0));
         let mut said = Vec::new();
         for seconds in times {
             let at = Timestamp::default().after(Duration::from_secs_f64(seconds));
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn what_a_counter_counts_while_the_machine_sleeps_is_energy_and_no_mistake() {
-        let mut followed = Followed::new(1e6, "µJ", Some(RANGE), Watts::new(2000.0));
+        let mut followed = TrackedCounter::new(1e6, "µJ", Some(RANGE), Watts::new(2000.0));
         let hour = Duration::from_hours(1);
         // An hour at 1 W, between two reads that lie 0.1 s apart on the clock.
         let reads =

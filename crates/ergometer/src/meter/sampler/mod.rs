@@ -2,7 +2,7 @@
 //!
 //! To wake a thread costs more than to read a counter, so sources that may be read at the same moment are. But
 //! a driver call that hangs cannot be interrupted: a source that does not answer keeps its thread, and a new
-//! one goes on with the others. What was read lies on shelves until the meter's thread takes it, so nobody waits
+//! one goes on with the others. What was read waits in its slot until the meter's thread takes it, so nobody waits
 //! for a source.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -38,27 +38,27 @@ const LONG_ROUND: Duration = Duration::from_millis(10);
 const LONG_ROUNDS: u32 = 4;
 
 /// All sources, and the threads that read them.
-pub(super) struct Crew {
+pub(super) struct Sampler {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    roster: Mutex<Roster>,
+    state: Mutex<State>,
     /// Something was asked, or nothing ever will be.
     asked: Condvar,
     /// A source was read for the first time, or for the last.
     answered: Condvar,
 }
 
-struct Roster {
-    posts: Vec<Post>,
-    /// Threads that were hired so far.
+struct State {
+    slots: Vec<Slot>,
+    /// Threads that were started so far.
     workers: usize,
     closed: bool,
 }
 
 /// A source, and what there is to know of reading it.
-struct Post {
+struct Slot {
     name: String,
     /// Index of its first domain among all, and how many it has.
     first: usize,
@@ -67,7 +67,7 @@ struct Post {
     source: Option<Guarded>,
     /// The thread that reads it.
     worker: usize,
-    asked: Asked,
+    asked: Demand,
     due: Due,
     /// When the last read began.
     last: Timestamp,
@@ -76,7 +76,7 @@ struct Post {
     reads: u64,
     slow: u32,
     jitter: Jitter,
-    shelf: Vec<Reading>,
+    pending: Vec<Reading>,
     /// What it learnt of its domains up to its last read.
     learnt: Option<Vec<Domain>>,
     warnings: Vec<String>,
@@ -84,7 +84,7 @@ struct Post {
 
 /// What the meter's thread has asked for, that was not done yet.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Asked {
+enum Demand {
     Nothing,
     Edge,
     /// A read at the end of the run, and another one when the source wants it.
@@ -106,81 +106,81 @@ pub(super) enum Answer {
     Gone,
 }
 
-impl Crew {
+impl Sampler {
     /// Starts to read `sources`, and waits `patience` at most until each was read once.
     pub(super) fn start(sources: Vec<Guarded>, patience: Duration) -> io::Result<Self> {
-        let mut posts: Vec<Post> = Vec::with_capacity(sources.len());
+        let mut slots: Vec<Slot> = Vec::with_capacity(sources.len());
         for source in sources {
-            let first = posts.last().map_or(0, |post| post.first + post.domains);
-            posts.push(Post::new(source, first));
+            let first = slots.last().map_or(0, |slot| slot.first + slot.domains);
+            slots.push(Slot::new(source, first));
         }
-        let all: Vec<_> = (0..posts.len()).collect();
-        let roster = Mutex::new(Roster { posts, workers: 0, closed: false });
-        let shared = Shared { roster, asked: Condvar::new(), answered: Condvar::new() };
-        let crew = Self { shared: Arc::new(shared) };
+        let all: Vec<_> = (0..slots.len()).collect();
+        let state = Mutex::new(State { slots, workers: 0, closed: false });
+        let shared = Shared { state, asked: Condvar::new(), answered: Condvar::new() };
+        let sampler = Self { shared: Arc::new(shared) };
         if !all.is_empty() {
-            crew.shared.hire(&mut crew.shared.lock(), &all)?;
-            crew.wait(patience, |post| post.reads == 0 && post.asked != Asked::Ended);
+            sampler.shared.spawn_reader(&mut sampler.shared.lock(), &all)?;
+            sampler.wait(patience, |slot| slot.reads == 0 && slot.asked != Demand::Ended);
         }
-        Ok(crew)
+        Ok(sampler)
     }
 
     /// Asks for a read of every source now.
     pub(super) fn edge(&self) {
         let now = clock::checked_now();
-        self.ask(|post| {
-            if post.asked == Asked::Nothing
-                && (post.busy.is_some() || now.since(post.last) >= SHORTEST)
+        self.ask(|slot| {
+            if slot.asked == Demand::Nothing
+                && (slot.busy.is_some() || now.since(slot.last) >= SHORTEST)
             {
-                post.asked = Asked::Edge;
+                slot.asked = Demand::Edge;
             }
         });
     }
 
     /// Sees to it that a source that hangs holds up no other.
-    pub(super) fn mind(&self) {
-        self.shared.mind(&mut self.shared.lock());
+    pub(super) fn relieve_stalled(&self) {
+        self.shared.relieve_stalled(&mut self.shared.lock());
     }
 
     /// Gives `take` what was read since the last time, with the index of its domain among all; adds what was
     /// strange to `warnings`.
     pub(super) fn take(&self, warnings: &mut Vec<String>, mut take: impl FnMut(usize, &Reading)) {
-        for post in &mut self.shared.lock().posts {
-            warnings.append(&mut post.warnings);
-            for reading in post.shelf.drain(..).filter(|reading| reading.domain < post.domains) {
-                take(post.first + reading.domain, &reading);
+        for slot in &mut self.shared.lock().slots {
+            warnings.append(&mut slot.warnings);
+            for reading in slot.pending.drain(..).filter(|reading| reading.domain < slot.domains) {
+                take(slot.first + reading.domain, &reading);
             }
         }
     }
 
     /// Reads every source for the last time; waits `patience` at most.
     pub(super) fn finish(&self, patience: Duration) -> Vec<Answer> {
-        self.ask(|post| {
-            if post.asked != Asked::Ended {
-                post.asked = Asked::End;
+        self.ask(|slot| {
+            if slot.asked != Demand::Ended {
+                slot.asked = Demand::End;
             }
         });
-        self.wait(patience, |post| post.asked != Asked::Ended);
-        self.shared.lock().posts.iter().map(Post::answer).collect()
+        self.wait(patience, |slot| slot.asked != Demand::Ended);
+        self.shared.lock().slots.iter().map(Slot::answer).collect()
     }
 
-    fn ask(&self, ask: impl Fn(&mut Post)) {
-        self.shared.lock().posts.iter_mut().for_each(ask);
+    fn ask(&self, ask: impl Fn(&mut Slot)) {
+        self.shared.lock().slots.iter_mut().for_each(ask);
         self.shared.asked.notify_all();
     }
 
-    /// Waits until no source is `pending`, `patience` at most.
-    fn wait(&self, patience: Duration, pending: impl Fn(&Post) -> bool) {
+    /// Waits until no source is `unfinished`, `patience` at most.
+    fn wait(&self, patience: Duration, unfinished: impl Fn(&Slot) -> bool) {
         let mut deadline = Deadline::after(patience);
-        let mut roster = self.shared.lock();
-        while roster.posts.iter().any(&pending) && !deadline.has_passed() {
-            roster = deadline.wait(&self.shared.answered, roster);
-            self.shared.mind(&mut roster);
+        let mut state = self.shared.lock();
+        while state.slots.iter().any(&unfinished) && !deadline.has_passed() {
+            state = deadline.wait(&self.shared.answered, state);
+            self.shared.relieve_stalled(&mut state);
         }
     }
 }
 
-impl Drop for Crew {
+impl Drop for Sampler {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.asked.notify_all();
@@ -188,43 +188,43 @@ impl Drop for Crew {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Roster> {
-        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives `posts` to a new thread.
-    fn hire(self: &Arc<Self>, roster: &mut Roster, posts: &[usize]) -> io::Result<()> {
-        let worker = roster.workers;
+    /// Gives `slots` to a new thread.
+    fn spawn_reader(self: &Arc<Self>, state: &mut State, slots: &[usize]) -> io::Result<()> {
+        let worker = state.workers;
         let shared = Arc::clone(self);
-        // It waits for the roster, which is the caller's until all is written.
+        // It waits for the state, which is the caller's until all is written.
         thread::Builder::new()
             .name(format!("ergometer-read-{worker}"))
             .spawn(move || shared.work(worker))?;
-        roster.workers += 1;
-        for &post in posts {
-            roster.posts[post].worker = worker;
+        state.workers += 1;
+        for &slot in slots {
+            state.slots[slot].worker = worker;
         }
         Ok(())
     }
 
-    fn mind(self: &Arc<Self>, roster: &mut Roster) {
-        for post in 0..roster.posts.len() {
-            let Post { busy, worker, .. } = roster.posts[post];
+    fn relieve_stalled(self: &Arc<Self>, state: &mut State) {
+        for slot in 0..state.slots.len() {
+            let Slot { busy, worker, .. } = state.slots[slot];
             if busy.is_none_or(|since| since.elapsed() < HANGING) {
                 continue;
             }
-            let beside = |(index, other): (usize, &Post)| {
-                let held_up = other.worker == worker && other.asked != Asked::Ended;
-                (held_up && index != post).then_some(index)
+            let beside = |(index, other): (usize, &Slot)| {
+                let held_up = other.worker == worker && other.asked != Demand::Ended;
+                (held_up && index != slot).then_some(index)
             };
-            let held_up: Vec<_> = roster.posts.iter().enumerate().filter_map(beside).collect();
+            let held_up: Vec<_> = state.slots.iter().enumerate().filter_map(beside).collect();
             if !held_up.is_empty()
-                && let Err(error) = self.hire(roster, &held_up)
+                && let Err(error) = self.spawn_reader(state, &held_up)
             {
-                let name = &roster.posts[post].name;
+                let name = &state.slots[slot].name;
                 let text = format!("source '{name}' holds up others: no thread for them: {error}");
-                if !roster.posts[post].warnings.contains(&text) {
-                    roster.posts[post].warnings.push(text);
+                if !state.slots[slot].warnings.contains(&text) {
+                    state.slots[slot].warnings.push(text);
                 }
             }
         }
@@ -234,54 +234,54 @@ impl Shared {
     fn work(self: &Arc<Self>, worker: usize) {
         let (mut round, mut readings) = (Vec::new(), Vec::new());
         let mut long_rounds = 0;
-        let mut roster = self.lock();
-        while !roster.closed {
+        let mut state = self.lock();
+        while !state.closed {
             let (now, begin) = (clock::check(), Instant::now());
-            let Some(next) = roster.plan(worker, now, &mut round) else { return };
+            let Some(next) = state.plan(worker, now, &mut round) else { return };
             if now < next {
-                let asked = self.asked.wait_timeout(roster, next.since(now));
-                roster = asked.unwrap_or_else(PoisonError::into_inner).0;
+                let asked = self.asked.wait_timeout(state, next.since(now));
+                state = asked.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
-            for &post in &round {
-                roster = self.read(roster, (worker, post), &mut readings);
+            for &slot in &round {
+                state = self.read(state, (worker, slot), &mut readings);
             }
             // What another thread was given meanwhile is not this one's to give.
-            round.retain(|&post| roster.posts[post].worker == worker);
+            round.retain(|&slot| state.slots[slot].worker == worker);
             let long = round.len() > 1 && begin.elapsed() > LONG_ROUND;
             long_rounds = if long { long_rounds + 1 } else { 0 };
             if long_rounds == LONG_ROUNDS {
                 long_rounds = 0;
                 // Without another thread they go on as they are.
-                let _ = self.hire(&mut roster, &round[round.len() / 2..]);
+                let _ = self.spawn_reader(&mut state, &round[round.len() / 2..]);
             }
         }
     }
 
-    /// Reads one source of `worker`, with the roster given back meanwhile; `readings` is left empty.
+    /// Reads one source of `worker`, with the state given back meanwhile; `readings` is left empty.
     fn read<'a>(
         &'a self,
-        mut roster: MutexGuard<'a, Roster>,
+        mut state: MutexGuard<'a, State>,
         (worker, index): (usize, usize),
         readings: &mut Vec<Reading>,
-    ) -> MutexGuard<'a, Roster> {
+    ) -> MutexGuard<'a, State> {
         let (at, begin) = (clock::checked_now(), Instant::now());
-        let post = &mut roster.posts[index];
+        let slot = &mut state.slots[index];
         // Another thread's by now, if the source before it took long.
-        let source = if post.worker == worker { post.source.take() } else { None };
-        let Some(mut source) = source else { return roster };
-        (post.last, post.busy) = (at, Some(begin));
-        let asked = post.asked;
+        let source = if slot.worker == worker { slot.source.take() } else { None };
+        let Some(mut source) = source else { return state };
+        (slot.last, slot.busy) = (at, Some(begin));
+        let asked = slot.asked;
         let request = match asked {
-            Asked::Nothing | Asked::Ended => Request::Routine,
-            Asked::Edge | Asked::End => Request::Edge,
-            Asked::Last(_) => Request::Last,
+            Demand::Nothing | Demand::Ended => Request::Routine,
+            Demand::Edge | Demand::End => Request::Edge,
+            Demand::Last(_) => Request::Last,
         };
-        if asked == Asked::Edge {
+        if asked == Demand::Edge {
             // What is asked from here on is another one.
-            post.asked = Asked::Nothing;
+            slot.asked = Demand::Nothing;
         }
-        drop(roster);
+        drop(state);
         let jumps = clock::jumps();
         let read = source.read(request, readings);
         let took = begin.elapsed();
@@ -294,34 +294,34 @@ impl Shared {
         let learnt = (ended && read.is_ok()).then(|| source.domains().to_vec());
         let mut warnings = source.take_warnings();
         let (again, over) = if ended { (None, Some(source)) } else { (Some(source), None) };
-        let mut roster = self.lock();
-        let post = &mut roster.posts[index];
-        post.shelf.append(readings);
-        post.warnings.append(&mut warnings);
-        post.learnt = learnt;
-        post.done(asked, took, read.is_err(), again);
-        if post.reads == 1 || post.asked == Asked::Ended {
+        let mut state = self.lock();
+        let slot = &mut state.slots[index];
+        slot.pending.append(readings);
+        slot.warnings.append(&mut warnings);
+        slot.learnt = learnt;
+        slot.done(asked, took, read.is_err(), again);
+        if slot.reads == 1 || slot.asked == Demand::Ended {
             self.answered.notify_all();
         }
         if over.is_some() {
             // To drop a source is a call into it as well, which may hang.
-            post.busy = Some(Instant::now());
-            drop(roster);
+            slot.busy = Some(Instant::now());
+            drop(state);
             drop(over);
-            roster = self.lock();
-            roster.posts[index].busy = None;
+            state = self.lock();
+            state.slots[index].busy = None;
         }
-        roster
+        state
     }
 }
 
-impl Roster {
+impl State {
     /// When the next read of `worker` is due, if there is any, and in `round` what may be read at `now`.
     fn plan(&self, worker: usize, now: Timestamp, round: &mut Vec<usize>) -> Option<Timestamp> {
         round.clear();
         let mut next: Option<Timestamp> = None;
-        for (index, post) in self.posts.iter().enumerate() {
-            let (true, Some(mut due)) = (post.worker == worker, post.due()) else { continue };
+        for (index, slot) in self.slots.iter().enumerate() {
+            let (true, Some(mut due)) = (slot.worker == worker, slot.due()) else { continue };
             if due.by > now.after(LONGEST) {
                 // It was planned by a clock that had jumped.
                 due = Due::at(now);
@@ -335,7 +335,7 @@ impl Roster {
     }
 }
 
-impl Post {
+impl Slot {
     fn new(source: Guarded, first: usize) -> Self {
         let now = clock::checked_now();
         Self {
@@ -344,14 +344,14 @@ impl Post {
             domains: source.domains().len(),
             source: Some(source),
             worker: 0,
-            asked: Asked::Edge,
+            asked: Demand::Edge,
             due: Due::at(now),
             last: now,
             busy: None,
             reads: 0,
             slow: 0,
             jitter: Jitter(now.as_nanos() ^ (first as u64).wrapping_mul(0xD134_2543_DE82_EF95)),
-            shelf: Vec::new(),
+            pending: Vec::new(),
             learnt: None,
             warnings: Vec::new(),
         }
@@ -359,16 +359,16 @@ impl Post {
 
     fn due(&self) -> Option<Due> {
         match self.asked {
-            Asked::Nothing => Some(self.due),
-            Asked::Edge | Asked::End => Some(Due::at(Timestamp::default())),
-            Asked::Last(at) => Some(Due::at(at)),
-            Asked::Ended => None,
+            Demand::Nothing => Some(self.due),
+            Demand::Edge | Demand::End => Some(Due::at(Timestamp::default())),
+            Demand::Last(at) => Some(Due::at(at)),
+            Demand::Ended => None,
         }
     }
 
     /// It was read, which took so long, as was `asked` when that began; `source` is absent if it is not to be
     /// read again.
-    fn done(&mut self, asked: Asked, took: Duration, panicked: bool, source: Option<Guarded>) {
+    fn done(&mut self, asked: Demand, took: Duration, panicked: bool, source: Option<Guarded>) {
         self.busy = None;
         self.reads += 1;
         let (name, seconds) = (&self.name, took.as_secs_f64());
@@ -382,25 +382,25 @@ impl Post {
             ));
         }
         let Some(source) = source else {
-            self.asked = Asked::Ended;
+            self.asked = Demand::Ended;
             return;
         };
         // The next read is due some time after this one: a slow read skips and never stacks.
         self.due = due(source.next_read(), self.last, &mut self.jitter);
         self.asked = match (asked, self.asked) {
-            (Asked::End, _) => Asked::Last(source.last_read()),
+            (Demand::End, _) => Demand::Last(source.last_read()),
             // Asked meanwhile.
-            (_, Asked::End) => Asked::End,
-            (_, Asked::Edge) if took >= SHORTEST => Asked::Edge,
-            _ => Asked::Nothing,
+            (_, Demand::End) => Demand::End,
+            (_, Demand::Edge) if took >= SHORTEST => Demand::Edge,
+            _ => Demand::Nothing,
         };
         self.source = Some(source);
     }
 
     fn answer(&self) -> Answer {
         match (&self.learnt, self.asked) {
-            (Some(learnt), Asked::Ended) => Answer::Domains(self.first, learnt.clone()),
-            (None, Asked::Ended) => Answer::Gone,
+            (Some(learnt), Demand::Ended) => Answer::Domains(self.first, learnt.clone()),
+            (None, Demand::Ended) => Answer::Gone,
             _ => {
                 let since = self.busy.map_or(0.0, |since| since.elapsed().as_secs_f64());
                 Answer::Lost(format!(

@@ -74,22 +74,22 @@ fn routine_reads_come_unevenly_about_the_usual_interval() {
 #[test]
 fn what_may_be_read_at_one_wake_is_read_at_one() {
     let at = |millis: u64| Timestamp::from_nanos(millis * 1_000_000);
-    let post = |from, by| {
-        let mut post = Post::new(Told::boxed(|_| {}).0, 0);
-        (post.asked, post.due) = (Asked::Nothing, Due { from: at(from), by: at(by) });
-        post
+    let slot = |from, by| {
+        let mut slot = Slot::new(Told::boxed(|_| {}).0, 0);
+        (slot.asked, slot.due) = (Demand::Nothing, Due { from: at(from), by: at(by) });
+        slot
     };
-    let posts = vec![post(10, 70), post(30, 90), post(60, 120), post(75, 75)];
-    let mut roster = Roster { posts, workers: 1, closed: false };
+    let slots = vec![slot(10, 70), slot(30, 90), slot(60, 120), slot(75, 75)];
+    let mut state = State { slots, workers: 1, closed: false };
     let mut round = Vec::new();
-    assert_eq!(roster.plan(0, at(65), &mut round), Some(at(70)));
+    assert_eq!(state.plan(0, at(65), &mut round), Some(at(70)));
     assert_eq!(round, [0, 1, 2]);
     // Another thread's, and those that are read no more, are no concern.
-    roster.posts[0].worker = 1;
-    roster.posts[1].asked = Asked::Ended;
-    assert_eq!(roster.plan(0, at(65), &mut round), Some(at(75)));
+    state.slots[0].worker = 1;
+    state.slots[1].asked = Demand::Ended;
+    assert_eq!(state.plan(0, at(65), &mut round), Some(at(75)));
     assert_eq!(round, [2]);
-    assert_eq!(roster.plan(7, at(65), &mut round), None);
+    assert_eq!(state.plan(7, at(65), &mut round), None);
 }
 
 #[test]
@@ -101,28 +101,28 @@ fn a_source_that_hangs_is_left_alone_and_the_others_go_on() {
         }
     });
     let (other, reads) = Told::boxed(|_| {});
-    let crew = Crew::start(vec![hanging, other], PATIENCE).unwrap();
+    let sampler = Sampler::start(vec![hanging, other], PATIENCE).unwrap();
     let (_, first) = next(&hung);
     assert_eq!(next(&hung).1, first);
     // It hangs now. What the other one did before is of the same thread.
     let begin = Instant::now();
     while !reads.try_iter().any(|(_, thread)| thread != first) {
-        crew.mind();
+        sampler.relieve_stalled();
         thread::yield_now();
         assert!(begin.elapsed() < PATIENCE);
     }
     let (mut warnings, mut counts) = (Vec::new(), [0; 2]);
     while counts[1] < 3 {
-        crew.take(&mut warnings, |domain, _| counts[domain] += 1);
+        sampler.take(&mut warnings, |domain, _| counts[domain] += 1);
         assert!(begin.elapsed() < PATIENCE);
     }
     assert_eq!(counts[0], 1);
     // The run may end without it; or with it, if it answers.
-    let answers = crew.finish(Duration::from_millis(300));
+    let answers = sampler.finish(Duration::from_millis(300));
     let [Answer::Lost(text), Answer::Domains(1, domains)] = answers.as_slice() else { panic!() };
     assert!(text.contains("has hung for") && domains.len() == 1, "{text}");
     drop(release);
-    let answers = crew.finish(PATIENCE);
+    let answers = sampler.finish(PATIENCE);
     assert!(matches!(answers[0], Answer::Domains(0, _)));
 }
 
@@ -135,7 +135,7 @@ fn sources_that_take_long_are_shared_out() {
         }
     };
     let (sources, reads): (Vec<_>, Vec<_>) = (0..4).map(|_| Told::boxed(slow)).unzip();
-    let crew = Crew::start(sources, PATIENCE).unwrap();
+    let sampler = Sampler::start(sources, PATIENCE).unwrap();
     let begin = Instant::now();
     loop {
         let threads: Vec<_> = reads.iter().map(|reads| next(reads).1).collect();
@@ -144,18 +144,18 @@ fn sources_that_take_long_are_shared_out() {
         }
         assert!(begin.elapsed() < PATIENCE);
     }
-    assert!(crew.finish(PATIENCE).iter().all(|answer| matches!(answer, Answer::Domains(..))));
+    assert!(sampler.finish(PATIENCE).iter().all(|answer| matches!(answer, Answer::Domains(..))));
 }
 
 #[test]
 fn the_last_read_is_one_and_the_last() {
     let (source, reads) = Told::boxed(|_| {});
     let (panicking, _) = Told::boxed(|read| assert!(read < 2, "as it is meant to"));
-    let crew = Crew::start(vec![panicking, source], PATIENCE).unwrap();
-    crew.edge();
-    let answers = crew.finish(PATIENCE);
+    let sampler = Sampler::start(vec![panicking, source], PATIENCE).unwrap();
+    sampler.edge();
+    let answers = sampler.finish(PATIENCE);
     assert!(matches!(answers.as_slice(), [Answer::Gone, Answer::Domains(1, _)]), "{answers:?}");
-    drop(crew);
+    drop(sampler);
     let requests: Vec<_> = reads.iter().map(|(request, _)| request).collect();
     let [Request::Edge, .., Request::Edge, Request::Last] = requests.as_slice() else {
         panic!("{requests:?}")
@@ -220,15 +220,15 @@ fn a_panic_in_any_call_ends_that_source_alone_and_keeps_what_it_had_read() {
         let (good, reads) = Told::boxed(|_| {});
         let domains = good.domains().to_vec();
         let faulty = Box::new(Faulty { domains, call, left: left.into() });
-        let crew = Crew::start(vec![Guarded::new(faulty).unwrap(), good], PATIENCE).unwrap();
+        let sampler = Sampler::start(vec![Guarded::new(faulty).unwrap(), good], PATIENCE).unwrap();
         next(&reads);
-        let answers = crew.finish(PATIENCE);
+        let answers = sampler.finish(PATIENCE);
         let expected = if call == "drop" { 0..1 } else { 0..0 };
         let ended = usize::from(matches!(answers[0], Answer::Domains(0, _)));
         assert_eq!(ended, expected.end, "{call}: {answers:?}");
         assert!(matches!(answers[1], Answer::Domains(1, _)), "{call}: {answers:?}");
         let (mut warnings, mut counts) = (Vec::new(), [0; 2]);
-        crew.take(&mut warnings, |domain, _| counts[domain] += 1);
+        sampler.take(&mut warnings, |domain, _| counts[domain] += 1);
         let named = warnings.iter().filter(|line| line.contains("panicked")).count();
         assert_eq!(named, 1 - ended, "{call}: {warnings:?}");
         assert!(counts[0] > 0 && counts[1] >= 3, "{call}: {counts:?}");

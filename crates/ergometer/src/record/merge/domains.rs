@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::cover::{Cover, part_of, plus};
 use super::machines::{Machines, is_board_of_its_own};
-use super::{Part, Said, numbers};
+use super::{Part, RankLines, numbers};
 use crate::energy::{Energy, Method};
 use crate::record::DomainRecord;
 use crate::source::attribution::is_share;
@@ -210,7 +210,7 @@ pub(super) fn sources(parts: &[Part], domains: &[Physical]) -> Vec<SourceReport>
         let found = domains.iter().find(|physical| physical.members.iter().any(here))?;
         Some(found.domain.id.clone())
     };
-    let mut all: Vec<(SourceReport, Vec<u32>, Said)> = Vec::new();
+    let mut all: Vec<(SourceReport, Vec<u32>, RankLines)> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
         for report in &part.record.sources {
             let same = |(known, ..): &(SourceReport, _, _)| {
@@ -219,10 +219,10 @@ pub(super) fn sources(parts: &[Part], domains: &[Physical]) -> Vec<SourceReport>
             let at = all.iter().position(same).unwrap_or_else(|| {
                 let (domains, remarks) = (Vec::new(), Vec::new());
                 let empty = SourceReport { domains, remarks, ..report.clone() };
-                all.push((empty, Vec::new(), Said::default()));
+                all.push((empty, Vec::new(), RankLines::default()));
                 all.len() - 1
             });
-            let (merged, ranks, said) = &mut all[at];
+            let (merged, ranks, lines) = &mut all[at];
             for id in report.domains.iter().filter_map(|id| merged_id(index, id)) {
                 if !merged.domains.contains(&id) {
                     merged.domains.push(id);
@@ -231,11 +231,11 @@ pub(super) fn sources(parts: &[Part], domains: &[Physical]) -> Vec<SourceReport>
             if ranks.last() != Some(&part.rank.rank) {
                 ranks.push(part.rank.rank);
             }
-            report.remarks.iter().for_each(|line| said.add(part.rank.rank, line));
+            report.remarks.iter().for_each(|line| lines.add(part.rank.rank, line));
         }
     }
-    let reports = all.into_iter().map(|(mut report, ranks, said)| {
-        report.remarks = said.lines(ranks.len());
+    let reports = all.into_iter().map(|(mut report, ranks, lines)| {
+        report.remarks = lines.lines(ranks.len());
         if let Availability::Unavailable { reason, .. } = &mut report.availability
             && ranks.len() < parts.len()
         {

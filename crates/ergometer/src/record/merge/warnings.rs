@@ -4,18 +4,18 @@ use super::{Part, Record};
 
 /// Lines with the ranks that have them, in the order of first occurrence.
 #[derive(Default)]
-pub(super) struct Said(Vec<(String, Vec<u32>)>);
+pub(super) struct RankLines(Vec<(String, Vec<u32>)>);
 
-impl Said {
+impl RankLines {
     /// The lines that `of` returns for the records.
     pub(super) fn over(parts: &[Part], of: impl Fn(&Record) -> Vec<String>) -> Vec<String> {
-        let mut said = Self::default();
+        let mut lines = Self::default();
         for part in parts {
             for line in of(&part.record) {
-                said.add(part.rank.rank, &line);
+                lines.add(part.rank.rank, &line);
             }
         }
-        said.lines(parts.len())
+        lines.lines(parts.len())
     }
 
     pub(super) fn add(&mut self, rank: u32, line: &str) {
@@ -71,10 +71,10 @@ mod tests {
 
     #[test]
     fn what_all_say_names_nobody() {
-        let mut said = Said::default();
+        let mut lines = RankLines::default();
         for (rank, line) in [(0, "a"), (0, "b"), (1, "a"), (2, "a"), (2, "b")] {
-            said.add(rank, line);
+            lines.add(rank, line);
         }
-        assert_eq!(said.lines(3), ["a", "ranks 0, 2: b"]);
+        assert_eq!(lines.lines(3), ["a", "ranks 0, 2: b"]);
     }
 }

@@ -29,14 +29,14 @@ type Processes = BTreeMap<u32, Process>;
 
 /// Processor time in an interval, in ticks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
+pub(super) struct TreeTime {
     /// By the tree.
     pub(super) tree: u64,
     /// By the whole machine; at least the sum over all processes.
     pub(super) machine: u64,
 }
 
-impl Spent {
+impl TreeTime {
     /// The tree's share, 0 to 1; `None` if no processor time was used at all.
     pub(super) fn share(self) -> Option<f64> {
         (self.machine > 0).then(|| (self.tree as f64 / self.machine as f64).min(1.0))
@@ -45,7 +45,7 @@ impl Spent {
 
 /// A process and its descendants.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct ProcessTree {
     proc_root: PathBuf,
     root: u32,
     members: BTreeSet<u32>,
@@ -54,7 +54,7 @@ pub(super) struct Tree {
     machine: Jiffies,
 }
 
-impl Tree {
+impl ProcessTree {
     /// The tree of process `root`, counting time from now on.
     pub(super) fn open(proc_root: &Path, root: u32) -> io::Result<Self> {
         let machine = stat::read(&proc_root.join("stat"))?;
@@ -81,8 +81,8 @@ impl Tree {
     /// Fails when no process of the tree is left.
     pub(super) fn advance(
         &mut self,
-        keep: impl FnOnce(Spent) -> bool,
-    ) -> io::Result<Option<Spent>> {
+        keep: impl FnOnce(TreeTime) -> bool,
+    ) -> io::Result<Option<TreeTime>> {
         let machine = stat::read(&self.proc_root.join("stat"))?;
         let now = processes(&self.proc_root)?;
         let is_who_it_was = |pid: &u32| match (self.processes.get(pid), now.get(pid)) {
@@ -96,7 +96,7 @@ impl Tree {
         }
         let each = spent(&self.processes, &now);
         let all = sum(each.values());
-        let spent = Spent {
+        let spent = TreeTime {
             tree: sum(members.iter().filter_map(|pid| each.get(pid))),
             machine: machine.since(&self.machine).busy.max(all),
         };

@@ -71,13 +71,13 @@ impl Bench {
         Scripted { domains, next: Arc::clone(&self.next) }
     }
 
-    fn shared(&self, kinds: &[DomainKind]) -> Shared<Scripted> {
-        Shared::new(self.source(kinds), self.proc.path()).unwrap()
+    fn shared(&self, kinds: &[DomainKind]) -> Attributed<Scripted> {
+        Attributed::new(self.source(kinds), self.proc.path()).unwrap()
     }
 
     fn read(
         &self,
-        shared: &mut Shared<Scripted>,
+        shared: &mut Attributed<Scripted>,
         request: Request,
         values: Vec<(usize, Value)>,
     ) -> Vec<(usize, Value)> {

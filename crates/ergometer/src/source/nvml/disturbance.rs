@@ -47,7 +47,7 @@ enum Reason {
 
 /// What is to be said of the counter.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Word {
+pub(super) enum Finding {
     /// It stood at this many joules at this moment.
     Energy(Moment, f64),
     /// What it showed since the last `Energy` is not used.
@@ -186,7 +186,7 @@ impl Judge {
     }
 
     /// Takes in that the counter shows at `t` what it showed before.
-    pub(super) fn unchanged(&mut self, t: f64, words: &mut Vec<Word>) {
+    pub(super) fn unchanged(&mut self, t: f64, words: &mut Vec<Finding>) {
         let (Some(&(first, _)), true) = (self.samples.first(), self.rate != Rate::Never) else {
             return;
         };
@@ -209,7 +209,7 @@ impl Judge {
     }
 
     /// Takes in that the counter stood at `joules` at `moment`.
-    pub(super) fn energy(&mut self, moment: Moment, joules: f64, words: &mut Vec<Word>) {
+    pub(super) fn energy(&mut self, moment: Moment, joules: f64, words: &mut Vec<Finding>) {
         if self.rate == Rate::Never {
             return;
         }
@@ -218,7 +218,7 @@ impl Judge {
         if self.trial() {
             self.held.push((moment, joules));
         } else {
-            words.push(Word::Energy(moment, joules));
+            words.push(Finding::Energy(moment, joules));
         }
         let length = self.stretch().map_or(0.0, |(from, to)| to - from);
         let due = match self.rate {
@@ -236,14 +236,14 @@ impl Judge {
     }
 
     /// The counter's driver was reloaded, or the like: begin anew.
-    pub(super) fn restarted(&mut self, words: &mut Vec<Word>) {
+    pub(super) fn restarted(&mut self, words: &mut Vec<Finding>) {
         self.release(words);
         self.begin_stretch(None);
         self.end = None;
     }
 
     /// The run ends: what is held back is used, if nothing speaks against it.
-    pub(super) fn last(&mut self, words: &mut Vec<Word>) {
+    pub(super) fn last(&mut self, words: &mut Vec<Finding>) {
         match self.comparison() {
             Some(comparison) if comparison.conclusive() && !self.held.is_empty() => {
                 self.conclude(comparison, words);
@@ -324,7 +324,7 @@ impl Judge {
         Some(Comparison { counter, error: found.error.hypot(edges), ..found })
     }
 
-    fn conclude(&mut self, found: Comparison, words: &mut Vec<Word>) {
+    fn conclude(&mut self, found: Comparison, words: &mut Vec<Finding>) {
         let ratio = found.ratio();
         if !BELIEVABLE.contains(&ratio) {
             let reason = Reason::Broken { counter: found.counter, power: found.power };
@@ -376,16 +376,16 @@ impl Judge {
     }
 
     /// Gives up the stretch and goes on at `rate`.
-    fn reject(&mut self, reason: Reason, rate: Rate, words: &mut Vec<Word>) {
+    fn reject(&mut self, reason: Reason, rate: Rate, words: &mut Vec<Finding>) {
         (self.reason, self.rate) = (reason, rate);
         self.held.clear();
-        words.push(Word::Restarted(self.sentence(None, LONGEST)));
+        words.push(Finding::Restarted(self.sentence(None, LONGEST)));
         self.begin_stretch(None);
         self.end = None;
     }
 
-    fn release(&mut self, words: &mut Vec<Word>) {
-        words.extend(self.held.drain(..).map(|(moment, joules)| Word::Energy(moment, joules)));
+    fn release(&mut self, words: &mut Vec<Finding>) {
+        words.extend(self.held.drain(..).map(|(moment, joules)| Finding::Energy(moment, joules)));
     }
 
     /// A new stretch begins where the counter stands now, `at`.

@@ -21,7 +21,7 @@ const GAIN_ERROR: f64 = 0.05;
 pub(super) const PERIOD: f64 = 0.1;
 
 /// What is known of a board before it is read.
-pub(super) struct Portrait {
+pub(super) struct Profile {
     pub domain: Domain,
     pub ways: Ways,
     /// Seconds over which a power sample is averaged.
@@ -30,7 +30,7 @@ pub(super) struct Portrait {
     pub consumer: bool,
 }
 
-impl Portrait {
+impl Profile {
     /// Asks `device` who it is and what it can tell.
     pub(super) fn of(device: &Device) -> Result<Self, String> {
         let uuid = device.uuid().map_err(|error| format!("its UUID cannot be read: {error}"))?;

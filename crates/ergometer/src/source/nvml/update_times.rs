@@ -122,7 +122,7 @@ pub(super) struct Shown {
 
 /// The update moments of one register.
 #[derive(Clone, Debug)]
-pub(super) struct Ticks {
+pub(super) struct UpdateTimes {
     /// Every update changes it, as it does a counter of a board that draws power.
     restless: bool,
     /// An update that is known within this many seconds need not be watched.
@@ -150,7 +150,7 @@ pub(super) struct Ticks {
     checks: u32,
 }
 
-impl Ticks {
+impl UpdateTimes {
     /// A register of which nothing is known, but whether every update changes it, and within how many
     /// seconds an update is to be known.
     pub(super) fn new(restless: bool, target: f64) -> Self {

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::source::attribution::Shared;
+use crate::source::attribution::Attributed;
 use crate::source::cpu_model::{CpuModel, Wanted};
 use crate::source::hwmon::Hwmon;
 use crate::source::perf::Perf;
-use crate::source::rapl::{Rapl, Scope};
+use crate::source::rapl::{Level, Rapl};
 use crate::source::{
     Availability, DomainKind, PowerSource, Reading, Request, SourceReport, Value, fixed, host,
     stat, sysfs,
@@ -139,7 +139,7 @@ proptest! {
         platform in any::<bool>(),
     ) {
         let folder = tree(&before);
-        let scope = if platform { Scope::Platform } else { Scope::Components };
+        let scope = if platform { Level::Platform } else { Level::Components };
         let (sys, proc) = (folder.path().join("sys"), folder.path().join("proc"));
         let (mut rapl, report) = Rapl::open(&sys, &proc, scope);
         reported(rapl.as_ref().map(|rapl| rapl as &dyn PowerSource), &report);
@@ -166,7 +166,7 @@ proptest! {
     fn perf_says_why_not(files in damaged_tree(PERF), platform in any::<bool>()) {
         let folder = tree(&files);
         std::fs::remove_file(folder.path().join("sys/bus/event_source/devices/power/type")).ok();
-        let scope = if platform { Scope::Platform } else { Scope::Components };
+        let scope = if platform { Level::Platform } else { Level::Components };
         let (perf, report) =
             Perf::open(&folder.path().join("sys"), &folder.path().join("proc"), scope);
         prop_assert!(perf.is_none());
@@ -188,7 +188,7 @@ proptest! {
         }
         let source = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(60.0), 0.1).unwrap();
         write(folder.path(), &before);
-        match Shared::new(source, folder.path()) {
+        match Attributed::new(source, folder.path()) {
             Ok(mut shared) => read(&mut shared, || write(folder.path(), &after)),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
@@ -252,7 +252,7 @@ fn names_that_are_no_utf_8_hide_nothing() {
     std::fs::write(proc.join("self/stat"), line).unwrap();
     std::fs::write(proc.join("10/stat"), line).unwrap();
     let source = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(60.0), 0.1).unwrap();
-    assert!(Shared::new(source, proc).is_ok());
+    assert!(Attributed::new(source, proc).is_ok());
 
     let mounts = b"1 1 8:1 / /media/caf\xe9 rw\n2 1 0:1 / /sys/devices/virtual/powercap rw\n";
     std::fs::write(proc.join("self/mountinfo"), mounts).unwrap();

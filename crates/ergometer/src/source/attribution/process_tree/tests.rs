@@ -38,12 +38,12 @@ impl Proc {
         fs::remove_dir_all(self.0.path().join(pid.to_string())).unwrap();
     }
 
-    fn tree(&self, root: u32) -> Tree {
-        Tree::open(self.0.path(), root).unwrap()
+    fn tree(&self, root: u32) -> ProcessTree {
+        ProcessTree::open(self.0.path(), root).unwrap()
     }
 }
 
-fn tree_time(tree: &mut Tree) -> u64 {
+fn tree_time(tree: &mut ProcessTree) -> u64 {
     tree.advance(|_| true).unwrap().unwrap().tree
 }
 
@@ -62,7 +62,7 @@ fn a_process_and_its_descendants_are_one_tree() {
     proc.process(12, 11, 17, 0);
     proc.process(20, 1, 1060, 0);
     let spent = tree.advance(|_| true).unwrap().unwrap();
-    assert_eq!(spent, Spent { tree: 25, machine: 100 });
+    assert_eq!(spent, TreeTime { tree: 25, machine: 100 });
     assert_eq!(spent.share(), Some(0.25));
 }
 
@@ -159,14 +159,14 @@ fn what_does_not_count_is_left_to_the_next_look() {
 fn a_process_that_is_not_there_has_no_tree() {
     let proc = Proc::new();
     proc.process(10, 1, 0, 0);
-    assert_eq!(Tree::open(proc.0.path(), 11).unwrap_err().kind(), io::ErrorKind::NotFound);
-    assert!(Tree::own(proc.0.path()).is_err(), "no self/stat");
-    assert!(Tree::open(&proc.0.path().join("nowhere"), 10).is_err());
+    assert_eq!(ProcessTree::open(proc.0.path(), 11).unwrap_err().kind(), io::ErrorKind::NotFound);
+    assert!(ProcessTree::own(proc.0.path()).is_err(), "no self/stat");
+    assert!(ProcessTree::open(&proc.0.path().join("nowhere"), 10).is_err());
 }
 
 #[test]
 fn this_process_finds_itself_in_the_real_proc() {
-    let mut tree = Tree::own(Path::new("/proc")).unwrap();
+    let mut tree = ProcessTree::own(Path::new("/proc")).unwrap();
     let spent = tree.advance(|_| true).unwrap().unwrap();
     assert!(spent.tree <= spent.machine);
 }
@@ -198,7 +198,7 @@ proptest! {
         let machine = busy.max(sum(each.values()));
         let share = |members: &BTreeSet<u32>| {
             let tree = sum(members.iter().filter_map(|pid| each.get(pid)));
-            Spent { tree, machine }.share()
+            TreeTime { tree, machine }.share()
         };
         if let (Some(one), Some(other)) = (share(&one), share(&other)) {
             prop_assert!((0.0..=1.0).contains(&one) && (0.0..=1.0).contains(&other));

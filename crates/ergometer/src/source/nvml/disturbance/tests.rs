@@ -2,7 +2,7 @@ use super::*;
 
 /// A board of a constant 250 W whose counter shows `fast` of it when read every 100 ms and
 /// `slow` when read once a second, for `seconds`.
-fn run(judge: &mut Judge, seconds: f64, fast: f64, slow: f64) -> Vec<Word> {
+fn run(judge: &mut Judge, seconds: f64, fast: f64, slow: f64) -> Vec<Finding> {
     let mut words = Vec::new();
     let (mut joules, mut last) = (0.0, 0.0);
     let mut due = 0.0;
@@ -22,8 +22,8 @@ fn run(judge: &mut Judge, seconds: f64, fast: f64, slow: f64) -> Vec<Word> {
     words
 }
 
-fn energies(words: &[Word]) -> usize {
-    words.iter().filter(|word| matches!(word, Word::Energy(..))).count()
+fn energies(words: &[Finding]) -> usize {
+    words.iter().filter(|word| matches!(word, Finding::Energy(..))).count()
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_counter_that_reading_disturbs_is_read_once_a_second_and_its_loss_is_not_use
     let words = run(&mut judge, 60.0, 0.87, 0.984);
     assert_eq!(judge.rate(), Rate::Second);
     assert!(matches!(judge.reason, Reason::Confirmed { .. }), "{:?}", judge.reason);
-    assert!(matches!(words[0], Word::Restarted(_)), "nothing of the fast stretch came out");
+    assert!(matches!(words[0], Finding::Restarted(_)), "nothing of the fast stretch came out");
     assert!(
         judge.sentence(Some(0.1), 0.1).contains("-13.0 %"),
         "{}",
@@ -132,7 +132,7 @@ fn a_counter_that_was_away_is_not_compared_with_what_nobody_saw() {
     }
     judge.last(&mut words);
     assert_eq!(judge.rate(), Rate::Own, "{:?}", judge.reason);
-    assert!(!words.iter().any(|word| !matches!(word, Word::Energy(..))), "nothing is given up");
+    assert!(!words.iter().any(|word| !matches!(word, Finding::Energy(..))), "nothing is given up");
 }
 
 #[test]

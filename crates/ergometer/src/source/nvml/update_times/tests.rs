@@ -57,7 +57,7 @@ const IDLE: Script = Script {
 
 #[derive(Clone, Debug, Default)]
 struct Played {
-    ticks: Option<Ticks>,
+    ticks: Option<UpdateTimes>,
     /// When the period was known.
     learnt: Option<f64>,
     reads: usize,
@@ -101,7 +101,7 @@ impl Script {
     /// Reads as a board does: in bursts until the period is known, then as the ticks themselves want it.
     fn play(&self) -> Played {
         let mut noise = Noise::new(self.seed);
-        let mut ticks = Ticks::new(!self.level, 0.000_25);
+        let mut ticks = UpdateTimes::new(!self.level, 0.000_25);
         let mut played = Played::default();
         let mut t = 10.0;
         while t < 10.0 + self.seconds {
@@ -233,13 +233,13 @@ fn a_moment_too_close_to_an_update_is_not_guessed() {
 fn a_register_without_a_beat_has_no_period() {
     // It moves at no multiple of anything.
     let jumps = [0.02, 0.071, 0.093, 0.16, 0.177, 0.231, 0.26, 0.333];
-    let mut ticks = Ticks::new(true, 0.001_8);
+    let mut ticks = UpdateTimes::new(true, 0.001_8);
     for k in 0..100 {
         let t = BURST * f64::from(k);
         ticks.read(t, t, jumps.iter().filter(|&&jump| t > jump).count() as u64);
     }
     assert_eq!(ticks.period(), None);
-    let mut still = Ticks::new(true, 0.001_8);
+    let mut still = UpdateTimes::new(true, 0.001_8);
     for k in 0..1000 {
         let t = BURST * f64::from(k);
         still.read(t, t, 7);
@@ -249,7 +249,7 @@ fn a_register_without_a_beat_has_no_period() {
 
 #[test]
 fn until_the_period_is_known_a_value_may_be_as_old_as_any() {
-    let mut ticks = Ticks::new(true, 0.001_8);
+    let mut ticks = UpdateTimes::new(true, 0.001_8);
     assert!((ticks.longest() - LONGEST).abs() < 1e-12);
     for (t, value) in [(0.0, 1), (0.9, 2), (1.0, 2), (1.4, 3)] {
         ticks.read(t, t, value);
