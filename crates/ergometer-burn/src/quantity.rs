@@ -23,7 +23,7 @@ macro_rules! shown {
         #[derive(Clone, Debug)]
         pub enum $type {}
 
-        impl $crate::shown::Shown for $type {
+        impl $crate::quantity::Shown for $type {
             const NAME: &str = $name;
             const UNIT: &str = $unit;
             const DESCRIPTION: &str = $description;
@@ -59,7 +59,7 @@ pub(crate) fn last(value: Option<f64>) -> NumericEntry {
 #[cfg(test)]
 mod tests {
     use crate::metric::{EnergyPerItem, EnergyPerStep, PowerInSteps};
-    use crate::shown::Shown;
+    use crate::quantity::Shown;
     use crate::total::{Carbon, Cost, ForecastEnergy, TotalEnergy};
 
     /// Burn's summary shows names and numbers alone.

@@ -53,7 +53,7 @@ pub(crate) struct Given {
 
 /// The options of one attribute; each occurs at most once, and none contradicts another.
 #[derive(Default)]
-pub(crate) struct Args {
+pub(crate) struct Options {
     pub(crate) kind: Option<Kind>,
     pub(crate) name: Option<Name>,
     pub(crate) items: Option<Expr>,
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     pub(crate) library: Option<Path>,
 }
 
-impl Args {
+impl Options {
     /// Parses the options of an attribute on a function; the error lists every mistake in them.
     pub(crate) fn parse(tokens: TokenStream) -> Result<Self> {
         read.parse2(tokens)
@@ -96,7 +96,7 @@ impl Args {
 /// The options parsed so far, their positions and their errors.
 #[derive(Default)]
 struct Reading {
-    args: Args,
+    args: Options,
     seen: Vec<String>,
     kind: Option<Kind>,
     /// The position of `index`.
@@ -104,7 +104,7 @@ struct Reading {
     error: Option<Error>,
 }
 
-fn read(input: ParseStream) -> Result<Args> {
+fn read(input: ParseStream) -> Result<Options> {
     let mut reading = Reading::default();
     while !input.is_empty() {
         if let Err(error) = reading.option(input) {
@@ -256,7 +256,7 @@ impl Reading {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Args> {
+    fn finish(mut self) -> Result<Options> {
         if let Some(unit) = &self.args.unit
             && !self.seen.iter().any(|word| word == "items")
         {

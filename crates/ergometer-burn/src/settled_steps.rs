@@ -105,7 +105,7 @@ impl Allowance {
 
 /// The resolved steps of one split, asked for again and again.
 #[derive(Clone, Debug)]
-pub(crate) struct Resolved {
+pub(crate) struct SettledSteps {
     meter: Meter,
     split: Split,
     /// Epochs that began up to then are over for this metric.
@@ -127,7 +127,7 @@ pub(crate) struct Resolved {
     allowance: Allowance,
 }
 
-impl Resolved {
+impl SettledSteps {
     pub(crate) fn new(meter: &Meter, split: Split) -> Self {
         Self {
             meter: meter.clone(),
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_late_step_is_never_shown_as_another_epochs() {
         let meter = Meter::builder().without_probe().start().unwrap();
-        let mut resolved = Resolved::new(&meter, Split::Named("train"));
+        let mut resolved = SettledSteps::new(&meter, Split::Named("train"));
         let began = resolved.after.as_nanos();
         let epoch = |split, nth: u64, ended, count: u64| LiveEpoch {
             split,
@@ -288,7 +288,7 @@ mod tests {
             ended,
             steps: steps(count, 10.0 * nth as f64 * count as f64, 1.0),
         };
-        let whole = |resolved: &Resolved, epochs: &[LiveEpoch]| {
+        let whole = |resolved: &SettledSteps, epochs: &[LiveEpoch]| {
             let found = resolved.whole(epochs)?;
             Some(found.start.as_nanos() - began)
         };
@@ -318,7 +318,7 @@ mod tests {
         let epochs = [epoch("train", 30, true, 1), epoch("train", 31, true, 4)];
         assert_eq!(whole(&resolved, &epochs), Some(31));
         // Any evaluation, whatever it is called.
-        let mut any = Resolved::new(&meter, Split::Evaluation);
+        let mut any = SettledSteps::new(&meter, Split::Evaluation);
         any.after = Timestamp::from_nanos(began);
         assert_eq!(whole(&any, &[epoch("valid", 2, true, 3), epoch("hard", 3, true, 3)]), Some(3));
     }
@@ -327,7 +327,7 @@ mod tests {
     #[test]
     fn each_test_of_an_evaluation_begins_anew() {
         let meter = Meter::builder().without_probe().start().unwrap();
-        let mut resolved = Resolved::new(&meter, Split::Evaluation);
+        let mut resolved = SettledSteps::new(&meter, Split::Evaluation);
         let began = resolved.after.as_nanos();
         let test = |split, nth: u64, count: u64, joules: f64| LiveEpoch {
             split,
@@ -351,7 +351,7 @@ mod tests {
         assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(30.0)));
 
         // An epoch of training ends where Burn clears the metric, and not before.
-        let mut training = Resolved::new(&meter, Split::Named(TRAIN));
+        let mut training = SettledSteps::new(&meter, Split::Named(TRAIN));
         training.after = Timestamp::from_nanos(began);
         training.updates = 3;
         training.show(training.whole(&[test(TRAIN, 1, 3, 30.0)]));

@@ -13,8 +13,8 @@ use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
 
 use crate::loader::{TRAIN, VALID};
-use crate::resolved::{Resolved, Split, Sum};
-use crate::shown::{self, Shown, shown};
+use crate::quantity::{self, Shown, shown};
+use crate::settled_steps::{SettledSteps, Split, Sum};
 
 /// Decimals shown.
 const PRECISION: usize = 3;
@@ -85,7 +85,7 @@ impl Quantity for EnergyPerItem {
 #[derive(Clone, Debug)]
 pub struct StepMetric<Q> {
     name: MetricName,
-    resolved: Resolved,
+    resolved: SettledSteps,
     quantity: PhantomData<fn() -> Q>,
 }
 
@@ -121,12 +121,12 @@ impl<Q: Quantity> StepMetric<Q> {
     }
 
     fn of_split(meter: &Meter, split: Split) -> Self {
-        let resolved = Resolved::new(meter, split);
-        Self { name: shown::name::<Q>(), resolved, quantity: PhantomData }
+        let resolved = SettledSteps::new(meter, split);
+        Self { name: quantity::name::<Q>(), resolved, quantity: PhantomData }
     }
 
     fn entry(&self, value: Option<&NumericEntry>) -> SerializedEntry {
-        shown::entry::<Q>(value, || self.text())
+        quantity::entry::<Q>(value, || self.text())
     }
 
     fn text(&self) -> String {
@@ -151,7 +151,7 @@ impl<Q: Quantity> Metric for StepMetric<Q> {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        shown::attributes::<Q>()
+        quantity::attributes::<Q>()
     }
 
     fn update(
@@ -189,7 +189,7 @@ impl<Q: Quantity> Numeric for StepMetric<Q> {
     }
 
     fn final_value(&self) -> NumericEntry {
-        shown::last(Q::of(&self.resolved.epoch))
+        quantity::last(Q::of(&self.resolved.epoch))
     }
 }
 

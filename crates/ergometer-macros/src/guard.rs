@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Path};
 
-use crate::args::{Args, Kind};
+use crate::options::{Kind, Options};
 use crate::value::Name;
 
 /// Name of the variable that counts a loop's steps, for `every`.
@@ -53,7 +53,7 @@ pub(crate) struct Guard {
 }
 
 impl Around {
-    pub(crate) fn library<'a>(&'a self, args: &'a Args) -> &'a Path {
+    pub(crate) fn library<'a>(&'a self, args: &'a Options) -> &'a Path {
         args.library.as_ref().unwrap_or(&self.library)
     }
 
@@ -62,7 +62,7 @@ impl Around {
     /// `conditions` are `#[cfg(..)]` attributes that apply to all statements.
     pub(crate) fn guard(
         &self,
-        args: &Args,
+        args: &Options,
         what: What<'_>,
         conditions: &TokenStream,
         lasts: Lasts,
@@ -156,7 +156,7 @@ impl Around {
     }
 
     /// A reference to the budget. A literal's text is checked at compile time.
-    fn budget(&self, args: &Args) -> Option<TokenStream> {
+    fn budget(&self, args: &Options) -> Option<TokenStream> {
         let value = &args.budget.as_ref()?.value;
         let library = self.library(args);
         let site = Span::mixed_site().located_at(value.span());
@@ -177,7 +177,7 @@ impl Around {
     /// The meter of the loop's own options exists only inside the loop.
     pub(crate) fn every(
         &self,
-        args: &Args,
+        args: &Options,
         what: What<'_>,
         conditions: &TokenStream,
     ) -> Option<TokenStream> {
@@ -204,7 +204,7 @@ impl Around {
     /// installed meter is used directly.
     pub(crate) fn meter(
         &self,
-        args: &Args,
+        args: &Options,
         what: What<'_>,
         needed: bool,
     ) -> Option<(Ident, Option<TokenStream>)> {
@@ -225,7 +225,7 @@ impl Around {
     /// The expression for the span's label; `is_on` is needed for names made at run time.
     pub(crate) fn label(
         &self,
-        args: &Args,
+        args: &Options,
         what: What<'_>,
         is_on: Option<&TokenStream>,
     ) -> TokenStream {
@@ -292,7 +292,7 @@ pub(crate) struct Opening {
 
 impl Opening {
     /// Supports all options except `sync`, for which futures have no place.
-    pub(crate) fn new(around: &Around, args: &Args, what: What<'_>) -> Self {
+    pub(crate) fn new(around: &Around, args: &Options, what: What<'_>) -> Self {
         let library = around.library(args).clone();
         let site = Span::mixed_site();
         let made = matches!(args.name, Some(Name::Made(_)));
@@ -317,7 +317,7 @@ impl Opening {
         let index = args.index.as_ref().map(|number| quote_spanned!(site=> .index(#number)));
         let budget = around.budget(args).map(|budget| quote_spanned!(site=> .budget(#budget)));
         let report = args.report.then(|| quote_spanned!(site=> .report()));
-        let unnamed = Args { kind: args.kind, ..Args::default() };
+        let unnamed = Options { kind: args.kind, ..Options::default() };
         let unmeasured =
             Around { library: library.clone(), meter: None }.label(&unnamed, what, None);
         let opening = what.variable("energy_opening");

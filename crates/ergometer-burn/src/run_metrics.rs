@@ -13,7 +13,7 @@ use ergometer::footprint::Site;
 use ergometer::meter::Live;
 use ergometer::units::{Joules, KilowattHours};
 
-use crate::shown::{self, Shown, shown};
+use crate::quantity::{self, Shown, shown};
 
 /// Decimals shown.
 const PRECISION: usize = 6;
@@ -99,7 +99,7 @@ impl<Q: RunQuantity> RunMetric<Q> {
     /// The metric of the run of `meter`.
     #[must_use]
     pub fn new(meter: &Meter) -> Self {
-        let (name, quantity) = (shown::name::<Q>(), PhantomData);
+        let (name, quantity) = (quantity::name::<Q>(), PhantomData);
         Self { name, meter: meter.clone(), latest: None, quantity }
     }
 
@@ -112,7 +112,7 @@ impl<Q: RunQuantity> RunMetric<Q> {
             let value = self.latest.map(|value| format_float(value, PRECISION));
             format!("{} {}", value.unwrap_or_default(), Q::UNIT)
         };
-        shown::entry::<Q>(self.latest.map(entry).as_ref(), text)
+        quantity::entry::<Q>(self.latest.map(entry).as_ref(), text)
     }
 }
 
@@ -128,7 +128,7 @@ impl<Q: RunQuantity> Metric for RunMetric<Q> {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        shown::attributes::<Q>()
+        quantity::attributes::<Q>()
     }
 
     fn update(
@@ -158,6 +158,6 @@ impl<Q: RunQuantity> Numeric for RunMetric<Q> {
     }
 
     fn final_value(&self) -> NumericEntry {
-        shown::last(self.latest)
+        quantity::last(self.latest)
     }
 }

@@ -7,12 +7,12 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{AttrStyle, Attribute, Meta, Path, Result, Token};
 
-use crate::args::Args;
+use crate::options::Options;
 use crate::strip::NAME;
 
 /// One `#[track_energy(..)]` on a statement.
 pub(crate) struct Mark {
-    pub(crate) args: Args,
+    pub(crate) args: Options,
     pub(crate) span: Span,
     /// `#[cfg(..)]` attributes that apply to its generated statements.
     pub(crate) conditions: TokenStream,
@@ -80,11 +80,11 @@ pub(crate) fn take(
     marks
 }
 
-fn args_of(meta: &Meta) -> Result<Args> {
+fn args_of(meta: &Meta) -> Result<Options> {
     let span = meta.path().span();
     match meta {
-        Meta::Path(_) => Args::parse_statement(TokenStream::new(), span),
-        Meta::List(list) => Args::parse_statement(list.tokens.clone(), span),
+        Meta::Path(_) => Options::parse_statement(TokenStream::new(), span),
+        Meta::List(list) => Options::parse_statement(list.tokens.clone(), span),
         Meta::NameValue(pair) => Err(syn::Error::new(
             pair.eq_token.span,
             "options of `#[track_energy]` go in parentheses: \
