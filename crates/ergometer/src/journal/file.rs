@@ -10,7 +10,7 @@ use super::row::{End, EpochLine, Head, Notes, Row, Spans, State, StepRow, StepRo
 use super::{SCHEMA, line};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::StepEntry;
+use crate::ledger::step_log::StepEntry;
 use crate::record::{Epoch, Record, Steps};
 
 /// Bytes per second that the tree of spans may take.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::energy::{Energy, Method, Uncertainty, Usage};
 use crate::forecast::Forecast;
-use crate::ledger::StepEntry;
+use crate::ledger::step_log::StepEntry;
 use crate::record::validate::named;
 use crate::record::{DomainRecord, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps};
 use crate::units::{Joules, Watts};

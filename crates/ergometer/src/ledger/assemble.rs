@@ -11,7 +11,8 @@ use crate::clock::{self, Timestamp};
 use crate::energy::{Energy, Method, Uncertainty, Usage};
 use crate::footprint::Site;
 use crate::forecast::Forecast;
-use crate::ledger::{Ledger, Node};
+use crate::ledger::Ledger;
+use crate::ledger::node::Node;
 use crate::record::rank::Placement;
 use crate::record::{
     DomainRecord, Epoch, Machine, MoreEpochs, Part, Record, RunInfo, SCHEMA, SpanNode,

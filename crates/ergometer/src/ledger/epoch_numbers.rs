@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::ledger::name_of;
+use crate::ledger::node::name_of;
 
 /// The number of each epoch within its split: set by the program, or one more than the largest so far.
 #[derive(Clone, Default)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::step_table::StepTable;
 use crate::clock::Timestamp;
-use crate::ledger::{Amount, add_amount};
+use crate::ledger::amount::{Amount, add_amount};
 use crate::span::Label;
 use crate::timeline::Timeline;
 

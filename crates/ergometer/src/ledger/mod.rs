@@ -4,18 +4,23 @@
 //! any span into the node of its label path. Children close before their parents, so the energy of a span's
 //! descendants is known when the span itself arrives. Only a span's contribution to the sums is kept.
 
+mod amount;
 pub(crate) mod assemble;
 mod ended_parents;
 mod epoch_numbers;
 mod epochs;
+mod inside;
 pub(crate) mod live;
 pub(crate) mod live_epochs;
+pub(crate) mod node;
 pub(crate) mod phase_sums;
 pub(crate) mod phases;
 mod siblings;
 mod span_reports;
 mod stats;
+pub(crate) mod step_log;
 mod step_table;
+mod tiling;
 #[cfg(test)]
 mod tests {
     mod long_run;
@@ -31,376 +36,20 @@ use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
 use crate::timeline::{Drawn, Timeline};
 use crate::units::Joules;
+use amount::{Amount, shared_amount};
 use ended_parents::EndedParents;
 use epoch_numbers::EpochNumbers;
 use epochs::{EpochRow, Epochs};
+use inside::{Held, Inside};
 use live::LiveSteps;
 use live_epochs::{LiveEpoch, RecentEpochs};
+use node::{DEEPEST, MOST_LABELS, Node, fit, name_of};
 use phase_sums::PhaseSums;
-use siblings::{self, Divided, Interval, MOST_HELD};
+use siblings::Interval;
 use span_reports::SpanReports;
-use stats::Step;
+use step_log::StepLog;
 use step_table::StepTable;
-
-/// Energy of an interval in every domain.
-pub(crate) type Amount = Vec<Drawn>;
-
-/// Consecutive intervals, with the energy inside them and between them.
-#[derive(Clone)]
-pub(crate) struct Tiling {
-    first: Timestamp,
-    last: Timestamp,
-    /// Joules per domain between the intervals.
-    pub between: Vec<f64>,
-    /// Joules per domain inside them.
-    inside: Vec<f64>,
-    /// Whether some of them share a mark, or were open at the same time as others; the outside energy is
-    /// then total minus inside.
-    shared: bool,
-    /// Whether some intervals overlap, so that their sum exceeds the energy of the time that they cover.
-    overlapping: bool,
-}
-
-impl Tiling {
-    fn of(mark: &Mark, joules: &[f64]) -> Self {
-        Self {
-            first: mark.start,
-            last: mark.end,
-            between: vec![0.0; joules.len()],
-            inside: joules.to_vec(),
-            shared: mark.idle > 0,
-            overlapping: false,
-        }
-    }
-
-    fn extend(&mut self, next: &Self, timelines: &[Timeline]) {
-        self.shared |= next.shared;
-        self.overlapping |= next.overlapping || next.first < self.last;
-        if next.first > self.last {
-            for (sum, line) in self.between.iter_mut().zip(timelines) {
-                *sum += line.between(self.last, next.first).joules;
-            }
-        }
-        for (sum, joules) in self.between.iter_mut().zip(&next.between) {
-            *sum += joules;
-        }
-        for (sum, joules) in self.inside.iter_mut().zip(&next.inside) {
-            *sum += joules;
-        }
-        self.last = self.last.max(next.last);
-        self.first = self.first.min(next.first);
-    }
-
-    /// Whether the sum counts the overlap of some intervals more than once.
-    fn is_overlapping(&self) -> bool {
-        !self.shared && self.overlapping
-    }
-
-    /// Joules per domain of `amount` that are not inside the intervals.
-    fn rest(tiling: Option<&Self>, amount: &[Drawn]) -> Vec<f64> {
-        let inside = |domain| tiling.map_or(0.0, |tiling: &Self| tiling.inside[domain]);
-        let domains = amount.iter().enumerate();
-        domains.map(|(domain, drawn)| (drawn.joules - inside(domain)).max(0.0)).collect()
-    }
-
-    /// Joules per domain of `[start, end]` outside the intervals.
-    pub(crate) fn outside(
-        tiling: Option<&Self>,
-        start: Timestamp,
-        end: Timestamp,
-        timelines: &[Timeline],
-    ) -> Vec<f64> {
-        let between = |from, to| timelines.iter().map(move |line| line.between(from, to).joules);
-        match tiling {
-            None => between(start, end).collect(),
-            Some(tiling) if tiling.shared => between(start, end)
-                .zip(&tiling.inside)
-                .map(|(whole, inside)| (whole - inside).max(0.0))
-                .collect(),
-            Some(tiling) => between(start, tiling.first)
-                .zip(between(tiling.last, end))
-                .zip(&tiling.between)
-                .map(|((before, after), between)| before + between + after)
-                .collect(),
-        }
-    }
-}
-
-/// The energy of spans that share a mark: the energy of the mark's interval, times the share of that time
-/// in which a span was open. The power while none was open is assumed to be the same; `gaps` includes how
-/// much it may differ.
-fn shared_amount(amount: &mut [Drawn], share: f64) {
-    /// Relative standard uncertainty of the power inside the spans, if nothing is known about it.
-    const UNLIKE: f64 = 0.35;
-    for drawn in amount {
-        let unlike = UNLIKE * (1.0 - share) * share * drawn.joules;
-        drawn.joules *= share;
-        drawn.unobserved *= share;
-        drawn.parts = drawn.parts.scaled(share);
-        drawn.edges_linear *= share;
-        drawn.parts.gaps += Joules::new(unlike);
-    }
-}
-
-/// Levels of nested spans that are kept. The tree is traversed and dropped recursively on a thread with a
-/// stack of 2 MiB, while a program may nest its spans to any depth.
-const DEEPEST: usize = 64;
-
-/// Labels inside one node that have nodes of their own. The others of a kind share one,
-/// [`Label::OTHER_NAMES`].
-const MOST_LABELS: usize = 1024;
-
-/// The node of `label`, or the shared one.
-fn node_of<'a>(nodes: &'a mut BTreeMap<Label, Node>, label: &Label) -> &'a mut Node {
-    let shares = nodes.len() >= MOST_LABELS && !nodes.contains_key(label);
-    nodes.entry(if shares { *Label::others(label.kind) } else { *label }).or_default()
-}
-
-/// The same for steps, which are identified by name.
-pub(super) fn name_of<T>(known: &BTreeMap<&'static str, T>, name: &'static str) -> &'static str {
-    let shares = known.len() >= MOST_LABELS && !known.contains_key(name);
-    if shares { Label::OTHER_NAMES } else { name }
-}
-
-/// All spans of one label path.
-#[derive(Clone, Default)]
-pub(crate) struct Node {
-    pub count: u64,
-    /// Number of spans among them that share a mark with others.
-    pub folded: u64,
-    /// Whether energies are shares of a mark's energy.
-    shared: bool,
-    pub seconds: f64,
-    /// Each moment counted once, divided among the spans that were open at the same time.
-    pub amount: Vec<Drawn>,
-    /// The machine's whole energy in each span's time, summed over spans and domains.
-    pub inclusive: f64,
-    pub children: BTreeMap<Label, Node>,
-}
-
-impl Node {
-    fn add(&mut self, mark: &Mark, amount: &[Drawn], inclusive: f64) {
-        self.inclusive += inclusive;
-        self.count += mark.count();
-        self.folded += u64::from(mark.folded);
-        self.shared |= mark.idle > 0;
-        self.seconds += mark.seconds();
-        add_amount(&mut self.amount, amount);
-    }
-
-    /// Scales the energy of a domain, here and in all descendants.
-    fn scale(&mut self, domain: usize, share: f64) {
-        if let Some(drawn) = self.amount.get_mut(domain) {
-            drawn.joules *= share;
-            drawn.parts = drawn.parts.scaled(share);
-            drawn.edges_linear *= share;
-        }
-        self.children.values_mut().for_each(|child| child.scale(domain, share));
-    }
-
-    /// Adds this many levels of `children`; the energy of deeper ones is included in those above them.
-    fn merge_children(&mut self, children: BTreeMap<Label, Node>, levels: usize) {
-        if levels == 0 {
-            return;
-        }
-        for (label, node) in children {
-            let mine = node_of(&mut self.children, &label);
-            mine.count += node.count;
-            mine.folded += node.folded;
-            mine.shared |= node.shared;
-            mine.inclusive += node.inclusive;
-            mine.seconds += node.seconds;
-            add_amount(&mut mine.amount, &node.amount);
-            mine.merge_children(node.children, levels - 1);
-        }
-    }
-}
-
-/// Scales `children` down to the energy of their parent. Shares of an interval in which power changed may
-/// exceed it.
-fn fit(children: &mut BTreeMap<Label, Node>, amount: &[Drawn]) {
-    if !children.values().any(|child| child.shared) {
-        return;
-    }
-    for (domain, whole) in amount.iter().enumerate() {
-        let joules = |node: &Node| node.amount.get(domain).map_or(0.0, |drawn| drawn.joules);
-        let inside: f64 = children.values().map(joules).sum();
-        if inside > whole.joules {
-            let share = whole.joules.max(0.0) / inside;
-            for child in children.values_mut() {
-                child.scale(domain, share);
-            }
-        }
-    }
-}
-
-pub(super) fn add_amount(sum: &mut Vec<Drawn>, amount: &[Drawn]) {
-    if sum.is_empty() {
-        sum.extend_from_slice(amount);
-        return;
-    }
-    for (sum, drawn) in sum.iter_mut().zip(amount) {
-        sum.joules += drawn.joules;
-        sum.parts = sum.parts.plus(&drawn.parts);
-        sum.unobserved += drawn.unobserved;
-        sum.edges_linear += drawn.edges_linear;
-    }
-}
-
-/// Everything that has closed inside an open span.
-#[derive(Clone, Default)]
-struct Inside {
-    children: BTreeMap<Label, Node>,
-    steps: StepTable,
-    tiling: Option<Tiling>,
-    /// Spans that may overlap others, in the order of their ends.
-    held: Vec<Held>,
-    divided: Divided,
-}
-
-/// A closed span, with everything that closed inside it.
-#[derive(Clone)]
-struct Held {
-    mark: Mark,
-    amount: Amount,
-    interval: Interval,
-    children: BTreeMap<Label, Node>,
-    steps: StepTable,
-    tiling: Option<Tiling>,
-}
-
-impl Held {
-    /// Scales its sums to its share where other spans were open at the same time.
-    fn scale(&mut self, shares: &[f64]) {
-        for (domain, &share) in shares.iter().enumerate() {
-            let drawn = &mut self.amount[domain];
-            drawn.joules *= share;
-            drawn.unobserved *= share;
-            drawn.parts = drawn.parts.scaled(share);
-            self.children.values_mut().for_each(|child| child.scale(domain, share));
-            self.steps.scale(domain, share);
-            if let Some(tiling) = &mut self.tiling {
-                tiling.inside[domain] *= share;
-                tiling.shared = true;
-            }
-        }
-    }
-}
-
-impl Inside {
-    /// Adds a span that closed inside this one.
-    fn add(&mut self, mut held: Held, beside: bool, timelines: &[Timeline]) {
-        if !beside {
-            self.put(held, 0.0, timelines);
-            return;
-        }
-        if let Some(back) = self.divided.late(&mut held.interval, timelines) {
-            self.give_back(&back);
-        }
-        self.held.push(held);
-        if self.held.len() >= MOST_HELD {
-            self.settle(MOST_HELD / 2, timelines);
-        }
-    }
-
-    /// Divides the energy of the first `count` spans that are held back.
-    fn settle(&mut self, count: usize, timelines: &[Timeline]) {
-        let Some(last) = self.held[..count].last() else { return };
-        let until = last.mark.end;
-        let mut intervals: Vec<&mut Interval> =
-            self.held.iter_mut().map(|held| &mut held.interval).collect();
-        siblings::divide(&mut intervals, until, timelines);
-        let rest = self.held.split_off(count);
-        for mut held in std::mem::replace(&mut self.held, rest) {
-            let alone: Vec<f64> = held.amount.iter().map(|drawn| drawn.joules).collect();
-            let got = held.interval.got().iter().copied().zip(alone.iter().copied());
-            self.divided.add((held.mark.start, held.mark.end), got);
-            let whole = alone.iter().sum();
-            if let Some(shares) = held.interval.shares(alone.into_iter()) {
-                held.scale(&shares);
-            }
-            self.put(held, whole, timelines);
-        }
-    }
-
-    fn settle_all(&mut self, timelines: &[Timeline]) {
-        self.settle(self.held.len(), timelines);
-        self.divided = Divided::default();
-    }
-
-    /// Subtracts joules from the spans already divided.
-    fn give_back(&mut self, back: &[f64]) {
-        for (domain, back) in back.iter().enumerate() {
-            let joules = |node: &Node| node.amount.get(domain).map_or(0.0, |drawn| drawn.joules);
-            let sum: f64 = self.children.values().map(joules).sum();
-            let share = if sum > 0.0 { (1.0 - back / sum).max(0.0) } else { 1.0 };
-            self.children.values_mut().for_each(|child| child.scale(domain, share));
-            self.steps.scale(domain, share);
-            if let Some(tiling) = &mut self.tiling {
-                tiling.inside[domain] *= share;
-            }
-        }
-    }
-
-    /// The sums of its steps, including those that are held back.
-    fn live(&self) -> LiveSteps {
-        let mut sums = self.steps.live();
-        for held in &self.held {
-            let more = match held.mark.label.kind {
-                Kind::Step => LiveSteps {
-                    count: held.mark.count(),
-                    joules: Joules::new(held.amount.iter().map(|drawn| drawn.joules).sum()),
-                    seconds: held.mark.seconds(),
-                    items: held.mark.items,
-                    unit: held.mark.label.unit,
-                },
-                _ => held.steps.live(),
-            };
-            sums.count += more.count;
-            sums.joules += more.joules;
-            sums.seconds += more.seconds;
-            sums.items += more.items;
-            if sums.unit.is_empty() {
-                sums.unit = more.unit;
-            }
-        }
-        sums
-    }
-
-    /// Adds a span to the sums. `whole` is the energy that it would have drawn alone; 0 if it was alone.
-    fn put(&mut self, held: Held, whole: f64, timelines: &[Timeline]) {
-        let Held { mark, amount, children, steps, tiling, .. } = held;
-        let joules: Vec<f64> = amount.iter().map(|drawn| drawn.joules).collect();
-        let whole = if whole > 0.0 { whole } else { joules.iter().sum() };
-        let node = node_of(&mut self.children, mark.label);
-        node.add(&mark, &amount, whole);
-        node.merge_children(children, DEEPEST);
-        let tile = match mark.label.kind {
-            Kind::Epoch => None,
-            Kind::Step => Some(Tiling::of(&mark, &joules)),
-            Kind::Run | Kind::Phase | Kind::Function => tiling,
-        };
-        let Some(mut tile) = tile else { return };
-        tile.shared |= mark.beside;
-        match &mut self.tiling {
-            Some(tiling) => tiling.extend(&tile, timelines),
-            empty => *empty = Some(tile),
-        }
-        if mark.label.kind == Kind::Step {
-            let step = Step {
-                folded: mark.folded.into(),
-                seconds: mark.seconds(),
-                items: mark.items,
-                unit: mark.label.unit,
-                whole,
-            };
-            self.steps.add(mark.label.name, &joules, step);
-            self.steps.nest(&steps);
-        } else {
-            self.steps.merge(&steps);
-        }
-    }
-}
+use tiling::Tiling;
 
 /// No more marks are taken while this many wait for their energies, 64 bytes each.
 const MOST_PENDING: usize = 1 << 15;
@@ -437,41 +86,6 @@ pub(crate) struct Ledger {
     rootless: BTreeMap<Label, Timestamp>,
     /// Labels of those that began while an epoch was open.
     pub strays: BTreeSet<Label>,
-}
-
-/// Single steps, as they were booked.
-pub(crate) struct StepLog {
-    /// Only every n-th step is kept.
-    pub every: u64,
-    pub seen: u64,
-    pub steps: Vec<StepEntry>,
-}
-
-/// One step, or several that share a mark.
-pub(crate) struct StepEntry {
-    pub name: &'static str,
-    pub start: Timestamp,
-    pub seconds: f64,
-    pub items: f64,
-    pub joules: Vec<f64>,
-    pub count: u64,
-}
-
-impl StepLog {
-    fn add(&mut self, mark: &Mark, seconds: f64, joules: &[f64]) {
-        let after = self.seen + mark.count();
-        if self.seen.next_multiple_of(self.every) < after {
-            self.steps.push(StepEntry {
-                name: mark.label.name,
-                start: mark.start,
-                seconds,
-                items: mark.items,
-                joules: joules.to_vec(),
-                count: mark.count(),
-            });
-        }
-        self.seen = after;
-    }
 }
 
 impl Ledger {

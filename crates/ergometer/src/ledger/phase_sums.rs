@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ledger::Node;
+use crate::ledger::node::Node;
 use crate::span::{Kind, Label};
 use crate::units::Joules;
 

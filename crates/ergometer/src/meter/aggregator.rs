@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::callbacks::Callbacks;
 use super::command::{Command, Ending};
+use super::journaling::{JournalWriter, RunState};
 use super::limits::{Known, Limits};
+use super::open_spans::OpenSpans;
 use super::stamps::Stamps;
 use super::watch::{self, Watch};
 use super::windows::Windows;
@@ -21,7 +23,6 @@ use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Notes, RunHeader, Snapshot};
 use crate::ledger::live::{LiveView, RECENT, Reach};
 use crate::ledger::phases::Phases;
-use crate::meter::journaling::{JournalWriter, OpenSpans, RunState};
 use crate::meter::sampler::guarded::Guarded;
 use crate::meter::sampler::{Answer, Sampler};
 use crate::progress::{Doing, Progress};

@@ -1,14 +1,15 @@
 //! What the meter's thread does for the journal.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::open_spans::OpenSpans;
 use crate::clock::Timestamp;
 use crate::forecast::Forecast;
 use crate::journal::file::Journal;
+use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Notes, RunHeader, Snapshot};
-use crate::ledger::{Ledger, StepLog};
+use crate::ledger::step_log::StepLog;
 use crate::source::Domain;
 use crate::span::Kind;
 use crate::span::ring::Mark;
@@ -16,57 +17,6 @@ use crate::timeline::Timeline;
 
 /// Time between two writes, less some of what passes between two rounds of booking.
 const PERIOD: Duration = Duration::from_millis(450);
-
-/// The runs and epochs that are open: their spans have left no mark yet.
-#[derive(Default)]
-pub(super) struct OpenSpans {
-    /// By identity.
-    open: HashMap<u64, Mark>,
-    /// Spans whose end came before the word of their beginning, which takes another way.
-    ended: HashSet<u64>,
-}
-
-impl OpenSpans {
-    /// A run or an epoch began; `mark` is as it would be if it ended at once.
-    pub(super) fn begin(&mut self, mark: Mark) {
-        if !self.ended.remove(&mark.id) {
-            self.open.insert(mark.id, mark);
-        }
-    }
-
-    /// These spans are over. Returns how many of them were announced runs and epochs.
-    pub(super) fn end(&mut self, marks: &[Mark]) -> usize {
-        let announced = marks.iter().filter(|mark| mark.is_announced());
-        announced
-            .map(|mark| {
-                if self.open.remove(&mark.id).is_none() {
-                    self.ended.insert(mark.id);
-                }
-            })
-            .count()
-    }
-
-    /// When this span began, if it is open.
-    pub(super) fn start_of(&self, span: u64) -> Option<Timestamp> {
-        self.open.get(&span).map(|mark| mark.start)
-    }
-
-    /// When they began.
-    pub(super) fn starts(&self) -> impl Iterator<Item = Timestamp> {
-        self.open.values().map(|mark| mark.start)
-    }
-
-    /// How many epochs are open at `end`.
-    pub(super) fn epochs(&self, end: Timestamp) -> usize {
-        let epoch = |mark: &&Mark| mark.label.kind == Kind::Epoch && mark.start <= end;
-        self.open.values().filter(epoch).count()
-    }
-
-    /// Their marks if they ended at `end`.
-    pub(super) fn cut(&self, end: Timestamp) -> impl Iterator<Item = Mark> {
-        self.open.values().map(move |mark| Mark { end: end.max(mark.start), ..*mark })
-    }
-}
 
 /// The journal, and what its rows are made from beside the books.
 pub(crate) struct JournalWriter {
@@ -134,7 +84,7 @@ impl JournalWriter {
             assemble::record(head, notes, now, books)
         });
         let since = |mark: &Mark| mark.start.since(self.head.start).as_secs_f64();
-        let epochs = open.open.values().filter(|mark| mark.label.kind == Kind::Epoch);
+        let epochs = open.marks().filter(|mark| mark.label.kind == Kind::Epoch);
         let mut unfinished: Vec<_> = epochs.map(|mark| (since(mark), mark.label.name)).collect();
         unfinished.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.journal.state(&record, &steps, &unfinished, now);

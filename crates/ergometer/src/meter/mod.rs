@@ -9,6 +9,7 @@ mod command_line;
 mod exporting;
 mod journaling;
 mod limits;
+mod open_spans;
 mod provenance;
 mod sampler;
 #[cfg(all(unix, feature = "signals"))]

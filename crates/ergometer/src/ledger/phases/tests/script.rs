@@ -2,8 +2,9 @@
 
 use crate::clock::Timestamp;
 use crate::energy::Method;
+use crate::ledger::Ledger;
+use crate::ledger::node::Node;
 use crate::ledger::phases::Phases;
-use crate::ledger::{Ledger, Node};
 use crate::source::{Reading, Sensor, Value};
 use crate::span::ring::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
