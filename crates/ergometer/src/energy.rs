@@ -156,6 +156,11 @@ impl Uncertainty {
             quantum: quadrature(self.quantum, other.quantum),
         }
     }
+
+    /// The uncertainty of the sum over different domains.
+    pub(crate) fn across_all(parts: impl Iterator<Item = Self>) -> Self {
+        parts.fold(Self::default(), |sum, parts| sum.across(&parts))
+    }
 }
 
 fn quadrature(a: Joules, b: Joules) -> Joules {

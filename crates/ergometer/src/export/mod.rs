@@ -63,8 +63,8 @@ use std::time::Duration;
 pub use prometheus::Listen;
 pub(crate) use settings::Settings;
 
-use crate::ledger::assemble::RunHeader;
 use crate::ledger::live::{Live, LiveDomain, LiveView};
+use crate::ledger::run_header::RunHeader;
 use crate::source::{Availability, Domain};
 
 /// What the counter of the energy in steps is: see [`LiveSteps`](crate::meter::LiveSteps).

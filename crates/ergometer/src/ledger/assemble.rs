@@ -1,108 +1,24 @@
 //! The ledger of a run → its record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-
+use super::Ledger;
 use super::epochs::{EpochRow, EpochSums};
+use super::node::Node;
+use super::run_header::{Notes, RunHeader};
 use super::step_table::StepTable;
-use crate::clock::{self, Timestamp};
+use super::warnings;
+use crate::clock::Timestamp;
 use crate::energy::{Energy, Method, Uncertainty, Usage};
-use crate::footprint::Site;
 use crate::forecast::Forecast;
-use crate::ledger::Ledger;
-use crate::ledger::node::Node;
-use crate::record::rank::Placement;
 use crate::record::{
-    DomainRecord, Epoch, Machine, MoreEpochs, Part, Record, RunInfo, SCHEMA, SpanNode,
-    method_shares,
+    DomainRecord, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, method_shares,
 };
-use crate::source::{Domain, DomainKind, SourceReport};
+use crate::source::{Domain, DomainKind};
 use crate::span::Label;
-use crate::timeline::health::Health;
 use crate::timeline::{Drawn, Timeline};
 use crate::units::{Joules, Watts};
-
-/// Energies below this many joules are too small to compare two sensors.
-const LITTLE: f64 = 500.0;
-
-/// The fields of the record that do not come from the ledger and are known when the run begins.
-pub(crate) struct RunHeader {
-    pub label: String,
-    pub placement: Placement,
-    pub machine: Machine,
-    /// The program's command line, without secrets.
-    pub command: Vec<String>,
-    pub git_commit: Option<String>,
-    /// The run's start.
-    pub start: Timestamp,
-    /// The same moment on the wall clock.
-    pub started: jiff::Timestamp,
-    /// How far the wall clock had been set forward by then, nanoseconds, and how long the machine had
-    /// slept, since the process began to observe the clocks.
-    pub wall_was_set: i64,
-    pub asleep: Duration,
-    /// The start of the time in which the baseline was measured; it ends at the run's start.
-    pub idle_from: Option<Timestamp>,
-    pub site: Site,
-    pub accelerators: Option<u32>,
-    pub sources: Vec<SourceReport>,
-    /// The parts of the run before its interruptions.
-    pub earlier: Vec<Part>,
-}
-
-impl RunHeader {
-    /// Unique identity of the run.
-    pub(crate) fn id(&self) -> String {
-        format!("{}-{}", self.started.as_nanosecond(), std::process::id())
-    }
-
-    /// How far the wall clock was set forward since the run began; `None` for less than a second, which
-    /// does not change the date.
-    fn set(&self) -> Option<SignedDuration> {
-        let set = clock::wall_was_set().wrapping_sub(self.wall_was_set);
-        let set = SignedDuration::from_nanos(set);
-        (set.unsigned_abs() >= Duration::from_secs(1)).then_some(set)
-    }
-
-    /// The run's start according to the wall clock as it is now.
-    pub(crate) fn date(&self) -> jiff::Timestamp {
-        let set = self.set().unwrap_or_default();
-        self.started.checked_add(set).unwrap_or(self.started)
-    }
-
-    /// How long the machine slept since the run began, seconds; `None` where that cannot be determined.
-    fn asleep_seconds(&self) -> Option<f64> {
-        let asleep = clock::asleep().saturating_sub(self.asleep).as_secs_f64();
-        clock::KNOWS_SLEEP.then_some(asleep)
-    }
-
-    /// Warnings about the machine's clocks.
-    fn clock_warnings(&self) -> impl Iterator<Item = String> {
-        let asleep = self.asleep_seconds().filter(|asleep| *asleep > 0.0).map(|asleep| {
-            format!(
-                "the machine slept for {asleep:.1} s, which do not count as time of the run; their energy is \
-                 included where counters measured it, not for modelled, assumed or integrated domains"
-            )
-        });
-        let set = self.set().map(|set| {
-            let (seconds, as_it_was) = (set.as_secs_f64(), self.started);
-            format!(
-                "the wall clock was set by {seconds:+.1} s during the run: the start, {as_it_was} before, is \
-                 reported by the clock as it is now"
-            )
-        });
-        asleep.into_iter().chain(set)
-    }
-}
-
-/// The user's additions to the record.
-#[derive(Clone, Default)]
-pub(crate) struct Notes {
-    pub results: BTreeMap<String, f64>,
-    pub facts: BTreeMap<String, String>,
-}
 
 /// The state of a run at a moment that the timelines have reached.
 pub(crate) struct Snapshot<'a> {
@@ -132,36 +48,9 @@ pub(crate) fn record(
     warnings.extend_from_slice(&head.placement.remarks);
     warnings.extend(head.clock_warnings());
     let (tree, left_open) = ledger.finish(timelines);
-    if left_open > 0 {
-        warnings.push(format!(
-            "{left_open} spans were still open when the run ended; they are not in the record, \
-             their children are"
-        ));
-    }
+    warnings.extend(warnings::of_spans(&ledger, &tree, left_open, DEEPEST));
+    warnings.extend(warnings::unread(domains, timelines));
     let outside = ledger.epochs.outside(start, end, timelines);
-    if ledger.epochs.overlap() {
-        warnings.push(
-            "epochs overlap in time: their sum counts what they share more than once".to_owned(),
-        );
-    }
-    if ledger.epochs.steps_overlap {
-        warnings.push(
-            "steps overlap in time: their sum counts what they share more than once".to_owned(),
-        );
-    }
-    if is_deeper(&tree, DEEPEST) {
-        warnings.push(format!(
-            "spans are nested more than {DEEPEST} deep; the energy of deeper ones is included in those \
-             around them"
-        ));
-    }
-    warnings.extend(ledger.numbers.warning());
-    warnings.extend(folded(ledger.folded));
-    warnings.extend(strays(&ledger.strays));
-    warnings.extend(ledger.steps.iter().filter_map(|(split, steps)| several_units(split, steps)));
-    warnings.extend(invalid_items(&ledger.invalid_items));
-    warnings.extend(unresolved(&tree));
-    warnings.extend(unread(domains, timelines));
 
     // A board that never drew power does not count.
     let boards = domains.iter().zip(timelines);
@@ -267,62 +156,6 @@ pub(crate) fn epoch(
     Assembler { domains, timelines }.epoch(row, start)
 }
 
-/// A warning about spans that came too fast to be recorded one by one.
-fn folded(count: u64) -> Option<String> {
-    (count > 0).then(|| {
-        format!(
-            "{count} spans came faster than they could be recorded one by one, so that consecutive ones of one \
-             label share a mark; they are in every count and sum, but not in extremes and quantiles, and \
-             their energy is a share, by time, of the energy of their mark"
-        )
-    })
-}
-
-/// A warning about spans that probably belong to an epoch of another thread.
-fn strays(labels: &BTreeSet<Label>) -> Option<String> {
-    let names = labels.iter().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
-    (!labels.is_empty()).then(|| {
-        format!(
-            "spans without a parent ran during an epoch and are not in it: {}; `ergometer::current` passes \
-             an epoch to other threads and tasks",
-            listed(names)
-        )
-    })
-}
-
-/// A warning about steps of one split whose items have different units.
-fn several_units(split: &str, steps: &StepTable) -> Option<String> {
-    let units = steps.units();
-    (!units.is_empty()).then(|| {
-        format!(
-            "steps of '{split}' have items of several units, which are not added up: {}; steps of \
-             one name and unit have theirs in their row",
-            listed(units.into_iter().map(str::to_owned))
-        )
-    })
-}
-
-/// A warning about invalid counts of items.
-fn invalid_items(counts: &BTreeMap<Label, u64>) -> Option<String> {
-    let names = counts.keys().map(|label| format!("{} '{}'", label.kind.as_str(), label.name));
-    let count: u64 = counts.values().sum();
-    (count > 0).then(|| {
-        format!(
-            "{count} counts of items were negative, infinite or not a number, and were left out: {}",
-            listed(names)
-        )
-    })
-}
-
-/// The first few of `names`, as text.
-fn listed(names: impl IntoIterator<Item = String>) -> String {
-    const TOLD: usize = 4;
-    let mut names = names.into_iter();
-    let told: Vec<String> = names.by_ref().take(TOLD).collect();
-    let more = if names.next().is_some() { ", …" } else { "" };
-    format!("{}{more}", told.join(", "))
-}
-
 /// The energy drawn from `start` to `end`.
 pub(crate) fn window(
     domains: &[Domain],
@@ -332,48 +165,6 @@ pub(crate) fn window(
 ) -> Usage {
     let amount: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
     Assembler { domains, timelines }.usage(&amount, end.since(start).as_secs_f64())
-}
-
-/// Names the spans that are too short for the sensors: the uncertainty of their edges exceeds a share of
-/// their energy.
-fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
-    /// That share, for one standard uncertainty: two of them are half of the energy.
-    const MOST: f64 = 0.25;
-    fn collect(tree: &BTreeMap<Label, Node>, names: &mut BTreeSet<String>) {
-        for (label, node) in tree {
-            let joules: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
-            let parts = node.amount.iter().map(|drawn| drawn.parts);
-            let parts = parts.fold(Uncertainty::default(), |sum, parts| sum.across(&parts));
-            let name = format!("{} '{}'", label.kind.as_str(), label.name);
-            let unresolved = parts.edges.get().hypot(parts.quantum.get()) > MOST * joules;
-            if unresolved {
-                names.insert(name);
-            }
-            collect(&node.children, names);
-        }
-    }
-    let mut names = BTreeSet::new();
-    collect(tree, &mut names);
-    (!names.is_empty()).then(|| {
-        format!(
-            "spans too short for the sensors, whose energy is uncertain by more than half: {}",
-            listed(names)
-        )
-    })
-}
-
-fn unread(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
-    let unread = domains.iter().zip(timelines).filter(|(_, line)| !line.gives());
-    unread
-        .map(|(domain, line)| {
-            let why = if line.is_empty() {
-                "nothing could be read"
-            } else {
-                "its sensor can be read but never moved, so it measured nothing"
-            };
-            format!("{}: {why}; its energy is not in the total", domain.id)
-        })
-        .collect()
 }
 
 /// The power of each domain before the run.
@@ -476,8 +267,8 @@ impl Assembler<'_> {
                         1 => text.clone(),
                         _ => format!("{text} ({count} times)"),
                     })
-                    .chain(disagreement(domain, health))
-                    .chain(above_limit(domain, health))
+                    .chain(warnings::disagreement(domain, health))
+                    .chain(warnings::above_limit(domain, health))
                     .collect(),
             }
         })
@@ -487,32 +278,6 @@ impl Assembler<'_> {
 
 /// An interval counts as not observed if at most this share of it was.
 const UNOBSERVED: f64 = 1e-6;
-
-/// A warning about power above the domain's limit, by more than brief peaks can explain.
-fn above_limit(domain: &Domain, health: &Health) -> Option<String> {
-    let (watts, limit) = (health.above_limit?, domain.power_limit?);
-    Some(format!(
-        "power of {watts:.0} W was read, {:.1} times the limit of {limit} that was in force when the run began: \
-         the limit was raised, or the sensor is wrong",
-        watts / limit.get()
-    ))
-}
-
-/// A warning about counter and integrated power of one domain that differ by more than their errors
-/// explain.
-fn disagreement(domain: &Domain, health: &Health) -> Option<String> {
-    // Two sensors, each with its gain error; twice the combined error is no longer a coincidence.
-    let allowed = 2.0 * std::f64::consts::SQRT_2 * domain.sensor.relative_error;
-    let (counter, power) = (health.counter_joules, health.integrated_joules);
-    (health.compared && power > LITTLE && (counter / power - 1.0).abs() > allowed).then(|| {
-        format!(
-            "the energy counter measured {counter:.1} J and integrated power {power:.1} J over the same \
-             time: {:+.0} %, more than their errors of {:.0} % each explain",
-            (counter / power - 1.0) * 100.0,
-            domain.sensor.relative_error * 100.0
-        )
-    })
-}
 
 fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {
     let coverage =
@@ -530,11 +295,6 @@ fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {
 /// span takes two.
 const DEEPEST: usize = 48;
 
-/// Whether spans are nested more than [`DEEPEST`] levels deep.
-fn is_deeper(nodes: &BTreeMap<Label, Node>, levels: usize) -> bool {
-    nodes.values().any(|node| levels == 0 || is_deeper(&node.children, levels - 1))
-}
-
 /// The inclusive joules of a node, where they differ from the divided ones.
 fn inclusive(node: &Node, total: f64) -> Option<Joules> {
     let differs = node.inclusive - total > 1e-9 * node.inclusive.abs();
@@ -548,8 +308,7 @@ fn span_node(label: &Label, node: &Node, levels: usize) -> SpanNode {
     let total: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
     let inner: f64 =
         children.values().flat_map(|child| &child.amount).map(|drawn| drawn.joules).sum();
-    let parts =
-        node.amount.iter().fold(Uncertainty::default(), |parts, drawn| parts.across(&drawn.parts));
+    let parts = Uncertainty::across_all(node.amount.iter().map(|drawn| drawn.parts));
     SpanNode {
         kind: label.kind,
         name: label.name.to_owned(),

@@ -15,12 +15,14 @@ pub(crate) mod live_epochs;
 pub(crate) mod node;
 pub(crate) mod phase_sums;
 pub(crate) mod phases;
+pub(crate) mod run_header;
 mod siblings;
 mod span_reports;
 mod stats;
 pub(crate) mod step_log;
 mod step_table;
 mod tiling;
+mod warnings;
 #[cfg(test)]
 mod tests {
     mod long_run;

@@ -40,8 +40,7 @@ impl SpanReports {
             "no sensor could be read".to_owned()
         } else {
             let joules: f64 = amount.iter().map(|drawn| drawn.joules).sum();
-            let parts = amount.iter().map(|drawn| drawn.parts);
-            let parts = parts.fold(Uncertainty::default(), |sum, parts| sum.across(&parts));
+            let parts = Uncertainty::across_all(amount.iter().map(|drawn| drawn.parts));
             // Two standard uncertainties, as in reports.
             let spread = Joules::new(2.0 * parts.standard().get());
             let power = if seconds > 0.0 {

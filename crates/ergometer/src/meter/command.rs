@@ -8,7 +8,7 @@ use super::watch::Watch;
 use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
-use crate::ledger::assemble::RunHeader;
+use crate::ledger::run_header::RunHeader;
 use crate::record::Record;
 use crate::span::word::Word;
 

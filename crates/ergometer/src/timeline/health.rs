@@ -17,7 +17,7 @@ pub(crate) struct Health {
 
 impl Health {
     /// Counts one more `text`; beyond some distinct ones, further are left out.
-    pub(super) fn remark(&mut self, text: &str) {
+    pub(crate) fn remark(&mut self, text: &str) {
         const MOST: usize = 16;
         if let Some((_, count)) = self.remarks.iter_mut().find(|(known, _)| known == text) {
             *count += 1;

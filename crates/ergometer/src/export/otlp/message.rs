@@ -14,8 +14,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::clock::Timestamp;
 use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
-use crate::ledger::assemble::RunHeader;
 use crate::ledger::live::{Live, LiveDomain, LiveSteps};
+use crate::ledger::run_header::RunHeader;
 use crate::source::{Domain, DomainKind};
 
 /// The version of the conventions that the names are from.
