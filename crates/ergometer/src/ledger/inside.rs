@@ -123,13 +123,7 @@ impl Inside {
                 },
                 _ => held.steps.live(),
             };
-            sums.count += more.count;
-            sums.joules += more.joules;
-            sums.seconds += more.seconds;
-            sums.items += more.items;
-            if sums.unit.is_empty() {
-                sums.unit = more.unit;
-            }
+            sums.add(&more);
         }
         sums
     }

@@ -232,6 +232,19 @@ pub struct LiveSteps {
     pub unit: &'static str,
 }
 
+impl LiveSteps {
+    /// Adds other steps; the unit is that of the first that have one.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.count += more.count;
+        self.joules += more.joules;
+        self.seconds += more.seconds;
+        self.items += more.items;
+        if self.unit.is_empty() {
+            self.unit = more.unit;
+        }
+    }
+}
+
 /// What one domain drew so far.
 ///
 /// Each domain is told up to where its own readings are settled, at [`seconds`](Self::seconds): the

@@ -70,15 +70,7 @@ impl StepTable {
     /// The sums over the outer steps, for live display.
     pub(crate) fn live(&self) -> LiveSteps {
         let mut sum = LiveSteps::default();
-        for steps in self.outer.values().map(StepStats::live) {
-            sum.count += steps.count;
-            sum.joules += steps.joules;
-            sum.seconds += steps.seconds;
-            sum.items += steps.items;
-            if sum.unit.is_empty() {
-                sum.unit = steps.unit;
-            }
-        }
+        self.outer.values().for_each(|steps| sum.add(&steps.live()));
         sum
     }
 
