@@ -7,13 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use super::budgets::{Budgets, Known};
 use super::callbacks::Callbacks;
 use super::command::{Command, Ending};
 use super::journaling::{JournalWriter, RunState};
-use super::limits::{Known, Limits};
 use super::open_spans::OpenSpans;
 use super::stamps::Stamps;
-use super::watch::{self, Watch};
 use super::windows::Windows;
 use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
@@ -102,7 +101,6 @@ pub(super) struct Aggregator {
     start: Timestamp,
     /// Further moments for which energies will be asked.
     pins: Vec<Timestamp>,
-    watches: Vec<Watch>,
     forecaster: Forecaster,
     /// Those that the record will have.
     forecasts: Vec<Forecast>,
@@ -112,7 +110,7 @@ pub(super) struct Aggregator {
     settled: Timestamp,
     /// When the rings were emptied last.
     drained: Timestamp,
-    limits: Limits,
+    budgets: Budgets,
     windows: Windows,
     callbacks: Callbacks,
     progress: Arc<Progress>,
@@ -160,13 +158,12 @@ impl Aggregator {
             keeper: None,
             start,
             pins: vec![start],
-            watches: Vec::new(),
             forecaster: Forecaster::new(Plan::default()),
             forecasts: Vec::new(),
             run: None,
             settled: start,
             drained: start,
-            limits: Limits::default(),
+            budgets: Budgets::default(),
             windows: Windows::default(),
             callbacks: Callbacks::default(),
             progress,
@@ -181,7 +178,7 @@ impl Aggregator {
             self.progress.begin(Doing::Listening);
             let (command, now) = self.listen(next);
             match command {
-                Some(Command::Watch(watch)) => self.watches.push(watch),
+                Some(Command::Watch(budget)) => self.budgets.watch(budget),
                 Some(Command::Finish(ending, reply)) => {
                     self.finish(ending, &reply);
                     return;
@@ -198,7 +195,7 @@ impl Aggregator {
             self.collect();
             self.progress.begin(Doing::Booking);
             self.book(now);
-            let spent = self.look_at_budgets();
+            let spent = self.look_at_budgets(clock::checked_now());
             let awaited = self.screen.is_awaited();
             let round = now.after(if awaited {
                 soon
@@ -214,37 +211,20 @@ impl Aggregator {
 
     /// Whether what is booked is waited for.
     fn is_asked(&self) -> bool {
-        let budgets = !self.watches.is_empty() || !self.limits.is_empty();
-        let budgets = budgets || !self.windows.is_empty();
-        self.screen.take_viewed() || self.keeper.is_some() || budgets
+        let awaited = !self.budgets.is_empty() || !self.windows.is_empty();
+        self.screen.take_viewed() || self.keeper.is_some() || awaited
     }
 
-    /// Gives the moment at which the next budget will be spent, as power is.
-    fn look_at_budgets(&mut self) -> Option<Timestamp> {
-        let spans = self.look_at_limits(clock::checked_now());
-        let (false, Some(run)) = (self.watches.is_empty(), &self.run) else { return spans };
-        let live = self.screen.update(|live| live.clone());
-        let now = clock::checked_now();
-        let seconds = now.since(run.start).as_secs_f64();
-        let runs = {
-            let Self { watches, callbacks, warnings, .. } = self;
-            watch::look(watches, &live, now, seconds, callbacks, warnings)
-        };
-        runs.into_iter().chain(spans).min()
-    }
-
-    fn look_at_limits(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let Self { timelines, limits, warnings, settled, .. } = self;
-        if limits.is_empty() {
+    /// Returns the moment at which the next budget will be spent, as power is.
+    fn look_at_budgets(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let Self { timelines, budgets, callbacks, warnings, settled, .. } = self;
+        if budgets.is_empty() {
             return None;
         }
-        let power = timelines.iter().filter_map(|line| line.recent_power(RECENT));
-        let power = power.map(Watts::get).sum();
-        let drawn = |from, to| {
-            let lines = timelines.iter().filter(|line| line.gives());
-            lines.map(|line| line.between(from, to).joules).sum()
-        };
-        limits.look(&Known { now, settled: *settled, power, drawn: &drawn }, warnings)
+        let lines = || timelines.iter().filter(|line| line.gives());
+        let power = lines().filter_map(|line| line.recent_power(RECENT)).map(Watts::get).sum();
+        let drawn = |from, to| lines().map(|line| line.between(from, to).joules).sum();
+        budgets.look(&Known { now, settled: *settled, power, drawn: &drawn }, callbacks, warnings)
     }
 
     /// Waits until `next` or for something to do; returns what cannot be done here, and a moment before which
@@ -257,7 +237,7 @@ impl Aggregator {
         let now = self.watch_the_clock();
         let edge = first.is_some_and(|command| self.note(command));
         self.hear(edge);
-        self.limits.heard_all();
+        self.budgets.heard_all();
         (self.pending.pop_front(), now)
     }
 
@@ -311,7 +291,7 @@ impl Aggregator {
             Command::Start(run) => {
                 self.pins.push(run.start);
                 self.stamps.begin(run.start);
-                self.limits.resume(Earlier::of(&run.earlier).energy);
+                self.budgets.begin_run(run.start, Earlier::of(&run.earlier));
                 self.run = Some(run);
             }
             Command::Keep(keeper) => {
@@ -351,7 +331,7 @@ impl Aggregator {
                 self.stamps.put_start_right(&mut began.start, self.looked);
                 let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
                 let site = site.map(|run| &run.site);
-                self.limits.begin(began, budget, site, &mut self.warnings);
+                self.budgets.begin(began, budget, site, &mut self.warnings);
             }
             Word::Future => self.stamps.count_future(),
             #[cfg(feature = "tracing")]
@@ -451,9 +431,9 @@ impl Aggregator {
 
     /// Keeps memory flat: the past grows coarser, but where energies will be asked for.
     fn fold(&mut self) {
-        let Self { timelines, pins, open, ledger, limits, windows, .. } = self;
+        let Self { timelines, pins, open, ledger, budgets, windows, .. } = self;
         Timeline::fold(timelines, || {
-            let asked = pins.iter().copied().chain(open.starts()).chain(limits.starts());
+            let asked = pins.iter().copied().chain(open.starts()).chain(budgets.starts());
             asked.chain(windows.pins()).chain(ledger.pins()).collect()
         });
     }
@@ -473,7 +453,7 @@ impl Aggregator {
         let open = &self.open;
         self.stamps.put_right(marks, self.drained, |mark| open.start_of(mark.id));
         self.rings.ended(self.open.end(marks));
-        self.limits.end(marks);
+        self.budgets.end(marks);
         self.ledger.folded += folded;
     }
 
@@ -526,8 +506,9 @@ impl Aggregator {
         }
         self.ledger.phases = self.phases.sums(&self.timelines);
         self.settled = end;
-        self.look_at_limits(end);
-        self.warnings.extend(self.limits.warnings());
+        self.budgets.end_run();
+        self.look_at_budgets(end);
+        self.warnings.extend(self.budgets.warnings());
         self.warnings.extend(self.callbacks.warnings());
         self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);

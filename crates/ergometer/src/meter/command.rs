@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use super::budgets::RunBudget;
 use super::journaling::JournalWriter;
-use super::watch::Watch;
 use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
@@ -21,7 +21,7 @@ pub(super) enum Command {
     /// The run began: live figures count from it.
     Start(Arc<RunHeader>),
     /// Wait until a budget is spent.
-    Watch(Watch),
+    Watch(RunBudget),
     /// Keep a journal from now on.
     Keep(Box<JournalWriter>),
     /// Everything that was sent before the meter's thread began this round has come.

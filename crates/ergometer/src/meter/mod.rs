@@ -1,6 +1,7 @@
 //! Readings → E(t): the meter, its settings and its background thread.
 
 mod aggregator;
+mod budgets;
 mod builder;
 mod callbacks;
 mod command;
@@ -8,7 +9,6 @@ mod command_line;
 #[cfg(feature = "_export")]
 mod exporting;
 mod journaling;
-mod limits;
 mod open_spans;
 mod provenance;
 mod sampler;
@@ -18,7 +18,6 @@ mod stamps;
 mod start;
 #[cfg(feature = "tracing")]
 pub mod tracing;
-mod watch;
 mod windows;
 
 use std::fmt;
@@ -27,9 +26,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use budgets::RunBudget;
 pub use builder::MeterBuilder;
 use command::{Command, Ending};
-use watch::Watch;
 
 pub use crate::ledger::live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub use crate::ledger::live_epochs::LiveEpoch;
@@ -280,9 +279,9 @@ impl Meter {
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("see what each source says it lacks: `Meter::sources`"));
         }
-        let watch = Watch { budget, energy, spent: Box::new(spent) };
+        let budget = RunBudget { budget, energy, spent: Box::new(spent) };
         // A meter that has ended spends nothing more.
-        let _ = self.inner.commands.send(Command::Watch(watch));
+        let _ = self.inner.commands.send(Command::Watch(budget));
         Ok(())
     }
 
