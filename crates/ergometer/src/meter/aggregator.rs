@@ -35,7 +35,7 @@ use crate::span::word::Word;
 use crate::timeline::Timeline;
 use crate::units::{Joules, Watts};
 
-/// Time between two rounds of booking. Readings wait on their shelves meanwhile.
+/// Time between two rounds of booking. Readings wait in their slots meanwhile.
 const ROUND: Duration = Duration::from_secs(1);
 /// The same while somebody looks at live figures, waits for a budget or keeps a journal.
 const BRISK: Duration = Duration::from_millis(250);
@@ -96,7 +96,7 @@ pub(super) struct Aggregator {
     /// What was read since, with the index of its domain; empty between two rounds.
     taken: Vec<(usize, Reading)>,
     open: OpenSpans,
-    keeper: Option<JournalWriter>,
+    writer: Option<JournalWriter>,
     /// When reading began.
     start: Timestamp,
     /// Further moments for which energies will be asked.
@@ -155,7 +155,7 @@ impl Aggregator {
             booked: start,
             taken: Vec::new(),
             open: OpenSpans::default(),
-            keeper: None,
+            writer: None,
             start,
             pins: vec![start],
             forecaster: Forecaster::new(Plan::default()),
@@ -212,7 +212,7 @@ impl Aggregator {
     /// Whether what is booked is waited for.
     fn is_asked(&self) -> bool {
         let awaited = !self.budgets.is_empty() || !self.windows.is_empty();
-        self.screen.take_viewed() || self.keeper.is_some() || awaited
+        self.screen.take_viewed() || self.writer.is_some() || awaited
     }
 
     /// Returns the moment at which the next budget will be spent, as power is.
@@ -294,9 +294,9 @@ impl Aggregator {
                 self.budgets.begin_run(run.start, Earlier::of(&run.earlier));
                 self.run = Some(run);
             }
-            Command::Keep(keeper) => {
-                self.ledger.log = keeper.log();
-                self.keeper = Some(*keeper);
+            Command::Journal(writer) => {
+                self.ledger.log = writer.log();
+                self.writer = Some(*writer);
             }
             Command::Round(_) => {}
             command => self.pending.push_back(command),
@@ -401,10 +401,10 @@ impl Aggregator {
         if drained {
             self.screen.reach(Reach { settled, epochs }, false);
         }
-        if let Some(mut keeper) = self.keeper.take() {
+        if let Some(mut writer) = self.writer.take() {
             self.progress.begin(Doing::Journaling);
-            keeper.keep(now, self.run_state());
-            self.keeper = Some(keeper);
+            writer.write(now, self.run_state());
+            self.writer = Some(writer);
         }
         self.fold();
     }
@@ -515,10 +515,10 @@ impl Aggregator {
         self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
         self.screen.reach(Reach { settled: end, epochs: end }, true);
-        if let Some(mut keeper) = self.keeper.take() {
+        if let Some(mut writer) = self.writer.take() {
             self.progress.begin(Doing::Journaling);
-            keeper.last(end, self.run_state());
-            self.keeper = Some(keeper);
+            writer.write_last(end, self.run_state());
+            self.writer = Some(writer);
         }
     }
 
@@ -615,9 +615,9 @@ impl Aggregator {
             record.run.finished = false;
             record.warnings.push(format!("the run was ended by {signal}"));
         }
-        if let Some(keeper) = self.keeper {
+        if let Some(writer) = self.writer {
             self.progress.begin(Doing::Journaling);
-            keeper.journal().end(&mut record);
+            writer.into_journal().end(&mut record);
         }
         // Its own part of what is exported goes first: an address is free once the meter is dropped.
         drop(ending);

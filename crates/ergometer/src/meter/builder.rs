@@ -219,7 +219,7 @@ impl MeterBuilder {
 
     /// Keeps a journal of the run in `folder`, which is made if it is not there: a file that holds all
     /// but the last second of the run however the program ends. [`Record::recover`](crate::Record::recover)
-    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`run::journal`](crate::journal) what is in it.
+    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`journal`](crate::journal) what is in it.
     pub fn journal(mut self, folder: impl Into<PathBuf>) -> Self {
         self.journal = Some(folder.into());
         self

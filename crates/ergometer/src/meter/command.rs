@@ -23,7 +23,7 @@ pub(super) enum Command {
     /// Wait until a budget is spent.
     Watch(RunBudget),
     /// Keep a journal from now on.
-    Keep(Box<JournalWriter>),
+    Journal(Box<JournalWriter>),
     /// Everything that was sent before the meter's thread began this round has come.
     Round(u64),
     /// Close the books and send the record.

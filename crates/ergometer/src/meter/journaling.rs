@@ -54,12 +54,12 @@ impl JournalWriter {
         (self.every > 0).then(|| StepLog { every: self.every, seen: 0, steps: Vec::new() })
     }
 
-    pub(super) fn journal(self) -> Journal {
+    pub(super) fn into_journal(self) -> Journal {
         self.journal
     }
 
     /// Writes where the run stands at `now`, if it is time to.
-    pub(super) fn keep(&mut self, now: Timestamp, state: RunState<'_>) {
+    pub(super) fn write(&mut self, now: Timestamp, state: RunState<'_>) {
         let early = now < self.due && self.due.since(now) <= PERIOD;
         if early || now < self.head.start {
             return;
@@ -92,9 +92,9 @@ impl JournalWriter {
     }
 
     /// Writes where the run stands at `now`, its last moment.
-    pub(super) fn last(&mut self, now: Timestamp, state: RunState<'_>) {
+    pub(super) fn write_last(&mut self, now: Timestamp, state: RunState<'_>) {
         self.due = now;
         self.journal.is_last();
-        self.keep(now, state);
+        self.write(now, state);
     }
 }

@@ -321,8 +321,8 @@ impl Launch {
         let path = journal.as_ref().map(|journal| journal.path().to_owned());
         if let Some(journal) = journal {
             let (head, notes) = (Arc::clone(head), Arc::clone(notes));
-            let keeper = JournalWriter::new(journal, head, notes, every);
-            self.tell(Command::Keep(Box::new(keeper)));
+            let writer = JournalWriter::new(journal, head, notes, every);
+            self.tell(Command::Journal(Box::new(writer)));
         }
         path
     }
