@@ -33,6 +33,7 @@ mod cost;
 mod devices;
 #[cfg(feature = "nvml")]
 mod disturbance;
+mod identity;
 #[cfg(feature = "nvml")]
 mod library;
 #[cfg(feature = "nvml")]
@@ -45,7 +46,8 @@ mod visible;
 
 #[cfg(feature = "nvml")]
 pub use board::Board;
-pub use devices::{BoardIdentity, Choice, Chosen, DeviceId, Devices, Environment, choose};
+pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
+pub use identity::BoardIdentity;
 
 /// The source's name.
 pub const NAME: &str = "nvml";
