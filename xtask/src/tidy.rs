@@ -48,7 +48,8 @@ impl Tidy {
             let module = path.strip_prefix(&folder).unwrap_or(&path);
             found.extend(mistakes(module, &text));
         }
-        let pictured = pictured(&read(&workspace::root().join("DESIGN.md"))?);
+        let design = read(&workspace::root().join("DESIGN.md"))?;
+        let pictured = pictured(&design);
         if pictured != ORDER[..ORDER.len() - 1] {
             found.push(format!("DESIGN.md pictures other modules than `tidy` has: {pictured:?}"));
         }

@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use quote::quote_spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};

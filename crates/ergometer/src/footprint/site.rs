@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grid::{self, CarbonIntensity};
+use super::grid::{self, CarbonIntensity, IntensityKind};
 use super::price::AcceleratorPrice;
 use super::series::CarbonSeries;
 use crate::error::{Error, ErrorKind, Result};

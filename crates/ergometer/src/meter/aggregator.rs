@@ -16,14 +16,14 @@ use super::stamps::Stamps;
 use super::windows::Windows;
 use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
-use crate::export::{Exporters, LAST_EXPORT};
+use crate::export::LAST_EXPORT;
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::live::{LiveView, RECENT, Reach};
 use crate::ledger::phases::Phases;
 use crate::ledger::run_header::{Notes, RunHeader};
-use crate::meter::sampler::guarded::Guarded;
+use crate::meter::sampler::Guarded;
 use crate::meter::sampler::{Answer, Sampler};
 use crate::progress::{Doing, Progress};
 use crate::record::Record;

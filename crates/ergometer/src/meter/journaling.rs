@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::open_spans::OpenSpans;
 use crate::clock::Timestamp;
 use crate::forecast::Forecast;
-use crate::journal::file::Journal;
+use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::run_header::{Notes, RunHeader};

@@ -14,15 +14,15 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::journal::file::{Draft, Journal};
 use crate::journal::resume_from;
+use crate::journal::{Draft, Journal};
 use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::live::{Live, LiveDomain, LiveView};
 use crate::ledger::run_header::{Notes, RunHeader};
 use crate::meter::aggregator::{Aggregator, Desk};
 use crate::meter::journaling::JournalWriter;
-use crate::meter::sampler::guarded::Guarded;
+use crate::meter::sampler::Guarded;
 use crate::meter::{command_line, provenance};
 use crate::progress::Progress;
 use crate::record::rank::{self, Rank};

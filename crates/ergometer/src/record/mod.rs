@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::energy::{Method, Uncertainty};
+use crate::energy::{Energy, Method, Usage};
 use crate::footprint::Footprint;
 use crate::forecast::Forecast;
 use crate::source::{Domain, SourceReport};

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::rank::Rank;
 use crate::energy::Energy;
 use crate::footprint::{Footprint, Site};
-use crate::record::{DomainRecord, Machine, Record, Steps};
+use crate::record::{Part, PartSteps, Record, Steps};
 use crate::units::Joules;
 
 /// Sums over a run's parts before its last interruption; all 0 if there was none.
