@@ -241,7 +241,7 @@ fn remarks(base: &[Run], new: &[Run]) -> Vec<String> {
     let mut notes = Vec::new();
     let runs = || base.iter().chain(new);
     if runs().any(|run| {
-        run.energy.is_some_and(|energy| energy.method == ergometer::meter::Method::Modelled)
+        run.energy.is_some_and(|energy| energy.method == ergometer::energy::Method::Modelled)
     }) {
         notes.push(
             "the energies are modelled from utilisation: their ratio says little more than time and utilisation do"

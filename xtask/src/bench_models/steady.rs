@@ -4,7 +4,7 @@
 //! that fill, clocks that rise. It is left out where there is another one, and the report says how many steps that
 //! were and what they took.
 
-use ergometer::run::record::Steps;
+use ergometer::record::Steps;
 use serde::{Deserialize, Serialize};
 
 use super::report::Run;

@@ -1,7 +1,7 @@
 //! The metrics of a run as values with relative uncertainties.
 
 use ergometer::Record;
-use ergometer::run::record::Energy;
+use ergometer::energy::Energy;
 use ergometer_stats::Run;
 
 use super::Metric;

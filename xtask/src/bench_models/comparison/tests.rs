@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use ergometer::meter::Method;
-use ergometer::run::record::Energy;
+use ergometer::energy::{Energy, Method};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
