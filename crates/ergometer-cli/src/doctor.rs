@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ergometer::Record;
+use ergometer::record::DomainRecord;
 use ergometer::report::Column;
-use ergometer::run::record::DomainRecord;
 use ergometer::source::{Availability, DomainKind, SourceReport};
 use ergometer::units::Watts;
 use serde::Serialize;
@@ -66,7 +66,7 @@ impl Required {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Findings<'a> {
-    machine: &'a ergometer::run::record::Machine,
+    machine: &'a ergometer::record::Machine,
     sources: &'a [SourceReport],
     domains: &'a [DomainRecord],
     /// What `--require` named and no sensor measures.

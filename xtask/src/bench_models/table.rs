@@ -1,6 +1,8 @@
 //! The report as tables: cost in the form of the paper's Table 3, and training.
 
-use ergometer::report::{Column, Table, width};
+use std::fmt;
+
+use ergometer::report::{Column, width};
 use ergometer::units::GramsCo2e;
 
 use super::figure::{fixed, plus_minus, plus_minus_si, significant};
@@ -14,36 +16,87 @@ const NONE: &str = "–";
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// For a terminal with this many columns.
+    /// For a terminal of this width.
     Terminal(usize),
     /// As Markdown.
     Markdown,
 }
 
-/// Both tables for a terminal.
+/// Rows below titles.
+pub struct Table {
+    style: Style,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn add_row(&mut self, row: Vec<String>) {
+        self.rows.push(row);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = ergometer::report::Table::new(self.columns.clone(), self.rows.clone());
+        f.write_str(&match self.style {
+            Style::Terminal(width) => table.fit(width),
+            Style::Markdown => table.markdown(),
+        })
+    }
+}
+
+/// All tables for a terminal.
 pub fn terminal(report: &Report) -> String {
-    let style = Style::Terminal(width());
-    format!("\n{}\n{}\n", costs(report, style), training(report, style))
+    let mut text = String::new();
+    for (_, table) in all(report, Style::Terminal(width())) {
+        text = format!("{text}\n{table}");
+    }
+    text
+}
+
+/// The tables that have something to show, each with its heading.
+pub fn all(report: &Report, style: Style) -> Vec<(&'static str, Table)> {
+    let mut tables = vec![
+        ("Cost, in the form of Strubell et al. (2019), Table 3", costs(report, style)),
+        ("Training", training(report, style)),
+    ];
+    let optional = [
+        ("Operations", operations(report, style)),
+        ("Projected to the published trainings", projections(report, style)),
+        ("Compared", comparisons(report, style)),
+    ];
+    tables.extend(optional.into_iter().filter(|(_, table)| !table.is_empty()));
+    tables
 }
 
 /// Cost in the form of the paper's Table 3: each model's row, and below it the paper's own.
-pub fn costs(report: &Report, style: Style) -> String {
-    let columns = columns(&[
-        "model",
-        "hardware",
-        "power (W)",
-        "hours",
-        "kWh·PUE",
-        "CO2e (lb)",
-        "CO2e (kg)",
-        "cloud cost",
-        "electricity",
-        "how",
-    ]);
-    let rows = report.models.iter().flat_map(|model| {
-        std::iter::once(measured(model)).chain(model.paper.as_ref().map(printed))
-    });
-    drawn(&Table::new(columns, rows), style)
+pub fn costs(report: &Report, style: Style) -> Table {
+    let mut table = empty(
+        style,
+        &[
+            "model",
+            "hardware",
+            "power (W)",
+            "hours",
+            "kWh·PUE",
+            "CO2e (lb)",
+            "CO2e (kg)",
+            "cloud cost",
+            "electricity",
+            "how",
+        ],
+    );
+    for model in &report.models {
+        table.add_row(measured(model));
+        if let Some(row) = &model.paper {
+            table.add_row(printed(row));
+        }
+    }
+    table
 }
 
 fn measured(model: &ModelReport) -> Vec<String> {
@@ -106,26 +159,29 @@ fn dollars(low: f64, high: f64) -> String {
 }
 
 /// Speed, energy a step and quality of each model.
-pub fn training(report: &Report, style: Style) -> String {
+pub fn training(report: &Report, style: Style) -> Table {
     let item = item_unit(report);
     let one = item.strip_suffix('s').unwrap_or(&item);
-    let columns = columns(&[
-        "model",
-        "seconds",
-        "energy",
-        "J/step",
-        &format!("J/{one}"),
-        &format!("{item}/s"),
-        "quality",
-        "training loss",
-        "validation loss",
-    ]);
-    let row = |model: &ModelReport| {
+    let mut table = empty(
+        style,
+        &[
+            "model",
+            "seconds",
+            "energy",
+            "J/step",
+            &format!("J/{one}"),
+            &format!("{item}/s"),
+            "quality",
+            "training loss",
+            "validation loss",
+        ],
+    );
+    for model in &report.models {
         let mean = &model.mean;
         let value = |spread: Option<super::spread::Spread>| {
             spread.map_or_else(none, |spread| significant(spread.mean, 3))
         };
-        vec![
+        table.add_row(vec![
             name(model),
             value(mean.seconds),
             mean.energy.map_or_else(none, |energy| {
@@ -139,9 +195,142 @@ pub fn training(report: &Report, style: Style) -> String {
             model.runs.first().map_or_else(none, quality),
             model.runs.first().map_or_else(none, |run| change(run.train_loss)),
             model.runs.first().map_or_else(none, |run| change(run.valid_loss)),
-        ]
-    };
-    drawn(&Table::new(columns, report.models.iter().map(row)), style)
+        ]);
+    }
+    table
+}
+
+/// Floating-point operations of each model, counted analytically.
+fn operations(report: &Report, style: Style) -> Table {
+    let head =
+        ["model", "FLOPs/step", "GFLOP/s", "GFLOP/J", "share of peak", "FLOPs in all", "reached"];
+    let mut table = empty(style, &head);
+    for model in &report.models {
+        let mean = &model.mean;
+        let Some(run) = model.runs.first() else { continue };
+        let Some(steady) = run.steady() else { continue };
+        let Some(flops) = steady.flops.filter(|_| steady.steps > 0) else { continue };
+        let giga = |spread: Option<super::spread::Spread>| {
+            spread.map_or_else(none, |spread| significant(spread.mean / 1e9, 3))
+        };
+        let share = mean.flops_per_second.zip(report.peak).map(|(rate, peak)| {
+            format!("{} %", significant(100.0 * rate.mean / peak.flops_per_second, 2))
+        });
+        table.add_row(vec![
+            name(model),
+            exponent(flops / steady.steps as f64),
+            giga(mean.flops_per_second),
+            giga(mean.flops_per_joule),
+            share.unwrap_or_else(none),
+            run.results.get("training_flops").map_or_else(none, |all| exponent(*all)),
+            quality(run),
+        ]);
+    }
+    table
+}
+
+/// The published trainings on this machine, as printed in the paper, and as its formula gives them.
+fn projections(report: &Report, style: Style) -> Table {
+    let head =
+        ["model", "hardware", "FLOPs", "hours", "kWh·PUE", "CO2e (lb)", "electricity", "how"];
+    let mut table = empty(style, &head);
+    for model in &report.models {
+        let Some(projection) = &model.projection else { continue };
+        let pounds = |kg: f64| GramsCo2e::new(kg * 1000.0).pounds();
+        let dollars = projection.electricity_usd;
+        table.add_row(vec![
+            projection.name.clone(),
+            "this machine".to_owned(),
+            range(projection.flops, exponent),
+            range(projection.hours, |hours| significant(hours, 3)),
+            range(projection.facility_kwh, |kwh| significant(kwh, 3)),
+            range(projection.co2e_kg, |kg| significant(pounds(kg), 3)),
+            format!("${}", range(dollars, |usd| significant(usd, 2))),
+            "projected".to_owned(),
+        ]);
+        let Some(row) = &model.paper else { continue };
+        let printed = |value: Option<f64>| value.map_or_else(none, |value| fixed(value, 0));
+        let paper = |hours: String, kwh: String, pounds: String, how: &str| {
+            let (title, hardware) = (format!("  {}", row.model), row.hardware.clone());
+            vec![title, hardware, none(), hours, kwh, pounds, none(), how.to_owned()]
+        };
+        table.add_row(paper(
+            significant(row.hours, 3),
+            printed(row.facility_kwh),
+            printed(row.co2e_lb),
+            "as printed",
+        ));
+        if let Some(corrected) = &projection.corrected {
+            let exact = |value: Option<f64>| value.map_or_else(none, |value| fixed(value, 2));
+            table.add_row(paper(
+                fixed(corrected.hours, 1),
+                exact(corrected.facility_kwh),
+                exact(corrected.co2e_lb),
+                "recomputed",
+            ));
+        }
+    }
+    table
+}
+
+/// What changed from other runs.
+fn comparisons(report: &Report, style: Style) -> Table {
+    let head = [
+        "model",
+        "metric",
+        "base",
+        "now",
+        "change",
+        "95 % interval",
+        "Hodges–Lehmann",
+        "verdict",
+        "would take",
+    ];
+    let mut table = empty(style, &head);
+    for comparison in &report.comparisons {
+        for row in &comparison.rows {
+            let value = |value: f64| format!("{} {}", significant(value, 4), row.metric.unit());
+            let runs = if comparison.paired { "pairs" } else { "runs a side" };
+            let needed = row.needed.map(|needed| format!("{needed} {runs}"));
+            let middle = match row.hodges_lehmann_interval {
+                Some(one) => format!("{} ({})", percent(row.hodges_lehmann), ends(one)),
+                None => percent(row.hodges_lehmann),
+            };
+            table.add_row(vec![
+                comparison.model.clone(),
+                row.metric.name().to_owned(),
+                value(row.base),
+                value(row.new),
+                percent(row.relative),
+                ends(row.interval_95),
+                middle,
+                row.verdict.words(comparison.margin),
+                needed.unwrap_or_else(|| "over 10,000".to_owned()),
+            ]);
+        }
+    }
+    table
+}
+
+/// `+3.2 %`.
+fn percent(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+/// `+1.2 % to +3.4 %`.
+fn ends(interval: ergometer_stats::Interval) -> String {
+    format!("{} to {}", percent(interval.low), percent(interval.high))
+}
+
+/// `1.2–3.4`, or one figure where both ends show the same.
+fn range(range: super::projection::Range, show: impl Fn(f64) -> String) -> String {
+    let (low, high) = (show(range.low), show(range.high));
+    if low == high { low } else { format!("{low}–{high}") }
+}
+
+/// `1.23e18`.
+fn exponent(value: f64) -> String {
+    format!("{value:.2e}")
 }
 
 /// The unit of all runs' items, if they agree.
@@ -186,19 +375,12 @@ fn none() -> String {
     NONE.to_owned()
 }
 
-/// Columns with these titles: all but some are figures.
-fn columns(titles: &[&str]) -> Vec<Column> {
+/// A table without rows; all columns but the names are figures.
+fn empty(style: Style, head: &[&str]) -> Table {
     let column = |title: &&str| match *title {
         "model" => Column::name("model"),
-        "hardware" | "how" | "quality" => Column::prose(*title),
+        "hardware" | "how" | "quality" | "metric" | "verdict" | "reached" => Column::prose(*title),
         figure => Column::figure(figure),
     };
-    titles.iter().map(column).collect()
-}
-
-fn drawn(table: &Table, style: Style) -> String {
-    match style {
-        Style::Terminal(width) => table.fit(width),
-        Style::Markdown => table.markdown(),
-    }
+    Table { style, columns: head.iter().map(column).collect(), rows: Vec::new() }
 }

@@ -13,8 +13,8 @@ use super::{Inner, Meter, Stage};
 use crate::bounded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::printable::line;
+use crate::record::Record;
 use crate::report::summary;
-use crate::run::Record;
 
 /// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
 /// a disk.
@@ -140,7 +140,7 @@ impl Inner {
 
     /// What is known of a run whose thread does not answer.
     fn print_without_record(&self, error: &Error) {
-        let live = self.screen.look();
+        let live = self.screen.snapshot();
         let known = live.total.map_or_else(
             || "no energy is known".to_owned(),
             |total| format!("{total} up to {:.1} s", live.seconds),

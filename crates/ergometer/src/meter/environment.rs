@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use super::MeterBuilder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::footprint::Site;
+use crate::journal::Draft;
 use crate::report::Output;
-use crate::run::journal::Draft;
 
 const SWITCH: &str = "ERGOMETER";
 const LABEL: &str = "ERGOMETER_LABEL";

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::columns::{Table, paragraph};
 use super::escape::markdown as escaped;
 use super::sections::{headline, notes, sections};
-use crate::run::Record;
+use crate::record::Record;
 
 /// Columns of a paragraph; a row of a table has to be one line.
 const WIDTH: usize = 120;

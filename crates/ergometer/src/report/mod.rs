@@ -28,8 +28,8 @@ pub(crate) use summary::summary;
 #[doc(hidden)]
 pub use width::width;
 
-use crate::run::Record;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Record;
 
 impl Record {
     /// Writes the record to `path` as JSON, Markdown or CSV, depending on its extension (`json`, `md`,

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::run::Record;
+use crate::record::Record;
 
 /// A folder for records, one file for each run.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! A run in one line.
 
 use super::figure;
-use crate::run::Record;
+use crate::record::Record;
 
 /// `24 ± 28 J (modelled), 0.0055 ± 0.0064 g CO2e, $0.0000012 in 3.00 s`.
 pub(crate) fn summary(record: &Record) -> String {

@@ -6,7 +6,7 @@ use super::columns::{Table, paragraph};
 use super::sections::{headline, notes, sections};
 use super::width::width;
 use crate::printable::line;
-use crate::run::Record;
+use crate::record::Record;
 
 /// Tables that fit the terminal: `{record:80}` prints them for 80 columns, `{record}` for those that the environment
 /// variable `COLUMNS` states, or else for those of the terminal, or 120 where there is none.
