@@ -35,8 +35,7 @@ fn main() -> ergometer::Result<()> {
     });
 
     let record = meter.finish()?;
-    let per_point =
-        |steps: &ergometer::run::record::Steps| Some(steps.items.as_ref()?.joules_per_item);
+    let per_point = |steps: &ergometer::record::Steps| Some(steps.items.as_ref()?.joules_per_item);
     println!("{:.1} % of unseen points are on the right arm", 100.0 * accuracy);
     if let Some(energy) = record.total.energy
         && let Some(joules) = record.steps.get("train").and_then(per_point)

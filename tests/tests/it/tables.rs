@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 
-use ergometer::run::record::Record;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
-use ergometer::run::Record;
+use ergometer::Record;
 use ergometer::source::DomainKind;
 use ergometer::units::Watts;
 use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};
