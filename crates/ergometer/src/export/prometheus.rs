@@ -15,12 +15,8 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use super::Subject;
-<<<<<<< HEAD
 use crate::deadline::Deadline;
-use crate::{Error, ErrorKind, Result};
-=======
 use crate::error::{Error, ErrorKind, Result};
->>>>>>> main
 
 /// This many connections are answered at a time; those that hang give way after `http::DEADLINE`.
 const MOST: usize = 64;
