@@ -58,9 +58,9 @@ pub(crate) fn last(value: Option<f64>) -> NumericEntry {
 
 #[cfg(test)]
 mod tests {
-    use crate::metric::{EnergyPerItem, EnergyPerStep, PowerInSteps};
     use crate::quantity::Shown;
-    use crate::total::{Carbon, Cost, ForecastEnergy, TotalEnergy};
+    use crate::run_metrics::{Carbon, Cost, ForecastEnergy, TotalEnergy};
+    use crate::step_metrics::{EnergyPerItem, EnergyPerStep, PowerInSteps};
 
     /// Burn's summary shows names and numbers alone.
     #[test]
