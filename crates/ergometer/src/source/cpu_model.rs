@@ -216,8 +216,8 @@ struct Dram {
 
 impl CpuModel {
     /// A model of the machine that `proc_root` (`/proc`) describes, for the `wanted` domains.
-    #[must_use]
-    pub fn open(proc_root: &Path, wanted: Wanted) -> (Option<Self>, SourceReport) {
+    #[cfg(test)]
+    pub(super) fn open(proc_root: &Path, wanted: Wanted) -> (Option<Self>, SourceReport) {
         Self::open_within(proc_root, wanted, None, None)
     }
 

@@ -241,7 +241,6 @@ impl PowerSource for Box<dyn PowerSource> {
 /// Whether a source can be read here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum Availability {
     /// It can be read.
     Available,

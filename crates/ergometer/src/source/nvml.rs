@@ -44,9 +44,6 @@ mod query;
 mod update_times;
 mod visible;
 
-#[cfg(feature = "nvml")]
-pub(crate) use board::Board;
-pub(crate) use devices::choose;
 pub use devices::{DeviceId, Devices, Environment};
 
 /// The source's name.
