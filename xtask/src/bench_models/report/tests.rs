@@ -3,6 +3,7 @@
 use ergometer::energy::{Method, Uncertainty, Usage};
 use ergometer::footprint::Site;
 use ergometer::record::SCHEMA as RECORD_SCHEMA;
+use ergometer::units::Watts;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
