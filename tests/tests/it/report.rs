@@ -165,7 +165,9 @@ fn unread() -> Record {
         steps.by_domain.fill(Joules::ZERO);
         let Distribution { mean, min, max, p50, p95, .. } = &mut steps.joules;
         *mean = 0.0;
-        [min, max, p50, p95].map(|figure| *figure = Some(0.0));
+        for figure in [min, max, p50, p95] {
+            *figure = Some(0.0);
+        }
         if let Some(items) = &mut steps.items {
             items.joules_per_item = Joules::ZERO;
         }
