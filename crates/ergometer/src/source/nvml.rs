@@ -43,8 +43,6 @@ mod rate;
 mod ticks;
 mod visible;
 
-#[cfg(feature = "nvml")]
-pub use board::Board;
 pub use devices::{BoardIdentity, Choice, Chosen, DeviceId, Devices, Environment, choose};
 
 /// The source's name.
