@@ -467,8 +467,8 @@ impl Timeline {
         };
         self.shaper.begin(first);
         let Some((from, mut e)) = self.shaper.front() else { return };
-        let Some(last) = self.samples.iter().rev().find(|sample| sample.t <= to) else { return };
-        let (end, within) = (last.t, last.within);
+        let newest = self.samples.iter().rev().find(|sample| sample.t <= to);
+        let Some(&Sample { t: end, within, .. }) = newest else { return };
         if end <= from {
             return;
         }
