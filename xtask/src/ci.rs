@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crate::stop::{Doing, Stop};
 use crate::test::Test;
+use crate::tidy::Tidy;
 use crate::workspace;
 
-/// Check the format, the lints, the documentation and the build, then run the tests
+/// Check the modules, the format, the lints, the documentation and the build, then run the tests
 #[derive(Debug, clap::Args)]
 pub struct Ci {}
 
@@ -19,7 +20,7 @@ struct Check {
 
 /// Cheapest first. Clippy and rustdoc share the metadata of the dependencies; only the tests
 /// generate code for them.
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
         // With the annotated program that is to compile without the feature `macros` too.
@@ -50,6 +51,25 @@ const CHECKS: [Check; 7] = [
         ],
         environment: &[],
     },
+    // What would be published, from the index that the lints have fetched. That the packages build as well is checked
+    // by `cargo publish --dry-run` with the same `-p`, which needs the registry and half an hour.
+    alone(&[
+        "package",
+        "--no-verify",
+        "--allow-dirty",
+        "--offline",
+        "--locked",
+        "--package",
+        "ergometer-macros",
+        "--package",
+        "ergometer",
+        "--package",
+        "ergometer-burn",
+        "--package",
+        "ergometer-stats",
+        "--package",
+        "ergometer-cli",
+    ]),
     Check {
         arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],
@@ -79,6 +99,7 @@ impl Ci {
     /// Runs the checks, stopping at the first that fails, then the tests.
     #[expect(clippy::unused_self, reason = "every task is run the same way")]
     pub fn run(&self) -> Result<(), Stop> {
+        Tidy {}.run()?;
         for check in &CHECKS {
             let mut cargo = workspace::cargo();
             cargo.args(check.arguments).envs(check.environment.iter().copied());

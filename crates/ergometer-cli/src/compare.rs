@@ -1,18 +1,19 @@
 //! `ergometer compare A B`: what changed between two runs, or two sets of runs, and whether it is more than noise.
 
-mod change;
+mod metric;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use ergometer::Record;
+use ergometer::report::Column;
+use ergometer_stats::{Change, Interval, Run};
 use serde::Serialize;
 
 use crate::journals;
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
-use crate::table::{duration, grouped, or_absent, percent, spread, table};
-use change::{Change, Interval, Run};
+use crate::table::{duration, grouped, or_absent, percent, spread, table, wrapped};
 
 /// Show what changed from A to B, each with its 95 % interval
 ///
@@ -114,7 +115,7 @@ impl Compare {
         let assumed = self.run_spread;
         let one = |metric: Metric| {
             let runs = |records: &[Record]| -> Option<Vec<Run>> {
-                records.iter().map(|record| Run::of(metric, record)).collect()
+                records.iter().map(|record| metric::run(metric, record)).collect()
             };
             let shared = metric != Metric::Time && same_sensors(&base, &new);
             let change = Change::between(&runs(&base)?, &runs(&new)?, shared, assumed)?;
@@ -193,8 +194,8 @@ fn differences(base: &[Record], new: &[Record]) -> Vec<String> {
     };
     let domains = |record: &Record| {
         let read = record.domains.iter().filter_map(|row| Some((row, row.energy?)));
-        let one = |(row, energy): (&ergometer::run::record::DomainRecord, _)| {
-            let energy: ergometer::run::record::Energy = energy;
+        let one = |(row, energy): (&ergometer::record::DomainRecord, _)| {
+            let energy: ergometer::energy::Energy = energy;
             format!("{} {}", row.domain.kind.as_str(), energy.method.as_str())
         };
         read.map(one).collect::<Vec<_>>().join(", ")
@@ -261,10 +262,10 @@ impl Comparison {
         };
         let (base, new) = (runs(&self.base), runs(&self.new));
         let mut text = format!("A: {base}\nB: {new}\n");
-        let columns = ["", "A", "B", "change", "95 % interval", ""];
-        text += &table(&columns, 1, rows.chain(results));
+        let figures = ["A", "B", "change", "95 % interval", ""];
+        text += &table([Column::prose("")], figures, rows.chain(results));
         for note in &self.notes {
-            let _ = writeln!(text, "{note}");
+            text += &wrapped(note);
         }
         if let Some(limit) = limit {
             let (name, limit) = (judged.name(), spread(limit));

@@ -44,13 +44,17 @@ struct Args {
     /// With --unmetered: log two of Burn's own metrics, to see what metrics cost in Burn
     #[arg(long, requires = "unmetered")]
     burn_metrics: bool,
+
+    /// Print how long each step took, and how much processor time the meter's threads
+    #[arg(long)]
+    pace: bool,
 }
 
 fn main() -> ExitCode {
     harness::run(|| {
         let args = Args::parse();
-        if args.train.probe {
-            return harness::probe(&args.train);
+        if let Some(shown) = harness::shown_instead(&args.train) {
+            return shown;
         }
         args.train.size.of("transformer", training::SIZES)?;
         let corpus = match &args.parallel {
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
             metered: !args.unmetered,
             burn_metrics: args.burn_metrics,
             tui: args.tui,
+            pace: args.pace,
         };
         training::run(&args.train, show, &corpus)
     })

@@ -3,28 +3,52 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Devices;
+use super::environment::Environment;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::run::resume;
+use crate::journal::resume_from;
+use crate::source::attribution::Scope;
 use crate::source::cpu_model::Own;
+use crate::source::nvml::Devices;
 use crate::source::probe::Settings;
-use crate::source::share::Scope;
 use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
 
 /// Settings of a [`Meter`](crate::Meter); every one has a default.
 ///
-/// Unless told otherwise the meter takes every source the machine offers, and the environment
-/// variables `ERGOMETER_SYSFS_ROOT`, `ERGOMETER_PROC_ROOT` and `ERGOMETER_NVML_LIBRARY` move the
-/// places it looks in.
+/// Unless told otherwise the meter takes every source the machine offers.
+///
+/// # Environment
+///
+/// Whoever starts a program can set what the program itself leaves open:
+///
+/// | variable | stands for | example |
+/// |---|---|---|
+/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and says why | `off` |
+/// | `ERGOMETER_LABEL` | [`label`](Self::label) | `my-run` |
+/// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program gives a [`site`](Self::site) | `DE` |
+/// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program gives a [`site`](Self::site) | `1.2` |
+/// | `ERGOMETER_JOURNAL` | [`journal`](Self::journal) | `journals` |
+/// | `ERGOMETER_OUTPUT` | [`output`](Self::output) | `runs` |
+/// | `ERGOMETER_CPU_POWER` | [`cpu_power`](Self::cpu_power) | `20,180` |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `otlp`, if the program is built with the feature `otlp` | `http://localhost:4318` |
+/// | `OTEL_SERVICE_NAME` | the service's name there | `trainer` |
+/// | `ERGOMETER_SYSFS_ROOT`, `_PROC_ROOT`, `_NVML_LIBRARY` | [`sysfs_root`](Self::sysfs_root), [`proc_root`](Self::proc_root), [`nvml_library`](Self::nvml_library) | `/host/sys` |
+/// | `CUDA_VISIBLE_DEVICES` and those of AMD and Intel | [`devices`](Self::devices) | `0,1` |
+/// | those of torchrun, MPI, PMI and Slurm | [`rank`](Self::rank), [`group`](Self::group) | see [`run::rank`](crate::run::rank) |
+/// | `COLUMNS` | width of the tables, by default the terminal's, or 120 | `80` |
+///
+/// A value that is not valid is not used, and the record's warnings say so: the environment stops no training. An
+/// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first six and
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
-    pub(super) label: String,
+    pub(super) environment: Environment,
+    pub(super) label: Option<String>,
     pub(super) rank: Option<(u32, u32)>,
     pub(super) group: Option<String>,
-    pub(super) site: Site,
+    pub(super) site: Option<Site>,
     pub(super) region: Option<String>,
     pub(super) pue: Option<f64>,
     pub(super) accelerators: Option<u32>,
@@ -35,7 +59,8 @@ pub struct MeterBuilder {
     pub(super) replay: Option<PathBuf>,
     pub(super) journal: Option<PathBuf>,
     pub(super) journal_steps: u64,
-    pub(super) resume: Option<resume::From>,
+    pub(super) output: Option<PathBuf>,
+    pub(super) resume: Option<resume_from::From>,
     pub(super) command_line: bool,
     /// Warnings of the record that are known before it begins.
     pub(super) remarks: Vec<String>,
@@ -49,10 +74,11 @@ pub struct MeterBuilder {
 impl MeterBuilder {
     pub(super) fn new() -> Self {
         Self {
-            label: String::from("run"),
+            environment: Environment::Read,
+            label: None,
             rank: None,
             group: None,
-            site: Site::current(),
+            site: None,
             region: None,
             pue: None,
             accelerators: None,
@@ -63,6 +89,7 @@ impl MeterBuilder {
             replay: None,
             journal: None,
             journal_steps: 1,
+            output: None,
             resume: None,
             command_line: true,
             remarks: Vec::new(),
@@ -76,19 +103,19 @@ impl MeterBuilder {
 
     /// The user's name for the run; `run` by default.
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = Some(label.into());
         self
     }
 
     /// This process is number `rank` of the `world_size` processes of the run; by default what the
-    /// launcher says in the environment, see [`rank`](crate::run::rank).
+    /// launcher says in the environment, see [`rank`](crate::record::rank).
     pub fn rank(mut self, rank: u32, world_size: u32) -> Self {
         self.rank = Some((rank, world_size));
         self
     }
 
     /// What ties the ranks of the run together: the same for each, and another for every other run;
-    /// by default what the launcher gives, see [`rank`](crate::run::rank).
+    /// by default what the launcher gives, see [`rank`](crate::record::rank).
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
@@ -96,7 +123,7 @@ impl MeterBuilder {
 
     /// Where the run takes place; [`Site::current`] by default.
     pub fn site(mut self, site: Site) -> Self {
-        self.site = site;
+        self.site = Some(site);
         self
     }
 
@@ -219,7 +246,7 @@ impl MeterBuilder {
 
     /// Keeps a journal of the run in `folder`, which is made if it is not there: a file that holds all
     /// but the last second of the run however the program ends. [`Record::recover`](crate::Record::recover)
-    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`run::journal`](crate::run::journal) what is in it.
+    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`journal`](crate::journal) what is in it.
     pub fn journal(mut self, folder: impl Into<PathBuf>) -> Self {
         self.journal = Some(folder.into());
         self
@@ -238,7 +265,7 @@ impl MeterBuilder {
     /// ([`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch)): of another [rank](Self::rank) or [label](Self::label), or of another
     /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(resume::From::File(path.into()));
+        self.resume = Some(resume_from::From::File(path.into()));
         self
     }
 
@@ -257,7 +284,25 @@ impl MeterBuilder {
     /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
     /// about to be preempted may finish it.
     pub fn resume_latest(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.resume = Some(resume::From::Latest(folder.into()));
+        self.resume = Some(resume_from::From::Latest(folder.into()));
+        self
+    }
+
+    /// Keeps the record of the run in `folder`, which is made if it is not there, as `<run id>.json`. It is written
+    /// when the run ends: by [`Meter::finish`](crate::Meter::finish), by [`Meter::run`](crate::Meter::run) whether
+    /// the training succeeds, fails or panics, when the meter is dropped, and by a signal with `finish_on_signal`.
+    /// `ergometer ledger` adds such a folder up.
+    ///
+    /// Starting fails where no record can be written there ([`ErrorKind::Io`](crate::ErrorKind::Io)). If that becomes
+    /// impossible later, the record that is returned says so.
+    pub fn output(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.output = Some(folder.into());
+        self
+    }
+
+    /// Does not look at the environment for settings that the program leaves open.
+    pub fn without_environment(mut self) -> Self {
+        self.environment = Environment::Ignored;
         self
     }
 
@@ -276,8 +321,8 @@ impl MeterBuilder {
         self
     }
 
-    /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
-    /// and then lets the signal end the program as it would have.
+    /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) or [folder](Self::output) has the
+    /// whole record, prints what it cost as one line, and then lets the signal end the program as it would have.
     ///
     /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
     /// [`Meter::finish`](crate::Meter::finish) when it ends; a signal that was ignored when the first meter asked for it stays ignored.

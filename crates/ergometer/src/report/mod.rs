@@ -3,13 +3,17 @@
 //! Everything here is made from the [`Record`] alone. The terminal and Markdown forms show the same
 //! sections; JSON contains everything; CSV has a row for every energy.
 
+mod columns;
 mod csv;
 mod escape;
 mod figure;
 mod json;
 mod markdown;
+mod output;
 mod sections;
+mod summary;
 mod table;
+mod width;
 
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -17,8 +21,15 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::run::Record;
-use crate::{Error, ErrorKind, Result};
+#[doc(hidden)]
+pub use columns::{Column, Table, paragraph};
+pub(crate) use output::Output;
+pub(crate) use summary::summary;
+#[doc(hidden)]
+pub use width::width;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::Record;
 
 impl Record {
     /// Writes the record to `path` as JSON, Markdown or CSV, depending on its extension (`json`, `md`,

@@ -3,11 +3,11 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::ring::Command;
+use super::word::{Window, Word};
 use super::{Span, thread};
+use crate::deadline::Deadline;
+use crate::energy::Usage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::meter::Window;
-use crate::run::record::Usage;
 
 /// A span that has ended, whose energy can be waited for: see [`Span::finish`].
 #[derive(Debug)]
@@ -36,14 +36,15 @@ impl Span {
         let Some((meter, began)) = self.opened() else { return Finished(None) };
         let (reply, answer) = mpsc::channel();
         let end = self.end();
-        thread::tell(meter, Command::Measure(Window { start: began.start, end, reply }));
+        thread::tell(meter, Word::Measure(Window { start: began.start, end, reply }));
         Finished(Some(answer))
     }
 }
 
 impl Finished {
     /// Waits until the readings up to the span's end have come, for `timeout` at most, and returns what the
-    /// machine drew while it was open. A sensor that is read once a second tells about a second later.
+    /// machine drew while it was open. A sensor that is read once a second tells about a second later. Time in which
+    /// the process was stopped counts for a tenth of a second at most.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl Finished {
                 )
         };
         let answer = self.0.ok_or_else(gone)?;
-        answer.recv_timeout(timeout).map_err(|error| match error {
+        Deadline::after(timeout).recv(&answer).map_err(|error| match error {
             RecvTimeoutError::Disconnected => gone(),
             RecvTimeoutError::Timeout => {
                 let message = format!("the energy of the span is not known after {timeout:?}");

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
+use ergometer::Record;
 use ergometer::clock;
-use ergometer::run::Record;
-use ergometer::run::record::Epoch;
+use ergometer::record::Epoch;
 use nvml_sim::Machine;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};

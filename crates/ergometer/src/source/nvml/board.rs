@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use nvml_wrapper::Nvml;
 
-use super::call::{self, IMPOSSIBLE, Sample, Way, Ways};
 use super::cost::{Cost, Outage, thread_seconds};
-use super::portrait::{PERIOD, Portrait};
-use super::rate::{Judge, Rate, Word};
-use super::ticks::{LONGEST, Moment, Ticks, Window};
 use crate::clock::{self, Timestamp};
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::source::counter::{Advance, Counter};
+use crate::source::nvml::disturbance::{Finding, Judge, Rate};
+use crate::source::nvml::probe::{PERIOD, Profile};
+use crate::source::nvml::query::{self, IMPOSSIBLE, Sample, Way, Ways};
+use crate::source::nvml::update_times::{LONGEST, Moment, UpdateTimes, Window};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
@@ -79,8 +79,8 @@ pub(super) struct Board<D = Installed> {
     domain: [Domain; 1],
     ways: Ways,
     counter: Counter,
-    counter_ticks: Ticks,
-    power_ticks: Ticks,
+    counter_ticks: UpdateTimes,
+    power_ticks: UpdateTimes,
     /// Seconds over which a power sample is averaged.
     window: f64,
     judge: Judge,
@@ -127,15 +127,15 @@ impl Board {
     /// Asks board `index` who it is and what it can tell. To read it may `cost` so much.
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32, cost: Cost) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
-        let portrait = Portrait::of(&device)?;
-        Ok(Self::new(Installed { nvml: Arc::clone(nvml), index }, portrait, cost))
+        let profile = Profile::of(&device)?;
+        Ok(Self::new(Installed { nvml: Arc::clone(nvml), index }, profile, cost))
     }
 }
 
 impl<D: Driver> Board<D> {
-    /// A board that is read through `driver` and of which no more is known than its `portrait`.
-    fn new(driver: D, portrait: Portrait, cost: Cost) -> Self {
-        let Portrait { domain, ways, window, consumer } = portrait;
+    /// A board that is read through `driver` and of which no more is known than its `profile`.
+    fn new(driver: D, profile: Profile, cost: Cost) -> Self {
+        let Profile { domain, ways, window, consumer } = profile;
         let now = driver.now().as_secs_f64();
         let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
@@ -145,8 +145,11 @@ impl<D: Driver> Board<D> {
             domain: [domain],
             ways,
             counter: Counter::new(1000.0, None, IMPOSSIBLE),
-            counter_ticks: Ticks::new(true, SHARP),
-            power_ticks: Ticks::new(false, if ways.energy == Way::None { SHARP } else { ROUGH }),
+            counter_ticks: UpdateTimes::new(true, SHARP),
+            power_ticks: UpdateTimes::new(
+                false,
+                if ways.energy == Way::None { SHARP } else { ROUGH },
+            ),
             window,
             judge,
             waiting: Vec::new(),
@@ -201,7 +204,7 @@ impl<D: Driver> Board<D> {
         match sample.watts {
             Some(Ok(watts)) => {
                 let moment = self.date_power(during, watts);
-                match call::power(watts) {
+                match query::power(watts) {
                     Value::Missing(text) => say(at, Duration::ZERO, Value::Missing(text)),
                     value => {
                         if let Some(moment) = moment {
@@ -224,7 +227,7 @@ impl<D: Driver> Board<D> {
 
     /// Finds the moment since which the counter shows `raw`, read within the call, and what to say
     /// of it.
-    fn take_energy(&mut self, (began, ended): (f64, f64), raw: u64, words: &mut Vec<Word>) {
+    fn take_energy(&mut self, (began, ended): (f64, f64), raw: u64, words: &mut Vec<Finding>) {
         let before = self.counter_ticks.last_read();
         let shown = self.counter_ticks.read(began, ended, raw);
         if !shown.new {
@@ -255,7 +258,7 @@ impl<D: Driver> Board<D> {
     }
 
     /// Dates what was read while the period was not known.
-    fn date_waiting(&mut self, words: &mut Vec<Word>) {
+    fn date_waiting(&mut self, words: &mut Vec<Finding>) {
         let waiting = std::mem::take(&mut self.waiting);
         // Of a consumer board it is not used: fast reading may have disturbed the counter.
         let last = waiting.len().saturating_sub(1);
@@ -274,7 +277,7 @@ impl<D: Driver> Board<D> {
     }
 
     /// Takes in that the counter has shown `raw` since `moment`.
-    fn count(&mut self, moment: Moment, raw: u64, words: &mut Vec<Word>) {
+    fn count(&mut self, moment: Moment, raw: u64, words: &mut Vec<Finding>) {
         // A counter that has not moved has not been updated, whatever the beat says.
         if self.dated.is_some_and(|(at, dated)| dated == raw || moment.at <= at) {
             return;
@@ -286,12 +289,12 @@ impl<D: Driver> Board<D> {
             }
             Advance::Restarted => {
                 self.judge.restarted(words);
-                words.push(Word::Restarted(format!(
+                words.push(Finding::Restarted(format!(
                     "the energy counter went to {raw} mJ, as when the driver is reloaded; what was \
                      drawn since the last read is lost"
                 )));
             }
-            Advance::Impossible => words.push(Word::Impossible(format!(
+            Advance::Impossible => words.push(Finding::Impossible(format!(
                 "energy counter: {raw} mJ implies more than {IMPOSSIBLE}, which cannot be"
             ))),
         }
@@ -351,7 +354,7 @@ impl<D: Driver> Board<D> {
 
     /// Begins a burst of reads where a period is not known, now and then.
     fn plan_bursts(&mut self, t: f64) {
-        let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
+        let known = |ticks: &UpdateTimes, way| way == Way::None || ticks.period().is_some();
         let counter = known(&self.counter_ticks, self.ways.energy);
         if self.agenda.beaten && !counter {
             // It strayed too far: learn anew, at once.
@@ -539,15 +542,15 @@ impl<D: Driver> Board<D> {
     }
 }
 
-fn tell(word: Word, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Value)) {
+fn tell(word: Finding, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Value)) {
     match word {
-        Word::Energy(moment, joules) => say(
+        Finding::Energy(moment, joules) => say(
             Timestamp::from_secs_f64(moment.at),
             length(moment.within),
             Value::Energy(Joules::new(joules)),
         ),
-        Word::Restarted(text) => say(now, Duration::ZERO, Value::Restarted(text)),
-        Word::Impossible(text) => say(now, Duration::ZERO, Value::Missing(text)),
+        Finding::Restarted(text) => say(now, Duration::ZERO, Value::Restarted(text)),
+        Finding::Impossible(text) => say(now, Duration::ZERO, Value::Missing(text)),
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::meter::timeline::Timeline;
 use crate::source::nvml::DEFAULT_SHARE;
-use crate::source::nvml::ticks::tests::Noise;
+use crate::source::nvml::update_times::tests::Noise;
 use crate::source::{DomainKind, Sensor};
+use crate::timeline::Timeline;
 
 /// When the board is read first, seconds.
 const START: f64 = 100.0;
@@ -168,7 +168,7 @@ impl Script {
             shown: Mutex::default(),
         });
         registers.pass(START);
-        let portrait = Portrait {
+        let profile = Profile {
             domain: Domain {
                 id: "nvml:GPU-0".to_owned(),
                 kind: DomainKind::Gpu,
@@ -191,7 +191,7 @@ impl Script {
             window: self.power.1,
             consumer: false,
         };
-        let mut board = Board::new(Arc::clone(&registers), portrait, Cost::new(DEFAULT_SHARE, 1));
+        let mut board = Board::new(Arc::clone(&registers), profile, Cost::new(DEFAULT_SHARE, 1));
         let mut line = Timeline::of(&board.domains()[0], registers.now());
         let (mut readings, mut misplaced) = (Vec::new(), 0);
         let mut read = |board: &mut Board<Arc<Registers>>, request| {
