@@ -10,6 +10,7 @@ use crate::forecast::Forecast;
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::journal::Journal;
 use crate::run::ledger::{Ledger, StepLog};
+use crate::run::power::PowerLog;
 use crate::source::Domain;
 use crate::span::Kind;
 use crate::span::ring::Mark;
@@ -85,6 +86,7 @@ pub(super) struct Standing<'a> {
     pub domains: &'a [Domain],
     pub warnings: &'a [String],
     pub forecasts: &'a [Forecast],
+    pub power: &'a mut PowerLog,
 }
 
 impl Keeper {
@@ -114,7 +116,7 @@ impl Keeper {
             return;
         }
         self.due = now.after(PERIOD);
-        let Standing { timelines, ledger, open, domains, warnings, forecasts } = standing;
+        let Standing { timelines, ledger, open, domains, warnings, forecasts, power } = standing;
         let steps = ledger.log.as_mut().map_or(Vec::new(), |log| std::mem::take(&mut log.steps));
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (head, journal) = (&self.head, &mut self.journal);
@@ -130,6 +132,8 @@ impl Keeper {
                 domains,
                 warnings: warnings.to_vec(),
                 forecasts: forecasts.to_vec(),
+                // The journal has it in rows of its own.
+                power: None,
             };
             assemble::record(head, notes, now, books)
         });
@@ -137,7 +141,7 @@ impl Keeper {
         let epochs = open.open.values().filter(|mark| mark.label.kind == Kind::Epoch);
         let mut unfinished: Vec<_> = epochs.map(|mark| (since(mark), mark.label.name)).collect();
         unfinished.sort_by(|a, b| a.0.total_cmp(&b.0));
-        self.journal.state(&record, &steps, &unfinished, now);
+        self.journal.state(&record, &steps, &unfinished, power, now);
     }
 
     /// Writes where the run stands at `now`, its last moment.

@@ -26,6 +26,7 @@ use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::run::assemble::{self, Books, Head, Notes};
 use crate::run::earlier::Earlier;
 use crate::run::ledger::Ledger;
+use crate::run::power::PowerLog;
 use crate::run::record::Record;
 use crate::source::{Domain, Reading};
 use crate::span::Kind;
@@ -111,6 +112,7 @@ pub(super) struct Sampler {
     forecaster: Forecaster,
     /// Those that the record will have.
     forecasts: Vec<Forecast>,
+    power: PowerLog,
     /// What is known of the run since it began.
     run: Option<Arc<Head>>,
     /// Up to where energies are final.
@@ -167,6 +169,7 @@ impl Sampler {
             watches: Vec::new(),
             forecaster: Forecaster::new(Plan::default()),
             forecasts: Vec::new(),
+            power: PowerLog::default(),
             run: None,
             settled: start,
             drained: start,
@@ -350,6 +353,7 @@ impl Sampler {
             }
             Command::Keep(keeper) => {
                 self.ledger.log = keeper.log();
+                self.power.keep_for_journal();
                 self.keeper = Some(*keeper);
             }
             Command::Late(mark) => self.late.push(mark),
@@ -402,6 +406,7 @@ impl Sampler {
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
         self.ledger.book(settled, &self.timelines);
+        self.follow_power();
         self.windows.answer(settled, false, &self.domains, &self.timelines);
         self.phases.look_back(&self.timelines);
         if let Some(sums) = self.phases.news(&self.timelines) {
@@ -419,6 +424,13 @@ impl Sampler {
             self.keeper = Some(keeper);
         }
         self.fold();
+    }
+
+    /// Takes the settled curves into the power of the run, before they are folded.
+    fn follow_power(&mut self) {
+        if let Some(run) = &self.run {
+            self.power.advance(run.start, self.settled, &self.timelines, &mut self.ledger.long);
+        }
     }
 
     /// Works out the epochs that are over and were read to their ends, for those who wait for them: the readings
@@ -477,6 +489,7 @@ impl Sampler {
             domains: &self.domains,
             warnings: &self.warnings,
             forecasts: &self.forecasts,
+            power: &mut self.power,
         }
     }
 
@@ -523,6 +536,7 @@ impl Sampler {
         self.warnings.extend(self.callbacks.warnings());
         self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
+        self.follow_power();
         self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
         self.screen.reach(Reach { settled: end, epochs: end }, true);
@@ -545,6 +559,7 @@ impl Sampler {
         }
         self.ledger.cut(self.open.cut(end), end);
         self.ledger.book(end, &self.timelines);
+        self.follow_power();
         self.ledger.said.print();
     }
 
@@ -620,6 +635,7 @@ impl Sampler {
             domains: &self.domains,
             warnings: self.warnings,
             forecasts: self.forecasts,
+            power: self.power.history(head.start, ending.end, &self.timelines),
         };
         let mut record = assemble::record(&head, notes, ending.end, books);
         if let Some(signal) = &ending.signal {

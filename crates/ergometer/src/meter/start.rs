@@ -397,6 +397,7 @@ fn begin_journal(draft: Draft, head: &Head, domains: &[Domain]) -> Result<Journa
         domains,
         warnings: Vec::new(),
         forecasts: Vec::new(),
+        power: None,
     };
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::earlier::Part;
 use super::epochs::{EpochRow, EpochSums};
 use super::ledger::{Ledger, Node};
+use super::power::PowerHistory;
 use super::rank::Standing;
 use super::record::{
     DomainRecord, Energy, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, Usage,
@@ -111,11 +112,12 @@ pub(crate) struct Books<'a> {
     pub domains: &'a [Domain],
     pub warnings: Vec<String>,
     pub forecasts: Vec<Forecast>,
+    pub power: Option<PowerHistory>,
 }
 
 /// The record of the run up to `end`.
 pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>) -> Record {
-    let Books { timelines, mut ledger, domains, mut warnings, forecasts } = books;
+    let Books { timelines, mut ledger, domains, mut warnings, forecasts, power } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -216,6 +218,7 @@ pub(crate) fn record(head: &Head, notes: Notes, end: Timestamp, books: Books<'_>
         ranks: Vec::new(),
         forecasts,
         earlier: head.earlier.clone(),
+        power,
         warnings,
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::power::PowerHistory;
 use super::rank::Rank;
 use super::record::{DomainRecord, Energy, Machine, Record, Steps};
 use crate::footprint::{Footprint, Site};
@@ -49,6 +50,9 @@ pub struct Part {
     /// The user's remarks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+    /// Its power over time, coarser the more parts there are: all of them together have at most 1000 intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerHistory>,
     /// Problems and other remarks, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -159,6 +163,7 @@ impl Record {
             footprint,
             results,
             facts,
+            power,
             warnings,
             // Format, epochs, spans, sources and forecasts stay in its own record.
             schema: _,
@@ -192,6 +197,7 @@ impl Record {
                 .map(|(n, v)| (n.clone(), *v))
                 .collect(),
             facts: facts.clone(),
+            power: power.clone(),
             warnings: warnings.clone(),
             mean_intensity: footprint.mean_intensity,
         }

@@ -12,6 +12,7 @@ use super::epochs::{EpochRow, Epochs};
 use super::numbers::Numbers;
 use super::outlived::Outlived;
 use super::phase_sums::PhaseSums;
+use super::power::LongMarks;
 use super::said::Said;
 use super::siblings::{self, Divided, Interval, MOST_HELD};
 use super::stats::Step;
@@ -411,6 +412,8 @@ pub(crate) struct Ledger {
     pub progress: Arc<Progress>,
     /// Corrections of the sums over spans.
     pub phases: PhaseSums,
+    /// Spans that are long enough to be seen in the power over time.
+    pub long: LongMarks,
     /// Number of spans that share a mark because they came too fast.
     pub folded: u64,
     /// Number of invalid item counts, by the label of their span.
@@ -472,6 +475,7 @@ impl Ledger {
             log: None,
             progress: Arc::default(),
             phases: PhaseSums::default(),
+            long: LongMarks::new(),
             folded: 0,
             invalid_items: BTreeMap::new(),
             rootless: BTreeMap::new(),
@@ -497,6 +501,7 @@ impl Ledger {
             said: Said::default(),
             log: None,
             phases: self.phases.clone(),
+            long: LongMarks::default(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
             rootless: self.rootless.clone(),
@@ -554,6 +559,7 @@ impl Ledger {
             shared_amount(&mut amount, mark.share());
         }
         let seconds = mark.seconds();
+        self.long.add(mark);
         self.said.close(mark, seconds, &amount, timelines);
         if mark.invalid_items > 0 {
             let others = self.invalid_items.len() >= MOST_LABELS;

@@ -22,6 +22,8 @@
 //! * **Steps**: counts and items are summed. Their time is the longest rank's, as ranks step together. Each
 //!   rank's own statistics are kept as well, under `train@0`, `train@1`.
 //! * **Parts before an interruption** are merged attempt by attempt, like the records themselves.
+//! * **Power over time** is joined on one axis if every rank has it, in each domain from the ranks that its energy
+//!   comes from, and with the same sum.
 //! * **Forecasts** are summed, each weighted with the share of its rank's energy that the total includes.
 //!
 //! Times of different ranks are aligned by the wall clock at the start of each, so any difference between
@@ -40,6 +42,7 @@ mod forecasts;
 mod machines;
 mod more_epochs;
 mod names;
+mod power;
 mod said;
 mod spans;
 mod steps;
@@ -50,6 +53,7 @@ use std::collections::BTreeMap;
 
 use super::assemble;
 use super::earlier::mean_intensity;
+use super::power::share_out;
 use super::rank::Rank;
 use super::record::{
     DomainRecord, Energy, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, Usage,
@@ -115,6 +119,7 @@ impl Record {
         merge.warnings.extend(of_earlier);
         let mut record = merge.record();
         record.earlier = earlier;
+        share_out(record.earlier.iter_mut().map(|part| &mut part.power));
         Ok(record)
     }
 }
@@ -201,6 +206,7 @@ impl<'a> Merge<'a> {
         let accelerators = self.accelerators();
         let footprint = self.footprint(total.energy.as_ref(), accelerators);
         let domains = self.domain_records();
+        let power = power::join(&self);
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
@@ -221,6 +227,7 @@ impl<'a> Merge<'a> {
             ranks: self.ranks(),
             forecasts,
             earlier: Vec::new(),
+            power,
             warnings: self.warnings,
         }
     }

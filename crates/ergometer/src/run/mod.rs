@@ -11,6 +11,7 @@ pub mod merge;
 mod numbers;
 mod outlived;
 pub(crate) mod phase_sums;
+pub mod power;
 pub(crate) mod provenance;
 pub mod rank;
 mod read;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::earlier::Part;
+use super::power::PowerHistory;
 use super::rank::Rank;
 use crate::footprint::Footprint;
 use crate::forecast::Forecast;
@@ -72,6 +73,10 @@ pub struct Record {
     /// [`Record::whole`] is the sum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Part>,
+    /// Power over time; absent if nothing was read, in records of older versions, and in merged ones unless all
+    /// ranks have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerHistory>,
     /// Problems and other remarks, one line each.
     pub warnings: Vec<String>,
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::earlier::Part;
 use super::journal;
+use super::power::share_out;
 use super::rank::Rank;
 use super::record::{Record, RunInfo};
 use crate::error::{Error, ErrorKind, Result};
@@ -47,7 +48,9 @@ pub(crate) fn parts(from: &From, run: &Identity<'_>) -> Result<(Vec<Part>, Vec<S
         ));
     }
     let last = record.part();
-    Ok((record.earlier.into_iter().chain([last]).collect(), remarks))
+    let mut parts: Vec<Part> = record.earlier.into_iter().chain([last]).collect();
+    share_out(parts.iter_mut().map(|part| &mut part.power));
+    Ok((parts, remarks))
 }
 
 fn refused(path: &Path, why: &str) -> Error {

@@ -169,6 +169,7 @@ fn record(seed: u64, joules: f64) -> Record {
         .into(),
         forecasts: Vec::new(),
         earlier: Vec::new(),
+        power: None,
         ranks: Vec::new(),
         warnings: Vec::new(),
     }

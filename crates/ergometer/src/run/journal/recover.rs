@@ -11,6 +11,7 @@ use super::SCHEMA;
 use super::line;
 use super::row::{End, Head, Notes, Row, State, usage};
 use crate::run::check::{named, steps};
+use crate::run::power::PowerLog;
 use crate::run::record::{Epoch, NamedSteps, Record, SpanNode, Steps, method_shares};
 use crate::units::{Joules, Watts};
 use crate::{Error, ErrorKind, Result};
@@ -65,6 +66,7 @@ struct Found {
     epochs: BTreeMap<usize, Epoch>,
     notes: Notes,
     spans: Vec<SpanNode>,
+    power: PowerLog,
     steps: BTreeMap<String, Steps>,
     steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     state: Option<State>,
@@ -116,6 +118,7 @@ impl Found {
             epochs: BTreeMap::new(),
             notes: Notes::default(),
             spans: Vec::new(),
+            power: PowerLog::default(),
             steps: BTreeMap::new(),
             steps_by_name: BTreeMap::new(),
             state: None,
@@ -150,6 +153,7 @@ impl Found {
             Row::Epoch(row) => drop(self.epochs.insert(row.n, *row.epoch)),
             Row::Notes(notes) => self.notes = *notes,
             Row::Spans(spans) => self.spans = spans.spans,
+            Row::Power(row) => self.power.read(row.knots, row.spans),
             Row::State(mut state) => {
                 self.steps.append(&mut state.steps);
                 self.steps_by_name.append(&mut state.by_name);
@@ -166,6 +170,7 @@ impl Found {
         match row {
             Row::Epoch(row) => row.epoch.check(domains).is_ok(),
             Row::Spans(row) => row.spans.iter().all(|node| node.check(domains).is_ok()),
+            Row::Power(row) => row.knots.iter().all(|knot| knot.fits(domains)),
             Row::End(row) => row.record.check().is_ok(),
             Row::Notes(notes) => notes.forecasts.iter().all(|one| one.check().is_ok()),
             Row::State(state) => {
@@ -215,6 +220,7 @@ impl Found {
         record.warnings.extend(damage);
         if let Some(state) = self.state.take() {
             put(&mut record, state, &mut self.epochs);
+            record.power = self.power.recovered(&record.total);
         }
         record
     }

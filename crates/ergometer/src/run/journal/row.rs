@@ -9,6 +9,7 @@ use crate::forecast::Forecast;
 use crate::meter::{Method, Uncertainty};
 use crate::run::check::named;
 use crate::run::ledger::StepEntry;
+use crate::run::power::{Knot, LongSpan};
 use crate::run::record::{
     DomainRecord, Energy, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps, Usage,
 };
@@ -23,6 +24,7 @@ pub(super) enum Row {
     Epoch(EpochLine),
     Notes(Box<Notes>),
     Spans(Spans),
+    Power(PowerRow),
     State(Box<State>),
     End(End),
     /// A row of a later version.
@@ -106,6 +108,14 @@ impl Notes {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Spans {
     pub spans: Vec<SpanNode>,
+}
+
+/// What is new of the power over time: the energy drawn up to some moments, and long spans that ended.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PowerRow {
+    pub knots: Vec<Knot>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<LongSpan>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -119,6 +119,7 @@ fn record(part: &earlier::Part, last: &Record, rank: &crate::run::Rank) -> Recor
         footprint,
         results,
         facts,
+        power,
         warnings,
     } = part;
     let by_domain: Vec<_> = domains.iter().map(|row| row.energy).collect();
@@ -160,6 +161,7 @@ fn record(part: &earlier::Part, last: &Record, rank: &crate::run::Rank) -> Recor
         ranks: Vec::new(),
         forecasts: Vec::new(),
         earlier: Vec::new(),
+        power: power.clone(),
         warnings: warnings.clone(),
     }
 }
