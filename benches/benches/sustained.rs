@@ -103,7 +103,7 @@ fn metered(times: u32, action: impl FnOnce()) -> (f64, f64) {
     (nanos, start.elapsed().as_secs_f64())
 }
 
-fn count(node: &ergometer::run::record::SpanNode) -> u64 {
+fn count(node: &ergometer::record::SpanNode) -> u64 {
     node.count + node.children.iter().map(count).sum::<u64>()
 }
 

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use crate::stop::{Doing, Stop};
 use crate::test::Test;
+use crate::tidy::Tidy;
 use crate::workspace;
 
-/// Check the format, the lints, the documentation and the build, then run the tests
+/// Check the modules, the format, the lints, the documentation and the build, then run the tests
 #[derive(Debug, clap::Args)]
 pub struct Ci {}
 
@@ -79,6 +80,7 @@ impl Ci {
     /// Runs the checks, stopping at the first that fails, then the tests.
     #[expect(clippy::unused_self, reason = "every task is run the same way")]
     pub fn run(&self) -> Result<(), Stop> {
+        Tidy {}.run()?;
         for check in &CHECKS {
             let mut cargo = workspace::cargo();
             cargo.args(check.arguments).envs(check.environment.iter().copied());

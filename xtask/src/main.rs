@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `test`,
-//! `ci`.
+//! `tidy`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -12,6 +12,7 @@ mod performance;
 mod reliability;
 mod stop;
 mod test;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ enum Task {
     Performance(performance::Performance),
     Reliability(reliability::Reliability),
     Test(test::Test),
+    Tidy(tidy::Tidy),
     Ci(ci::Ci),
 }
 
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Task::Performance(task) => task.run(),
         Task::Reliability(task) => task.run(),
         Task::Test(task) => task.run(),
+        Task::Tidy(task) => task.run(),
         Task::Ci(task) => task.run(),
     };
     outcome.map_or_else(|stop| stop.report(), |()| ExitCode::SUCCESS)

@@ -94,24 +94,24 @@
 mod boards;
 mod evaluation;
 mod loader;
-mod metric;
 mod profiled;
-mod rank;
-mod resolved;
-mod shown;
+mod quantity;
+mod run_metrics;
+mod settled_steps;
+mod slices;
+mod step_metrics;
 mod stopping;
 mod synced;
-mod total;
 mod training;
 
 pub use boards::boards;
 pub use evaluation::EnergyEvaluation;
 pub use loader::MeteredLoader;
-pub use metric::{EnergyMetric, ItemEnergyMetric, PowerMetric, StepMetric};
 pub use profiled::Profiled;
+pub use run_metrics::{CarbonMetric, CostMetric, ForecastMetric, RunMetric, TotalEnergyMetric};
+pub use step_metrics::{EnergyMetric, ItemEnergyMetric, PowerMetric, StepMetric};
 pub use stopping::EnergyEarlyStopping;
 pub use synced::Synced;
-pub use total::{CarbonMetric, CostMetric, ForecastMetric, RunMetric, TotalEnergyMetric};
 pub use training::EnergyTraining;
 
 /// The programs of the guide.

@@ -10,7 +10,7 @@ use ergometer::Meter;
 use ergometer::clock::{self, Timestamp};
 use ergometer::span::{Kind, Label, Span};
 
-use crate::rank::{Rank, Slices};
+use crate::slices::{Rank, Slices};
 
 /// The split of a training loader.
 pub(crate) const TRAIN: &str = "train";

@@ -193,8 +193,8 @@ fn differences(base: &[Record], new: &[Record]) -> Vec<String> {
     };
     let domains = |record: &Record| {
         let read = record.domains.iter().filter_map(|row| Some((row, row.energy?)));
-        let one = |(row, energy): (&ergometer::run::record::DomainRecord, _)| {
-            let energy: ergometer::run::record::Energy = energy;
+        let one = |(row, energy): (&ergometer::record::DomainRecord, _)| {
+            let energy: ergometer::energy::Energy = energy;
             format!("{} {}", row.domain.kind.as_str(), energy.method.as_str())
         };
         read.map(one).collect::<Vec<_>>().join(", ")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ergometer::Record;
-use ergometer::run::record::DomainRecord;
+use ergometer::record::DomainRecord;
 use ergometer::source::{Availability, DomainKind, SourceReport};
 use ergometer::units::Watts;
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl Required {
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Findings<'a> {
-    machine: &'a ergometer::run::record::Machine,
+    machine: &'a ergometer::record::Machine,
     sources: &'a [SourceReport],
     domains: &'a [DomainRecord],
     /// What `--require` named and no sensor measures.

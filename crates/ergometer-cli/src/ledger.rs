@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use ergometer::Record;
 use ergometer::footprint::Footprint;
-use ergometer::run::earlier;
-use ergometer::run::record::Machine;
+use ergometer::record;
+use ergometer::record::Machine;
 use ergometer::units::{GramsCo2e, Joules, UsDollars};
 use serde::Serialize;
 
@@ -171,7 +171,7 @@ impl Ledger {
     }
 
     /// A part before an interruption.
-    fn earlier(&self, record: &Record, part: &earlier::Part) -> Part {
+    fn earlier(&self, record: &Record, part: &record::Part) -> Part {
         Part {
             key: self.key(record, &part.machine, &part.started),
             finished: part.finished,

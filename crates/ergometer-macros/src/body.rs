@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::Span;
 use quote::quote_spanned;
 use syn::token::Brace;
 use syn::visit_mut::{self, VisitMut};
@@ -14,13 +14,13 @@ use syn::{
     ImplItemFn, Item, ItemFn, Local, Macro, Stmt, TraitItemFn,
 };
 
-use crate::args::{EVERY_OF_A_LOOP, Kind};
-use crate::attribute::{self, Mark};
-use crate::expand::declares_items;
+use crate::find::{self, Mark};
+use crate::guard::{Around, Guard, Lasts, What};
 use crate::misuse;
-use crate::opening::{Around, Guard, Lasts, What};
-use crate::outline::Aside;
+use crate::options::{EVERY_OF_A_LOOP, Kind};
+use crate::set_aside::Aside;
 use crate::strip;
+use crate::tokens::{prepend, verbatim};
 
 /// Rewrites a body; [`Rewriter::finish`] returns the errors of its attributes.
 pub(crate) struct Rewriter {
@@ -57,7 +57,7 @@ impl Rewriter {
     }
 
     fn take(&mut self, attributes: &mut Vec<Attribute>) -> Vec<Mark> {
-        attribute::take(attributes, &mut |error| self.report(error))
+        find::take(attributes, &mut |error| self.report(error))
     }
 
     /// A guard that lasts to the end of the block in which it is opened.
@@ -313,46 +313,22 @@ impl VisitMut for Rewriter {
     }
 
     fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
-        if !attribute::is_on(&function.attrs) {
+        if !find::is_on(&function.attrs) {
             visit_mut::visit_item_fn_mut(self, function);
         }
     }
 
     fn visit_impl_item_fn_mut(&mut self, function: &mut ImplItemFn) {
-        if !attribute::is_on(&function.attrs) {
+        if !find::is_on(&function.attrs) {
             visit_mut::visit_impl_item_fn_mut(self, function);
         }
     }
 
     fn visit_trait_item_fn_mut(&mut self, function: &mut TraitItemFn) {
-        if !attribute::is_on(&function.attrs) {
+        if !find::is_on(&function.attrs) {
             visit_mut::visit_trait_item_fn_mut(self, function);
         }
     }
-}
-
-/// Inserts statements at the beginning of a block.
-///
-/// If the block declares items, its content becomes a nested block: a lint forbids items after statements.
-pub(crate) fn prepend(first: Vec<Stmt>, block: &mut Block) {
-    let user = mem::take(&mut block.stmts);
-    block.stmts = first;
-    let declares = |statement: &Stmt| match statement {
-        Stmt::Item(_) => true,
-        Stmt::Expr(Expr::Verbatim(tokens), None) => declares_items(tokens.clone()),
-        _ => false,
-    };
-    if user.iter().any(declares) {
-        let user = Block { brace_token: block.brace_token, stmts: user };
-        let user = ExprBlock { attrs: Vec::new(), label: None, block: user };
-        block.stmts.push(Stmt::Expr(Expr::Block(user), None));
-    } else {
-        block.stmts.extend(user);
-    }
-}
-
-pub(crate) fn verbatim(tokens: TokenStream) -> Stmt {
-    Stmt::Expr(Expr::Verbatim(tokens), None)
 }
 
 fn uninitialised(local: &Local, marks: &[Mark]) -> Option<Error> {
@@ -378,7 +354,7 @@ fn has_else(choice: &ExprIf) -> bool {
 /// (`$body:block`).
 fn ungroup(expr: &mut Expr) {
     while let Expr::Group(group) = expr
-        && attribute::is_on(&group.attrs)
+        && find::is_on(&group.attrs)
         && own_attributes(&mut group.expr).is_some()
     {
         let attributes = mem::take(&mut group.attrs);

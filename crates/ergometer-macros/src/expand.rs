@@ -7,15 +7,16 @@ use syn::spanned::Spanned as _;
 use syn::visit_mut::VisitMut as _;
 use syn::{Block, Error, Result, Type, parse_quote};
 
-use crate::args::{Args, EVERY_OF_A_LOOP};
-use crate::arguments;
 use crate::body::Rewriter;
+use crate::captures;
 use crate::future::Returns;
+use crate::guard::{Around, Lasts, Opening, What};
 use crate::item::{Form, Function, is_expression};
-use crate::opening::{Around, Lasts, Opening, What};
-use crate::outline::{self, Aside};
+use crate::options::{EVERY_OF_A_LOOP, Options};
+use crate::set_aside::{self, Aside};
 use crate::strip;
 use crate::suspend;
+use crate::tokens::declares_items;
 
 /// The annotated item with its measurement, or the unchanged item with an error.
 pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -33,7 +34,7 @@ pub(crate) fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let function = Function::parse(item)?;
     let options = args.clone();
-    let args = Args::parse(args)?;
+    let args = Options::parse(args)?;
     let form = function.form();
     if let Some(device) = args.sync.as_ref().filter(|_| form.is_made()) {
         return Err(Error::new(device.span(), NO_SYNC));
@@ -75,7 +76,7 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
             if let Some(item) = suspend::desugared(&function, &library, block, &inner_attributes) {
                 return Ok(quote!(#item #error));
             }
-            let arguments = arguments::captured(&function.signature, [options, body.stream()]);
+            let arguments = captures::captured(&function.signature, [options, body.stream()]);
             let block = block(arguments);
             let run = quote_spanned!(span=> #library::private::scoped(async move #block).await);
             // If the function never returns, a `return` would be unreachable.
@@ -114,7 +115,7 @@ fn rewritten(body: &Group, around: &Around) -> Result<(Option<Group>, Option<Err
     if !strip::is_in(body.stream()) {
         return Ok((None, None));
     }
-    let body = &regroup(body, outline::ungrouped(body.stream()));
+    let body = &regroup(body, set_aside::ungrouped(body.stream()));
     let mut aside = Aside::default();
     let Some(outline) = aside.outline(body.stream()) else { return Ok((None, None)) };
     if let Ok(mut block) = parse(&regroup(body, outline)) {
@@ -168,21 +169,6 @@ fn regroup(braces: &Group, tokens: TokenStream) -> Group {
 /// A body that declares items stays a block, because a lint forbids items after statements.
 fn after_statements(body: &Group) -> TokenStream {
     if declares_items(body.stream()) { body.to_token_stream() } else { body.stream() }
-}
-
-/// Whether a keyword that begins an item occurs at the top level of the unparsed body.
-pub(crate) fn declares_items(body: TokenStream) -> bool {
-    const KEYWORDS: [&str; 10] =
-        ["use", "fn", "struct", "enum", "static", "type", "trait", "impl", "mod", "macro_rules"];
-    let mut tokens = body.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let TokenTree::Ident(word) = token else { continue };
-        let is_const = word == "const" && matches!(tokens.peek(), Some(TokenTree::Ident(_)));
-        if is_const || KEYWORDS.iter().any(|keyword| word == keyword) {
-            return true;
-        }
-    }
-    false
 }
 
 /// Splits off `#![..]` at the beginning of the body, which must stay first because it belongs to the

@@ -5,8 +5,8 @@ use quote::quote_spanned;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Block, Expr, ExprAsync, ExprClosure, ExprReturn, Item, Stmt};
 
-use crate::body::{prepend, verbatim};
-use crate::opening::Opening;
+use crate::guard::Opening;
+use crate::tokens::{prepend, verbatim};
 
 /// Puts every future that a body returns into a span.
 pub(crate) struct Returns<'a> {

@@ -9,28 +9,30 @@
 use proc_macro::TokenStream;
 
 #[cfg(feature = "expand")]
-mod args;
-#[cfg(feature = "expand")]
-mod arguments;
-#[cfg(feature = "expand")]
-mod attribute;
-#[cfg(feature = "expand")]
 mod body;
+#[cfg(feature = "expand")]
+mod captures;
 #[cfg(feature = "expand")]
 mod expand;
 #[cfg(feature = "expand")]
+mod find;
+#[cfg(feature = "expand")]
 mod future;
+#[cfg(feature = "expand")]
+mod guard;
 #[cfg(feature = "expand")]
 mod item;
 #[cfg(feature = "expand")]
 mod misuse;
 #[cfg(feature = "expand")]
-mod opening;
+mod options;
 #[cfg(feature = "expand")]
-mod outline;
+mod set_aside;
 mod strip;
 #[cfg(feature = "expand")]
 mod suspend;
+#[cfg(feature = "expand")]
+mod tokens;
 #[cfg(feature = "expand")]
 mod value;
 

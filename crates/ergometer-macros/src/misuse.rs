@@ -4,8 +4,8 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::{Error, Expr, Macro};
 
-use crate::args::Kind;
-use crate::attribute::Mark;
+use crate::find::Mark;
+use crate::options::Kind;
 use crate::strip;
 
 /// `epoch` and `step` on one loop: each iteration would be both.

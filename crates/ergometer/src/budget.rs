@@ -5,9 +5,9 @@ pub(crate) mod text;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::footprint::Site;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars};
-use crate::{Error, ErrorKind, Result};
 
 /// How much of one quantity a run may use.
 ///

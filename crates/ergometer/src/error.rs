@@ -15,7 +15,6 @@ use std::fmt;
 /// assert_eq!(error.kind(), ErrorKind::UnknownRegion);
 /// assert!(error.remedy().unwrap().contains("DE"));
 /// ```
-#[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
@@ -99,8 +98,44 @@ impl fmt::Display for Error {
     }
 }
 
+/// As people read it: this is what a `main` prints that returns the error. A cause is on a line of its own where the
+/// message does not have it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        match self.source.as_ref().map(ToString::to_string) {
+            Some(cause) if !self.message.contains(&cause) => write!(f, "\n  caused by: {cause}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_prints_is_the_message_the_remedy_and_a_cause_that_it_does_not_name() {
+        let error = |message: &'static str| {
+            Error::new(ErrorKind::Io, message)
+                .with_remedy("name another folder")
+                .with_source("disk is full")
+        };
+        let named = error("'runs' cannot be written: disk is full");
+        assert_eq!(
+            format!("{named:?}"),
+            "'runs' cannot be written: disk is full; name another folder"
+        );
+        let unnamed = format!("{:?}", error("'runs' cannot be written"));
+        assert_eq!(
+            unnamed,
+            "'runs' cannot be written; name another folder\n  caused by: disk is full"
+        );
     }
 }

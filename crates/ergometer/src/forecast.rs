@@ -49,7 +49,7 @@ impl Plan {
 
 /// How far a run is, counted from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Standing {
+pub struct RunProgress {
     /// Training steps done.
     pub train_steps: u64,
     /// Their energy, joules.
@@ -174,7 +174,7 @@ pub struct Forecaster {
     /// Steps per group.
     size: f64,
     open: Group,
-    seen: Standing,
+    seen: RunProgress,
     /// Energy and time before the first step, which do not recur.
     before: Option<(f64, f64)>,
 }
@@ -183,7 +183,7 @@ impl Forecaster {
     /// Forecasts of a run of `plan`.
     #[must_use]
     pub fn new(plan: Plan) -> Self {
-        let (groups, open, seen) = (Vec::new(), Group::default(), Standing::default());
+        let (groups, open, seen) = (Vec::new(), Group::default(), RunProgress::default());
         Self { plan, groups, size: 1.0, open, seen, before: None }
     }
 
@@ -193,7 +193,7 @@ impl Forecaster {
     }
 
     /// Observes how far the run is. Calls must be in the order of time.
-    pub fn observe(&mut self, now: Standing) {
+    pub fn observe(&mut self, now: RunProgress) {
         let seen = std::mem::replace(&mut self.seen, now);
         if now.train_steps <= seen.train_steps {
             return;
@@ -224,7 +224,7 @@ impl Forecaster {
         // Both come from the caller: their product may exceed an integer.
         let all = |steps: u64| epochs.saturating_sub(done) as f64 * steps as f64;
         let (all_train, all_valid) = (all(train_steps), all(valid_steps));
-        let Standing { train_steps: done, valid_steps: validated, .. } = self.seen;
+        let RunProgress { train_steps: done, valid_steps: validated, .. } = self.seen;
         let steps = Rest { done: done as f64, left: (all_train - done as f64).max(0.0) };
         let valid = Rest { done: validated as f64, left: (all_valid - validated as f64).max(0.0) };
         let (before_joules, before_seconds) = self.before?;
@@ -335,10 +335,10 @@ mod tests {
     }
 
     fn run_of(plan: Plan, joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
-        let mut now = Standing { joules: 50.0, ..Standing::default() };
+        let mut now = RunProgress { joules: 50.0, ..RunProgress::default() };
         let mut forecaster = Forecaster::new(plan);
         let mut forecasts = Vec::new();
-        let mut look = |now: &mut Standing| {
+        let mut look = |now: &mut RunProgress| {
             now.seconds = now.joules / 100.0;
             forecaster.observe(*now);
             if now.train_steps.is_multiple_of(8) {
@@ -438,8 +438,9 @@ mod tests {
         });
         for step in 1..20 {
             let joules = step as f64;
-            let now = Standing { train_steps: step, train_joules: joules, ..Standing::default() };
-            forecaster.observe(Standing { joules, ..now });
+            let now =
+                RunProgress { train_steps: step, train_joules: joules, ..RunProgress::default() };
+            forecaster.observe(RunProgress { joules, ..now });
         }
         assert!(forecaster.forecast().unwrap().joules.value > 1e38);
     }
@@ -451,7 +452,7 @@ mod tests {
         let mut forecaster = Forecaster::new(Plan::default());
         for step in 1..20 {
             let joules = step as f64;
-            forecaster.observe(Standing { train_steps: step, joules, ..Standing::default() });
+            forecaster.observe(RunProgress { train_steps: step, joules, ..RunProgress::default() });
         }
         assert_eq!(forecaster.forecast(), None);
     }

@@ -29,13 +29,13 @@
 //!
 //! ```text
 //!  hardware ──► source ──► sampler ──► timeline  E(t) per domain ─┐
-//!                                                                 ├─► ledger ──► run::Record
+//!                                                                 ├─► ledger ──► Record
 //!  your code ─► span ────► ring of marks  [t0, t1] ───────────────┘                  │
 //!                                                          footprint, report ◄───────┘
 //! ```
 //!
-//! * **Honest.** Every energy says how it was obtained ([`meter::Method`]) and how far off it can be
-//!   ([`meter::Uncertainty`]). A value that could not be read is `None`, or
+//! * **Honest.** Every energy says how it was obtained ([`energy::Method`]) and how far off it can be
+//!   ([`energy::Uncertainty`]). A value that could not be read is `None`, or
 //!   [`Unavailable`](source::Availability::Unavailable) with the reason and the remedy; never 0.
 //! * **Free.** A span costs two clock reads and a push into a ring of its thread. Hardware is read on a
 //!   separate thread of the meter.
@@ -49,7 +49,7 @@
 //! * `signals`: `MeterBuilder::finish_on_signal`; Unix only.
 //! * `otlp`: `MeterBuilder::otlp`, live figures to an OpenTelemetry collector.
 //! * `prometheus`: `MeterBuilder::prometheus`, live figures on a page for a Prometheus server.
-//! * `tracing`: [`span::layer::EnergyLayer`], energy for spans of `tracing`.
+//! * `tracing`: [`EnergyLayer`], energy for spans of `tracing`.
 //!
 //! # Not covered
 //!
@@ -60,32 +60,37 @@
 mod bounded;
 mod budget;
 pub mod clock;
-#[cfg(test)]
-mod damage;
 mod deadline;
+pub mod energy;
 mod error;
 #[cfg(feature = "_export")]
 pub mod export;
 pub mod footprint;
 pub mod forecast;
+pub mod journal;
+mod ledger;
 pub mod meter;
 mod printable;
 #[doc(hidden)]
 pub mod private;
+mod progress;
+pub mod record;
 pub mod report;
-pub mod run;
 pub mod source;
 pub mod span;
+#[cfg(test)]
+mod testing;
+mod timeline;
 pub mod units;
 
 pub use budget::{Budget, Spent, ToBudget};
 pub use ergometer_macros::track_energy;
 pub use error::{Error, ErrorKind, Result};
-pub use meter::{Meter, MeterBuilder};
-pub use run::Record;
-pub use source::nvml::{DeviceId, Devices};
-pub use source::share::Scope;
-pub use span::current::{Current, current};
 #[cfg(feature = "tracing")]
-pub use span::layer::EnergyLayer;
+pub use meter::tracing::EnergyLayer;
+pub use meter::{Meter, MeterBuilder};
+pub use record::Record;
+pub use source::attribution::Scope;
+pub use source::nvml::{DeviceId, Devices};
+pub use span::current::{Current, current};
 pub use span::{Kind, Span, Synchronize, items, span};

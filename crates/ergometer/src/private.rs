@@ -46,8 +46,8 @@ pub fn installed() -> Under {
 
 /// This meter.
 #[must_use]
-pub fn meter(meter: &crate::Meter) -> Under {
-    Under::meter(meter)
+pub fn meter(meter: &crate::meter::Meter) -> Under {
+    meter.into()
 }
 
 /// Whether there is a meter.

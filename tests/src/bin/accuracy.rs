@@ -13,8 +13,9 @@ use std::time::Duration;
 use std::{env, fs, process, thread};
 
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::Record;
-use ergometer::run::record::{Energy, Epoch};
+use ergometer::energy::Energy;
+use ergometer::record::Epoch;
+use ergometer::record::Record;
 use ergometer::source::cpu_model;
 use ergometer::span::Label;
 use ergometer::{Devices, Kind, Meter};

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process, thread};
 
 use ergometer::clock::{self, pretend};
+use ergometer::energy::Method;
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
-use ergometer::{Kind, Meter, MeterBuilder, meter::Method};
+use ergometer::{Kind, Meter, MeterBuilder};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::record::{Epoch, Record};
+use ergometer::energy::Method;
+use ergometer::record::{Epoch, Record};
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
-use ergometer::{Kind, Meter, meter::Method};
+use ergometer::{Kind, Meter};
 
 /// A device whose power is known at every moment: `watts` from the origin of the clock on.
 pub struct Steady {
@@ -209,7 +210,7 @@ fn spans_that_end_out_of_order_or_elsewhere_keep_their_pairing() {
 
     let record = meter.finish().unwrap();
     let count = |name: &str| -> u64 {
-        fn find(nodes: &[ergometer::run::record::SpanNode], name: &str) -> u64 {
+        fn find(nodes: &[ergometer::record::SpanNode], name: &str) -> u64 {
             nodes
                 .iter()
                 .map(|node| {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::thread;
 use std::time::Duration;
 
-use ergometer::meter::Method;
+use ergometer::energy::Method;
 use ergometer::source::{Availability, nvml};
 use ergometer::{Devices, Meter, MeterBuilder};
 

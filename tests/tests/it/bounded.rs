@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ergometer::clock;
-use ergometer::run::Record;
-use ergometer::run::record::SpanNode;
+use ergometer::record::Record;
+use ergometer::record::SpanNode;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::{Kind, Meter};
@@ -16,7 +16,7 @@ fn count(nodes: &[SpanNode]) -> u64 {
     nodes.iter().map(|node| node.count + count(&node.children)).sum()
 }
 
-fn joules(usage: &ergometer::run::record::Usage, domain: usize) -> f64 {
+fn joules(usage: &ergometer::energy::Usage, domain: usize) -> f64 {
     usage.by_domain[domain].expect("every domain is read").joules.get()
 }
 
@@ -174,7 +174,7 @@ fn a_finished_meter_opens_no_spans() {
     let record = meter.finish().unwrap();
     assert!(!meter.span(Kind::Step).is_open());
     assert!(!meter.enter_at(Kind::Step.into(), clock::now()).is_open());
-    assert!(!ergometer::span::Under::meter(&meter).is_on());
+    assert!(!ergometer::span::Under::from(&meter).is_on());
     drop(before);
     assert_eq!(count(&record.spans), 0);
 }

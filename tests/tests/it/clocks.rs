@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ergometer::clock::{self, pretend};
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request, Value};
 use ergometer::span::Label;
 use ergometer::units::Watts;
@@ -293,7 +293,7 @@ fn spans_with_moments_outside_the_run_are_limited_to_it_and_said() {
     assert_eq!(train.start_s, 0.0);
     assert!(valid.usage.seconds >= 0.05 && valid.usage.seconds < 30.0, "{valid:?}");
     assert!(ahead.usage.seconds < 1.0, "{ahead:?}");
-    let of = |usage: &ergometer::run::record::Usage| usage.energy.unwrap().joules.get();
+    let of = |usage: &ergometer::energy::Usage| usage.energy.unwrap().joules.get();
     let epochs: f64 = record.epochs.iter().map(|epoch| of(&epoch.usage)).sum();
     let outside: f64 = record.outside_epochs.iter().map(|joules| joules.get()).sum();
     let total = of(&record.total);

@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request};
 use ergometer::span::Label;
 use ergometer::{Kind, Meter, MeterBuilder};

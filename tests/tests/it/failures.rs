@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ergometer::clock;
-use ergometer::run::Record;
-use ergometer::run::record::DomainRecord;
+use ergometer::record::DomainRecord;
+use ergometer::record::Record;
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request};
 use ergometer::span::Label;
 use ergometer::{Devices, Kind, Meter};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use ergometer::energy::Energy;
+use ergometer::energy::{Method, Uncertainty};
 use ergometer::footprint::equivalents::equivalents;
 use ergometer::footprint::strubell::{self, TABLE_1_MODELS, TABLE_3, TABLE_4, TABLE_4_POWER};
 use ergometer::footprint::{AcceleratorPrice, Cited, Site, cloud_cost, facility_energy};
-use ergometer::meter::{Method, Uncertainty};
-use ergometer::run::Record;
-use ergometer::run::record::Energy;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 use ergometer::{ErrorKind, Meter, MeterBuilder};

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use ergometer::meter::Method;
+use ergometer::energy::Method;
 use ergometer::source::hwmon::Hwmon;
 use ergometer::source::{Availability, DomainKind, PowerSource, Request, SourceReport, Value};
 use ergometer::units::{Joules, Watts};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ergometer::Meter;
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request, Value};
 use ergometer::units::{Joules, Watts};
 

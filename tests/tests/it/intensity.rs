@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use ergometer::footprint::{CarbonSeries, IntensityKind, Site};
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};
 

@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::span::Label;
 use ergometer::{EnergyLayer, Kind, Meter, track_energy};
 use tracing::{Dispatch, info_span};

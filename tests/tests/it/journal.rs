@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};
@@ -277,7 +277,7 @@ fn steps_that_share_a_mark_have_one_row_with_their_number() {
     let journal = meter.journal().unwrap().to_owned();
     let mut every = Every::new(10);
     for _ in 0..23 {
-        every.enter(Under::meter(&meter), Kind::Step.into()).items(2);
+        every.enter(Under::from(&meter), Kind::Step.into()).items(2);
     }
     drop(every);
     let record = meter.finish().unwrap();

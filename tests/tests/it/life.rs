@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::run::Record;
-use ergometer::run::record::Epoch;
+use ergometer::record::Epoch;
+use ergometer::record::Record;
 use ergometer::source::{
     Availability, Domain, DomainKind, Due, PowerSource, Reading, Request, Value,
 };

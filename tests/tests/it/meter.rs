@@ -77,7 +77,7 @@ fn a_stated_power_is_assumed_and_says_so() {
     let meter = fixed(100.0).start().unwrap();
     let record = meter.finish().unwrap();
     let energy = record.domains[0].energy.unwrap();
-    assert_eq!(energy.method, ergometer::meter::Method::Assumed);
+    assert_eq!(energy.method, ergometer::energy::Method::Assumed);
     let expected = 100.0 * record.run.seconds;
     assert!((energy.joules.get() - expected).abs() <= 1e-3 * expected + 1e-6);
     assert!(energy.standard_uncertainty.get() > 0.0);

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use ergometer::clock;
-use ergometer::meter::{Method, Uncertainty};
-use ergometer::run::Record;
-use ergometer::run::record::DomainRecord;
+use ergometer::energy::{Method, Uncertainty};
+use ergometer::record::DomainRecord;
+use ergometer::record::Record;
 use ergometer::source::{Availability, PowerSource, Reading, Request, SourceReport, Value, nvml};
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};

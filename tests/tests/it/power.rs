@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ergometer::run::power::PowerHistory;
+use ergometer::record::power::PowerHistory;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::Watts;

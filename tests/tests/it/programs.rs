@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ergometer::Meter;
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::record::{Record, SpanNode, Steps};
+use ergometer::record::{Record, SpanNode, Steps};
 use ergometer::source::DomainKind;
 use ergometer::units::Joules;
 

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::{env, fs};
 
-use ergometer::run::rank::Origin;
-use ergometer::run::record::Energy;
-use ergometer::run::{Rank, Record};
+use ergometer::energy::Energy;
+use ergometer::record::Record;
+use ergometer::record::rank::Origin;
+use ergometer::record::rank::Rank;
 use ergometer::units::Watts;
 use ergometer::{ErrorKind, Meter, source::DomainKind};
 use nvml_sim::{Installed, Machine, monotonic_ns};

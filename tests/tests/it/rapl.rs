@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::source::rapl::{Rapl, Scope};
+use ergometer::source::rapl::{Level, Rapl};
 use ergometer::source::{
     Availability, DomainKind, PowerSource, Reading, Request, SourceReport, Value,
 };
@@ -55,7 +55,7 @@ impl Tree {
     }
 
     fn open(&self) -> (Option<Rapl>, SourceReport) {
-        Rapl::open(&self.sys(), &self.proc(), Scope::Components)
+        Rapl::open(&self.sys(), &self.proc(), Level::Components)
     }
 }
 
@@ -141,7 +141,7 @@ fn the_platform_is_read_alone_when_asked_for() {
         .zone("intel-rapl:0", "package-0", 1)
         .zone("intel-rapl:0:0", "dram", 1)
         .zone("intel-rapl:1", "psys", 5_000_000);
-    let (rapl, report) = Rapl::open(&tree.sys(), &tree.proc(), Scope::Platform);
+    let (rapl, report) = Rapl::open(&tree.sys(), &tree.proc(), Level::Platform);
     let mut rapl = rapl.unwrap();
     assert_eq!(report.domains, ["rapl:psys"]);
     assert_eq!(rapl.domains()[0].kind, DomainKind::Psys);
@@ -150,7 +150,7 @@ fn the_platform_is_read_alone_when_asked_for() {
     assert_eq!(joules(&read(&mut rapl)[0]), 4.0);
 
     let without = Tree::new().zone("intel-rapl:0", "package-0", 1);
-    let (rapl, report) = Rapl::open(&without.sys(), &without.proc(), Scope::Platform);
+    let (rapl, report) = Rapl::open(&without.sys(), &without.proc(), Level::Platform);
     assert!(rapl.is_none());
     assert!(unavailable(&report).0.contains("no psys"), "{report:?}");
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ergometer::clock::{self, Timestamp};
-use ergometer::meter::Method;
+use ergometer::energy::Method;
 use ergometer::source::replay::{Replay, Speed};
 use ergometer::source::{DomainKind, Due, PowerSource, Reading, Request, Value};
 use ergometer::units::{Joules, Watts};

@@ -1,8 +1,8 @@
 //! Every form of the record says what the record says.
 
+use ergometer::energy::Method;
 use ergometer::footprint::Site;
-use ergometer::meter::Method;
-use ergometer::run::record::{Distribution, Record, SCHEMA};
+use ergometer::record::{Distribution, Record, SCHEMA};
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
@@ -156,12 +156,12 @@ fn a_record_is_written_in_the_form_its_extension_says() {
 
 /// The same run on a machine on which nothing could be read.
 fn unread() -> Record {
-    fn empty(node: &mut ergometer::run::record::SpanNode) {
+    fn empty(node: &mut ergometer::record::SpanNode) {
         node.by_domain.fill(Joules::ZERO);
         (node.exclusive, node.standard_uncertainty) = (Joules::ZERO, Joules::ZERO);
         node.children.iter_mut().for_each(empty);
     }
-    fn steps(steps: &mut ergometer::run::record::Steps) {
+    fn steps(steps: &mut ergometer::record::Steps) {
         steps.by_domain.fill(Joules::ZERO);
         steps.joules = Distribution {
             mean: 0.0,

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::units::{Joules, Watts};
 use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ergometer::meter::Method;
-use ergometer::run::Record;
+use ergometer::energy::Method;
+use ergometer::record::Record;
 use ergometer::source::{Availability, DomainKind};
 use ergometer::units::Watts;
 use ergometer::{Meter, Scope};

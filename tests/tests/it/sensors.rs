@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::meter::Method;
-use ergometer::run::Record;
-use ergometer::run::record::DomainRecord;
+use ergometer::energy::Method;
+use ergometer::record::DomainRecord;
+use ergometer::record::Record;
 use ergometer::{Devices, Meter, MeterBuilder};
 
 use crate::nvml::Simulated;

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::record::SpanNode;
+use ergometer::record::SpanNode;
 use ergometer::span::Label;
 use ergometer::{Kind, Meter};
 

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::Record;
-use ergometer::run::record::SpanNode;
+use ergometer::record::Record;
+use ergometer::record::SpanNode;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};

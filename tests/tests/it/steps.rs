@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::Record;
-use ergometer::run::record::NamedSteps;
+use ergometer::record::NamedSteps;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::{Kind, Meter};

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use ergometer::run::record::{Record, SpanNode};
+use ergometer::record::{Record, SpanNode};
 use ergometer::span::Label;
 use ergometer::{EnergyLayer, Kind, Meter};
 use tracing::{Dispatch, Instrument as _, field, info_span, instrument};

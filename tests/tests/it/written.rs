@@ -4,9 +4,10 @@ use std::sync::Barrier;
 use std::time::Duration;
 use std::{fs, thread};
 
+use ergometer::energy::Usage;
 use ergometer::footprint::{Footprint, Site};
-use ergometer::run::Record;
-use ergometer::run::record::{DomainRecord, RunInfo, Usage};
+use ergometer::record::Record;
+use ergometer::record::{DomainRecord, RunInfo};
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::{UsDollars, Watts};

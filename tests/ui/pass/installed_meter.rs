@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use ergometer::run::record::{Record, SpanNode};
+use ergometer::record::{Record, SpanNode};
 use ergometer::source::DomainKind;
 use ergometer::units::Watts;
 use ergometer::{Kind, Meter, track_energy};

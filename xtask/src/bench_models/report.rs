@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ergometer::Record;
+use ergometer::energy::Energy;
+use ergometer::energy::Uncertainty;
 use ergometer::footprint::{Footprint, Site};
-use ergometer::meter::Uncertainty;
-use ergometer::run::record::{DomainRecord, Energy, Epoch, Items, Machine, SpanNode, Steps};
+use ergometer::record::{DomainRecord, Epoch, Items, Machine, SpanNode, Steps};
 use ergometer::source::SourceReport;
 use ergometer::units::{Joules, UsDollars};
 use serde::{Deserialize, Serialize};

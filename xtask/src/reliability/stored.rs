@@ -5,7 +5,7 @@ use std::panic;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 

@@ -7,8 +7,8 @@ use burn::tensor::Device;
 use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{Learner, LearnerModel, LearningResult, SupervisedTraining};
 use ergometer::clock::{self, Timestamp};
-use ergometer::run::Record;
-use ergometer::run::record::SpanNode;
+use ergometer::record::Record;
+use ergometer::record::SpanNode;
 use ergometer::units::Joules;
 use ergometer::{Budget, Meter};
 use ergometer_burn::{

@@ -7,7 +7,7 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder, DataLoaderIterator, 
 use burn::data::dataset::{DatasetError, InMemDataset};
 use burn::tensor::Device;
 use ergometer::Kind;
-use ergometer::run::record::SpanNode;
+use ergometer::record::SpanNode;
 use ergometer_burn::MeteredLoader;
 
 use crate::toy::{self, Diary};

@@ -13,7 +13,7 @@ mod training;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ergometer::run::record::Epoch;
+use ergometer::record::Epoch;
 use ergometer::source::DomainKind;
 use ergometer::units::Watts;
 use ergometer::{Meter, MeterBuilder};

@@ -8,7 +8,7 @@ use burn::optim::SgdConfig;
 use burn::tensor::Device;
 use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{Learner, SupervisedTraining};
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::{Devices, Meter};
 use ergometer_burn::EnergyTraining as _;

@@ -19,8 +19,8 @@ use burn::train::{
     SupervisedLearningStrategy, SupervisedTraining, SupervisedTrainingEventProcessor, TrainLoader,
     TrainStep, TrainingComponents, TrainingItem, TrainingStrategy, ValidLoader,
 };
-use ergometer::run::Record;
-use ergometer::run::record::{Epoch, Steps};
+use ergometer::record::Record;
+use ergometer::record::{Epoch, Steps};
 use ergometer::{Meter, track_energy};
 use ergometer_burn::{EnergyEvaluation as _, EnergyMetric, EnergyTraining as _, PowerMetric};
 

@@ -13,7 +13,7 @@ use burn::train::checkpoint::{Checkpoint, Checkpointer, FileCheckpointer, KeepLa
 use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{Learner, SupervisedTraining};
 use ergometer::clock;
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::units::Joules;
 use ergometer::{Devices, Meter, MeterBuilder};
 use ergometer_burn::EnergyTraining as _;

@@ -18,8 +18,9 @@ use burn::train::{
     SupervisedLearningStrategy, SupervisedTraining, SupervisedTrainingEventProcessor, TrainLoader,
     TrainOutput, TrainStep, TrainingComponents, TrainingStrategy, ValidLoader,
 };
-use ergometer::run::Record;
-use ergometer::run::record::{Energy, Epoch, SpanNode};
+use ergometer::energy::Energy;
+use ergometer::record::Record;
+use ergometer::record::{Epoch, SpanNode};
 use ergometer::{Devices, Meter};
 use ergometer_burn::EnergyTraining as _;
 use nvml_sim::{Curve, Installed, Machine, monotonic_ns};

@@ -12,9 +12,9 @@ use burn::train::{
     ExecutionStrategy, Learner, LearnerSummary, MultiDeviceOptim, SupervisedTraining,
 };
 use ergometer::clock::{self, Timestamp};
-use ergometer::meter::Method;
-use ergometer::run::Record;
-use ergometer::run::record::{Epoch, SpanNode};
+use ergometer::energy::Method;
+use ergometer::record::Record;
+use ergometer::record::{Epoch, SpanNode};
 use ergometer::source::{Domain, DomainKind, Due, PowerSource, Reading, Request, Sensor, Value};
 use ergometer::units::{Joules, Watts};
 use ergometer::{Meter, MeterBuilder};

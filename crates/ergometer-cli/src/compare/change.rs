@@ -7,7 +7,7 @@
 //! side, and two single runs an assumed one.
 
 use ergometer::Record;
-use ergometer::run::record::Energy;
+use ergometer::energy::Energy;
 use serde::Serialize;
 
 use super::Metric;

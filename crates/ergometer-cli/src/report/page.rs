@@ -3,8 +3,9 @@
 mod charts;
 
 use ergometer::Record;
+use ergometer::energy::Energy;
 use ergometer::footprint::equivalents::equivalents;
-use ergometer::run::record::{Energy, SpanNode};
+use ergometer::record::SpanNode;
 use ergometer::source::DomainKind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -209,7 +210,9 @@ fn power(record: &Record) -> Markup {
 }
 
 /// The longest few, in the order of their starts.
-fn longest(spans: &[ergometer::run::power::LongSpan]) -> Vec<&ergometer::run::power::LongSpan> {
+fn longest(
+    spans: &[ergometer::record::power::LongSpan],
+) -> Vec<&ergometer::record::power::LongSpan> {
     let mut spans: Vec<_> = spans.iter().collect();
     spans.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     spans.truncate(10);

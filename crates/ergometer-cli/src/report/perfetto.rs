@@ -5,7 +5,7 @@
 //! without observation is a slice of its own.
 
 use ergometer::Record;
-use ergometer::run::power::PowerHistory;
+use ergometer::record::power::PowerHistory;
 use serde_json::{Value, json};
 
 use crate::outcome::{Stop, note};
@@ -108,7 +108,7 @@ fn counters(
 }
 
 fn epochs(record: &Record) -> Vec<Slice> {
-    let slice = |epoch: &ergometer::run::record::Epoch| Slice {
+    let slice = |epoch: &ergometer::record::Epoch| Slice {
         name: format!("{} {}", epoch.split, epoch.index),
         kind: "epoch",
         start: epoch.start_s,
@@ -126,7 +126,7 @@ fn epochs(record: &Record) -> Vec<Slice> {
 }
 
 fn spans(power: &PowerHistory) -> Vec<Slice> {
-    let slice = |span: &ergometer::run::power::LongSpan| Slice {
+    let slice = |span: &ergometer::record::power::LongSpan| Slice {
         name: span.name.clone(),
         kind: span.kind.as_str(),
         start: span.start_s,

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use ergometer::Record;
-use ergometer::run::record::SpanNode;
+use ergometer::record::SpanNode;
 use ergometer::units::Joules;
 
 use super::svg;

@@ -44,7 +44,7 @@ pub fn events(record: &Record) -> Result<Vec<u8>, Stop> {
     };
     if let Some(power) = &record.power {
         for (index, ((_, end), step)) in power.intervals().zip(0..).enumerate() {
-            let value = |(row, domain): (&Vec<_>, &ergometer::run::record::DomainRecord)| {
+            let value = |(row, domain): (&Vec<_>, &ergometer::record::DomainRecord)| {
                 let watts: Option<ergometer::units::Watts> = row.get(index).copied().flatten();
                 (format!("power_w/{}", domain.domain.id), watts.map(ergometer::units::Watts::get))
             };

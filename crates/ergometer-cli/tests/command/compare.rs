@@ -14,11 +14,11 @@ fn of_joules(folder: &Path, name: &str, joules: f64) -> String {
     fs::create_dir_all(folder).unwrap();
     let (path, mut record) = record(folder, name, meter("run", 50.0));
     let scale = joules / record.total.energy.unwrap().joules.get();
-    let scaled = |energy: &mut ergometer::run::record::Energy| {
+    let scaled = |energy: &mut ergometer::energy::Energy| {
         energy.joules = energy.joules * scale;
-        energy.parts = ergometer::meter::Uncertainty {
+        energy.parts = ergometer::energy::Uncertainty {
             gain: energy.joules * 0.05,
-            ..ergometer::meter::Uncertainty::default()
+            ..ergometer::energy::Uncertainty::default()
         };
         energy.standard_uncertainty = energy.parts.standard();
     };

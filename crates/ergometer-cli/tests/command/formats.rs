@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ergometer::forecast::{Forecast, Interval};
-use ergometer::run::power::{LongSpan, PowerHistory};
+use ergometer::record::power::{LongSpan, PowerHistory};
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
@@ -402,7 +402,7 @@ fn month() -> Record {
     let mut sum = by_domain[0].unwrap();
     sum.joules = whole;
     sum.standard_uncertainty = whole * 0.02;
-    record.total = ergometer::run::record::Usage { seconds, energy: Some(sum), by_domain };
+    record.total = ergometer::energy::Usage { seconds, energy: Some(sum), by_domain };
     let (first, spans) = (record.epochs[0].clone(), record.spans.clone());
     record.epochs = (0..60_u32)
         .map(|k| {
@@ -450,7 +450,7 @@ fn month() -> Record {
 }
 
 /// A span with nine domains, and figures of a longer run.
-fn scaled(mut node: ergometer::run::record::SpanNode, by: f64) -> ergometer::run::record::SpanNode {
+fn scaled(mut node: ergometer::record::SpanNode, by: f64) -> ergometer::record::SpanNode {
     let joules: Joules = node.by_domain.iter().copied().sum();
     node.by_domain = vec![joules * by / 9.0; 9];
     node.exclusive = node.exclusive * by;

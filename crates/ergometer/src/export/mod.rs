@@ -63,8 +63,8 @@ use std::time::Duration;
 pub use prometheus::Listen;
 pub(crate) use settings::Settings;
 
-use crate::meter::{Live, LiveDomain, Screen};
-use crate::run::assemble::Head;
+use crate::ledger::live::{Live, LiveDomain, LiveView};
+use crate::ledger::run_header::RunHeader;
 use crate::source::{Availability, Domain};
 
 /// What the counter of the energy in steps is: see [`LiveSteps`](crate::meter::LiveSteps).
@@ -78,15 +78,19 @@ pub(crate) const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// What the figures are of.
 pub(crate) struct Subject {
-    screen: Arc<Screen>,
-    head: Arc<Head>,
+    screen: Arc<LiveView>,
+    head: Arc<RunHeader>,
     domains: Vec<Domain>,
 }
 
 impl Subject {
     /// Domains of one identity, which a program's own sources may give, are numbered: series that cannot
     /// be told apart are an error to those who read them.
-    pub(crate) fn new(screen: Arc<Screen>, head: Arc<Head>, mut domains: Vec<Domain>) -> Self {
+    pub(crate) fn new(
+        screen: Arc<LiveView>,
+        head: Arc<RunHeader>,
+        mut domains: Vec<Domain>,
+    ) -> Self {
         for index in 1..domains.len() {
             let (before, rest) = domains.split_at_mut(index);
             let same = before.iter().filter(|other| other.id == rest[0].id).count();
@@ -116,7 +120,7 @@ impl Subject {
 
     /// What is known now. The meter's thread holds the lock for as long as it takes to write some numbers.
     fn live(&self) -> Live {
-        self.screen.look()
+        self.screen.snapshot()
     }
 
     /// The domains with what they drew.

@@ -21,7 +21,7 @@ use ureq::http::Uri;
 use super::Subject;
 use crate::clock::{self, Timestamp};
 use crate::deadline::Deadline;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Time between two sends.
 const INTERVAL: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use super::Subject;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// This many connections are answered at a time; those that hang give way after `http::DEADLINE`.
 const MOST: usize = 64;

@@ -23,11 +23,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use grid::{CarbonIntensity, IntensityKind};
 pub use price::{AcceleratorPrice, PerUnit};
 pub use series::CarbonSeries;
-pub use site::{CarbonIntensity, Cited, IntensityKind, Site};
+pub use site::{Cited, Site};
 
-use crate::run::record::Energy;
+use crate::energy::Energy;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 
 /// Energy drawn by the building for `power` of IT equipment over `duration` (equation 1).

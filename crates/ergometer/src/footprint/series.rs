@@ -7,7 +7,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::site::{CarbonIntensity, IntensityKind};
+use super::grid::{CarbonIntensity, IntensityKind};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Carbon intensity of a grid over time. Each value holds until the time of the next. The last holds for as

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grid;
+use super::grid::{self, CarbonIntensity, IntensityKind};
 use super::price::AcceleratorPrice;
 use super::series::CarbonSeries;
+use crate::error::{Error, ErrorKind, Result};
 use crate::units::{GramsCo2e, UsDollars};
-use crate::{Error, ErrorKind, Result};
 
 /// A value with its source and year.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,51 +24,6 @@ impl<T> Cited<T> {
     pub fn new(value: T, source: impl Into<String>, year: u16) -> Self {
         Self { value, source: source.into(), year }
     }
-}
-
-/// What a carbon intensity includes. The two kinds differ by about 10 % and must not be compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum IntensityKind {
-    /// Emissions of building plants and extracting fuel as well.
-    LifeCycle,
-    /// The plants' own emissions.
-    Direct,
-    /// As published, without saying which; also a kind of a later version's record.
-    #[serde(other)]
-    Unstated,
-}
-
-impl IntensityKind {
-    /// The word used in reports.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::LifeCycle => "life-cycle",
-            Self::Direct => "direct",
-            Self::Unstated => "kind not stated",
-        }
-    }
-}
-
-/// Carbon intensity of the electricity of a place: location-based, annual mean.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CarbonIntensity {
-    /// Grams of CO2 equivalent per kilowatt-hour.
-    pub grams_per_kwh: f64,
-    /// Code of the place: `DE`, `US-eGRID`, `gcp:europe-west3`.
-    pub code: String,
-    /// Its name.
-    pub place: String,
-    /// What it includes.
-    pub kind: IntensityKind,
-    /// Whether nobody stated the place, so that it is an assumption.
-    pub assumed: bool,
-    /// Who published it.
-    pub source: String,
-    /// The year it holds for.
-    pub year: u16,
 }
 
 /// Where a run takes place.

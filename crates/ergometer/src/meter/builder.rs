@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Devices;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::run::resume;
+use crate::journal::resume_from;
+use crate::source::attribution::Scope;
 use crate::source::cpu_model::Own;
+use crate::source::nvml::Devices;
 use crate::source::probe::Settings;
-use crate::source::share::Scope;
 use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
 
@@ -35,7 +35,7 @@ pub struct MeterBuilder {
     pub(super) replay: Option<PathBuf>,
     pub(super) journal: Option<PathBuf>,
     pub(super) journal_steps: u64,
-    pub(super) resume: Option<resume::From>,
+    pub(super) resume: Option<resume_from::From>,
     pub(super) command_line: bool,
     /// Warnings of the record that are known before it begins.
     pub(super) remarks: Vec<String>,
@@ -81,14 +81,14 @@ impl MeterBuilder {
     }
 
     /// This process is number `rank` of the `world_size` processes of the run; by default what the
-    /// launcher says in the environment, see [`rank`](crate::run::rank).
+    /// launcher says in the environment, see [`rank`](crate::record::rank).
     pub fn rank(mut self, rank: u32, world_size: u32) -> Self {
         self.rank = Some((rank, world_size));
         self
     }
 
     /// What ties the ranks of the run together: the same for each, and another for every other run;
-    /// by default what the launcher gives, see [`rank`](crate::run::rank).
+    /// by default what the launcher gives, see [`rank`](crate::record::rank).
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
@@ -219,7 +219,7 @@ impl MeterBuilder {
 
     /// Keeps a journal of the run in `folder`, which is made if it is not there: a file that holds all
     /// but the last second of the run however the program ends. [`Record::recover`](crate::Record::recover)
-    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`run::journal`](crate::run::journal) what is in it.
+    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`journal`](crate::journal) what is in it.
     pub fn journal(mut self, folder: impl Into<PathBuf>) -> Self {
         self.journal = Some(folder.into());
         self
@@ -238,7 +238,7 @@ impl MeterBuilder {
     /// ([`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch)): of another [rank](Self::rank) or [label](Self::label), or of another
     /// [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
-        self.resume = Some(resume::From::File(path.into()));
+        self.resume = Some(resume_from::From::File(path.into()));
         self
     }
 
@@ -257,7 +257,7 @@ impl MeterBuilder {
     /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
     /// about to be preempted may finish it.
     pub fn resume_latest(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.resume = Some(resume::From::Latest(folder.into()));
+        self.resume = Some(resume_from::From::Latest(folder.into()));
         self
     }
 

@@ -1,29 +1,23 @@
 //! Readings → E(t): the meter, its settings and its background thread.
 
+mod aggregator;
+mod budgets;
 mod builder;
 mod callbacks;
-mod crew;
-mod curve;
-mod gaps;
-mod health;
-mod keeper;
-mod limits;
-mod live;
-#[cfg(test)]
-mod month;
-mod phases;
-mod progress;
-pub(crate) mod recent;
+mod command;
+mod command_line;
+#[cfg(feature = "_export")]
+mod exporting;
+mod journaling;
+mod open_spans;
+mod provenance;
 mod sampler;
-mod shape;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 mod stamps;
-mod standstill;
 mod start;
-pub(crate) mod timeline;
-mod uncertainty;
-mod watch;
+#[cfg(feature = "tracing")]
+pub mod tracing;
 mod windows;
 
 use std::fmt;
@@ -32,32 +26,28 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use budgets::RunBudget;
 pub use builder::MeterBuilder;
-pub(crate) use keeper::Keeper;
-use live::Goal;
-pub(crate) use live::Screen;
-pub use live::{Live, LiveDomain, LiveSteps, LiveWhole};
-pub(crate) use progress::Progress;
-use progress::{Doing, Silence};
-pub use recent::LiveEpoch;
-pub(crate) use sampler::Ending;
-pub use uncertainty::{Method, Uncertainty};
-pub(crate) use watch::Watch;
-pub(crate) use windows::Window;
+use command::{Command, Ending};
+
+pub use crate::ledger::live::{Live, LiveDomain, LiveSteps, LiveWhole};
+pub use crate::ledger::live_epochs::LiveEpoch;
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
+use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export::Exporters;
 use crate::footprint::Site;
 use crate::forecast::Plan;
-use crate::run::Record;
-use crate::run::assemble::{Head, Notes};
-use crate::run::earlier::Part;
+use crate::ledger::live::{Goal, LiveView};
+use crate::ledger::run_header::{Notes, RunHeader};
+use crate::progress::{Doing, Progress, Silence};
+use crate::record::{Part, Record};
 use crate::source::{Domain, SourceReport};
-use crate::span::ring::{Command, NO_SPAN, Rings};
+use crate::span::ring::{NO_SPAN, Rings};
+use crate::span::word::Word;
 use crate::span::{Label, Span, Under};
-use crate::{Error, ErrorKind, Result};
 
 /// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
 /// a disk.
@@ -95,12 +85,12 @@ pub struct Meter {
 struct Inner {
     rings: Arc<Rings>,
     commands: Sender<Command>,
-    screen: Arc<Screen>,
+    screen: Arc<LiveView>,
     progress: Arc<Progress>,
     stage: Mutex<Stage>,
     /// The process whose threads the meter's are; a forked child has none of them.
     process: u32,
-    head: Arc<Head>,
+    head: Arc<RunHeader>,
     domains: Vec<Domain>,
     notes: Arc<Mutex<Notes>>,
     journal: Option<PathBuf>,
@@ -140,13 +130,6 @@ impl Meter {
         self.inner.journal.as_deref()
     }
 
-    /// What spans know it by; once it is finished, what they know no meter by.
-    #[inline]
-    pub(crate) fn identity(&self) -> u64 {
-        let rings = &self.inner.rings;
-        if rings.is_shut() { NO_SPAN } else { rings.meter }
-    }
-
     /// Opens a span under this meter: a [`Kind`](crate::Kind) or a whole [`Label`].
     pub fn span(&self, label: impl Into<Label>) -> Span {
         self.enter(label.into())
@@ -154,19 +137,19 @@ impl Meter {
 
     /// Opens a span with `label` under this meter.
     pub fn enter(&self, label: Label) -> Span {
-        Under::meter(self).enter(label)
+        Under::from(self).enter(label)
     }
 
     /// Opens a span that began at `start`, a moment the caller took from [`clock::now`].
     pub fn enter_at(&self, label: Label, start: Timestamp) -> Span {
-        Under::meter(self).enter_at(label, start)
+        Under::from(self).enter_at(label, start)
     }
 
     /// What the background thread has worked out so far: up to about a second ago. It works four times a
     /// second while somebody looks, and once a second else.
     #[must_use]
     pub fn live(&self) -> Live {
-        self.inner.screen.look()
+        self.inner.screen.snapshot()
     }
 
     /// What is known as soon as everything up to `moment` is worked out, or after `patience` what is known
@@ -218,7 +201,7 @@ impl Meter {
         // A forked child has no thread that could be waited for.
         if self.inner.process == std::process::id() {
             self.inner.screen.wait(goal, patience, || {
-                let _ = self.inner.commands.send(Command::Nudge);
+                self.inner.rings.tell(Word::Nudge);
             });
         }
         self.live()
@@ -245,10 +228,10 @@ impl Meter {
     pub fn plan(&self, more: impl FnOnce(&mut Plan)) {
         // The caller's code runs without a lock, as it may ask the meter. What others have planned meanwhile
         // stays.
-        let before = self.inner.screen.change(|live| live.plan);
+        let before = self.inner.screen.update(|live| live.plan);
         let mut after = before;
         more(&mut after);
-        self.inner.screen.change(|live| live.plan.change(before, after));
+        self.inner.screen.update(|live| live.plan.change(before, after));
     }
 
     /// The energy that uses `budget` up is waited for: `spent` is called once, on a thread of its own, when
@@ -296,9 +279,9 @@ impl Meter {
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("see what each source says it lacks: `Meter::sources`"));
         }
-        let watch = Watch { budget, energy, spent: Box::new(spent) };
+        let budget = RunBudget { budget, energy, spent: Box::new(spent) };
         // A meter that has ended spends nothing more.
-        let _ = self.inner.commands.send(Command::Watch(watch));
+        let _ = self.inner.commands.send(Command::Watch(budget));
         Ok(())
     }
 
@@ -351,6 +334,14 @@ impl Meter {
     /// [`ErrorKind::Sampler`] in a child that was forked from the meter's process.
     pub fn finish(&self) -> Result<Record> {
         self.inner.end(None, FINISH_PATIENCE)
+    }
+}
+
+impl From<&Meter> for Under {
+    /// This meter; once it is finished, none.
+    fn from(meter: &Meter) -> Self {
+        let rings = &meter.inner.rings;
+        Self::of(if rings.is_shut() { NO_SPAN } else { rings.meter })
     }
 }
 

@@ -6,34 +6,38 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
 
-use super::crew::Guarded;
-use super::progress::Progress;
-use super::sampler::{Desk, Sampler};
-use super::timeline::Timeline;
-use super::{Inner, Keeper, Live, LiveDomain, Meter, MeterBuilder, Screen, Stage};
+use super::command::Command;
+use super::{Inner, Meter, MeterBuilder, Stage};
 use crate::bounded::{self, Failure};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
-use crate::run::assemble::{self, Books, Head, Notes};
-use crate::run::command_line;
-use crate::run::earlier::{Earlier, Part};
-use crate::run::journal::{Draft, Journal};
-use crate::run::ledger::Ledger;
-use crate::run::provenance;
-use crate::run::rank::{self, Rank};
-use crate::run::record::Machine;
-use crate::run::resume;
+use crate::journal::resume_from;
+use crate::journal::{Draft, Journal};
+use crate::ledger::Ledger;
+use crate::ledger::assemble::{self, Snapshot};
+use crate::ledger::live::{Live, LiveDomain, LiveView};
+use crate::ledger::run_header::{Notes, RunHeader};
+use crate::meter::aggregator::{Aggregator, Desk};
+use crate::meter::journaling::JournalWriter;
+use crate::meter::sampler::Guarded;
+use crate::meter::{command_line, provenance};
+use crate::progress::Progress;
+use crate::record::rank::{self, Rank};
+use crate::record::resume::Earlier;
+use crate::record::{Machine, Part};
+use crate::source::attribution::{self, Scope};
 use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
-use crate::source::share::{self, Scope};
 use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
 use crate::span::RunSpan;
-use crate::span::ring::{Command, Rings};
+use crate::span::ring::Rings;
+use crate::span::word::Word;
+use crate::timeline::Timeline;
 
 /// How long a file of the kernel or a file system is waited for.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
@@ -72,7 +76,9 @@ impl MeterBuilder {
         }
         self.check()?;
         let (commands, inbox) = mpsc::channel();
-        let rings = Rings::new(commands.clone());
+        let hear = commands.clone();
+        // A meter that is gone hears nothing more.
+        let rings = Rings::new(move |word| drop(hear.send(Command::Word(word))));
         if install && !rings.reserve() {
             let message = "a meter is already installed in this process";
             return Err(Error::new(ErrorKind::AlreadyInstalled, message)
@@ -83,8 +89,8 @@ impl MeterBuilder {
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
         let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut standing = self.standing()?;
-        let earlier = self.earlier(&mut standing)?;
+        let mut placement = self.placement()?;
+        let earlier = self.earlier(&mut placement)?;
         let draft = self.journal.take().map(Draft::open).transpose()?;
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
@@ -94,7 +100,7 @@ impl MeterBuilder {
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
         let shown = domains.iter().map(LiveDomain::new).collect();
-        let screen = Arc::new(Screen::new(Live {
+        let screen = Arc::new(LiveView::new(Live {
             domains: shown,
             earlier: Earlier::of(&earlier),
             ..Live::default()
@@ -104,12 +110,13 @@ impl MeterBuilder {
         let progress: Arc<Progress> = Arc::default();
         let desk = Desk {
             rings: Arc::clone(&launch.rings),
+            commands: launch.commands.clone(),
             inbox,
             screen: Arc::clone(&screen),
             notes: Arc::clone(&notes),
             progress: Arc::clone(&progress),
         };
-        Sampler::spawn(sources, desk).map_err(|error| {
+        Aggregator::spawn(sources, desk).map_err(|error| {
             Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
                 .with_source(error)
         })?;
@@ -117,11 +124,11 @@ impl MeterBuilder {
         if idle_from.is_some() {
             thread::sleep(self.idle);
             // As at the edges of an epoch: what lies nearest to it is worth most.
-            launch.tell(Command::Nudge);
+            launch.rings.tell(Word::Nudge);
         }
-        let head = Arc::new(Head {
+        let head = Arc::new(RunHeader {
             label: self.label,
-            standing,
+            placement,
             machine,
             command: command_line::of_this_process(self.command_line),
             git_commit,
@@ -209,24 +216,24 @@ impl MeterBuilder {
     }
 
     /// Which of how many processes of the run this one is.
-    fn standing(&mut self) -> Result<rank::Standing> {
-        let mut standing = rank::standing(|name| env::var(name).ok());
+    fn placement(&mut self) -> Result<rank::Placement> {
+        let mut placement = rank::placement(|name| env::var(name).ok());
         if let Some((rank, world_size)) = self.rank {
-            standing.rank = Some(Rank::set(rank, world_size)?);
-            standing.remarks.clear();
+            placement.rank = Some(Rank::set(rank, world_size)?);
+            placement.remarks.clear();
         }
-        standing.group = self.group.take().or(standing.group);
-        standing.remarks.append(&mut self.remarks);
-        Ok(standing)
+        placement.group = self.group.take().or(placement.group);
+        placement.remarks.append(&mut self.remarks);
+        Ok(placement)
     }
 
     /// The parts of the run before this one.
-    fn earlier(&self, standing: &mut rank::Standing) -> Result<Vec<Part>> {
+    fn earlier(&self, placement: &mut rank::Placement) -> Result<Vec<Part>> {
         let Some(from) = &self.resume else { return Ok(Vec::new()) };
-        let (rank, group) = (standing.rank.as_ref(), standing.group.as_deref());
-        let run = resume::Identity { label: &self.label, rank, group };
-        let (parts, remarks) = resume::parts(from, &run)?;
-        standing.remarks.extend(remarks);
+        let (rank, group) = (placement.rank.as_ref(), placement.group.as_deref());
+        let run = resume_from::Identity { label: &self.label, rank, group };
+        let (parts, remarks) = resume_from::parts(from, &run)?;
+        placement.remarks.extend(remarks);
         Ok(parts)
     }
 
@@ -247,7 +254,7 @@ impl MeterBuilder {
             return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
         }
         if self.scope == Scope::Process {
-            found = share::share_out(found, &mut reports, &self.settings.proc_root);
+            found = attribution::share_out(found, &mut reports, &self.settings.proc_root);
         }
         let mut sources: Vec<_> = found.into_iter().flat_map(Guarded::new).collect();
         let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);
@@ -293,13 +300,13 @@ struct Launch {
 
 impl Launch {
     fn tell(&self, command: Command) {
-        self.rings.tell(command);
+        let _ = self.commands.send(command);
     }
 
     /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
     fn announce(
         &self,
-        head: &Arc<Head>,
+        head: &Arc<RunHeader>,
         journal: Option<Journal>,
         notes: &Arc<Mutex<Notes>>,
         every: u64,
@@ -314,8 +321,8 @@ impl Launch {
         let path = journal.as_ref().map(|journal| journal.path().to_owned());
         if let Some(journal) = journal {
             let (head, notes) = (Arc::clone(head), Arc::clone(notes));
-            let keeper = Keeper::new(journal, head, notes, every);
-            self.tell(Command::Keep(Box::new(keeper)));
+            let writer = JournalWriter::new(journal, head, notes, every);
+            self.tell(Command::Journal(Box::new(writer)));
         }
         path
     }
@@ -370,7 +377,7 @@ fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site>
 
 /// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be
 /// asked for.
-fn intensity_changes(head: &Head) -> impl Iterator<Item = Timestamp> {
+fn intensity_changes(head: &RunHeader) -> impl Iterator<Item = Timestamp> {
     let series = head.site.carbon_series.iter();
     let changes = series.flat_map(|series| series.changes(head.started));
     changes.map(|after| head.start.after(Duration::from_secs_f64(after)))
@@ -388,10 +395,10 @@ fn provenance(settings: &Settings) -> (Machine, Option<String>) {
 }
 
 /// The journal, with a first line that says what the record of no time at all does.
-fn begin_journal(draft: Draft, head: &Head, domains: &[Domain]) -> Result<Journal> {
+fn begin_journal(draft: Draft, head: &RunHeader, domains: &[Domain]) -> Result<Journal> {
     let unread = |domain: &Domain| Timeline::new(domain.sensor, domain.method, head.start);
     let timelines: Vec<_> = domains.iter().map(unread).collect();
-    let books = Books {
+    let books = Snapshot {
         timelines: &timelines,
         ledger: Ledger::new(domains.len()),
         domains,

@@ -1,29 +1,10 @@
 //! Energies of single spans that the program waits for.
 
-use std::fmt;
-use std::sync::mpsc::Sender;
-
-use super::timeline::Timeline;
 use crate::clock::Timestamp;
-use crate::run::assemble;
-use crate::run::record::Usage;
+use crate::ledger::assemble;
 use crate::source::Domain;
-
-/// A span that has ended, and who waits for what it took.
-pub(crate) struct Window {
-    pub(crate) start: Timestamp,
-    pub(crate) end: Timestamp,
-    pub(crate) reply: Sender<Usage>,
-}
-
-impl fmt::Debug for Window {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Window")
-            .field("start", &self.start)
-            .field("end", &self.end)
-            .finish_non_exhaustive()
-    }
-}
+use crate::span::word::Window;
+use crate::timeline::Timeline;
 
 /// Those whose energy is not settled.
 #[derive(Default)]

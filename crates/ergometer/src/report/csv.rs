@@ -18,10 +18,10 @@
 use serde::Serialize;
 
 use super::escape::csv as cell;
-use crate::run::Record;
-use crate::run::record::{NamedSteps, SpanNode, Usage};
+use crate::energy::Usage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{NamedSteps, Record, SpanNode};
 use crate::units::Joules;
-use crate::{Error, ErrorKind, Result};
 
 #[derive(Serialize)]
 struct Row<'a> {

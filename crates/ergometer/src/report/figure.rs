@@ -1,6 +1,6 @@
 //! Figures as people read them.
 
-use crate::run::record::Energy;
+use crate::energy::Energy;
 use crate::units::Joules;
 
 /// Standard uncertainties in a printed ±: about 95 % of a normal distribution lie within two.

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::run::Record;
-use crate::run::record::SCHEMA;
-use crate::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::record::{Record, SCHEMA};
 
 /// The part of a record that shows whether the rest can be read.
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@ use comfy_table::presets::ASCII_MARKDOWN;
 
 use super::escape::markdown as escaped;
 use super::sections::{headline, notes, sections};
-use crate::run::Record;
+use crate::record::Record;
 
 impl Record {
     /// The same sections as the terminal's, as Markdown.

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::figure::{self, ABSENT, or_absent};
+use crate::energy::{Energy, Method, Usage};
 use crate::footprint::Footprint;
-use crate::meter::Method;
-use crate::run::Record;
-use crate::run::earlier::PartSteps;
-use crate::run::record::{
-    Distribution, Energy, Epoch, NamedSteps, RankRecord, SpanNode, Steps, Usage, method_shares,
+use crate::record::{
+    Distribution, Epoch, NamedSteps, PartSteps, RankRecord, Record, SpanNode, Steps, method_shares,
 };
 use crate::source::Availability;
 use crate::span::Kind;

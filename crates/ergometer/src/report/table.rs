@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::sections::{headline, notes, sections};
 use crate::printable::line;
-use crate::run::Record;
+use crate::record::Record;
 
 /// Columns that a table may take: the width of a usual terminal or log.
 const WIDTH: u16 = 120;

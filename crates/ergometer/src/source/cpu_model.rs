@@ -53,13 +53,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::stat::Jiffies;
+use super::stat::{self, Jiffies};
 use super::{
     Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
-    host, stat,
+    host,
 };
 use crate::clock::{self, Timestamp};
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::units::{Joules, Watts};
 
 pub use validation::{HeldOut, pooled, validation};

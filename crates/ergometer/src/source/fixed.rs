@@ -2,9 +2,9 @@
 
 use super::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
 use crate::clock::{self, Timestamp};
-use crate::meter::Method;
+use crate::energy::Method;
+use crate::error::{Error, ErrorKind, Result};
 use crate::units::Watts;
-use crate::{Error, ErrorKind, Result};
 
 /// The source's name.
 pub const NAME: &str = "fixed";

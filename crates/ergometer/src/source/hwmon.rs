@@ -33,13 +33,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::boards::{Board, Choice, Maker};
-use super::follow::Followed;
 use super::sysfs::{self, permit};
 use super::{
     Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
 };
 use crate::clock;
-use crate::meter::Method;
+use crate::energy::Method;
+use crate::source::tracked_counter::TrackedCounter;
 use crate::units::Watts;
 use device::Device;
 
@@ -92,7 +92,7 @@ enum Probe {
     /// Power in µW.
     Power(PathBuf),
     /// Energy in µJ.
-    Energy(PathBuf, Followed),
+    Energy(PathBuf, TrackedCounter),
     /// Power in mW.
     Milliwatts(PathBuf),
     /// A rail's mV and mA.

@@ -9,17 +9,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::units::{Joules, Watts};
 
+pub mod attribution;
 mod boards;
 mod counter;
 pub mod cpu_model;
 pub mod fixed;
-mod follow;
 pub(crate) mod host;
-#[cfg(test)]
-mod hostile;
 pub mod hwmon;
 pub mod nvml;
 pub mod perf;
@@ -27,9 +25,13 @@ pub mod probe;
 mod proof;
 pub mod rapl;
 pub mod replay;
-pub mod share;
 mod stat;
 mod sysfs;
+#[cfg(test)]
+mod tests {
+    mod corrupt_trees;
+}
+mod tracked_counter;
 
 /// The kind of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

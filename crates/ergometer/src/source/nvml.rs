@@ -29,23 +29,25 @@ use super::{Availability, PowerSource, SourceReport};
 #[cfg(feature = "nvml")]
 mod board;
 #[cfg(feature = "nvml")]
-mod call;
-#[cfg(feature = "nvml")]
 mod cost;
 mod devices;
 #[cfg(feature = "nvml")]
+mod disturbance;
+mod identity;
+#[cfg(feature = "nvml")]
 mod library;
 #[cfg(feature = "nvml")]
-mod portrait;
+mod probe;
 #[cfg(feature = "nvml")]
-mod rate;
+mod query;
 #[cfg(feature = "nvml")]
-mod ticks;
+mod update_times;
 mod visible;
 
 #[cfg(feature = "nvml")]
 pub use board::Board;
-pub use devices::{BoardIdentity, Choice, Chosen, DeviceId, Devices, Environment, choose};
+pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
+pub use identity::BoardIdentity;
 
 /// The source's name.
 pub const NAME: &str = "nvml";

@@ -2,7 +2,7 @@
 //! interface. It may be available where powercap is readable only by root, or masked in a container.
 //!
 //! The kernel's `power` PMU counts `energy-pkg` and `energy-ram` on one processor of each socket;
-//! `energy-psys` contains them and is read on request, alone ([`Scope`]). `energy-cores` and `energy-gpu`
+//! `energy-psys` contains them and is read on request, alone ([`Level`]). `energy-cores` and `energy-gpu`
 //! are part of the package and never added. The kernel extends the 32-bit register to 64 bits, in units of
 //! 2^-32 J as stated in the event's `scale` file. They last for 99 days at 500 W.
 //!
@@ -20,12 +20,12 @@ mod pmu;
 use std::path::Path;
 use std::{fmt, io};
 
-use super::follow::Followed;
-use super::rapl::Scope;
+use super::rapl::Level;
 use super::{
     Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host, sysfs,
 };
 use crate::clock;
+use crate::source::tracked_counter::TrackedCounter;
 use pmu::{Event, Pmu, Socket};
 
 /// The source's name.
@@ -45,14 +45,14 @@ pub struct Perf {
 
 struct Counter {
     count: Count,
-    followed: Followed,
+    followed: TrackedCounter,
 }
 
 impl Perf {
     /// Looks for the events of `scope` below `sysfs_root` (`/sys`), opens them and reports what was found.
     /// `proc_root` (`/proc`) shows why there are none.
     #[must_use]
-    pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Scope) -> (Option<Self>, SourceReport) {
+    pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Level) -> (Option<Self>, SourceReport) {
         #[cfg(all(feature = "perf", target_os = "linux"))]
         {
             Self::open_with(sysfs_root, proc_root, scope, &mut kernel::open)
@@ -73,7 +73,7 @@ impl Perf {
     fn open_with(
         sysfs_root: &Path,
         proc_root: &Path,
-        scope: Scope,
+        scope: Level,
         open: Open<'_>,
     ) -> (Option<Self>, SourceReport) {
         let mut perf = Self { domains: Vec::new(), counters: Vec::new() };
@@ -123,7 +123,8 @@ impl Perf {
         let part = event.part;
         self.domains.push(part.domain(NAME, id));
         let units_per_joule = 1.0 / event.joules;
-        let followed = Followed::new(units_per_joule, "units", Some(u64::MAX), part.impossible());
+        let followed =
+            TrackedCounter::new(units_per_joule, "units", Some(u64::MAX), part.impossible());
         self.counters.push(Counter { count, followed });
     }
 }

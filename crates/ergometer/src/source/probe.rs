@@ -12,7 +12,7 @@ use super::hwmon::{self, Hwmon};
 use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
 use super::proof::{self, Subset};
-use super::rapl::{self, Rapl, Scope};
+use super::rapl::{self, Level, Rapl};
 use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::bounded::{self, Failure};
 use crate::units::Watts;
@@ -338,7 +338,7 @@ fn processor(settings: &Settings) -> [Found; 2] {
     if !settings.platform {
         return components(settings);
     }
-    let [rapl, perf] = registers(settings, Scope::Platform);
+    let [rapl, perf] = registers(settings, Level::Platform);
     if !rapl.sources.is_empty() || !perf.sources.is_empty() {
         return [rapl, perf];
     }
@@ -355,11 +355,11 @@ fn processor(settings: &Settings) -> [Found; 2] {
 }
 
 fn components(settings: &Settings) -> [Found; 2] {
-    registers(settings, Scope::Components)
+    registers(settings, Level::Components)
 }
 
 /// Both interfaces to the registers of `scope`; at most one is used.
-fn registers(settings: &Settings, scope: Scope) -> [Found; 2] {
+fn registers(settings: &Settings, scope: Level) -> [Found; 2] {
     let roots = (settings.sysfs_root.clone(), settings.proc_root.clone());
     let rapl = look(rapl::NAME, FILE_LIMIT, {
         let (sysfs, proc) = roots.clone();

@@ -1,6 +1,6 @@
 //! Energy counters of Intel and AMD processors (RAPL), through the kernel's powercap files.
 //!
-//! Packages and their memory (`dram`) are metered or, on request ([`Scope`]), only `psys`, which contains
+//! Packages and their memory (`dram`) are metered or, on request ([`Level`]), only `psys`, which contains
 //! them. `core` and `uncore` are part of a package, and `intel-rapl-mmio` shows a package a second time, so
 //! none of them is added. Where zones of several dies show one register, this is detected from their values
 //! and the register is counted once.
@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{io, thread};
 
-use super::follow::Followed;
-use super::sysfs::{self, Kept, permit};
+use super::sysfs::{self, OpenFile, permit};
 use super::{Availability, Domain, PowerSource, Reading, Request, SourceReport, Value, host};
 use crate::clock;
+use crate::source::tracked_counter::TrackedCounter;
 use crate::units::Watts;
 
 /// The source's name.
@@ -42,7 +42,7 @@ const MIRROR_SLACK: u64 = 100_000;
 
 /// Which zones are metered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Scope {
+pub enum Level {
     /// The packages and the memory beside them.
     #[default]
     Components,
@@ -59,15 +59,15 @@ pub struct Rapl {
 
 #[derive(Debug)]
 struct Zone {
-    file: Kept,
-    counter: Followed,
+    file: OpenFile,
+    counter: TrackedCounter,
 }
 
 impl Rapl {
     /// Looks for the zones of `scope` below `sysfs_root` (`/sys`) and reports what was found. `proc_root`
     /// (`/proc`) shows why there are none.
     #[must_use]
-    pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Scope) -> (Option<Self>, SourceReport) {
+    pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Level) -> (Option<Self>, SourceReport) {
         let found = zones::find(sysfs_root, scope);
         let mut remarks = found.remarks;
         let mut rapl = Self { domains: Vec::new(), zones: Vec::new() };
@@ -105,7 +105,7 @@ impl Rapl {
                 reason,
                 remedy: "check the kernel log for errors of the intel_rapl driver".to_owned(),
             }
-        } else if scope == Scope::Platform && found.others {
+        } else if scope == Level::Platform && found.others {
             Availability::Unavailable {
                 reason: "this machine's RAPL has no psys zone".to_owned(),
                 remedy: "meter the packages and the memory instead, as is the default".to_owned(),
@@ -130,8 +130,8 @@ impl Rapl {
             ));
         }
         self.domains.push(zone.part.domain(NAME, &zone.id));
-        let counter = Followed::new(UNITS_PER_JOULE, "µJ", range, zone.part.impossible());
-        self.zones.push(Zone { file: Kept::new(file), counter });
+        let counter = TrackedCounter::new(UNITS_PER_JOULE, "µJ", range, zone.part.impossible());
+        self.zones.push(Zone { file: OpenFile::new(file), counter });
     }
 
     /// Leaves out zones that show a register a second time.

@@ -27,9 +27,9 @@ mod trace;
 use std::path::Path;
 
 use super::{Domain, Due, PowerSource, Reading, Request, Sensor, Value};
-use crate::Result;
 use crate::clock::{self, Timestamp};
-use crate::meter::Method;
+use crate::energy::Method;
+use crate::error::Result;
 use crate::units::{Joules, Watts};
 use trace::{Channel, Row};
 

@@ -14,12 +14,12 @@ pub(super) fn number<T: FromStr>(file: &Path) -> io::Result<T> {
 /// A file whose number is read repeatedly. It stays open, because opening takes several times as long as
 /// reading.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct OpenFile {
     pub path: PathBuf,
     open: Option<File>,
 }
 
-impl Kept {
+impl OpenFile {
     pub(super) const fn new(path: PathBuf) -> Self {
         Self { path, open: None }
     }

@@ -30,7 +30,7 @@ use super::{Label, Span, thread};
 /// # Ok::<(), ergometer::Error>(())
 /// ```
 ///
-/// [`SpanNode`]: crate::run::record::SpanNode
+/// [`SpanNode`]: crate::record::SpanNode
 #[derive(Clone, Copy, Debug)]
 pub struct Current(Option<Scope>);
 

@@ -23,7 +23,7 @@ use super::{Kind, Label, Span, Under};
 /// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
 /// let mut every = Every::new(10);
 /// for batch in 0..25 {
-///     let step = every.enter(Under::meter(&meter), Kind::Step.into());
+///     let step = every.enter(Under::from(&meter), Kind::Step.into());
 ///     step.items(batch);
 /// }
 /// drop(every);
@@ -33,7 +33,7 @@ use super::{Kind, Label, Span, Under};
 /// # Ok::<(), ergometer::Error>(())
 /// ```
 ///
-/// [`Steps::folded`]: crate::run::record::Steps::folded
+/// [`Steps::folded`]: crate::record::Steps::folded
 #[derive(Debug)]
 #[must_use = "steps are entered through it"]
 pub struct Every {

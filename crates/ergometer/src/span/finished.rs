@@ -3,11 +3,10 @@
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use super::ring::Command;
+use super::word::{Window, Word};
 use super::{Span, thread};
+use crate::energy::Usage;
 use crate::error::{Error, ErrorKind, Result};
-use crate::meter::Window;
-use crate::run::record::Usage;
 
 /// A span that has ended, whose energy can be waited for: see [`Span::finish`].
 #[derive(Debug)]
@@ -36,7 +35,7 @@ impl Span {
         let Some((meter, began)) = self.opened() else { return Finished(None) };
         let (reply, answer) = mpsc::channel();
         let end = self.end();
-        thread::tell(meter, Command::Measure(Window { start: began.start, end, reply }));
+        thread::tell(meter, Word::Measure(Window { start: began.start, end, reply }));
         Finished(Some(answer))
     }
 }

@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 
-use super::ring::{self, Began, Command, Mark, NO_SPAN};
+use super::ring::{self, Mark, NO_SPAN};
 use super::scopes::Scope;
 use super::tally::Tally;
 use super::thread::{self, Opened};
+use super::word::{Began, Word};
 use super::{ItemCount, Kind, Label};
 use crate::clock::{self, Timestamp};
 
@@ -105,7 +106,7 @@ impl Span {
     }
 
     #[inline]
-    pub(super) fn add_items(&self, more: Tally) {
+    pub(crate) fn add_items(&self, more: Tally) {
         if let Some(open) = &self.0 {
             let mut items = open.items.get();
             items.add_all(more);
@@ -209,7 +210,7 @@ impl Open {
 fn not_later(moment: Timestamp, meter: u64) -> Timestamp {
     let now = clock::now();
     if moment > now {
-        thread::tell(meter, Command::Future);
+        thread::tell(meter, Word::Future);
     }
     moment.min(now)
 }

@@ -10,19 +10,18 @@ mod every;
 mod finished;
 pub mod future;
 mod growing;
-mod guard;
-#[cfg(feature = "tracing")]
-pub mod layer;
+pub(crate) mod guard;
 mod name;
-mod opening;
+pub(crate) mod opening;
 pub(crate) mod ring;
-mod scopes;
+pub(crate) mod scopes;
 mod spill;
 mod sync;
 mod synchronize;
-mod tally;
-mod thread;
-mod unmetered;
+pub(crate) mod tally;
+pub(crate) mod thread;
+pub(crate) mod unmetered;
+pub(crate) mod word;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,9 +1,9 @@
 //! How a span opens that is more than a label under the installed meter.
 
-use super::ring::{self, Command, NO_SPAN, UNANNOUNCED};
+use super::ring::{self, NO_SPAN, UNANNOUNCED};
 use super::tally::Tally;
+use super::word::Word;
 use super::{ItemCount, Kind, Label, Span, thread};
-use crate::Meter;
 use crate::budget::{Budget, ToBudget};
 use crate::clock::Timestamp;
 
@@ -19,10 +19,10 @@ impl Under {
         Self(ring::installed())
     }
 
-    /// This meter; once it is finished, none.
-    #[must_use]
-    pub fn meter(meter: &Meter) -> Self {
-        Self(meter.identity())
+    /// The meter with this identity.
+    #[inline]
+    pub(crate) const fn of(meter: u64) -> Self {
+        Self(meter)
     }
 
     /// Whether there is a meter.
@@ -165,7 +165,7 @@ impl Span {
             && began.label.kind == Kind::Epoch
             && began.span & UNANNOUNCED == 0
         {
-            thread::tell(meter, Command::Number(began.span, number));
+            thread::tell(meter, Word::Number(began.span, number));
         }
     }
 
@@ -173,13 +173,13 @@ impl Span {
     /// known: up to about a second later, or when the meter is finished.
     pub fn report(&self) {
         if let Some((meter, span)) = self.identity() {
-            thread::tell(meter, Command::Report(span));
+            thread::tell(meter, Word::Report(span));
         }
     }
 
     /// Waits until the metered domains have drawn `budget` since the span opened. If that happens before it
     /// ends, a line on the standard error output says so at once, and a warning in the record; the program
-    /// goes on. To stop it there is [`Meter::budget`].
+    /// goes on. To stop it there is [`Meter::budget`](crate::Meter::budget).
     ///
     /// A text that is no budget, or one that cannot be kept, is a warning in the record, as is a step's:
     /// each budget costs the meter's thread more than a step should.
@@ -203,15 +203,15 @@ impl Span {
 
     /// Has a warning in the record.
     #[cfg(feature = "tracing")]
-    pub(super) fn warn(&self, line: String) {
+    pub(crate) fn warn(&self, line: String) {
         if let Some((meter, _)) = self.identity() {
-            thread::tell(meter, Command::Warn(line));
+            thread::tell(meter, Word::Warn(line));
         }
     }
 
     fn limit(&self, budget: Result<Budget, &'static str>) {
         if let Some((meter, began)) = self.opened() {
-            thread::tell(meter, Command::Limit(began, budget));
+            thread::tell(meter, Word::Limit(began, budget));
         }
     }
 }

@@ -6,15 +6,16 @@
 //! reader, and most spans do without it.
 
 use std::sync::atomic::{AtomicBool as PlainBool, AtomicUsize};
-use std::sync::{Arc, PoisonError, TryLockError, Weak, mpsc};
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
 
 use super::growing::Growing;
 use super::spill::{Identities, Overflow, Spill};
 use super::sync::{
     AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer,
-    Sender, statics,
+    statics,
 };
 use super::tally::Tally;
+use super::word::Word;
 use super::{Kind, Label};
 use crate::clock::Timestamp;
 
@@ -99,77 +100,28 @@ impl Mark {
     }
 }
 
-/// A span that is open.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Began {
-    pub span: u64,
-    pub label: &'static Label,
-    pub start: Timestamp,
-}
-
-/// What the program's threads ask of the meter's thread.
-pub(crate) enum Command {
-    /// Read everything now: an epoch or a run begins or ends.
-    Nudge,
-    /// A run or an epoch began: read everything now. Its mark is as if it ended at once.
-    Begun(Mark),
-    /// What was drawn since this moment will be asked for.
-    Pin(Timestamp),
-    /// The run began: live figures count from it.
-    Start(Arc<crate::run::assemble::Head>),
-    /// Wait until a budget is spent.
-    Watch(crate::meter::Watch),
-    /// This epoch, by its span's identity, has this number.
-    Number(u64, u64),
-    /// Say what this span took as soon as it is known.
-    Report(u64),
-    /// Wait until this span has used up its budget; or why there is none.
-    Limit(Began, Result<crate::Budget, &'static str>),
-    /// Have this in the record, once.
-    #[cfg(feature = "tracing")]
-    Warn(String),
-    /// Say what a span took that has ended, once it is known.
-    Measure(crate::meter::Window),
-    /// Keep a journal from now on.
-    Keep(Box<crate::meter::Keeper>),
-    /// A span was given a start or an end in the future.
-    Future,
-    /// Take the marks now: a ring is full, or many threads are new.
-    Drain,
-    /// A mark of a thread that has no ring any more, because it is being torn down.
-    Late(Mark),
-    /// Everything that was sent before the meter's thread began this round has come.
-    Round(u64),
-    /// Close the books and send the record.
-    Finish(crate::meter::Ending, mpsc::Sender<crate::run::Record>),
-    /// The meter was dropped unfinished: write and send what is known, then answer.
-    GiveUp(crate::meter::Ending, mpsc::Sender<()>),
-    /// Nobody will ask again.
-    Stop,
-}
-
 /// The number of runs and epochs that may be open, or closed and not drained yet, each with its own identity. It
 /// is also the number of epochs that have rows.
 pub(crate) const MOST_ANNOUNCED: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
 
-/// Counts messages to the meter's thread, to keep their queue bounded.
-#[derive(Default)]
-struct Waiting {
+/// Whoever listens to what spans tell. It counts words that wait, to keep their queue bounded.
+struct Listener {
+    hear: Box<dyn Fn(Word) + Send + Sync>,
     /// Runs and epochs that were announced and whose marks were not drained yet.
     announced: AtomicUsize,
     /// A request to read is in the queue.
     nudged: PlainBool,
 }
 
-impl Waiting {
-    /// Sends a message, unless one that does the same is on its way.
-    fn send(&self, commands: &Sender<Command>, command: Command) {
-        match command {
-            Command::Nudge if self.nudged.swap(true, Ordering::AcqRel) => return,
-            Command::Begun(_) => drop(self.announced.fetch_add(1, Ordering::Relaxed)),
+impl Listener {
+    /// Sends a word, unless one that does the same is on its way.
+    fn send(&self, word: Word) {
+        match word {
+            Word::Nudge if self.nudged.swap(true, Ordering::AcqRel) => return,
+            Word::Begun(_) => drop(self.announced.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
-        let _ = commands.send(command);
+        (self.hear)(word);
     }
 }
 
@@ -177,10 +129,9 @@ impl Waiting {
 pub(crate) struct Rings {
     pub(crate) meter: u64,
     lanes: Mutex<Vec<Lane>>,
-    waiting: Arc<Waiting>,
+    listener: Arc<Listener>,
     /// No span is of interest any more.
     shut: AtomicBool,
-    commands: Sender<Command>,
     /// The process it was made in.
     process: u32,
 }
@@ -203,8 +154,7 @@ pub(super) struct Writer {
     identities: Option<Identities>,
     /// The epoch that the thread began last and that has not ended; marks of two epochs are never shared.
     epoch: u64,
-    commands: Sender<Command>,
-    waiting: Arc<Waiting>,
+    listener: Arc<Listener>,
     /// Whose thread it is.
     process: u32,
 }
@@ -220,14 +170,20 @@ statics! {
 }
 
 impl Rings {
-    pub(crate) fn new(commands: impl Into<Sender<Command>>) -> Arc<Self> {
+    /// Rings of a new meter, whose spans tell what they have to by `hear`. It is called by the program's threads, at
+    /// the edges of runs and epochs and where a ring is full, and must not wait.
+    pub(crate) fn new(hear: impl Fn(Word) + Send + Sync + 'static) -> Arc<Self> {
         let meter = NEXT_METER.fetch_add(1, Ordering::Relaxed);
+        let listener = Listener {
+            hear: Box::new(hear),
+            announced: AtomicUsize::new(0),
+            nudged: PlainBool::new(false),
+        };
         let rings = Arc::new(Self {
             meter,
             lanes: Mutex::new(Vec::new()),
-            waiting: Arc::default(),
+            listener: Arc::new(listener),
             shut: AtomicBool::new(false),
-            commands: commands.into(),
             process: std::process::id(),
         });
         let mut active = lock(&ACTIVE);
@@ -277,19 +233,19 @@ impl Rings {
         u64::from(self.process) << 32 | self.meter & u64::from(u32::MAX)
     }
 
-    /// Sends a message to the meter's thread.
-    pub(crate) fn tell(&self, command: Command) {
-        self.waiting.send(&self.commands, command);
+    /// Sends a word to the meter's thread.
+    pub(crate) fn tell(&self, word: Word) {
+        self.listener.send(word);
     }
 
     /// The meter's thread has received the request to read. The next request is sent again.
     pub(crate) fn heard_nudge(&self) {
-        self.waiting.nudged.store(false, Ordering::Release);
+        self.listener.nudged.store(false, Ordering::Release);
     }
 
     /// The meter's thread has drained the marks of this many announced runs and epochs.
     pub(crate) fn ended(&self, count: usize) {
-        self.waiting.announced.fetch_sub(count, Ordering::Relaxed);
+        self.listener.announced.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Spans that open from now on do nothing.
@@ -346,7 +302,7 @@ impl Rings {
         }
         lanes.push(Lane { ring: consumer, overflow: Arc::clone(&overflow) });
         if lanes.len().is_multiple_of(LANES_AT_ONCE) {
-            let _ = self.commands.send(Command::Drain);
+            self.listener.send(Word::Drain);
         }
         Some(Writer {
             meter: self.meter,
@@ -356,8 +312,7 @@ impl Rings {
             drains: NEVER,
             identities: None,
             epoch: NO_SPAN,
-            commands: self.commands.clone(),
-            waiting: Arc::clone(&self.waiting),
+            listener: Arc::clone(&self.listener),
             process: self.process,
         })
     }
@@ -396,7 +351,7 @@ impl Writer {
     /// Announces a run or an epoch that began; returns its identity. While [`MOST_ANNOUNCED`] are open or not
     /// drained, those of one label inside one span share an identity and are not announced.
     pub(super) fn begin(&mut self, mut mark: Mark) -> u64 {
-        let announced = self.waiting.announced.load(Ordering::Relaxed) < MOST_ANNOUNCED;
+        let announced = self.listener.announced.load(Ordering::Relaxed) < MOST_ANNOUNCED;
         if !announced {
             mark.id = self.shared_identity(mark.label, mark.parent, mark.id | UNANNOUNCED);
         }
@@ -404,7 +359,7 @@ impl Writer {
             self.epoch = mark.id;
         }
         if announced {
-            self.waiting.send(&self.commands, Command::Begun(mark));
+            self.listener.send(Word::Begun(mark));
         }
         mark.id
     }
@@ -416,7 +371,7 @@ impl Writer {
             identities.forget(label, parent);
         }
         self.epoch = NO_SPAN;
-        self.waiting.send(&self.commands, Command::Nudge);
+        self.listener.send(Word::Nudge);
     }
 
     /// The identity that spans of `label` inside `parent` share, which is `fresh` for the first of them.
@@ -429,9 +384,9 @@ impl Writer {
         self.identities.get_or_insert_with(Identities::new).of(label, parent, fresh)
     }
 
-    /// Sends a message to the meter's thread.
-    pub(super) fn tell(&self, command: Command) {
-        self.waiting.send(&self.commands, command);
+    /// Sends a word to the meter's thread.
+    pub(super) fn tell(&self, word: Word) {
+        self.listener.send(word);
     }
 
     #[inline(never)]
@@ -476,7 +431,7 @@ impl Writer {
         spilt.add(mark, self.epoch, growing);
         drop(spilt);
         if ask {
-            let _ = self.commands.send(Command::Drain);
+            self.listener.send(Word::Drain);
         }
     }
 }
@@ -485,12 +440,12 @@ fn find(meter: u64) -> Option<Arc<Rings>> {
     lock(&ACTIVE).iter().filter_map(Weak::upgrade).find(|rings| rings.meter == meter)
 }
 
-/// Sends a message to the thread of `meter` from a thread that has no ring any more.
+/// Sends a word to the thread of `meter` from a thread that has no ring any more.
 #[cold]
-pub(super) fn tell(meter: u64, command: Command) {
+pub(super) fn tell(meter: u64, word: Word) {
     let rings = find(meter).filter(|rings| !rings.is_shut());
     if let Some(rings) = rings.filter(|rings| rings.process == std::process::id()) {
-        rings.tell(command);
+        rings.tell(word);
     }
 }
 

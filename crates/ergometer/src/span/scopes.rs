@@ -10,7 +10,7 @@ use super::{Kind, Label};
 
 /// An open span, and the meter it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scope {
+pub(crate) struct Scope {
     /// In the bits of [`Scope::LENT`], how many futures began inside it and may outlive it.
     meter: u64,
     /// [`NO_SPAN`] of one that has ended.

@@ -7,7 +7,6 @@ pub(super) mod model;
 #[cfg(not(all(test, loom)))]
 mod real {
     pub(in crate::span) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-    pub(in crate::span) use std::sync::mpsc::Sender;
     pub(in crate::span) use std::sync::{Mutex, MutexGuard};
 
     pub(in crate::span) use rtrb::{Consumer, Producer, PushError, RingBuffer};

@@ -6,17 +6,17 @@ use super::ItemCount;
 ///
 /// Those are left out one by one, so that they cannot spoil the valid ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     pub items: f64,
     /// 255 of that many and more.
     pub invalid: u8,
 }
 
 impl Tally {
-    pub(super) const NONE: Self = Self { items: 0.0, invalid: 0 };
+    pub(crate) const NONE: Self = Self { items: 0.0, invalid: 0 };
 
     #[inline]
-    pub(super) fn add(&mut self, count: impl ItemCount) {
+    pub(crate) fn add(&mut self, count: impl ItemCount) {
         let count = count.to_count();
         let items = self.items + count;
         if count >= 0.0 && items < f64::INFINITY {
@@ -32,7 +32,7 @@ impl Tally {
     }
 
     #[inline]
-    pub(super) fn add_all(&mut self, other: Self) {
+    pub(crate) fn add_all(&mut self, other: Self) {
         self.add(other.items);
         self.invalid = self.invalid.saturating_add(other.invalid);
     }

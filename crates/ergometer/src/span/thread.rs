@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_elsewhere::EndedElsewhere;
-use super::ring::{self, Command, Mark, NO_SPAN, Writer};
+use super::ring::{self, Mark, NO_SPAN, Writer};
 use super::scopes::{Found, MANY, Scope, Scopes};
 use super::tally::Tally;
+use super::word::Word;
 use super::{Kind, Label};
 
 /// A span as it is opened: its identity, the span around it, and its label as one word.
@@ -97,7 +98,7 @@ pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
 pub(super) fn close(meter: u64, span: u64, place: u64, mark: impl Fn(bool) -> Mark) -> bool {
     let closed = with(|thread| thread.close(meter, span, place, &mark));
     closed.unwrap_or_else(|| {
-        ring::tell(meter, Command::Late(mark(true)));
+        ring::tell(meter, Word::Late(mark(true)));
         true
     })
 }
@@ -112,7 +113,7 @@ pub(super) fn begun(meter: u64, mark: Mark) -> u64 {
         id
     });
     id.unwrap_or_else(|| {
-        ring::tell(meter, Command::Begun(mark));
+        ring::tell(meter, Word::Begun(mark));
         mark.id
     })
 }
@@ -126,7 +127,7 @@ pub(super) fn ended(meter: u64, label: &'static Label, parent: u64, outlived: bo
         }
     });
     if told.is_none() {
-        ring::tell(meter, Command::Nudge);
+        ring::tell(meter, Word::Nudge);
     }
 }
 
@@ -153,15 +154,15 @@ pub(super) fn close_as_before(
 
 /// Sends a word to the thread of `meter`.
 #[cold]
-pub(super) fn tell(meter: u64, command: Command) {
-    let mut command = Some(command);
+pub(super) fn tell(meter: u64, word: Word) {
+    let mut word = Some(word);
     let told = with(|thread| {
-        if let (Some(writer), Some(command)) = (thread.writer(meter), command.take()) {
-            writer.tell(command);
+        if let (Some(writer), Some(word)) = (thread.writer(meter), word.take()) {
+            writer.tell(word);
         }
     });
-    if let (None, Some(command)) = (told, command) {
-        ring::tell(meter, command);
+    if let (None, Some(word)) = (told, word) {
+        ring::tell(meter, word);
     }
 }
 
@@ -236,7 +237,7 @@ pub(super) fn give_back(around: Scope) {
 /// Opens a span inside the one that is innermost here; if that is not inside `around`, inside `around`.
 /// Gives it with its scope, which is not entered; `None` of a span that does nothing.
 #[cfg(feature = "tracing")]
-pub(super) fn open_inside(
+pub(crate) fn open_inside(
     around: Option<Scope>,
     open: impl FnOnce() -> super::Span,
 ) -> Option<(super::Span, Scope)> {
@@ -267,14 +268,14 @@ fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)
 
 /// Goes on inside an open span.
 #[cfg(feature = "tracing")]
-pub(super) fn enter(scope: Scope) {
+pub(crate) fn enter(scope: Scope) {
     with(|thread| thread.scopes.enter(scope));
 }
 
 /// Leaves an open span without ending it; takes note of what goes on inside it. Gives the items that were
 /// counted for it, as it may end on another thread.
 #[cfg(feature = "tracing")]
-pub(super) fn exit(left: &mut Scope) -> Option<Tally> {
+pub(crate) fn exit(left: &mut Scope) -> Option<Tally> {
     with(|thread| {
         let (scope, inside) = thread.scopes.leave(left.span)?;
         if !left.is_lent() && (scope.is_lent() || inside) {

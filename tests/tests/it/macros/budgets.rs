@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::units::{KilowattHours, Watts};
 use ergometer::{Budget, Kind, Meter, track_energy};

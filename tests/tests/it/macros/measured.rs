@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::run::record::{Record, SpanNode};
+use ergometer::record::{Record, SpanNode};
 use ergometer::{Kind, Meter, Synchronize, track_energy};
 
 use crate::accounting::{two_domains, work};

@@ -99,8 +99,7 @@ fn two_networks_with_steps_of_their_own_have_a_row_each() {
     assert_eq!(all.count, ((CRITICS + 1) * rounds) as u64);
     assert_equal(sum(&all.by_domain), parts[0].0 + parts[1].0);
     // The energy of an item is over the steps that have items.
-    let image = |items: &Option<ergometer::run::record::Items>| {
-        items.as_ref().unwrap().joules_per_item.get()
-    };
+    let image =
+        |items: &Option<ergometer::record::Items>| items.as_ref().unwrap().joules_per_item.get();
     assert_equal(image(&all.items), image(&critic.items));
 }

@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use ergometer::run::Record;
+use ergometer::record::Record;
 use ergometer::track_energy;
 use rayon::prelude::*;
 

@@ -1,8 +1,9 @@
 //! The report from hand-made records, in every form it takes.
 
+use ergometer::energy::Usage;
+use ergometer::energy::{Method, Uncertainty};
 use ergometer::footprint::Site;
-use ergometer::meter::{Method, Uncertainty};
-use ergometer::run::record::{Distribution, RunInfo, SCHEMA as RECORD_SCHEMA, Usage};
+use ergometer::record::{Distribution, RunInfo, SCHEMA as RECORD_SCHEMA};
 use ergometer::source::{Availability, Domain, DomainKind, Sensor};
 use ergometer::units::Watts;
 

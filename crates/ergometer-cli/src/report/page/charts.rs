@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use ergometer::Record;
-use ergometer::run::power::PowerHistory;
-use ergometer::run::record::Distribution;
+use ergometer::record::Distribution;
+use ergometer::record::power::PowerHistory;
 use ergometer::source::DomainKind;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
@@ -217,7 +217,7 @@ fn shade_epochs(plane: &mut Plane<'_>, record: &Record, unit: f64, top: f64) -> 
 
 /// Energy of each epoch, with twice its standard uncertainty.
 pub fn epochs(record: &Record) -> Option<Chart> {
-    let of = |epoch: &ergometer::run::record::Epoch| {
+    let of = |epoch: &ergometer::record::Epoch| {
         let energy = epoch.usage.energy?;
         Some((energy.joules.get(), 2.0 * energy.standard_uncertainty.get()))
     };
@@ -237,7 +237,7 @@ pub fn epochs(record: &Record) -> Option<Chart> {
     );
     let x = 0.5..rows.len() as f64 + 0.5;
     chart(
-        description,
+        &description,
         (x, "epoch, in the order of their ends"),
         (0.0..highest / unit * 1.08, unit_name),
         |plane| {
@@ -344,7 +344,7 @@ pub fn forecasts(record: &Record) -> Option<Chart> {
         came / unit
     );
     chart(
-        description,
+        &description,
         (0.0..105.0, "per cent of the run done"),
         (0.0..highest / unit * 1.08, unit_name),
         |plane| {

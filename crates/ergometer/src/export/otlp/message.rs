@@ -14,8 +14,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::clock::Timestamp;
 use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
-use crate::meter::{Live, LiveDomain, LiveSteps};
-use crate::run::assemble::Head;
+use crate::ledger::live::{Live, LiveDomain, LiveSteps};
+use crate::ledger::run_header::RunHeader;
 use crate::source::{Domain, DomainKind};
 
 /// The version of the conventions that the names are from.
@@ -64,7 +64,7 @@ pub(super) fn request(
 }
 
 /// What made the figures. The run is the instance of the service: two at a time are told apart.
-fn resource(head: &Head) -> Vec<KeyValue> {
+fn resource(head: &RunHeader) -> Vec<KeyValue> {
     let service = env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
     let mut attributes = vec![
         text("service.name", service.unwrap_or_else(|| "ergometer".to_owned())),
@@ -73,7 +73,8 @@ fn resource(head: &Head) -> Vec<KeyValue> {
     ];
     attributes.extend(head.machine.host.as_ref().map(|host| text("host.name", host)));
     attributes.extend(head.machine.machine_id.as_ref().map(|id| text("ergometer.machine.id", id)));
-    attributes.extend(head.standing.group.as_ref().map(|group| text("ergometer.run.group", group)));
+    attributes
+        .extend(head.placement.group.as_ref().map(|group| text("ergometer.run.group", group)));
     attributes
 }
 
@@ -207,7 +208,7 @@ impl Figures<'_> {
     fn run(&self) -> Vec<KeyValue> {
         let head = &self.subject.head;
         let mut attributes = vec![text("ergometer.run.label", &head.label)];
-        attributes.extend(head.standing.rank.as_ref().map(|rank| KeyValue {
+        attributes.extend(head.placement.rank.as_ref().map(|rank| KeyValue {
             key: "ergometer.rank".to_owned(),
             value: Some(AnyValue { value: Some(Value::IntValue(rank.rank.into())) }),
             ..KeyValue::default()

@@ -10,9 +10,9 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
-use crate::meter::{Live, LiveDomain};
+use crate::ledger::live::{Live, LiveDomain};
 use crate::source::Domain;
-use crate::source::share::is_share;
+use crate::source::attribution::is_share;
 use crate::units::Joules;
 
 /// One series: its labels beside those of all, and its value.
@@ -22,7 +22,7 @@ type Series<'a> = (Vec<(&'a str, &'a str)>, f64);
 pub(super) fn registry(subject: Arc<Subject>) -> Registry {
     let head = &subject.head;
     let mut labels = vec![("run", head.label.clone())];
-    labels.extend(head.standing.rank.as_ref().map(|rank| ("rank", rank.rank.to_string())));
+    labels.extend(head.placement.rank.as_ref().map(|rank| ("rank", rank.rank.to_string())));
     labels.extend(head.machine.machine_id.clone().map(|id| ("machine", id)));
     let labels = labels.into_iter().map(|(name, value)| (Cow::from(name), Cow::from(value)));
     let mut registry = Registry::with_prefix_and_labels("ergometer", labels);
@@ -102,7 +102,7 @@ impl Figures {
         let id = head.id();
         let mut labels = vec![("run_id", id.as_str()), ("version", env!("CARGO_PKG_VERSION"))];
         labels.extend(head.machine.host.as_deref().map(|host| ("host", host)));
-        labels.extend(head.standing.group.as_deref().map(|group| ("group", group)));
+        labels.extend(head.placement.group.as_deref().map(|group| ("group", group)));
         families.gauge("run_info", "What identifies the run", vec![(labels, 1.0)])?;
         let whole = live.whole();
         let run = |value: Option<f64>| value.map(|value| (Vec::new(), value)).into_iter().collect();

@@ -6,7 +6,7 @@
 
 use super::device::Device;
 use super::{Offer, Probe, domain, limit};
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::source::{DomainKind, sysfs};
 
 /// The driver queries the firmware at most once a millisecond (`smu_cmn_update_table` through

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use super::device::Device;
 use super::{Offer, Probe, domain, impossible, limit};
-use crate::meter::Method;
-use crate::source::follow::Followed;
+use crate::energy::Method;
+use crate::source::tracked_counter::TrackedCounter;
 use crate::source::{DomainKind, proof, sysfs};
 use crate::units::Joules;
 
@@ -55,6 +55,6 @@ pub(super) fn offer(driver: &str, device: &Device) -> Offer {
     domain.power_limit =
         limit(&device.file("power1_max")).or_else(|| limit(&device.file("power1_crit")));
     domain.note = note;
-    let followed = Followed::new(1e6, "µJ", None, impossible(domain.power_limit));
+    let followed = TrackedCounter::new(1e6, "µJ", None, impossible(domain.power_limit));
     Offer::Metered(Box::new(domain), Probe::Energy(file, followed))
 }

@@ -6,7 +6,7 @@
 
 use super::device::Device;
 use super::{Offer, Probe, domain};
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::source::{DomainKind, sysfs};
 use crate::units::Watts;
 

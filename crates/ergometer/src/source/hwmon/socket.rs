@@ -2,10 +2,9 @@
 
 use super::device::Device;
 use super::{Offer, Probe, domain, impossible};
-use crate::meter::Method;
-use crate::source::DomainKind;
-use crate::source::follow::Followed;
-use crate::source::sysfs;
+use crate::energy::Method;
+use crate::source::tracked_counter::TrackedCounter;
+use crate::source::{DomainKind, sysfs};
 use crate::units::Joules;
 
 /// The register counts in units of 2^-16 J (AMD PPR, `Core::X86::Msr::RAPL_PWR_UNIT`).
@@ -70,7 +69,7 @@ pub(super) fn offer_amd(device: &Device, package_source: Option<&str>) -> Offer 
                 domain(device, DomainKind::CpuPackage, Method::Counter, format!("package {label}"));
             domain.id = format!("{}:{label}", domain.id);
             domain.sensor.counter_quantum = Some(QUANTUM);
-            let followed = Followed::new(1e6, "µJ", None, impossible(None));
+            let followed = TrackedCounter::new(1e6, "µJ", None, impossible(None));
             (domain, Probe::Energy(device.file(&format!("energy{number}_input")), followed))
         })
         .collect();

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use nvml_wrapper::Nvml;
 
-use super::call::{self, IMPOSSIBLE, Way, Ways};
 use super::cost::{Cost, Outage, thread_seconds};
-use super::portrait::{PERIOD, Portrait};
-use super::rate::{Judge, Rate, Word};
-use super::ticks::{LONGEST, Moment, Ticks, Window};
 use crate::clock::{self, Timestamp};
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::source::counter::{Advance, Counter};
+use crate::source::nvml::disturbance::{Finding, Judge, Rate};
+use crate::source::nvml::probe::{PERIOD, Profile};
+use crate::source::nvml::query::{self, IMPOSSIBLE, Way, Ways};
+use crate::source::nvml::update_times::{LONGEST, Moment, UpdateTimes, Window};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
@@ -49,8 +49,8 @@ pub struct Board {
     domain: [Domain; 1],
     ways: Ways,
     counter: Counter,
-    counter_ticks: Ticks,
-    power_ticks: Ticks,
+    counter_ticks: UpdateTimes,
+    power_ticks: UpdateTimes,
     /// Seconds over which a power sample is averaged.
     window: f64,
     judge: Judge,
@@ -97,7 +97,7 @@ impl Board {
     /// Asks board `index` who it is and what it can tell. To read it may `cost` so much.
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32, cost: Cost) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
-        let Portrait { domain, ways, window, consumer } = Portrait::of(&device)?;
+        let Profile { domain, ways, window, consumer } = Profile::of(&device)?;
         let now = clock::checked_now().as_secs_f64();
         let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
@@ -108,8 +108,11 @@ impl Board {
             domain: [domain],
             ways,
             counter: Counter::new(1000.0, None, IMPOSSIBLE),
-            counter_ticks: Ticks::new(true, SHARP),
-            power_ticks: Ticks::new(false, if ways.energy == Way::None { SHARP } else { ROUGH }),
+            counter_ticks: UpdateTimes::new(true, SHARP),
+            power_ticks: UpdateTimes::new(
+                false,
+                if ways.energy == Way::None { SHARP } else { ROUGH },
+            ),
             window,
             judge,
             waiting: Vec::new(),
@@ -164,7 +167,7 @@ impl Board {
         match sample.watts {
             Some(Ok(watts)) => {
                 let moment = self.date_power(during, watts);
-                match call::power(watts) {
+                match query::power(watts) {
                     Value::Missing(text) => say(at, Duration::ZERO, Value::Missing(text)),
                     value => {
                         if let Some(moment) = moment {
@@ -187,7 +190,7 @@ impl Board {
 
     /// Finds the moment since which the counter shows `raw`, read within the call, and what to say
     /// of it.
-    fn take_energy(&mut self, (began, ended): (f64, f64), raw: u64, words: &mut Vec<Word>) {
+    fn take_energy(&mut self, (began, ended): (f64, f64), raw: u64, words: &mut Vec<Finding>) {
         let before = self.counter_ticks.last_read();
         let shown = self.counter_ticks.read(began, ended, raw);
         if !shown.new {
@@ -218,7 +221,7 @@ impl Board {
     }
 
     /// Dates what was read while the period was not known.
-    fn date_waiting(&mut self, words: &mut Vec<Word>) {
+    fn date_waiting(&mut self, words: &mut Vec<Finding>) {
         let waiting = std::mem::take(&mut self.waiting);
         // Of a consumer board it is not used: fast reading may have disturbed the counter.
         let last = waiting.len().saturating_sub(1);
@@ -242,7 +245,7 @@ impl Board {
     }
 
     /// Takes in that the counter has shown `raw` since `moment`.
-    fn count(&mut self, moment: Moment, raw: u64, words: &mut Vec<Word>) {
+    fn count(&mut self, moment: Moment, raw: u64, words: &mut Vec<Finding>) {
         // A counter that has not moved has not been updated, whatever the beat says.
         if self.dated.is_some_and(|(at, dated)| dated == raw || moment.at <= at) {
             return;
@@ -254,12 +257,12 @@ impl Board {
             }
             Advance::Restarted => {
                 self.judge.restarted(words);
-                words.push(Word::Restarted(format!(
+                words.push(Finding::Restarted(format!(
                     "the energy counter went to {raw} mJ, as when the driver is reloaded; what was \
                      drawn since the last read is lost"
                 )));
             }
-            Advance::Impossible => words.push(Word::Impossible(format!(
+            Advance::Impossible => words.push(Finding::Impossible(format!(
                 "energy counter: {raw} mJ implies more than {IMPOSSIBLE}, which cannot be"
             ))),
         }
@@ -319,7 +322,7 @@ impl Board {
 
     /// Begins a burst of reads where a period is not known, now and then.
     fn plan_bursts(&mut self, t: f64) {
-        let known = |ticks: &Ticks, way| way == Way::None || ticks.period().is_some();
+        let known = |ticks: &UpdateTimes, way| way == Way::None || ticks.period().is_some();
         let counter = known(&self.counter_ticks, self.ways.energy);
         if self.agenda.beaten && !counter {
             // It strayed too far: learn anew, at once.
@@ -507,15 +510,15 @@ impl Board {
     }
 }
 
-fn tell(word: Word, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Value)) {
+fn tell(word: Finding, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration, Value)) {
     match word {
-        Word::Energy(moment, joules) => say(
+        Finding::Energy(moment, joules) => say(
             Timestamp::from_secs_f64(moment.at),
             length(moment.within),
             Value::Energy(Joules::new(joules)),
         ),
-        Word::Restarted(text) => say(now, Duration::ZERO, Value::Restarted(text)),
-        Word::Impossible(text) => say(now, Duration::ZERO, Value::Missing(text)),
+        Finding::Restarted(text) => say(now, Duration::ZERO, Value::Restarted(text)),
+        Finding::Impossible(text) => say(now, Duration::ZERO, Value::Missing(text)),
     }
 }
 

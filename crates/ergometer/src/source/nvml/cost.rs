@@ -1,6 +1,6 @@
 //! What reading a board takes of a processor, and how often that allows to read it.
 
-use super::ticks::Window;
+use crate::source::nvml::update_times::Window;
 
 /// Of that so much is for the calls; the rest is for waking and for booking.
 const FOR_CALLS: f64 = 0.6;

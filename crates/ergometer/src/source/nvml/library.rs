@@ -10,7 +10,8 @@ use nvml_wrapper::error::NvmlError;
 
 use super::board::Board;
 use super::cost::Cost;
-use super::devices::{BoardIdentity, Choice, Devices, Environment, choose};
+use super::devices::{Choice, Devices, Environment, choose};
+use super::identity::BoardIdentity;
 use super::{NAME, report};
 use crate::deadline::Deadline;
 use crate::source::{Availability, PowerSource as _, SourceReport, host};

@@ -14,8 +14,8 @@
 //! fastest board comes first, by a measure that CUDA keeps to itself; among boards of one model that
 //! is the order of PCI addresses as well, among others nobody else can tell.
 
-use super::devices::{BoardIdentity, PciAddress};
-use crate::{Error, ErrorKind, Result};
+use super::identity::{BoardIdentity, PciAddress, boards_here};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What was made of the variable.
 #[derive(Debug, Default)]
@@ -190,8 +190,7 @@ fn unknown(value: &str, entry: &str, reason: &str, boards: &[BoardIdentity]) -> 
     let (value, entry) = (one_line(value), one_line(entry));
     let message =
         format!("CUDA shows no board where CUDA_VISIBLE_DEVICES is '{value}': '{entry}', {reason}");
-    Error::new(ErrorKind::UnknownDevice, message)
-        .with_remedy(super::devices::boards_here(&entry, boards))
+    Error::new(ErrorKind::UnknownDevice, message).with_remedy(boards_here(&entry, boards))
 }
 
 /// Text from outside, fit for a message.

@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::source::rapl::Scope;
+use crate::source::rapl::Level;
 use crate::source::rapl::part::Part;
 use crate::source::{Availability, sysfs};
 
@@ -53,7 +53,7 @@ impl Event {
 /// Reads the PMU's description; the error says why there is nothing to meter.
 pub(super) fn find(
     sysfs_root: &Path,
-    scope: Scope,
+    scope: Level,
     remarks: &mut Vec<String>,
 ) -> Result<Pmu, Availability> {
     let folder = sysfs_root.join("bus/event_source/devices/power");
@@ -68,8 +68,8 @@ pub(super) fn find(
         );
     }
     let wanted: &[(&str, Part)] = match scope {
-        Scope::Components => &[("energy-pkg", Part::Package), ("energy-ram", Part::Dram)],
-        Scope::Platform => &[("energy-psys", Part::Platform)],
+        Level::Components => &[("energy-pkg", Part::Package), ("energy-ram", Part::Dram)],
+        Level::Platform => &[("energy-psys", Part::Platform)],
     };
     let events: Vec<_> =
         wanted.iter().filter_map(|&(name, part)| event(&folder, name, part, remarks)).collect();
@@ -88,7 +88,7 @@ pub(super) fn find(
         );
     }
     let mut sockets = sockets(sysfs_root, &cpus);
-    if scope == Scope::Platform {
+    if scope == Level::Platform {
         // There is one platform, and its register is on the first socket.
         sockets.truncate(1);
     }

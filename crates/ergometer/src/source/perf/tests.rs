@@ -66,7 +66,7 @@ impl Tree {
 
     fn open(
         &self,
-        scope: Scope,
+        scope: Level,
         mut open: impl FnMut(&Event, &Socket) -> io::Result<Count>,
     ) -> (Option<Perf>, SourceReport) {
         Perf::open_with(&self.sys(), &self.proc(), scope, &mut |_, event, socket| {
@@ -118,7 +118,7 @@ fn unavailable(report: &SourceReport) -> (&str, &str) {
 #[test]
 fn two_sockets_give_two_packages_and_two_memories() {
     let mut opened = Vec::new();
-    let (perf, report) = Tree::xeon().open(Scope::Components, |event, socket| {
+    let (perf, report) = Tree::xeon().open(Level::Components, |event, socket| {
         opened.push((event.name, socket.cpu));
         Ok(running())
     });
@@ -137,7 +137,7 @@ fn two_sockets_give_two_packages_and_two_memories() {
 
 #[test]
 fn the_platform_is_read_alone_and_only_when_asked_for() {
-    let (perf, report) = Tree::xeon().open(Scope::Platform, |_, _| Ok(running()));
+    let (perf, report) = Tree::xeon().open(Level::Platform, |_, _| Ok(running()));
     assert_eq!(report.domains, ["perf:psys"]);
     assert_eq!(perf.unwrap().domains()[0].kind, DomainKind::Psys);
 }
@@ -146,14 +146,14 @@ fn the_platform_is_read_alone_and_only_when_asked_for() {
 fn dies_with_registers_of_their_own_are_told_apart() {
     let tree =
         Tree::new(&[("energy-pkg", "0x02")], "0,24,48\n", &[(0, 0, 0), (24, 0, 1), (48, 1, 0)]);
-    let (_, report) = tree.open(Scope::Components, |_, _| Ok(running()));
+    let (_, report) = tree.open(Level::Components, |_, _| Ok(running()));
     assert_eq!(report.domains, ["perf:package-0-die-0", "perf:package-0-die-1", "perf:package-1"]);
 }
 
 #[test]
 fn without_a_topology_each_processor_of_the_mask_is_a_socket() {
     let tree = Tree::new(&[("energy-pkg", "0x02")], "0,24\n", &[]);
-    let (_, report) = tree.open(Scope::Components, |_, _| Ok(running()));
+    let (_, report) = tree.open(Level::Components, |_, _| Ok(running()));
     assert_eq!(report.domains, ["perf:package-of-cpu-0", "perf:package-of-cpu-24"]);
 }
 
@@ -163,7 +163,7 @@ fn counts_are_scaled_and_nothing_wraps() {
     // The first value is read on opening; a wrap of the register's 32 bits lies between the others.
     let values = [0, 10 * JOULE, 110 * JOULE, 110 * JOULE + JOULE / 2].map(Ok);
     let mut values = Some(script(values));
-    let (perf, _) = tree.open(Scope::Components, |_, _| Ok(values.take().unwrap()));
+    let (perf, _) = tree.open(Level::Components, |_, _| Ok(values.take().unwrap()));
     let mut perf = perf.unwrap();
     let energy = |joules: f64| vec![Value::Energy(crate::units::Joules::new(joules))];
     assert_eq!(read(&mut perf), energy(0.0));
@@ -174,7 +174,7 @@ fn counts_are_scaled_and_nothing_wraps() {
 #[test]
 fn a_failed_read_leaves_its_energy_to_the_next_and_the_others_go_on() {
     let tree = Tree::new(&[("energy-pkg", "0x02"), ("energy-ram", "0x03")], "0\n", &[(0, 0, 0)]);
-    let (perf, _) = tree.open(Scope::Components, |event, _| {
+    let (perf, _) = tree.open(Level::Components, |event, _| {
         let failing = [Ok(0), Ok(JOULE), Err(io::ErrorKind::UnexpectedEof.into()), Ok(21 * JOULE)];
         Ok(if event.name == "energy-pkg" { script(failing) } else { running() })
     });
@@ -191,7 +191,7 @@ fn a_counter_that_goes_back_has_restarted() {
     let tree = Tree::new(&[("energy-pkg", "0x02")], "0\n", &[(0, 0, 0)]);
     let values = [0, 9 * JOULE, JOULE].map(Ok);
     let mut values = Some(script(values));
-    let (perf, _) = tree.open(Scope::Components, |_, _| Ok(values.take().unwrap()));
+    let (perf, _) = tree.open(Level::Components, |_, _| Ok(values.take().unwrap()));
     let mut perf = perf.unwrap();
     read(&mut perf);
     assert!(matches!(read(&mut perf)[..], [Value::Restarted(_)]));
@@ -204,7 +204,7 @@ fn permission_denied_says_what_would_help() {
     fs::create_dir_all(&kernel).unwrap();
     fs::write(kernel.join("perf_event_paranoid"), "4\n").unwrap();
     let denied = |_: &Event, _: &Socket| Err(io::ErrorKind::PermissionDenied.into());
-    let (perf, report) = tree.open(Scope::Components, denied);
+    let (perf, report) = tree.open(Level::Components, denied);
     assert!(perf.is_none() && report.domains.is_empty());
     let (reason, remedy) = unavailable(&report);
     assert!(reason.contains("permission denied") && reason.contains("is 4"), "{reason}");
@@ -214,7 +214,7 @@ fn permission_denied_says_what_would_help() {
 
     fs::create_dir_all(tree.proc().join("self")).unwrap();
     fs::write(tree.proc().join("self/cgroup"), "0::/docker/1\n").unwrap();
-    let (_, report) = tree.open(Scope::Components, denied);
+    let (_, report) = tree.open(Level::Components, denied);
     assert!(unavailable(&report).1.contains("--cap-add PERFMON"), "{report:?}");
 }
 
@@ -228,18 +228,18 @@ fn a_filter_that_forbids_what_the_kernel_allows_is_named() {
     fs::write(tree.proc().join("self/status"), "Name:\ttrain\nSeccomp:\t2\n").unwrap();
     // EPERM, the answer under Docker's profile.
     let denied = |_: &Event, _: &Socket| Err(io::Error::from_raw_os_error(1));
-    let (_, report) = tree.open(Scope::Components, denied);
+    let (_, report) = tree.open(Level::Components, denied);
     let (reason, remedy) = unavailable(&report);
     assert!(reason.contains("seccomp filter") && !reason.contains("must be"), "{reason}");
     assert!(remedy.contains("seccomp=unconfined") && !remedy.contains("sysctl"), "{remedy}");
     fs::remove_file(tree.proc().join("self/status")).unwrap();
-    let (_, report) = tree.open(Scope::Components, denied);
+    let (_, report) = tree.open(Level::Components, denied);
     assert!(unavailable(&report).0.contains("a security module"), "{report:?}");
 }
 
 #[test]
 fn one_socket_that_cannot_be_opened_does_not_stop_the_other() {
-    let (_, report) = Tree::xeon().open(Scope::Components, |_, socket| match socket.cpu {
+    let (_, report) = Tree::xeon().open(Level::Components, |_, socket| match socket.cpu {
         0 => Ok(running()),
         _ => Err(io::Error::other("offline")),
     });
@@ -262,7 +262,7 @@ fn each_way_of_having_no_counter_has_its_reason() {
         (no_mask, "names no processor"),
         (other_unit, "no energy-pkg"),
     ] {
-        let (perf, report) = tree.open(Scope::Components, |_, _| panic!("nothing to open"));
+        let (perf, report) = tree.open(Level::Components, |_, _| panic!("nothing to open"));
         assert!(perf.is_none());
         let (reason, remedy) = unavailable(&report);
         assert!(reason.contains(words), "expected '{words}' in '{reason}'");
@@ -277,12 +277,12 @@ fn the_kernel_is_asked_and_answers() {
     let tree = Tree::xeon();
     let pmu = tree.sys().join("bus/event_source/devices/power");
     fs::write(pmu.join("type"), "4294967295\n").unwrap();
-    let (perf, report) = Perf::open(&tree.sys(), &tree.proc(), Scope::Components);
+    let (perf, report) = Perf::open(&tree.sys(), &tree.proc(), Level::Components);
     assert!(perf.is_none());
     let (reason, remedy) = unavailable(&report);
     assert!(!reason.is_empty() && !remedy.is_empty());
 
-    for scope in [Scope::Components, Scope::Platform] {
+    for scope in [Level::Components, Level::Platform] {
         let (perf, report) = Perf::open(Path::new("/sys"), Path::new("/proc"), scope);
         match perf {
             Some(mut perf) => assert_eq!(read(&mut perf).len(), report.domains.len()),

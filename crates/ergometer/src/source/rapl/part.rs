@@ -1,7 +1,7 @@
 //! The RAPL registers and their properties, which are the same for powercap and `perf_event`.
 
 use super::IMPOSSIBLE;
-use crate::meter::Method;
+use crate::energy::Method;
 use crate::source::{Domain, DomainKind, Sensor};
 use crate::units::{Joules, Watts};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::{cmp, fs};
 
-use super::Scope;
+use super::Level;
 use super::part::Part;
 
 /// A zone's position in the control type: `intel-rapl:0:1` is `[0, 1]`. It orders by number, so zone 10
@@ -39,7 +39,7 @@ pub(super) struct Zones {
 }
 
 /// Finds the zones of `scope` below `sysfs_root`, by their `name` files.
-pub(super) fn find(sysfs_root: &Path, scope: Scope) -> Zones {
+pub(super) fn find(sysfs_root: &Path, scope: Level) -> Zones {
     let mut zones = Zones::default();
     let mut names = BTreeMap::new();
     for start in ["class/powercap", "devices/virtual/powercap"] {
@@ -95,7 +95,7 @@ fn address(numbers: &str) -> Option<Address> {
     numbers.split(':').map(|number| number.parse().ok()).collect()
 }
 
-fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Scope, zones: &mut Zones) {
+fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Level, zones: &mut Zones) {
     let mut packages: BTreeMap<&Address, String> = BTreeMap::new();
     for (address, (name, folder)) in names {
         let above: Option<Address> = address.split_last().map(|(_, parent)| parent.to_vec());
@@ -122,7 +122,7 @@ fn choose(names: &BTreeMap<Address, (String, PathBuf)>, scope: Scope, zones: &mu
                 continue;
             }
         };
-        if (part == Part::Platform) != (scope == Scope::Platform) {
+        if (part == Part::Platform) != (scope == Level::Platform) {
             if part == Part::Platform {
                 zones
                     .remarks

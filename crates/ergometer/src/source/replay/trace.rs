@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::de::{Error as _, IntoDeserializer as _};
 use serde::{Deserialize, Deserializer};
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::source::{DomainKind, Value};
 use crate::units::{Joules, Watts};
-use crate::{Error, ErrorKind, Result};
 
 /// One domain's rows, in the order of their time.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! Every interleaving of small programs, by loom: no mark is lost, none comes twice, no spill waits
 //! unasked for, whoever comes and goes meanwhile.
 
+use std::collections::VecDeque;
+
 use loom::sync::atomic::AtomicUsize;
 use loom::thread;
 
-use super::super::sync::model::{Receiver, channel};
 use super::*;
-use crate::Kind;
+use crate::span::Kind;
 
 const LABEL: &Label = &Label::new(Kind::Phase, "test");
 
@@ -15,9 +16,20 @@ fn mark(id: u64) -> Mark {
     Mark { id, items: 1.0, ..Mark::new(LABEL, (at, at)) }
 }
 
-fn rings() -> (Arc<Rings>, Receiver<Command>) {
-    let (commands, inbox) = channel();
-    (Rings::new(commands), inbox)
+/// What spans told and nobody has heard yet. Each call is one indivisible step.
+#[derive(Clone)]
+struct Inbox(Arc<Mutex<VecDeque<Word>>>);
+
+impl Inbox {
+    fn try_recv(&self) -> Option<Word> {
+        lock(&self.0).pop_front()
+    }
+}
+
+fn rings() -> (Arc<Rings>, Inbox) {
+    let inbox = Inbox(Arc::new(Mutex::new(VecDeque::new())));
+    let told = inbox.clone();
+    (Rings::new(move |word| lock(&told.0).push_back(word)), inbox)
 }
 
 fn ids(marks: &[Mark]) -> Vec<u64> {
@@ -97,7 +109,7 @@ fn a_spill_never_waits_unasked_for() {
         });
         let mut marks = Vec::new();
         let drained_when_asked = |marks: &mut Vec<Mark>| {
-            let asked = matches!(inbox.try_recv(), Some(Command::Drain));
+            let asked = matches!(inbox.try_recv(), Some(Word::Drain));
             if asked {
                 rings.drain(marks);
             }

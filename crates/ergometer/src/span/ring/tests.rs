@@ -4,8 +4,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::*;
-use crate::Kind;
-use crate::span::Span;
+use crate::span::{Kind, Span};
 
 const LABEL: Label = Label::new(Kind::Phase, "test");
 
@@ -24,15 +23,15 @@ fn a_mark_is_a_cache_line() {
 fn threads_by_the_thousand_leave_their_spans_and_no_lanes() {
     const THREADS: u64 = 10_000;
     const ROUND: u64 = 500;
-    let (commands, inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let (tell, inbox) = mpsc::channel();
+    let rings = Rings::new(move |word| drop(tell.send(word)));
     let meter = rings.meter;
     let mut marks = Vec::new();
     for round in 0..THREADS / ROUND {
         for number in 0..ROUND {
             thread::spawn(move || leave_span(meter, round * ROUND + number)).join().unwrap();
         }
-        let asked = inbox.try_iter().filter(|ask| matches!(ask, Command::Drain)).count();
+        let asked = inbox.try_iter().filter(|ask| matches!(ask, Word::Drain)).count();
         assert_eq!(asked, 7, "one request every {LANES_AT_ONCE} threads");
         rings.drain(&mut marks);
         assert_eq!(lock(&rings.lanes).len(), 0, "after {} threads", (round + 1) * ROUND);
@@ -48,8 +47,8 @@ fn threads_by_the_thousand_leave_their_spans_and_no_lanes() {
 
 #[test]
 fn a_full_ring_loses_no_span_and_asks_once() {
-    let (commands, inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let (tell, inbox) = mpsc::channel();
+    let rings = Rings::new(move |word| drop(tell.send(word)));
     let mut marks = Vec::new();
     let mut left = 0;
     for _ in 0..3 {
@@ -70,8 +69,7 @@ fn a_full_ring_loses_no_span_and_asks_once() {
 #[test]
 fn paths_under_pressure_take_a_mark_each_and_keep_their_place() {
     const STEPS: u64 = 20_000;
-    let (commands, _inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let rings = Rings::new(drop);
     let meter = rings.meter;
     let at = Timestamp::from_nanos;
     let close = |span: Span, nanos| span.close_at(Timestamp::from_nanos(nanos));
@@ -120,8 +118,7 @@ fn paths_under_pressure_take_a_mark_each_and_keep_their_place() {
 #[test]
 fn any_number_of_paths_under_pressure_is_counted_in_bounded_memory() {
     const SPANS: u64 = 200_000;
-    let (commands, _inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let rings = Rings::new(drop);
     let at = |nanos| Timestamp::from_nanos(nanos);
     let mut around = Vec::new();
     for span in 0..SPANS {
@@ -142,8 +139,7 @@ fn any_number_of_paths_under_pressure_is_counted_in_bounded_memory() {
 
 #[test]
 fn a_meter_that_is_finished_gets_no_spans_and_keeps_none() {
-    let (commands, _inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let rings = Rings::new(drop);
     let open = Span::open(rings.meter, LABEL, None);
     leave_span(rings.meter, 1);
     let mut marks = Vec::new();
@@ -161,8 +157,7 @@ fn a_meter_that_is_finished_gets_no_spans_and_keeps_none() {
 
 #[test]
 fn spans_that_end_on_another_thread_are_not_kept_on_the_first() {
-    let (commands, _inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let rings = Rings::new(drop);
     let meter = rings.meter;
     thread::spawn(move || {
         for _ in 0..3 {
@@ -185,8 +180,7 @@ fn spans_that_end_on_another_thread_are_not_kept_on_the_first() {
 
 #[test]
 fn a_lane_stays_while_its_thread_lives() {
-    let (commands, _inbox) = mpsc::channel();
-    let rings = Rings::new(commands);
+    let rings = Rings::new(drop);
     let mut marks = Vec::new();
     for at in 0..3 {
         leave_span(rings.meter, at);

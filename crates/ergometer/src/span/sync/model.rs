@@ -1,13 +1,10 @@
-//! loom's counterparts, and what loom does not know: a ring with the contract of `rtrb` 0.4, and a
-//! channel.
+//! loom's counterparts, and what loom does not know: a ring with the contract of `rtrb` 0.4.
 //!
 //! The ring has the atomics of `rtrb`, in its orderings, and its remembered positions: a producer looks at
 //! the consumer's place only when the ring seems full. What a slot holds is not checked for races;
 //! that is `rtrb`'s own affair.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
-use std::sync::mpsc::SendError;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 
 use loom::sync::atomic::AtomicUsize;
@@ -142,42 +139,5 @@ impl<T> Iterator for Chunk<'_, T> {
 impl<T> Drop for Chunk<'_, T> {
     fn drop(&mut self) {
         self.consumer.ring.head.store(self.consumer.head, Ordering::Release);
-    }
-}
-
-/// `std::sync::mpsc::Sender`: each call is one indivisible step.
-pub(crate) struct Sender<T>(Arc<Mutex<VecDeque<T>>>);
-
-/// The other end.
-pub(in crate::span) struct Receiver<T>(Arc<Mutex<VecDeque<T>>>);
-
-pub(in crate::span) fn channel<T>() -> (Sender<T>, Receiver<T>) {
-    let queue = Arc::new(Mutex::new(VecDeque::new()));
-    (Sender(Arc::clone(&queue)), Receiver(queue))
-}
-
-impl<T> Sender<T> {
-    pub(in crate::span) fn send(&self, value: T) -> Result<(), SendError<T>> {
-        super::super::ring::lock(&self.0).push_back(value);
-        Ok(())
-    }
-}
-
-impl<T> Clone for Sender<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-/// The meter's own channel is the standard library's, and no meter is started here.
-impl<T> From<std::sync::mpsc::Sender<T>> for Sender<T> {
-    fn from(_: std::sync::mpsc::Sender<T>) -> Self {
-        unreachable!("no meter is started where interleavings are tried")
-    }
-}
-
-impl<T> Receiver<T> {
-    pub(in crate::span) fn try_recv(&self) -> Option<T> {
-        super::super::ring::lock(&self.0).pop_front()
     }
 }

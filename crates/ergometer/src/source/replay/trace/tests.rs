@@ -6,7 +6,7 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::*;
-use crate::damage::damaged;
+use crate::testing::corrupt::damaged;
 
 const HEADER: &str = "seconds,domain,kind,joules,watts\n";
 const TRACE: &str = "\

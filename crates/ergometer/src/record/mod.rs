@@ -1,0 +1,432 @@
+//! A run's result as data.
+//!
+//! Every table, file and page is made from the record, and contains nothing that is not in it. Its JSON
+//! form contains [`SCHEMA`]; a reader refuses an unknown major version.
+
+pub mod merge;
+pub mod power;
+pub mod rank;
+pub mod resume;
+pub(crate) mod validate;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::energy::{Energy, Method, Usage};
+use crate::footprint::Footprint;
+use crate::forecast::Forecast;
+use crate::source::{Domain, SourceReport};
+use crate::span::Kind;
+use crate::units::{Joules, Watts};
+use power::PowerHistory;
+use rank::Rank;
+
+/// Name and version of the record's format.
+pub const SCHEMA: &str = "ergometer-record/1";
+
+/// The measured cost of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`SCHEMA`] of the program that wrote it.
+    pub schema: String,
+    /// The run: name, time, program.
+    pub run: RunInfo,
+    /// The machine it ran on; in a merged record the first rank's, with the accelerators of all.
+    pub machine: Machine,
+    /// The report of each source, with reason and remedy if it is unavailable.
+    pub sources: Vec<SourceReport>,
+    /// The metered domains, in the order of every `by_domain` in this record.
+    pub domains: Vec<DomainRecord>,
+    /// The whole run, from the start of the meter to its end.
+    pub total: Usage,
+    /// The share of each method in the energy of `total`, 0 to 1; empty if nothing was read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub method_shares: BTreeMap<Method, f64>,
+    /// One row per epoch, in the order in which they ended: the first 4096.
+    pub epochs: Vec<Epoch>,
+    /// The epochs after those, summed by split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more_epochs: BTreeMap<String, MoreEpochs>,
+    /// The part of the run outside every epoch: `total` = Σ `epochs` + Σ `more_epochs` + `outside_epochs`.
+    pub outside_epochs: Vec<Joules>,
+    /// The run's steps by the split of their epoch (`train`, `valid`); steps outside every epoch are in
+    /// `run`. A merged record also has the steps of each rank, as in its own record, under `train@0`,
+    /// `train@1`.
+    pub steps: BTreeMap<String, Steps>,
+    /// The same by the names of the steps, for splits whose steps have several names or are nested.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
+    /// All spans, aggregated by label path.
+    pub spans: Vec<SpanNode>,
+    /// Facility energy, CO2e and money for the energy.
+    pub footprint: Footprint,
+    /// The user's own results: loss, accuracy, perplexity.
+    pub results: BTreeMap<String, f64>,
+    /// The user's own remarks: seed, corpus, size.
+    pub facts: BTreeMap<String, String>,
+    /// The ranks whose records were [merged](Record::merge) into this one; empty in a record of one
+    /// process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<RankRecord>,
+    /// Forecasts at every twentieth of the run, kept so that they can be judged. The last one is the
+    /// result, if everything that was planned was done ([`Forecast::is_final`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forecasts: Vec<Forecast>,
+    /// The parts of the run before its interruptions, in order, if it was
+    /// [resumed](crate::MeterBuilder::resume). Everything else in the record covers only the last part, and
+    /// [`Record::whole`] is the sum.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Part>,
+    /// Power over time; absent if nothing was read, in records of older versions, and in merged ones unless all
+    /// ranks have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerHistory>,
+    /// Problems and other remarks, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// The share of each method in the energy of all `domains`.
+pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
+    let mut joules: BTreeMap<Method, f64> = BTreeMap::new();
+    for energy in domains.iter().filter_map(|row| row.energy) {
+        *joules.entry(energy.method).or_default() += energy.joules.get();
+    }
+    let total: f64 = joules.values().sum();
+    let is_alone = joules.len() == 1;
+    let share = |joules: f64| if is_alone { 1.0 } else { joules / total };
+    joules.retain(|_, joules| share(*joules).is_finite());
+    joules.into_iter().map(|(method, joules)| (method, share(joules))).collect()
+}
+
+/// What one rank of a merged record metered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RankRecord {
+    /// The rank.
+    pub rank: Rank,
+    /// [`RunInfo::id`] of its own record.
+    pub run_id: String,
+    /// Host name of its machine.
+    pub host: Option<String>,
+    /// [`Machine::machine_id`] of its machine.
+    pub machine_id: Option<String>,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Duration, seconds.
+    pub seconds: f64,
+    /// Energy of everything that it metered. Domains metered by several ranks are in each one's energy, so
+    /// these do not sum to the total.
+    pub energy: Option<Energy>,
+    /// Ids of the merged record's domains that it metered.
+    pub domains: Vec<String>,
+}
+
+/// Which program ran, when and for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Unique identity of the run.
+    pub id: String,
+    /// The user's name for it.
+    pub label: String,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Duration on the monotonic clock, seconds, without the time in which the machine slept.
+    pub seconds: f64,
+    /// How long the machine slept during the run, seconds; `None` where that cannot be determined (only on
+    /// Linux it can). For several ranks, the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asleep_seconds: Option<f64>,
+    /// How long the baseline was measured before the run, seconds; `None` if it was not.
+    pub idle_seconds: Option<f64>,
+    /// The program's command line, with `***` for recognised secrets; only the program's name if
+    /// [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
+    pub command: Vec<String>,
+    /// Version of this library.
+    pub ergometer: String,
+    /// Commit of the git work tree that the program ran in, if there is one.
+    pub git_commit: Option<String>,
+    /// The rank of the process in a run of several; `None` for a single process and in a merged record.
+    #[serde(default)]
+    pub rank: Option<Rank>,
+    /// The identifier that the ranks of a run share, if there is one.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Whether the program ended the run; `false` if the record was [recovered](Record::recover) from the
+    /// journal of a program that died first.
+    #[serde(default = "yes")]
+    pub finished: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// Older records without this field are from before there were journals, and finished.
+fn yes() -> bool {
+    true
+}
+
+/// The machine, as far as it can be described without privilege.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Identity of the running machine, 16 hexadecimal digits: a hash of the kernel's boot id (of
+    /// `/etc/machine-id` if there is none). The containers of a machine have the same, different machines
+    /// with the same name do not. It changes when the machine is restarted.
+    #[serde(default)]
+    pub machine_id: Option<String>,
+    /// Host name.
+    pub host: Option<String>,
+    /// Operating system and kernel release.
+    pub os: Option<String>,
+    /// CPU model name.
+    pub cpu: Option<String>,
+    /// Logical processors of the machine; in a container, those of the packages that it sees.
+    pub logical_cpus: Option<u32>,
+    /// Processors that the program may use: the smallest of those that it sees, its affinity and the CPU
+    /// quota of its container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub available_cpus: Option<f64>,
+    /// When the kernel started, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub booted: Option<i64>,
+    /// Installed memory, bytes.
+    pub memory_bytes: Option<u64>,
+    /// Accelerator boards by label.
+    pub accelerators: Vec<String>,
+    /// Whether it is a virtual machine, if that can be determined.
+    pub virtual_machine: Option<bool>,
+}
+
+/// One metered domain over the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DomainRecord {
+    /// Identity and sensor.
+    #[serde(flatten)]
+    pub domain: Domain,
+    /// Its energy over the run; `None` if nothing could be read, with the reason in `warnings`.
+    pub energy: Option<Energy>,
+    /// Mean power over the run.
+    pub mean_power: Option<Watts>,
+    /// Mean power over the time before the run in which the baseline was measured; `None` if it was not, or
+    /// if the domain was not observed for most of it.
+    pub idle_power: Option<Watts>,
+    /// `energy` − `idle_power` × the run's seconds; negative if the machine did more before the run than in
+    /// it.
+    pub above_idle: Option<Joules>,
+    /// The counter's joules over the time in which counter and power were both read.
+    pub counter_joules: Option<Joules>,
+    /// The integrated power samples' joules over that same time.
+    pub integrated_joules: Option<Joules>,
+    /// Readings taken.
+    pub readings: u64,
+    /// Reads that failed or were rejected.
+    pub failed_readings: u64,
+    /// Problems with this domain, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// One epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// The epoch's name: `train`, `valid`, or `epoch` if the program set none.
+    pub split: String,
+    /// Number of the epoch within its split, from 1.
+    pub index: u64,
+    /// Seconds from the start of the run to the start of the epoch.
+    pub start_s: f64,
+    /// Its time and energy.
+    pub usage: Usage,
+    /// All its steps that are not inside other steps; absent if there are none. The rates of items cover
+    /// only the steps whose names have items.
+    pub steps: Option<Steps>,
+    /// The same by name, if the steps have several names or are nested.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_by_name: Vec<NamedSteps>,
+    /// Joules per domain inside the epoch but outside its steps:
+    /// `usage` = `steps` + `between_steps`.
+    pub between_steps: Vec<Joules>,
+}
+
+/// Epochs of one split without rows, summed up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MoreEpochs {
+    /// Their number.
+    pub count: u64,
+    /// Their time and energy; `seconds` is the sum of their durations.
+    pub usage: Usage,
+    /// Their steps; absent if there are none.
+    pub steps: Option<Steps>,
+    /// Their steps by name, as in [`Epoch::steps_by_name`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps_by_name: Vec<NamedSteps>,
+    /// Joules per domain inside them but outside their steps: `usage` = `steps` + `between_steps`.
+    pub between_steps: Vec<Joules>,
+}
+
+/// Statistics of steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Steps {
+    /// Their number.
+    pub count: u64,
+    /// Total seconds; over ranks, which step together, those of the longest rank.
+    pub seconds: f64,
+    /// Total joules per domain, in the order of [`Record::domains`].
+    pub by_domain: Vec<Joules>,
+    /// Joules per step, summed over domains. Extremes and quantiles are of the machine's whole energy in
+    /// each step's time. The mean is that of `by_domain`, in which steps at the same time share the energy;
+    /// over ranks, it is the mean share of a rank's step.
+    pub joules: Distribution,
+    /// Seconds per step.
+    pub duration_s: Distribution,
+    /// Items processed (tokens, sentences) and their unit; absent if the program counted none.
+    pub items: Option<Items>,
+    /// How many of `count` were recorded together with others, either by `every = n` of
+    /// [`#[track_energy]`](crate::track_energy) or because they came too fast. They are in every sum and
+    /// mean, but not in the extremes and quantiles.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
+}
+
+/// Steps of one name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedSteps {
+    /// The name of their spans.
+    pub name: String,
+    /// Whether they are inside other steps, whose figures then include theirs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inside_steps: bool,
+    /// Their statistics.
+    pub steps: Steps,
+}
+
+/// Items that a program processed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Items {
+    /// Their number.
+    pub count: f64,
+    /// Their unit: `tokens`.
+    pub unit: String,
+    /// Joules per item, over all domains.
+    pub joules_per_item: Joules,
+    /// Items per second.
+    pub per_second: f64,
+}
+
+/// A distribution, from running statistics and a quantile sketch with 1 % relative error.
+///
+/// The mean covers all steps, the other figures those that were recorded alone ([`Steps::folded`]).
+///
+/// A figure that cannot be computed from the statistics of several ranks is `None`: quantiles over all
+/// their steps do not follow from those of each.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Arithmetic mean.
+    pub mean: f64,
+    /// Smallest.
+    pub min: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+}
+
+/// All spans with the same label path.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpanNode {
+    /// Kind of span.
+    pub kind: Kind,
+    /// Its label.
+    pub name: String,
+    /// Number of closed spans.
+    pub count: u64,
+    /// How many of `count` were recorded together with others, by `every = n` of
+    /// [`#[track_energy]`](crate::track_energy) or because they came too fast.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
+    /// Total seconds; over ranks, those of the longest rank.
+    pub seconds: f64,
+    /// Total joules per domain, children included. Each moment counts once, divided among the open spans of
+    /// one parent, so that sums add up for any number of threads.
+    pub by_domain: Vec<Joules>,
+    /// The machine's whole energy in each span's time, summed over spans and domains, if spans overlapped:
+    /// more than `by_domain`. Moments with several open spans count several times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inclusive: Option<Joules>,
+    /// Standard uncertainty of the sum over domains.
+    pub standard_uncertainty: Joules,
+    /// Joules over all domains outside its children (exclusive energy).
+    pub exclusive: Joules,
+    /// Spans opened inside.
+    pub children: Vec<SpanNode>,
+}
+
+/// A part of a run, up to its interruption.
+///
+/// It contains what is needed to add it to the other parts and to those of other ranks. Its epochs and
+/// spans are only in its own record or journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// [`RunInfo::id`] of its own record.
+    pub run_id: String,
+    /// Wall-clock start, RFC 3339, UTC.
+    pub started: String,
+    /// Duration, seconds.
+    pub seconds: f64,
+    /// Energy of its domains; `None` if nothing could be read.
+    pub energy: Option<Energy>,
+    /// Its steps by split.
+    pub steps: BTreeMap<String, PartSteps>,
+    /// Whether its program ended it; `false` if it was recovered from a journal.
+    pub finished: bool,
+    /// [`Footprint::mean_intensity`] of its own record, g/kWh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_intensity: Option<f64>,
+    /// Its rank, if it was one of several processes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<Rank>,
+    /// The machine; a job that is requeued may continue on another one.
+    #[serde(default)]
+    pub machine: Machine,
+    /// The metered domains; missing from records of older versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<DomainRecord>,
+    /// The footprint of its energy, with the constants of its own site; missing from records of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footprint: Option<Footprint>,
+    /// The user's results at its end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub results: BTreeMap<String, f64>,
+    /// The user's remarks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    /// Its power over time, coarser the more parts there are: all of them together have at most 1000 intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerHistory>,
+    /// Problems and other remarks, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// The steps of a part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PartSteps {
+    /// Their number.
+    pub count: u64,
+    /// Their time, seconds.
+    pub seconds: f64,
+    /// Their energy over all domains.
+    pub joules: Joules,
+    /// Their items.
+    pub items: f64,
+    /// Unit of the items; empty without items, and in records of older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    /// Joules per domain, in the order of [`Part::domains`]. Missing from records of older versions, and
+    /// from sums over several parts, which may have metered different domains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_domain: Vec<Joules>,
+}

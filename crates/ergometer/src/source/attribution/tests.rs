@@ -1,0 +1,219 @@
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::source::Sensor;
+use crate::units::Watts;
+
+/// Returns scripted readings of a processor, its memory and a board.
+struct Scripted {
+    domains: Vec<Domain>,
+    next: Arc<Mutex<Vec<Reading>>>,
+}
+
+fn domain(kind: DomainKind) -> Domain {
+    Domain {
+        id: format!("test:{}", kind.as_str()),
+        kind,
+        label: kind.as_str().to_owned(),
+        source: "test".to_owned(),
+        method: Method::Counter,
+        sensor: Sensor {
+            counter_period_s: None,
+            counter_quantum: None,
+            power_period_s: None,
+            power_window_s: None,
+            relative_error: 0.04,
+            absolute_error: Watts::ZERO,
+        },
+        pci_address: None,
+        power_limit: None,
+        note: None,
+    }
+}
+
+impl PowerSource for Scripted {
+    fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+    fn read(&mut self, _: Request, readings: &mut Vec<Reading>) {
+        readings.append(&mut self.next.lock().unwrap());
+    }
+}
+
+/// Process 10 among others, with a source of `kinds`.
+struct Bench {
+    proc: tempfile::TempDir,
+    next: Arc<Mutex<Vec<Reading>>>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let this = Self { proc: tempfile::tempdir().unwrap(), next: Arc::default() };
+        fs::create_dir(this.proc.path().join("self")).unwrap();
+        fs::create_dir(this.proc.path().join("10")).unwrap();
+        this.time(0, 0);
+        this
+    }
+
+    /// Sets the processor time of process 10 and of the machine.
+    fn time(&self, own: u64, machine: u64) {
+        let line = format!("10 (p) S 1 1 1 0 -1 0 0 0 0 0 {own} 0 0 0 20 0 1 0 5 1 1");
+        for place in ["self/stat", "10/stat"] {
+            fs::write(self.proc.path().join(place), &line).unwrap();
+        }
+        let stat = format!("cpu  {machine} 0 0 9 0 0 0 0 0 0\n");
+        fs::write(self.proc.path().join("stat"), stat).unwrap();
+    }
+
+    fn source(&self, kinds: &[DomainKind]) -> Scripted {
+        let domains = kinds.iter().copied().map(domain).collect();
+        Scripted { domains, next: Arc::clone(&self.next) }
+    }
+
+    fn shared(&self, kinds: &[DomainKind]) -> Attributed<Scripted> {
+        Attributed::new(self.source(kinds), self.proc.path()).unwrap()
+    }
+
+    fn read(
+        &self,
+        shared: &mut Attributed<Scripted>,
+        request: Request,
+        values: Vec<(usize, Value)>,
+    ) -> Vec<(usize, Value)> {
+        let reading = |(domain, value)| Reading::new(domain, clock::now(), value);
+        self.next.lock().unwrap().extend(values.into_iter().map(reading));
+        let mut readings = Vec::new();
+        shared.read(request, &mut readings);
+        readings.into_iter().map(|reading| (reading.domain, reading.value)).collect()
+    }
+}
+
+const KINDS: [DomainKind; 3] = [DomainKind::CpuPackage, DomainKind::Dram, DomainKind::Gpu];
+
+fn joules(value: f64) -> Value {
+    Value::Energy(Joules::new(value))
+}
+
+#[test]
+fn each_interval_is_shared_out_by_its_own_share() {
+    let bench = Bench::new();
+    let mut shared = bench.shared(&KINDS);
+    let first = vec![(0, joules(500.0)), (1, joules(50.0)), (2, joules(5.0))];
+    let read = bench.read(&mut shared, Request::Edge, first);
+    assert_eq!(read, [(0, joules(0.0)), (1, joules(0.0)), (2, joules(5.0))]);
+
+    bench.time(30, 40);
+    let read = bench.read(&mut shared, Request::Edge, vec![(0, joules(600.0)), (1, joules(60.0))]);
+    assert_eq!(read, [(0, joules(75.0)), (1, joules(7.5))]);
+
+    bench.time(30, 140);
+    let read = bench.read(&mut shared, Request::Edge, vec![(0, joules(700.0))]);
+    assert_eq!(read, [(0, joules(75.0))], "the machine worked for others");
+
+    // Two readings in one interval; more time than the machine says it had.
+    bench.time(90, 150);
+    let both = vec![(0, joules(710.0)), (0, joules(720.0))];
+    let read = bench.read(&mut shared, Request::Last, both);
+    assert_eq!(read, [(0, joules(95.0))], "never more than the whole");
+}
+
+#[test]
+fn readings_wait_for_a_share_worth_the_name() {
+    let bench = Bench::new();
+    let mut shared = bench.shared(&KINDS[..1]);
+    bench.read(&mut shared, Request::Edge, vec![(0, joules(0.0))]);
+    bench.time(2, 2);
+    assert_eq!(bench.read(&mut shared, Request::Edge, vec![(0, joules(10.0))]), []);
+    bench.time(10, 20);
+    assert_eq!(bench.read(&mut shared, Request::Routine, vec![(0, joules(20.0))]), []);
+    let read = bench.read(&mut shared, Request::Last, vec![]);
+    assert_eq!(read, [(0, joules(10.0))]);
+}
+
+#[test]
+fn power_is_shared_out_by_the_last_share_and_troubles_pass() {
+    let bench = Bench::new();
+    let mut shared = bench.shared(&KINDS);
+    let power = || (0, Value::Power(Watts::new(80.0)));
+    assert_eq!(bench.read(&mut shared, Request::Routine, vec![power()]), [], "no share yet");
+    bench.time(5, 20);
+    bench.read(&mut shared, Request::Edge, vec![]);
+    let missing = (1, Value::Missing("a reason".to_owned()));
+    let board = (2, Value::Power(Watts::new(300.0)));
+    let all = vec![power(), missing.clone(), board.clone()];
+    let read = bench.read(&mut shared, Request::Routine, all);
+    assert_eq!(read, [(0, Value::Power(Watts::new(20.0))), missing, board]);
+}
+
+#[test]
+fn without_the_process_there_is_no_share_and_no_number() {
+    let bench = Bench::new();
+    let mut shared = bench.shared(&KINDS);
+    bench.read(&mut shared, Request::Edge, vec![(0, joules(0.0))]);
+    fs::remove_dir_all(bench.proc.path().join("10")).unwrap();
+    let values = vec![(0, joules(10.0)), (2, joules(1.0))];
+    let read = bench.read(&mut shared, Request::Edge, values);
+    let [(2, Value::Energy(_)), (0, Value::Missing(reason)), (1, Value::Missing(_))] = &read[..]
+    else {
+        panic!("{read:?}")
+    };
+    assert!(reason.contains("process 10"), "{reason}");
+}
+
+#[test]
+fn a_shared_domain_says_so_and_is_not_taken_for_the_whole() {
+    let shared = Bench::new().shared(&KINDS);
+    let [package, dram, board] = shared.domains() else { panic!("three domains") };
+    assert_eq!(
+        (package.id.as_str(), dram.id.as_str(), board.id.as_str()),
+        ("test:cpu-package/process", "test:dram/process", "test:gpu")
+    );
+    assert_eq!((package.method, board.method), (Method::Modelled, Method::Counter));
+    assert!((package.sensor.relative_error - 0.04_f64.hypot(ATTRIBUTION_ERROR)).abs() < 1e-12);
+    let note = package.note.as_deref().unwrap();
+    assert!(note.starts_with("attributed: this process tree's share of CPU time"), "{note}");
+    assert!(note.contains("counter"), "{note}");
+    assert!(board.note.as_deref().unwrap().starts_with("whole board"), "{board:?}");
+    assert!((board.sensor.relative_error - 0.04).abs() < 1e-12);
+}
+
+#[test]
+fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
+    let bench = Bench::new();
+    let report = || SourceReport {
+        source: "test".to_owned(),
+        availability: Availability::Available,
+        domains: vec!["test:cpu-package".to_owned()],
+        remarks: Vec::new(),
+    };
+    let boxed = |kinds: &[DomainKind]| Box::new(bench.source(kinds)) as Box<dyn PowerSource>;
+
+    let mut reports = [report()];
+    let kept = share_out(vec![boxed(&KINDS[..1])], &mut reports, bench.proc.path());
+    assert_eq!(kept[0].domains()[0].id, "test:cpu-package/process");
+    assert_eq!(reports[0].domains, ["test:cpu-package/process"]);
+
+    let nowhere = bench.proc.path().join("nowhere");
+    let mut reports = [report()];
+    assert!(share_out(vec![boxed(&KINDS)], &mut reports, &nowhere).is_empty());
+    assert!(matches!(reports[0].availability, Availability::Unavailable { .. }));
+    assert!(reports[0].domains.is_empty());
+
+    // A board needs no share.
+    let kept = share_out(vec![boxed(&KINDS[2..])], &mut [report()], &nowhere);
+    assert!(kept[0].domains()[0].note.as_deref().unwrap().starts_with("whole board"));
+
+    let stated = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(5.0), 0.1).unwrap();
+    let kept = share_out(vec![Box::new(stated)], &mut [], bench.proc.path());
+    assert_eq!(kept[0].domains()[0].method, Method::Assumed, "as the user said");
+}
+
+#[test]
+fn boards_are_shared_by_the_use_of_each_process() {
+    let samples = [(7, 60), (8, 20), (7, 20), (9, 0)].map(|(pid, sm)| Utilisation { pid, sm });
+    assert_eq!(utilisation_share(&samples, |pid| pid == 7), Some(0.8));
+    assert_eq!(utilisation_share(&samples, |pid| pid == 9), Some(0.0));
+    assert_eq!(utilisation_share(&samples, |_| true), Some(1.0));
+    assert_eq!(utilisation_share(&samples[3..], |_| true), None, "nobody used it");
+}

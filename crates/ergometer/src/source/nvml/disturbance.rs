@@ -1,0 +1,439 @@
+//! How often a board's energy counter is read, and whether it is believed.
+//!
+//! Read at its own period a counter says exactly what each stretch of 100 ms drew. But reading has
+//! been seen to disturb it: on one consumer board (RTX 4090, Dauner et al.) polling every 0.5 ms,
+//! 10 ms, 100 ms and 1 s left the counter 95 %, 76 %, 13 % and 1.6 % below integrated power. So no
+//! board is read fast on trust. What a fast stretch of a few seconds gave is held back until it has
+//! been compared with power integrated over the same stretch; if the counter lost energy, the stretch
+//! is given up, power stands in for it, and the counter is read once a second. A second look at the
+//! slow rate tells a board that reading disturbs from one whose two sensors merely disagree.
+
+use crate::source::nvml::update_times::{LONGEST, Moment};
+
+/// How often the counter is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rate {
+    /// Once in each period of its own, or a few.
+    Own,
+    /// Once a second.
+    Second,
+    /// Not at all.
+    Never,
+}
+
+/// Why a rate runs.
+#[derive(Clone, Debug, PartialEq)]
+enum Reason {
+    /// Nothing spoke against it when it began.
+    Untried,
+    /// It was compared with integrated power: counter over power.
+    Compared { ratio: f64 },
+    /// A consumer board, on which fast reading has done harm elsewhere; it is tried once the slow
+    /// rate is known.
+    Consumer,
+    /// The same, and its power is an average, which tells too late whether reading does harm.
+    Averaged,
+    /// The fast rate lost energy: counter over power when fast, and its standard uncertainty.
+    Disturbed { fast: f64, error: f64 },
+    /// As [`Reason::Disturbed`], and the slow rate loses less.
+    Confirmed { fast: f64, slow: f64 },
+    /// Without power there is nothing to compare it with.
+    Unchecked,
+    /// A read takes this many seconds of a processor, so it is read every this many seconds.
+    Costly { every: f64, seconds: f64 },
+    /// Not to be believed: what the counter and what power gave, joules.
+    Broken { counter: f64, power: f64 },
+}
+
+/// What is to be said of the counter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Finding {
+    /// It stood at this many joules at this moment.
+    Energy(Moment, f64),
+    /// What it showed since the last `Energy` is not used.
+    Restarted(String),
+    /// It showed what cannot be.
+    Impossible(String),
+}
+
+/// Seconds of a fast stretch that is held back until it is compared.
+const TRIAL: f64 = 3.0;
+/// Seconds after which a fast stretch is judged for good, if it looked bad at first: sampled power
+/// beats with the load.
+const SECOND_LOOK: f64 = 8.0;
+/// Seconds of later stretches, whose values are used at once.
+const WATCH: f64 = 10.0;
+/// Trials before the fast rate is only watched.
+const TRIALS: u32 = 2;
+/// Seconds at the slow rate after which it is known what the counter shows undisturbed.
+const REFERENCE: f64 = 10.0;
+/// Loss that is put down to two sensors of one board: their gains differ by a few per cent.
+const DISAGREEMENT: f64 = 0.06;
+/// The same where the counter's undisturbed ratio to power is known.
+const TOLERANCE: f64 = 0.03;
+/// Standard uncertainties beyond which a difference is none of sampling.
+const CERTAIN: f64 = 3.5;
+/// Seconds that power may average to tell in time whether reading does harm.
+const QUICK: f64 = 0.15;
+/// Relative standard deviation of power, as long as nothing is known of it (as in `meter::shape`).
+const UNSEEN_SWING: f64 = 0.35;
+/// Ratios of counter to power beyond which the counter is not believed.
+const BELIEVABLE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
+/// Joules of integrated power below which nothing is concluded.
+const EVIDENCE: f64 = 20.0;
+/// Seconds without a change after which a counter stands still.
+const STILL: f64 = 5.0;
+/// A relative uncertainty beyond which nothing is concluded, and what is concluded from less.
+const HALF: f64 = 0.5;
+const VAGUE: f64 = 0.05;
+/// Samples further apart than this, seconds, and than this many times as far as they are in the mean, leave out what
+/// happened between.
+const HOLE: f64 = 0.3;
+const HOLE_SPACINGS: f64 = 3.5;
+
+/// The judge of one counter.
+#[derive(Clone, Debug)]
+pub(super) struct Judge {
+    /// Seconds that a power sample averages.
+    window: f64,
+    rate: Rate,
+    reason: Reason,
+    trials: u32,
+    /// The counter over power at the slow rate, and its standard uncertainty.
+    reference: Option<(f64, f64)>,
+    /// Power samples since the stretch began: seconds, watts.
+    samples: Vec<(f64, f64)>,
+    /// The stretch's first counter value: seconds, joules.
+    begin: Option<(f64, f64)>,
+    /// Its last one.
+    end: Option<(f64, f64)>,
+    held: Vec<(Moment, f64)>,
+}
+
+/// A counter against power, over one stretch.
+#[derive(Clone, Copy, Debug)]
+struct Comparison {
+    counter: f64,
+    power: f64,
+    /// Relative standard uncertainty of `power` that comes from sampling.
+    error: f64,
+}
+
+impl Comparison {
+    fn ratio(self) -> f64 {
+        self.counter / self.power
+    }
+
+    fn conclusive(self) -> bool {
+        self.power >= EVIDENCE && self.error < HALF
+    }
+}
+
+impl Judge {
+    /// `window`: seconds that a power sample averages, if the board has a power sensor. `consumer`:
+    /// it is made for the desk.
+    pub(super) fn new(window: Option<f64>, consumer: bool) -> Self {
+        let (rate, reason) = match (window, consumer) {
+            (None, _) => (Rate::Second, Reason::Unchecked),
+            (Some(window), true) if window > QUICK => (Rate::Second, Reason::Averaged),
+            (Some(_), true) => (Rate::Second, Reason::Consumer),
+            (Some(_), false) => (Rate::Own, Reason::Untried),
+        };
+        Self {
+            window: window.unwrap_or(0.0),
+            rate,
+            reason,
+            trials: 0,
+            reference: None,
+            samples: Vec::new(),
+            begin: None,
+            end: None,
+            held: Vec::new(),
+        }
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Whether the counter may be read fast to learn its period: where reading may disturb it, it may not.
+    pub(super) fn harmless(&self) -> bool {
+        self.rate == Rate::Own || matches!(self.reason, Reason::Costly { .. })
+    }
+
+    /// Takes in that the counter can be read only every this many seconds, as a read takes this many of a processor;
+    /// `None` if it can be read as often as is wanted.
+    pub(super) fn costs(&mut self, costly: Option<(f64, f64)>) {
+        match (costly, &self.reason) {
+            (Some((every, seconds)), _) if self.rate == Rate::Own => {
+                (self.rate, self.reason) = (Rate::Second, Reason::Costly { every, seconds });
+            }
+            (Some((every, seconds)), Reason::Costly { .. }) => {
+                self.reason = Reason::Costly { every, seconds };
+            }
+            (None, Reason::Costly { .. }) => {
+                (self.rate, self.reason, self.trials) = (Rate::Own, Reason::Untried, 0);
+            }
+            _ => {}
+        }
+    }
+
+    /// The board was away: nothing is known of its power meanwhile, and the counter has all of it.
+    pub(super) fn interrupted(&mut self) {
+        self.begin_stretch(None);
+        self.samples.clear();
+        self.end = None;
+    }
+
+    /// Takes in that the counter shows at `t` what it showed before.
+    pub(super) fn unchanged(&mut self, t: f64, words: &mut Vec<Finding>) {
+        let (Some(&(first, _)), true) = (self.samples.first(), self.rate != Rate::Never) else {
+            return;
+        };
+        let since = self.end.map_or(first, |(t, _)| t).max(first);
+        if t - since > STILL {
+            let power = integral(&self.samples, since, t);
+            if power.power >= EVIDENCE && power.error < HALF {
+                let reason = Reason::Broken { counter: 0.0, power: power.power };
+                self.reject(reason, Rate::Never, words);
+            }
+        }
+    }
+
+    /// Takes in a power sample.
+    pub(super) fn power(&mut self, t: f64, watts: f64) {
+        if self.rate == Rate::Never {
+            return;
+        }
+        self.samples.push((t, watts));
+    }
+
+    /// Takes in that the counter stood at `joules` at `moment`.
+    pub(super) fn energy(&mut self, moment: Moment, joules: f64, words: &mut Vec<Finding>) {
+        if self.rate == Rate::Never {
+            return;
+        }
+        self.begin.get_or_insert((moment.at, joules));
+        self.end = Some((moment.at, joules));
+        if self.trial() {
+            self.held.push((moment, joules));
+        } else {
+            words.push(Finding::Energy(moment, joules));
+        }
+        let length = self.stretch().map_or(0.0, |(from, to)| to - from);
+        let due = match self.rate {
+            // Of an average more is needed to see the same difference.
+            Rate::Own if self.trial() => TRIAL.max(SECOND_LOOK * self.window),
+            Rate::Own => WATCH,
+            Rate::Second | Rate::Never => REFERENCE,
+        };
+        if length >= due
+            && let Some(comparison) = self.comparison()
+            && comparison.conclusive()
+        {
+            self.conclude(comparison, words);
+        }
+    }
+
+    /// The counter's driver was reloaded, or the like: begin anew.
+    pub(super) fn restarted(&mut self, words: &mut Vec<Finding>) {
+        self.release(words);
+        self.begin_stretch(None);
+        self.end = None;
+    }
+
+    /// The run ends: what is held back is used, if nothing speaks against it.
+    pub(super) fn last(&mut self, words: &mut Vec<Finding>) {
+        match self.comparison() {
+            Some(comparison) if comparison.conclusive() && !self.held.is_empty() => {
+                self.conclude(comparison, words);
+            }
+            _ => self.release(words),
+        }
+    }
+
+    /// What the record says of it; `period`: its own, if that was learnt, and `longest`: what it is at most.
+    pub(super) fn sentence(&self, period: Option<f64>, longest: f64) -> String {
+        let own = period.map_or_else(
+            || {
+                format!(
+                    "every 0.1 s or so, as its period was not learnt (it is {:.0} ms at most)",
+                    longest * 1e3
+                )
+            },
+            |period| format!("every {:.0} ms", period * 1e3),
+        );
+        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
+        match &self.reason {
+            Reason::Untried => {
+                format!("counter read {own}; the run was too short to compare it with power")
+            }
+            Reason::Compared { ratio } => format!(
+                "counter read {own}: it differs from integrated power by {}, so reading does it no \
+                 harm",
+                percent(*ratio)
+            ),
+            Reason::Consumer => "counter read once a second: fast reading has disturbed it on a \
+                                 consumer board, and the run was too short to try"
+                .to_owned(),
+            Reason::Averaged => "counter read once a second: fast reading has disturbed it on a \
+                                 consumer board, and power that is an average cannot tell in time"
+                .to_owned(),
+            Reason::Disturbed { fast, .. } => format!(
+                "counter read once a second: read {own} it differed from integrated power by {}",
+                percent(*fast)
+            ),
+            Reason::Confirmed { fast, slow } => format!(
+                "counter read once a second: it differs from integrated power by {} then, and by \
+                 {} when read {own}",
+                percent(*slow),
+                percent(*fast)
+            ),
+            Reason::Unchecked => {
+                "counter read once a second: there is no power to check a faster rate by".to_owned()
+            }
+            Reason::Costly { every, seconds } => format!(
+                "counter read every {every:.1} s: a read takes {:.1} ms of a processor, and more often would be \
+                 more than the meter may use",
+                seconds * 1e3
+            ),
+            Reason::Broken { counter, power } => format!(
+                "counter not used: it gave {counter:.0} J where integrated power gave {power:.0} J"
+            ),
+        }
+    }
+
+    /// Whether what the counter gives now is held back.
+    fn trial(&self) -> bool {
+        self.rate == Rate::Own && self.trials < TRIALS
+    }
+
+    fn stretch(&self) -> Option<(f64, f64)> {
+        Some((self.begin?.0, self.end?.0))
+    }
+
+    fn comparison(&self) -> Option<Comparison> {
+        let (from, to) = self.stretch()?;
+        let counter = self.end?.1 - self.begin?.1;
+        if to <= from || self.samples.is_empty() {
+            return None;
+        }
+        let found = integral(&self.samples, from, to);
+        // What an average says of the edges of a stretch lies about a quarter of it to either side.
+        let edges = UNSEEN_SWING * std::f64::consts::SQRT_2 * self.window / 4.0 / (to - from);
+        Some(Comparison { counter, error: found.error.hypot(edges), ..found })
+    }
+
+    fn conclude(&mut self, found: Comparison, words: &mut Vec<Finding>) {
+        let ratio = found.ratio();
+        if !BELIEVABLE.contains(&ratio) {
+            let reason = Reason::Broken { counter: found.counter, power: found.power };
+            return self.reject(reason, Rate::Never, words);
+        }
+        match self.rate {
+            Rate::Own => {
+                let (expected, error, tolerance) = match self.reference {
+                    Some((ratio, error)) => (ratio, error, TOLERANCE),
+                    None => (1.0, 0.0, DISAGREEMENT),
+                };
+                let error = error.hypot(found.error);
+                if 1.0 - ratio / expected > tolerance + CERTAIN * error {
+                    if self.stretch().is_some_and(|(from, to)| to - from < SECOND_LOOK) {
+                        return;
+                    }
+                    let reason = Reason::Disturbed { fast: ratio, error: found.error };
+                    return self.reject(reason, Rate::Second, words);
+                }
+                if error > VAGUE && !self.trial() {
+                    // It says nothing either way: the next stretch may.
+                    let end = self.end;
+                    return self.begin_stretch(end);
+                }
+                self.trials += 1;
+                self.reason = Reason::Compared { ratio };
+            }
+            Rate::Second => {
+                self.reference = Some((ratio, found.error));
+                match self.reason {
+                    Reason::Consumer => (self.rate, self.trials) = (Rate::Own, 0),
+                    Reason::Disturbed { fast, error } => {
+                        let loss = 1.0 - fast / ratio;
+                        if loss > TOLERANCE + CERTAIN * error.hypot(found.error) {
+                            self.reason = Reason::Confirmed { fast, slow: ratio };
+                        } else {
+                            // Its sensors disagree at any rate; that is no disturbance.
+                            (self.rate, self.trials) = (Rate::Own, 0);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Rate::Never => {}
+        }
+        self.release(words);
+        let end = self.end;
+        self.begin_stretch(end);
+    }
+
+    /// Gives up the stretch and goes on at `rate`.
+    fn reject(&mut self, reason: Reason, rate: Rate, words: &mut Vec<Finding>) {
+        (self.reason, self.rate) = (reason, rate);
+        self.held.clear();
+        words.push(Finding::Restarted(self.sentence(None, LONGEST)));
+        self.begin_stretch(None);
+        self.end = None;
+    }
+
+    fn release(&mut self, words: &mut Vec<Finding>) {
+        words.extend(self.held.drain(..).map(|(moment, joules)| Finding::Energy(moment, joules)));
+    }
+
+    /// A new stretch begins where the counter stands now, `at`.
+    fn begin_stretch(&mut self, at: Option<(f64, f64)>) {
+        self.begin = at;
+        // The sample before the stretch belongs to its first moments.
+        let from = at.map_or(f64::INFINITY, |(t, _)| t);
+        let keep = self.samples.partition_point(|&(t, _)| t <= from).saturating_sub(1);
+        self.samples.drain(..keep);
+    }
+}
+
+/// Power over time by the samples nearest to each moment, and how far that may be off: between two
+/// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
+fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
+    let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
+    let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
+    let hole = (HOLE_SPACINGS * (to - from) / inside.max(1) as f64).max(HOLE);
+    let mut begin = from;
+    for (index, &(t, watts)) in samples.iter().enumerate() {
+        let next = samples.get(index + 1);
+        let end = next.map_or(to, |&(next, _)| f64::midpoint(t, next).min(to));
+        if end > begin {
+            power += watts * (end - begin);
+            begin = end;
+            if let Some(&(next, after)) = next {
+                variance += ((after - watts) * (next - t)).powi(2) / 12.0;
+            }
+        }
+        // Up to the first sample, between two, and after the last one.
+        let before = if index == 0 { from } else { samples[index - 1].0 };
+        unseen += stretch_beyond(before, t, hole, (from, to));
+        if next.is_none() {
+            unseen += stretch_beyond(t, to, hole, (from, to));
+        }
+    }
+    let swing = UNSEEN_SWING * power * unseen / (to - from).max(f64::MIN_POSITIVE);
+    Comparison {
+        counter: 0.0,
+        power,
+        error: if power > 0.0 { (variance + swing.powi(2)).sqrt() / power } else { 0.0 },
+    }
+}
+
+/// Seconds of a pause between two samples, if it is longer than `hole`, that lie inside the bounds.
+fn stretch_beyond(from: f64, to: f64, hole: f64, bounds: (f64, f64)) -> f64 {
+    if to - from <= hole { 0.0 } else { (to.min(bounds.1) - from.max(bounds.0)).max(0.0) }
+}
+
+#[cfg(test)]
+mod tests;

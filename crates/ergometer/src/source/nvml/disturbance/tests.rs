@@ -1,0 +1,149 @@
+use super::*;
+
+/// A board of a constant 250 W whose counter shows `fast` of it when read every 100 ms and
+/// `slow` when read once a second, for `seconds`.
+fn run(judge: &mut Judge, seconds: f64, fast: f64, slow: f64) -> Vec<Finding> {
+    let mut words = Vec::new();
+    let (mut joules, mut last) = (0.0, 0.0);
+    let mut due = 0.0;
+    let mut t = 0.0;
+    while t < seconds {
+        judge.power(t, 250.0);
+        if t >= due {
+            let factor = if judge.rate() == Rate::Own { fast } else { slow };
+            joules += 250.0 * (t - last) * factor;
+            last = t;
+            judge.energy(Moment { at: t, within: 0.0 }, joules, &mut words);
+            due += if judge.rate() == Rate::Own { 0.1 } else { 1.0 };
+        }
+        t += 0.05;
+    }
+    judge.last(&mut words);
+    words
+}
+
+fn energies(words: &[Finding]) -> usize {
+    words.iter().filter(|word| matches!(word, Finding::Energy(..))).count()
+}
+
+#[test]
+fn a_counter_that_agrees_is_read_at_its_own_period() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let words = run(&mut judge, 60.0, 0.99, 0.99);
+    assert_eq!(judge.rate(), Rate::Own);
+    assert!(energies(&words) > 590, "{}", energies(&words));
+    assert!(judge.sentence(Some(0.1), 0.1).contains("every 100 ms: it differs"));
+}
+
+#[test]
+fn a_counter_that_reading_disturbs_is_read_once_a_second_and_its_loss_is_not_used() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let words = run(&mut judge, 60.0, 0.87, 0.984);
+    assert_eq!(judge.rate(), Rate::Second);
+    assert!(matches!(judge.reason, Reason::Confirmed { .. }), "{:?}", judge.reason);
+    assert!(matches!(words[0], Finding::Restarted(_)), "nothing of the fast stretch came out");
+    assert!(
+        judge.sentence(Some(0.1), 0.1).contains("-13.0 %"),
+        "{}",
+        judge.sentence(Some(0.1), 0.1)
+    );
+}
+
+#[test]
+fn a_consumer_board_is_tried_only_after_the_slow_rate_is_known() {
+    for (fast, rate) in [(0.98, Rate::Own), (0.87, Rate::Second)] {
+        let mut judge = Judge::new(Some(0.025), true);
+        assert_eq!(judge.rate(), Rate::Second);
+        run(&mut judge, 60.0, fast, 0.984);
+        assert_eq!(judge.rate(), rate, "{fast}");
+    }
+}
+
+#[test]
+fn sensors_that_disagree_at_any_rate_are_no_disturbance() {
+    let mut judge = Judge::new(Some(0.025), false);
+    run(&mut judge, 60.0, 0.9, 0.9);
+    assert_eq!(judge.rate(), Rate::Own);
+}
+
+#[test]
+fn a_counter_off_by_more_than_ten_is_not_used() {
+    for factor in [0.01, 30.0] {
+        let mut judge = Judge::new(Some(0.025), false);
+        let words = run(&mut judge, 30.0, factor, factor);
+        assert_eq!((judge.rate(), energies(&words)), (Rate::Never, 0), "{factor}");
+        assert!(judge.sentence(None, 0.1).contains("integrated power gave"));
+    }
+}
+
+#[test]
+fn a_counter_that_stands_still_is_not_used() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let mut words = Vec::new();
+    for k in 0..200 {
+        judge.power(f64::from(k) * 0.05, 100.0);
+        judge.unchanged(f64::from(k) * 0.05, &mut words);
+    }
+    assert_eq!(judge.rate(), Rate::Never);
+    assert_eq!(words.len(), 1);
+}
+
+#[test]
+fn a_run_too_short_to_compare_keeps_what_the_counter_gave() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let words = run(&mut judge, 1.0, 1.0, 1.0);
+    assert!(energies(&words) >= 9, "{words:?}");
+}
+
+#[test]
+fn a_comparison_counts_what_it_did_not_see() {
+    // As beside a board that hangs: 11 samples in 10 s, with a hole of 5.9 s, under a square wave.
+    let mut samples: Vec<(f64, f64)> =
+        (0..6).map(|k| (f64::from(k) * 0.4, if k % 2 == 0 { 100.0 } else { 400.0 })).collect();
+    samples.extend((0..5).map(|k| (7.9 + f64::from(k) * 0.4, 400.0)));
+    let error = integral(&samples, 0.0, 10.0).error;
+    assert!(error > 0.15, "{error}");
+    let mut judge = Judge::new(Some(0.025), false);
+    let mut words = Vec::new();
+    for (t, watts) in samples {
+        judge.power(t, watts);
+        judge.energy(Moment { at: t, within: 0.0 }, 250.0 * t, &mut words);
+    }
+    judge.energy(Moment { at: 10.0, within: 0.0 }, 2500.0, &mut words);
+    assert_eq!(judge.rate(), Rate::Own, "{:?}", judge.reason);
+}
+
+#[test]
+fn a_counter_that_was_away_is_not_compared_with_what_nobody_saw() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let mut words = Vec::new();
+    let mut t = 0.0;
+    // The board idles but while it is away, from 15 s to 25 s.
+    let energy = |t: f64| 100.0 * t + 300.0 * (t.clamp(15.0, 25.0) - 15.0);
+    while t < 60.0 {
+        if !(15.0..25.0).contains(&t) {
+            if (25.0..25.05).contains(&t) {
+                judge.interrupted();
+            }
+            judge.power(t, 100.0);
+            judge.energy(Moment { at: t, within: 0.0 }, energy(t), &mut words);
+        }
+        t += 0.05;
+    }
+    judge.last(&mut words);
+    assert_eq!(judge.rate(), Rate::Own, "{:?}", judge.reason);
+    assert!(!words.iter().any(|word| !matches!(word, Finding::Energy(..))), "nothing is given up");
+}
+
+#[test]
+fn a_slow_driver_is_read_seldom_and_the_sentence_says_why() {
+    let mut judge = Judge::new(Some(0.025), false);
+    judge.costs(Some((3.0, 0.002_4)));
+    assert_eq!(judge.rate(), Rate::Second);
+    let sentence = judge.sentence(Some(0.1), 0.1);
+    assert!(sentence.contains("every 3.0 s") && sentence.contains("2.4 ms"), "{sentence}");
+    judge.costs(None);
+    assert_eq!(judge.rate(), Rate::Own, "the user allows more, or it was slow for a while only");
+    let unlearnt = judge.sentence(None, 0.15);
+    assert!(unlearnt.contains("not learnt"), "{unlearnt}");
+}

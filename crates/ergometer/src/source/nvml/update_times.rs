@@ -1,0 +1,435 @@
+//! When a register is updated.
+//!
+//! A counter that moves every 100 ms and is read at any moment shows an energy that is up to 100 ms
+//! old: at 400 W, 40 J. But it moves at a steady period, so what reads show of it (it had changed
+//! between these two, or it had not) pins its updates down, and every value is known together with
+//! the moment from which it held. All times are seconds.
+//!
+//! `search` finds the period, `beat` follows it.
+
+mod beat;
+mod search;
+
+use beat::Beat;
+use search::Search;
+
+/// A read after which the register showed something new, and the read before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bracket {
+    after: f64,
+    by: f64,
+}
+
+impl Bracket {
+    fn middle(self) -> f64 {
+        f64::midpoint(self.after, self.by)
+    }
+
+    fn half(self) -> f64 {
+        (self.by - self.after) / 2.0
+    }
+}
+
+/// A moment, and how far it may be off to either side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Moment {
+    pub at: f64,
+    pub within: f64,
+}
+
+/// Seconds from the one to the other of which a read is as good as at any other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Window {
+    pub from: f64,
+    pub by: f64,
+}
+
+impl Window {
+    pub(super) const NEVER: Self = Self::at(f64::INFINITY);
+
+    pub(super) const fn at(t: f64) -> Self {
+        Self { from: t, by: t }
+    }
+
+    /// What serves both, if anything does; else the earlier.
+    pub(super) fn and(self, other: Self) -> Self {
+        let (first, second) = if self.by <= other.by { (self, other) } else { (other, self) };
+        if second.from > first.by {
+            return first;
+        }
+        Self { from: first.from.max(second.from), by: first.by }
+    }
+}
+
+/// Time between two reads while a period is looked for: at least so much, and such a share of the time since
+/// the register changed.
+pub(super) const BURST: f64 = 0.004;
+const SHARE: f64 = 0.04;
+const SPARSE: f64 = 0.05;
+/// Periods that are looked for.
+const SHORTEST: f64 = 0.006;
+pub(super) const LONGEST: f64 = 2.2;
+/// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
+const LEISURE: f64 = 0.8;
+/// Share of the period that a read keeps from where an update may be.
+const DISTANCE: f64 = 0.05;
+/// A register is read again so often, if it should have moved and has not.
+const PATIENCE: u32 = 5;
+/// Updates are watched now and then even where that places them no better, for they may stray or drift: at one
+/// edge of when they may be or the other,
+/// next after such a share of the number since the period is known, and after this many at most.
+const CHECKED: f64 = 0.25;
+const SELDOM: f64 = 32.0;
+/// A period is told if it is known to within such a share.
+const SURE: f64 = 0.02;
+/// How near to the edge.
+const EDGE: f64 = 0.9;
+/// What is worth the watch: the place is known so much better for it.
+const WORTH: f64 = 0.9;
+/// A read tells its moment to within itself; an update that is known to such a share of a read's time is as
+/// good as it gets, and so is one that is known to such a share of what ticks stray.
+const BLIND: f64 = 0.75;
+
+/// An update that is read at about its own moment, to place it better.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    n: f64,
+    /// How well it was known before, seconds to either side.
+    half: f64,
+    /// Where it is read, of when it may be, and when that is.
+    place: Place,
+    at: f64,
+    /// It was said whether it came as expected.
+    judged: bool,
+}
+
+/// Where in the time in which an update may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Middle,
+    Early,
+    Late,
+}
+
+/// What a read shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shown {
+    /// It had changed since the read before.
+    pub new: bool,
+    /// The update whose value it shows, if that can be told.
+    pub since: Option<Moment>,
+}
+
+/// The update moments of one register.
+#[derive(Clone, Debug)]
+pub(super) struct UpdateTimes {
+    /// Every update changes it, as it does a counter of a board that draws power.
+    restless: bool,
+    /// An update that is known within this many seconds need not be watched.
+    target: f64,
+    /// This many reads ago a tick has surely passed, and the register has not moved.
+    overdue: u32,
+    /// The period that it had before it was lost, or that another register of the board has, and how far it
+    /// may be off.
+    known: Option<(f64, f64)>,
+    /// The last read: when it began, and what the register showed.
+    last: Option<(f64, u64)>,
+    /// When it was seen to change.
+    changed: f64,
+    /// Seconds that a read takes.
+    call: f64,
+    search: Search,
+    beat: Option<Beat>,
+    /// The last update that was seen, while the beat is known.
+    seen: f64,
+    watch: Option<Watch>,
+    /// The next update that is watched, and the first one since the period is known.
+    next_watch: f64,
+    first: f64,
+    /// Watches at the edges so far.
+    checks: u32,
+}
+
+impl UpdateTimes {
+    /// A register of which nothing is known, but whether every update changes it, and within how many
+    /// seconds an update is to be known.
+    pub(super) fn new(restless: bool, target: f64) -> Self {
+        Self {
+            restless,
+            target,
+            overdue: 0,
+            known: None,
+            last: None,
+            changed: f64::NEG_INFINITY,
+            call: 0.0,
+            search: Search::default(),
+            beat: None,
+            seen: f64::NEG_INFINITY,
+            watch: None,
+            next_watch: f64::NEG_INFINITY,
+            first: 0.0,
+            checks: 0,
+        }
+    }
+
+    /// The period, if it is known.
+    pub(super) fn period(&self) -> Option<f64> {
+        self.beat.as_ref().map(|beat| beat.period().0)
+    }
+
+    /// The period, if it is known well enough to be told.
+    pub(super) fn sure_period(&self) -> Option<f64> {
+        let known = self.beat.as_ref().map(Beat::period);
+        known.filter(|(period, error)| *error <= SURE * period).map(|(period, _)| period)
+    }
+
+    /// Takes in the period of another register of the same board: theirs are most likely the same.
+    pub(super) fn hint(&mut self, other: &Self) {
+        let Some((period, error)) = other.beat.as_ref().map(Beat::period) else { return };
+        match &mut self.beat {
+            Some(beat) => {
+                let (own, off) = beat.period();
+                if (own - period).abs() <= off + error && 2.0 * error < off {
+                    beat.narrow((period, error));
+                }
+            }
+            None => self.known = Some((period, error)),
+        }
+    }
+
+    /// How well updates about `t` are placed, seconds to either side.
+    pub(super) fn within(&self, t: f64) -> Option<f64> {
+        self.beat.as_ref().map(|beat| beat.at(beat.number(t)).within)
+    }
+
+    /// Shortly before and after the first update that is due after `t`.
+    pub(super) fn around(&self, t: f64) -> Option<(f64, f64)> {
+        let beat = self.beat.as_ref()?;
+        let mut n = beat.number(t) - 1.0;
+        let mut moment = beat.at(n);
+        while moment.at - moment.within < t {
+            n += 1.0;
+            moment = beat.at(n);
+        }
+        let after = moment.at + moment.within + DISTANCE * beat.period().0;
+        Some((moment.at - moment.within, after))
+    }
+
+    /// How old a value can be that is new.
+    pub(super) fn longest(&self) -> f64 {
+        if self.restless { self.search.longest() } else { LONGEST }
+    }
+
+    /// When the last read began.
+    pub(super) fn last_read(&self) -> Option<f64> {
+        self.last.map(|(t, _)| t)
+    }
+
+    /// When it was seen to change.
+    pub(super) fn changed(&self) -> f64 {
+        self.changed
+    }
+
+    /// Takes in that the register showed `value` at some time from `began` to `t`.
+    pub(super) fn read(&mut self, began: f64, t: f64, value: u64) -> Shown {
+        let took = t - began;
+        self.call = if self.call > 0.0 { self.call.min(took) } else { took };
+        let before = self.last.replace((began, value));
+        let new = before.is_none_or(|(_, old)| old != value);
+        if before.is_some() && new {
+            self.changed = t;
+        }
+        self.lose_what_is_blurred(t);
+        if self.beat.is_none() {
+            self.search.read(began, t, new);
+            let found = self.search.find(self.restless, self.known);
+            // What is too blurred to tell one update from the next will be found again, and sharper.
+            if let Some(beat) = found.filter(|beat| !is_blurred(beat, t)) {
+                self.seen = beat.number(t);
+                let after = |n: f64| beat.at(n).at > t;
+                while after(self.seen) {
+                    self.seen -= 1.0;
+                }
+                self.beat = Some(beat);
+                (self.overdue, self.watch) = (0, None);
+                (self.first, self.next_watch) = (self.seen, self.seen);
+                self.search = Search::default();
+            }
+            return Shown { new, since: self.shown(began, t) };
+        }
+        let Some((after, _)) = before else { return Shown { new, since: self.shown(began, t) } };
+        if new {
+            self.follow(Bracket { after, by: t });
+        }
+        let since = self.since(new, (began, t));
+        self.weigh_the_watch(t);
+        self.wonder(new, t, after);
+        Shown { new, since }
+    }
+
+    /// A beat that was not followed for long no longer tells one update from the next.
+    fn lose_what_is_blurred(&mut self, t: f64) {
+        let Some(beat) = &self.beat else { return };
+        if is_blurred(beat, t) {
+            let known = beat.period();
+            self.lose(known);
+        }
+    }
+
+    fn lose(&mut self, known: (f64, f64)) {
+        self.known = Some((known.0, known.1.max(0.001 * known.0)));
+        self.beat = None;
+        self.overdue = 0;
+    }
+
+    /// The register changed between two reads.
+    fn follow(&mut self, bracket: Bracket) {
+        let Some(beat) = &mut self.beat else { return };
+        let (period, error) = beat.period();
+        // More than one tick may lie in a long one: nothing new, unless there was none.
+        if bracket.half() * 2.0 < period
+            && let Some(n) = beat.only_tick(bracket)
+            && !beat.follow(n, bracket)
+        {
+            // It has no steady period, or another one.
+            self.lose((period, error));
+            self.known = None;
+        }
+    }
+
+    /// Whether a watch in the middle of when tick `n` may be would place it better.
+    fn blurred(&self, n: f64) -> bool {
+        let blind = |beat: &Beat| BLIND * self.call.max(beat.stray());
+        self.beat.as_ref().is_some_and(|beat| beat.half(n) > self.target.max(blind(beat)))
+    }
+
+    /// Whether the update that was watched came, and whether its place is known better for it.
+    fn weigh_the_watch(&mut self, t: f64) {
+        let goes_on = |ticks: &Self, watch: Watch| {
+            let half = ticks.beat.as_ref().map_or(f64::INFINITY, |beat| beat.half(watch.n));
+            watch.place == Place::Middle && half <= WORTH * watch.half && ticks.blurred(watch.n)
+        };
+        let (Some(beat), Some(watch)) = (&self.beat, self.watch) else { return };
+        let Moment { at, within } = beat.at(watch.n);
+        let (seen, over) = (self.seen >= watch.n, at + within < t);
+        if watch.place != Place::Middle && t >= watch.at && !watch.judged {
+            // A late read of the early edge tells nothing.
+            let tells = watch.place == Place::Late || t < at;
+            let outside = seen != (watch.place == Place::Late);
+            self.checks += 1;
+            if let (true, Some(beat)) = (tells, &mut self.beat) {
+                beat.checked(outside);
+            }
+            self.watch = Some(Watch { judged: true, ..watch });
+        }
+        if seen || over {
+            let rest = if goes_on(self, watch) {
+                1.0
+            } else {
+                (CHECKED * (watch.n - self.first)).clamp(1.0, SELDOM)
+            };
+            self.next_watch = watch.n + rest.floor();
+            self.watch = None;
+        }
+    }
+
+    /// The update that a read from `began` to `t` shows.
+    fn since(&mut self, new: bool, (began, t): (f64, f64)) -> Option<Moment> {
+        let sure = self.shown(began, t);
+        let beat = self.beat.as_ref()?;
+        let about = beat.number(f64::midpoint(began, t));
+        let moment = match sure {
+            Some(moment) => moment,
+            // It came while the update was due. That it has changed tells, if the one before was seen.
+            None if self.restless && new && (0.5..1.5).contains(&(about - self.seen)) => {
+                beat.at(about)
+            }
+            None => return None,
+        };
+        self.seen = self.seen.max(beat.number(moment.at));
+        Some(moment)
+    }
+
+    /// A tick that has surely passed should have changed the register.
+    fn wonder(&mut self, new: bool, t: f64, after: f64) {
+        let Some(beat) = &self.beat else { return };
+        let passed = self.restless && !new && {
+            let mut n = beat.number(t);
+            let mut moment = beat.at(n);
+            if moment.at + moment.within > t {
+                n -= 1.0;
+                moment = beat.at(n);
+            }
+            // Only one read may wonder: the one after the tick that it waited for.
+            t - after < beat.period().0 && (self.overdue > 0 || moment.at - moment.within > after)
+        };
+        self.overdue = if passed && self.overdue < PATIENCE { self.overdue + 1 } else { 0 };
+    }
+
+    /// The update whose value a read from `began` to `t` shows; `None` while the period is not known,
+    /// or if the read is so close to an update that it may have come before or after.
+    pub(super) fn shown(&self, began: f64, t: f64) -> Option<Moment> {
+        let beat = self.beat.as_ref()?;
+        let mut n = beat.number(began);
+        let mut moment = beat.at(n);
+        if moment.at + moment.within > began {
+            n -= 1.0;
+            moment = beat.at(n);
+        }
+        let next = beat.at(n + 1.0);
+        (moment.at + moment.within <= began && t <= next.at - next.within).then_some(moment)
+    }
+
+    /// When to read next while the period is looked for, after a read at `t`.
+    pub(super) fn search_on(&self, t: f64) -> f64 {
+        let since = if self.changed.is_finite() { t - self.changed } else { 0.0 };
+        t + (SHARE * since).clamp(BURST, SPARSE)
+    }
+
+    /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
+    /// to know its moment; `None` while the period is not known.
+    pub(super) fn next_read(&mut self, t: f64, stride: f64) -> Option<Window> {
+        let beat = self.beat.as_ref()?;
+        if self.overdue > 0 {
+            return Some(Window::at(t + BURST));
+        }
+        let period = beat.period().0;
+        let distance = DISTANCE * period;
+        // The first update that this read has not seen for sure.
+        let mut n = beat.number(t);
+        while beat.at(n).at - beat.at(n).within > t {
+            n -= 1.0;
+        }
+        while beat.at(n).at + beat.at(n).within < t || n <= self.seen {
+            n += 1.0;
+        }
+        n += stride - 1.0;
+        let moment = beat.at(n);
+        let half = beat.half(n);
+        let place = match (self.blurred(n), self.checks % 2) {
+            (true, _) => Place::Middle,
+            (false, 0) => Place::Late,
+            (false, _) => Place::Early,
+        };
+        let at = match place {
+            Place::Middle => moment.at,
+            Place::Early => moment.at - EDGE * moment.within,
+            Place::Late => moment.at + EDGE * moment.within,
+        };
+        if n >= self.next_watch && t < at && moment.within < period / 3.0 {
+            self.watch = Some(Watch { n, half, place, at, judged: false });
+            return Some(Window::at(at));
+        }
+        let from = moment.at + moment.within + distance;
+        let next = beat.at(n + 1.0);
+        let by = (next.at - next.within - distance).min(from + LEISURE * period);
+        Some(Window { from, by: by.max(from) })
+    }
+}
+
+fn is_blurred(beat: &Beat, t: f64) -> bool {
+    beat.at(beat.number(t)).within > beat.period().0 / 3.0
+}
+
+#[cfg(test)]
+mod tests;
