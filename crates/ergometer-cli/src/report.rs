@@ -57,7 +57,7 @@ enum Format {
     Latex,
     /// Metadata of a Hugging Face model card (emissions in grams)
     ModelCard,
-    /// CodeCarbon's emissions.csv
+    /// The columns of codecarbon's emissions.csv
     Codecarbon,
     /// Software Carbon Intensity, ISO/IEC 21031, as JSON; see --per and --embodied-kg
     Sci,
@@ -65,9 +65,9 @@ enum Format {
     Folded,
     /// The same drawn as a flame graph (SVG)
     Flamegraph,
-    /// A trace for ui.perfetto.dev and chrome://tracing
+    /// A trace for ui.perfetto.dev and Chrome's tracing page
     Perfetto,
-    /// An event file for TensorBoard; needs --output
+    /// Scalars for tensorboard, an event file; needs --output
     Tensorboard,
 }
 
@@ -80,7 +80,7 @@ impl Report {
             Format::Markdown => joined(&records, Record::to_markdown),
             Format::Json => json(&records)?,
             Format::Csv => self.csv(&records)?,
-            Format::Html => page::page(&records)?,
+            Format::Html => page::page(&records),
             Format::Latex => latex::table(&records),
             Format::ModelCard => {
                 model_card::metadata(self.only(&records)?, self.training_type.as_deref())?

@@ -1,6 +1,6 @@
-//! `--format codecarbon`: CodeCarbon's `emissions.csv`, a row for each record.
+//! `--format codecarbon`: `CodeCarbon`'s `emissions.csv`, a row for each record.
 //!
-//! Columns and units are those of CodeCarbon 3: kilograms, kilowatt-hours and watts, energy and power times the
+//! Columns and units are those of `CodeCarbon` 3: kilograms, kilowatt-hours and watts, energy and power times the
 //! PUE. What ergometer does not know is empty. `energy_consumed` is everything that was metered; the three parts
 //! have packages, boards and memory, and a platform, module or node is in none of them.
 
@@ -9,7 +9,7 @@ use ergometer::source::DomainKind;
 
 use crate::outcome::Stop;
 
-/// The columns, in CodeCarbon's order.
+/// The columns, in `CodeCarbon`'s order.
 const COLUMNS: [&str; 38] = [
     "timestamp",
     "project_name",
@@ -107,7 +107,7 @@ fn cell(record: &Record, column: &str) -> String {
         "gpu_count" => machine.accelerators.len().to_string(),
         "gpu_model" => text(&super::boards(&machine.accelerators).join(", ")),
         "ram_total_size" => {
-            number(machine.memory_bytes.map(|bytes| bytes as f64 / (1 << 30) as f64))
+            number(machine.memory_bytes.map(|bytes| bytes as f64 / f64::from(1 << 30)))
         }
         "tracking_mode" => {
             let process = record.domains.iter().any(|row| row.domain.id.ends_with("/process"));
@@ -129,7 +129,7 @@ fn joules(record: &Record, kind: DomainKind) -> Option<f64> {
     parts.sum()
 }
 
-/// The end of the run, as CodeCarbon writes it.
+/// The end of the run, as `CodeCarbon` writes it.
 fn ended(record: &Record) -> String {
     let Ok(started) = record.run.started.parse::<jiff::Timestamp>() else { return String::new() };
     let length = jiff::SignedDuration::try_from_secs_f64(record.run.seconds).unwrap_or_default();

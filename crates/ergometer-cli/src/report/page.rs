@@ -5,12 +5,11 @@ mod charts;
 use ergometer::Record;
 use ergometer::energy::Energy;
 use ergometer::footprint::equivalents::equivalents;
-use ergometer::record::SpanNode;
+use ergometer::record::{DomainRecord, SpanNode};
 use ergometer::source::DomainKind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{boards, hardware, methods, stacks};
-use crate::outcome::Stop;
 use crate::table::duration;
 use charts::Chart;
 
@@ -18,7 +17,7 @@ use charts::Chart;
 const MOST_SPANS: usize = 15;
 
 /// A page with an article for each record.
-pub fn page(records: &[Record]) -> Result<String, Stop> {
+pub fn page(records: &[Record]) -> String {
     let title = match records {
         [record] => record.run.label.clone(),
         _ => format!("{} runs", records.len()),
@@ -46,7 +45,7 @@ pub fn page(records: &[Record]) -> Result<String, Stop> {
             }
         }
     };
-    Ok(page.into_string() + "\n")
+    page.into_string() + "\n"
 }
 
 /// Several runs beside each other, each a link to its article.
@@ -84,7 +83,7 @@ fn article(record: &Record, index: usize) -> Markup {
     html! {
         article id={ "run-" (index) } {
             header {
-                @if index == 0 { h1 { (record.run.label) } } @else { h1 { (record.run.label) } }
+                h1 { (record.run.label) }
                 p.quiet {
                     (record.headline()) ". Began " (record.run.started) ", "
                     @if record.run.finished { "finished." } @else { strong { "not finished: this is the run as far as it is known." } }
@@ -180,14 +179,10 @@ fn power(record: &Record) -> Markup {
         }
         @for (kind, chart) in &charts {
             h3 { (kind_name(*kind)) }
-            ul.key {
-                @for (place, row) in record.domains.iter().filter(|row| row.domain.kind == *kind && row.energy.is_some()).enumerate() {
-                    li { span style={ "background:" (charts::hex(charts::colour(place))) } { } (row.domain.label) " (" (row.domain.method.as_str()) ")" }
-                }
-            }
+            (domain_key(record, *kind))
             (drawing(chart, &html! {
                 "Mean power in " (power.ends_s.len()) " intervals. "
-                @if record.domains.iter().filter(|row| row.domain.kind == *kind).count() <= 2 {
+                @if of_kind(record, *kind).count() <= charts::MOST_BANDS {
                     "The band is two standard uncertainties. "
                 }
                 "A gap in a line: not observed."
@@ -203,6 +198,27 @@ fn power(record: &Record) -> Markup {
                             tr { td { (span.kind.as_str()) " " (span.name) } td { (duration(span.start_s)) } td { (duration(span.seconds)) } }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+fn of_kind(record: &Record, kind: DomainKind) -> impl Iterator<Item = &DomainRecord> {
+    record.domains.iter().filter(move |row| row.domain.kind == kind && row.energy.is_some())
+}
+
+/// What the lines of a chart are.
+fn domain_key(record: &Record, kind: DomainKind) -> Markup {
+    let count = of_kind(record, kind).count();
+    html! {
+        ul.key {
+            @if count > charts::MOST_LINES {
+                li { span style={ "opacity:.5;background:" (charts::hex(charts::colour(0))) } { } (count) " lines, one for each" }
+                li { span style="background:currentColor" { } "their mean" }
+            } @else {
+                @for (place, row) in of_kind(record, kind).enumerate() {
+                    li { span style={ "background:" (charts::hex(charts::colour(place))) } { } (row.domain.label) " (" (row.domain.method.as_str()) ")" }
                 }
             }
         }
@@ -403,7 +419,13 @@ fn energy(energy: &Energy) -> String {
 
 fn gases(record: &Record) -> String {
     record.whole().footprint.co2e.map_or("n/a".to_owned(), |gases| {
-        plus_minus(gases.value.get(), gases.standard_uncertainty.get(), "g")
+        let (grams, standard) = (gases.value.get(), gases.standard_uncertainty.get());
+        // Nobody says megagrams.
+        if grams >= 1e6 {
+            plus_minus(grams / 1e6, standard / 1e6, "t")
+        } else {
+            plus_minus(grams, standard, "g")
+        }
     })
 }
 

@@ -1,4 +1,4 @@
-//! `--format perfetto`: a trace for ui.perfetto.dev and chrome://tracing.
+//! `--format perfetto`: a trace for ui.perfetto.dev and `chrome://tracing`.
 //!
 //! The JSON form of trace events: epochs and the longest spans are complete events (`X`) on threads of the run's
 //! process, and the power of each domain is a counter (`C`). A counter cannot be absent, so a domain's time

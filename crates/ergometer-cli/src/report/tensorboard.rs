@@ -83,7 +83,7 @@ pub fn events(record: &Record) -> Result<Vec<u8>, Stop> {
     Ok(file)
 }
 
-/// The path of an event file: TensorBoard looks for files of a certain name in a folder.
+/// The path of an event file: `TensorBoard` looks for files of a certain name in a folder.
 pub fn path(output: &Path, record: &Record) -> PathBuf {
     let named = output.file_name().is_some_and(|name| name.to_string_lossy().contains("tfevents"));
     if named {

@@ -160,8 +160,12 @@ impl PowerLog {
 
     /// Takes in what was read from a journal.
     pub(crate) fn read(&mut self, knots: Vec<Knot>, spans: Vec<LongSpan>) {
-        knots.into_iter().for_each(|knot| self.knots.add(knot));
-        spans.into_iter().for_each(|span| keep(&mut self.spans, span));
+        for knot in knots {
+            self.knots.add(knot);
+        }
+        for span in spans {
+            keep(&mut self.spans, span);
+        }
     }
 
     /// The power of a run that was read from its journal and had this `total`.

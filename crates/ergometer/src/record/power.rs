@@ -111,7 +111,13 @@ impl PowerHistory {
         if !self.watts.iter().all(fits) {
             return Err("a domain's power has not one value for each interval".to_owned());
         }
-        if self.watts.iter().flatten().flatten().any(|watts| !(watts.get() >= 0.0)) {
+        if self
+            .watts
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|watts| watts.get().is_nan() || watts.get() < 0.0)
+        {
             return Err("a power is negative".to_owned());
         }
         if self.spans.iter().any(|span| !(span.start_s >= 0.0 && span.seconds >= 0.0)) {

@@ -3,9 +3,11 @@
 //! Text, axes and grid have the colour of the text around them, so that they can be read in light, in dark and in
 //! print; series have colours that stand out against white as well as black.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use ergometer::Record;
+use ergometer::energy::Energy;
 use ergometer::record::Distribution;
 use ergometer::record::power::PowerHistory;
 use ergometer::source::DomainKind;
@@ -52,6 +54,7 @@ fn chart(
     if !valid(&x) || !valid(&y) {
         return None;
     }
+    let y_is_list = y_name.is_empty();
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
@@ -71,7 +74,8 @@ fn chart(
             .label_style(font.clone())
             .axis_desc_style(font)
             .x_labels(8)
-            .y_labels(6)
+            // A list of names has no scale.
+            .y_labels(if y_is_list { 0 } else { 6 })
             .x_label_formatter(&|value| number(*value))
             .y_label_formatter(&|value| number(*value))
             .x_desc(x_name)
@@ -136,6 +140,11 @@ pub fn splits(record: &Record) -> Vec<&str> {
     splits
 }
 
+/// Lines that can be told apart by their colours; more are of one colour, with their mean.
+pub const MOST_LINES: usize = SERIES.len();
+/// With more lines than this the bands of uncertainty would hide them.
+pub const MOST_BANDS: usize = 2;
+
 /// Power over time of all domains of a kind: a line each, with twice its relative uncertainty as a band, and the
 /// epochs shaded.
 pub fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> Option<Chart> {
@@ -149,8 +158,15 @@ pub fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> Option<
     if rows.is_empty() || highest <= 0.0 {
         return None;
     }
+    let relative = |row: usize| {
+        let energy = record.domains[row].energy.filter(|energy| energy.joules.get() > 0.0);
+        let relative =
+            |energy: Energy| 2.0 * energy.standard_uncertainty.get() / energy.joules.get();
+        energy.filter(|_| rows.len() <= MOST_BANDS).map_or(0.0, relative)
+    };
+    let widest = rows.iter().map(|&row| relative(row)).fold(0.0, f64::max);
+    let top = highest * (1.0 + widest.min(2.0)) * 1.08;
     let (unit, unit_name) = time_unit(record.run.seconds);
-    let top = highest * 1.15;
     let description = format!(
         "Power over time of {} {}: from {lowest:.1} to {highest:.1} W, over {:.4} {unit_name}; epochs are shaded",
         rows.len(),
@@ -160,26 +176,45 @@ pub fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> Option<
     let x = 0.0..record.run.seconds / unit;
     chart(&description, (x, unit_name), (0.0..top, "watts"), |plane| {
         shade_epochs(plane, record, unit, top)?;
+        let many = rows.len() > MOST_LINES;
         for (place, &row) in rows.iter().enumerate() {
-            let colour = colour(place);
-            let relative = record.domains[row].energy.map_or(0.0, |energy| {
-                let joules = energy.joules.get();
-                if joules > 0.0 { 2.0 * energy.standard_uncertainty.get() / joules } else { 0.0 }
-            });
+            let line = if many { colour(0).mix(0.35) } else { colour(place).mix(1.0) };
             for stretch in stretches(power, row, unit) {
-                // With many lines the bands would hide them.
-                if rows.len() <= 2 {
-                    let upper = stretch.iter().map(|(t, w)| (*t, (w * (1.0 + relative)).min(top)));
-                    let lower =
-                        stretch.iter().rev().map(|(t, w)| (*t, (w * (1.0 - relative)).max(0.0)));
+                if relative(row) > 0.0 {
+                    let upper =
+                        stretch.iter().map(|(t, w)| (*t, (w * (1.0 + relative(row))).min(top)));
+                    let lower = stretch
+                        .iter()
+                        .rev()
+                        .map(|(t, w)| (*t, (w * (1.0 - relative(row))).max(0.0)));
                     let band: Vec<_> = upper.chain(lower).collect();
-                    plane.draw_series(std::iter::once(Polygon::new(band, colour.mix(0.18))))?;
+                    plane.draw_series(std::iter::once(Polygon::new(
+                        band,
+                        colour(place).mix(0.18),
+                    )))?;
                 }
-                plane.draw_series(LineSeries::new(stretch, colour.stroke_width(1)))?;
+                plane.draw_series(LineSeries::new(stretch, line.stroke_width(1)))?;
             }
+        }
+        if many {
+            plane.draw_series(LineSeries::new(mean(power, &rows, unit), INK.stroke_width(2)))?;
         }
         Ok(())
     })
+}
+
+/// Mean power of those of the domains that were observed.
+fn mean(power: &PowerHistory, rows: &[usize], unit: f64) -> Vec<(f64, f64)> {
+    let mut line = Vec::new();
+    for (index, (start, end)) in power.intervals().enumerate() {
+        let watts: Vec<f64> =
+            rows.iter().filter_map(|&row| Some((*power.watts[row].get(index)?)?.get())).collect();
+        if !watts.is_empty() {
+            let mean = watts.iter().sum::<f64>() / watts.len() as f64;
+            line.extend([(start / unit, mean), (end / unit, mean)]);
+        }
+    }
+    line
 }
 
 /// The power of a domain as steps, in stretches in which it was observed.
@@ -204,11 +239,11 @@ fn shade_epochs(plane: &mut Plane<'_>, record: &Record, unit: f64, top: f64) -> 
     // Thousands of shades would be a grey area.
     let width = record.run.seconds / f64::from(WIDTH);
     let epochs = record.epochs.iter().filter(|epoch| epoch.usage.seconds > 2.0 * width);
-    for (index, epoch) in epochs.enumerate() {
+    for epoch in epochs {
         let split = splits.iter().position(|split| *split == epoch.split).unwrap_or(0);
         let (from, to) = (epoch.start_s / unit, (epoch.start_s + epoch.usage.seconds) / unit);
         // Neighbours of one split can be told apart.
-        let strength = if index % 2 == 0 { 0.16 } else { 0.08 };
+        let strength = if epoch.index % 2 == 1 { 0.2 } else { 0.12 };
         let shade = colour(3 + split).mix(strength).filled();
         plane.draw_series(std::iter::once(Rectangle::new([(from, 0.0), (to, top)], shade)))?;
     }
@@ -299,11 +334,9 @@ pub fn steps(record: &Record) -> Option<Chart> {
     });
     let words = words.collect::<Vec<_>>().join("; ");
     let description = format!("Energy of a step in {unit_name}. {words}");
-    let names: Vec<String> = rows.iter().map(|(split, _)| (*split).clone()).collect();
-    let y_name = names.join(", ");
     let y = 0.4..rows.len() as f64 + 0.6;
     let x_name = format!("{unit_name} a step");
-    chart(&description, (0.0..highest / unit * 1.05, &x_name), (y, &y_name), |plane| {
+    chart(&description, (0.0..highest / unit * 1.05, &x_name), (y, ""), |plane| {
         for (index, (_, figures)) in rows.iter().enumerate() {
             let [min, median, p95, max, mean] = figures.map(|joules| joules / unit);
             let y = (rows.len() - index) as f64;
@@ -379,7 +412,8 @@ pub fn bar(value: f64, standard: f64, most: f64, place: usize) -> String {
         hex(colour(place))
     );
     if standard > 0.0 {
-        text += &format!(
+        let _ = write!(
+            text,
             "<path d=\"M{low:.1} 7H{high:.1}M{low:.1} 3v8M{high:.1} 3v8\" stroke=\"currentColor\" fill=\"none\"/>"
         );
     }

@@ -73,23 +73,23 @@ pub(crate) struct Knots {
     every: u64,
     /// The last tick that was reached.
     last: u64,
-    knots: Vec<Knot>,
+    list: Vec<Knot>,
 }
 
 impl Default for Knots {
     fn default() -> Self {
-        Self { every: 1, last: 0, knots: Vec::new() }
+        Self { every: 1, last: 0, list: Vec::new() }
     }
 }
 
 impl Knots {
     /// Without any knot, on the same grid.
     pub(crate) fn emptied(&self) -> Self {
-        Self { knots: Vec::new(), ..*self }
+        Self { list: Vec::new(), ..*self }
     }
 
     pub(crate) fn as_slice(&self) -> &[Knot] {
-        &self.knots
+        &self.list
     }
 
     fn interval(&self) -> f64 {
@@ -111,9 +111,9 @@ impl Knots {
     pub(crate) fn add(&mut self, knot: Knot) {
         self.last = self.last.max(knot.tick);
         self.put(knot);
-        while self.knots.len() >= MOST_INTERVALS {
+        while self.list.len() >= MOST_INTERVALS {
             self.every *= 2;
-            for knot in std::mem::take(&mut self.knots) {
+            for knot in std::mem::take(&mut self.list) {
                 self.put(knot);
             }
         }
@@ -129,36 +129,36 @@ impl Knots {
         if !belongs || knot.t < near {
             return;
         }
-        let mut at = self.knots.partition_point(|known| known.t < knot.t);
+        let mut at = self.list.partition_point(|known| known.t < knot.t);
         let is_edge = knot.tick == 0;
         let (before, after) = (at.checked_sub(1), at);
         for neighbour in [before, Some(after)].into_iter().flatten() {
             let close = |known: &&Knot| (known.t - knot.t).abs() < near;
-            if let Some(known) = self.knots.get(neighbour).filter(close)
+            if let Some(known) = self.list.get(neighbour).filter(close)
                 && (known.tick == 0 || !is_edge)
             {
                 return;
             }
         }
         // Only moments of the grid are near now.
-        if self.knots.get(at).is_some_and(|known| known.t - knot.t < near) {
-            self.knots.remove(at);
+        if self.list.get(at).is_some_and(|known| known.t - knot.t < near) {
+            self.list.remove(at);
         }
         if before
-            .and_then(|before| self.knots.get(before))
+            .and_then(|before| self.list.get(before))
             .is_some_and(|known| knot.t - known.t < near)
         {
             at -= 1;
-            self.knots.remove(at);
+            self.list.remove(at);
         }
-        self.knots.insert(at, knot);
+        self.list.insert(at, knot);
     }
 
     /// Mean power between the knots, and from the last of them to `end`, at which the run had drawn this.
     /// `known` says of each domain whether it has an energy.
     pub(crate) fn history(&self, end: &Knot, known: &[bool]) -> Option<PowerHistory> {
         let near = NEAR * self.interval().min(end.t);
-        let inner = self.knots.iter().take_while(|knot| knot.t + near <= end.t);
+        let inner = self.list.iter().take_while(|knot| knot.t + near <= end.t);
         let knots: Vec<&Knot> = inner.chain([end]).filter(|knot| knot.t > 0.0).collect();
         let mut history = PowerHistory::default();
         for knot in &knots {
