@@ -1,17 +1,25 @@
 //! `cargo xtask bench-models`: trains the example models, each in a process of its own, and
 //! reports what that cost.
 
+mod against;
 mod child;
+mod comparison;
+mod conditions;
 mod corpus;
 mod csv_rows;
 mod figure;
 mod files;
 mod notes;
+mod order;
 mod paper;
+mod projection;
+mod replay;
 mod report;
 pub mod simulate;
 mod software;
 mod spread;
+mod steady;
+mod sweep;
 mod table;
 
 use std::path::PathBuf;
@@ -22,7 +30,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stop::{Doing, Stop};
 use crate::workspace;
-use report::{Measured, Report, Settings};
+use comparison::Comparison;
+use conditions::Conditions;
+use report::{Measured, Report, Setting, Settings};
 use simulate::Simulation;
 
 /// Train the example models and report what each cost in energy, greenhouse gases and money
@@ -33,8 +43,8 @@ use simulate::Simulation;
 #[derive(Clone, Debug, clap::Args)]
 pub struct BenchModels {
     /// Models to train, separated by commas
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Model::Transformer, Model::Elmo])]
-    models: Vec<Model>,
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Selection::Transformer, Selection::Elmo])]
+    models: Vec<Selection>,
 
     /// Size of the models; from `base` on they are the papers' own
     #[arg(long, value_enum, default_value_t = Size::Tiny)]
@@ -52,9 +62,38 @@ pub struct BenchModels {
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Runs of each model; the report gives their mean and standard deviation
+    /// Runs of each model, in random order within each repeat; the report has their mean with its 95 % interval
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
+
+    /// Measure what the machine draws when idle for this long before each run, seconds; 0 for not at all
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0)]
+    idle: f64,
+
+    /// Compare with the report of an earlier benchmark: ratio, intervals and a verdict for each model
+    #[arg(long, value_name = "REPORT.JSON", conflicts_with = "against")]
+    compare: Option<PathBuf>,
+
+    /// Compare with a commit, or with a command that takes the same arguments: --repeats pairs of runs, in random
+    /// order within each pair
+    #[arg(long, value_name = "COMMIT|COMMAND")]
+    against: Option<String>,
+
+    /// Difference that matters: a verdict is `less`, `more` or `no difference` where the whole interval says so
+    #[arg(long, value_name = "PERCENT", default_value = "2%", value_parser = comparison::share)]
+    margin: f64,
+
+    /// With --compare or --against: exit with 1 where energy rose by more than this, beyond the interval
+    #[arg(long, value_name = "PERCENT", value_parser = comparison::share)]
+    fail_above: Option<f64>,
+
+    /// Run the training of a record again and compare its losses bit for bit
+    #[arg(long, value_name = "RECORD", conflicts_with_all = ["compare", "against", "sweep"])]
+    replay: Option<PathBuf>,
+
+    /// Search hyperparameters as a file says, each trial metered, within a budget; goes on where it was killed
+    #[arg(long, value_name = "SWEEP.TOML", conflicts_with_all = ["compare", "against"])]
+    sweep: Option<PathBuf>,
 
     /// Epochs; each model has a default of its own for each size
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -120,6 +159,33 @@ pub enum Model {
     Gpt2,
 }
 
+/// What `--models` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Selection {
+    /// Encoder and decoder, trained to translate
+    Transformer,
+    /// Bidirectional language model over characters
+    Elmo,
+    /// Masked language model, and whether a sentence follows another
+    Bert,
+    /// Decoder-only language model
+    Gpt2,
+    /// All of them
+    All,
+}
+
+impl Selection {
+    fn models(self) -> Vec<Model> {
+        match self {
+            Self::Transformer => vec![Model::Transformer],
+            Self::Elmo => vec![Model::Elmo],
+            Self::Bert => vec![Model::Bert],
+            Self::Gpt2 => vec![Model::Gpt2],
+            Self::All => Model::value_variants().to_vec(),
+        }
+    }
+}
+
 /// A size that the example packages know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -154,8 +220,6 @@ pub enum Backend {
     Vulkan,
     /// NVIDIA GPUs
     Cuda,
-    /// Torch, by its C++ library
-    Tch,
 }
 
 /// A set of constants.
@@ -188,47 +252,98 @@ impl BenchModels {
     pub fn run(&self) -> Result<(), Stop> {
         let models = self.distinct_models();
         self.check_input()?;
+        let old = self.compare.as_deref().map(comparison::read).transpose()?;
         let out = self.out.clone().unwrap_or_else(|| workspace::root().join("target/bench-models"));
         std::fs::create_dir_all(&out).doing(format!("create the folder {}", out.display()))?;
 
         let nvml = self.simulate.map(|boards| boards.library(&out)).transpose()?;
-        let programs = child::build(&models, self.backend, self.profile)?;
+        if let Some(record) = &self.replay {
+            return self.run_again(record, nvml.as_deref(), &out);
+        }
+        if let Some(file) = &self.sweep {
+            return self.run_sweep(file, nvml.as_deref(), &out);
+        }
+        let programs = child::build(&models, self.backend, self.profile, None)?;
+        let before = Conditions::now();
+        let mut peak = None;
         if let Some((_, program)) = programs.first() {
             let sources = child::probe(program, nvml.as_deref())?;
             eprint!("{}", notes::sources(&sources));
+            peak = child::peak(program, &word(self.backend), self.device);
         }
 
-        let mut measured = Vec::new();
-        let mut failures = Vec::new();
-        for (model, program) in &programs {
-            for repeat in 0..self.repeats {
-                match self.train(*model, program, nvml.as_deref(), repeat, &out) {
-                    Ok(run) => measured.push(run),
-                    Err(child::Failure::WrongInput) => return Err(Stop::relayed(2)),
-                    Err(child::Failure::Other(message)) => {
-                        eprintln!("error: {message}");
-                        failures.push(message);
-                    }
-                }
+        let (measured, failures, mut comparisons) = if let Some(base) = &self.against {
+            let against::Outcome { comparisons, measured, failures } =
+                self.run_pairs(base, &models, nvml.as_deref(), &out)?;
+            (measured, failures, comparisons)
+        } else {
+            let (measured, failures) = self.train_all(&programs, nvml.as_deref(), &out)?;
+            (measured, failures, Vec::new())
+        };
+
+        let failed = failures.len();
+        let setting = Setting {
+            settings: self.settings(),
+            software: software::read(),
+            conditions: vec![before, Conditions::now()],
+            peak,
+        };
+        if let Some(mut report) = Report::new(setting, &models, measured, failures) {
+            if let (Some(old), Some(path)) = (&old, &self.compare) {
+                let name = path.display().to_string();
+                comparisons = Comparison::with_report(&report, old, &name, self.margin);
             }
-        }
-
-        let (settings, failed) = (self.settings(), failures.len());
-        if let Some(report) = Report::new(settings, software::read(), measured, failures) {
-            let written = files::write(&report, &out)?;
-            if self.json {
-                println!("{}", report.to_json()?);
-            } else {
-                print!("{}", notes::notice(&report));
-                print!("{}", table::terminal(&report));
-                print!("{}", notes::of(&report));
-                print!("{}", notes::written(&written));
+            report.comparisons = comparisons;
+            self.show(&report, &out)?;
+            if failed == 0
+                && let Some(limit) = self.fail_above
+            {
+                comparison::judge(&report.comparisons, limit)?;
             }
         }
         match failed {
             0 => Ok(()),
             _ => Err(Stop::failed(format!("runs that failed: {failed}"))),
         }
+    }
+
+    /// Writes the report's files and prints it.
+    fn show(&self, report: &Report, out: &std::path::Path) -> Result<(), Stop> {
+        let written = files::write(report, out)?;
+        if self.json {
+            println!("{}", report.to_json()?);
+        } else {
+            print!("{}", notes::notice(report));
+            print!("{}", table::terminal(report));
+            print!("{}", notes::of(report));
+            print!("{}", notes::written(&written));
+        }
+        Ok(())
+    }
+
+    /// Trains every model in every repeat; what fails is told apart.
+    fn train_all(
+        &self,
+        programs: &[(Model, PathBuf)],
+        nvml: Option<&std::path::Path>,
+        out: &std::path::Path,
+    ) -> Result<(Vec<Measured>, Vec<String>), Stop> {
+        let models: Vec<Model> = programs.iter().map(|(model, _)| *model).collect();
+        let (mut measured, mut failures) = (Vec::new(), Vec::new());
+        for (model, repeat) in order::of(&models, self.repeats, self.seed) {
+            let Some((_, program)) = programs.iter().find(|(one, _)| *one == model) else {
+                continue;
+            };
+            match self.train(model, program, nvml, repeat, out) {
+                Ok(run) => measured.push(run),
+                Err(child::Failure::WrongInput) => return Err(Stop::relayed(2)),
+                Err(child::Failure::Other(message)) => {
+                    eprintln!("error: {message}");
+                    failures.push(message);
+                }
+            }
+        }
+        Ok((measured, failures))
     }
 
     /// Trains one model once.
@@ -250,13 +365,14 @@ impl BenchModels {
             word(self.size),
             self.repeats
         );
-        let arguments = self.arguments(model, seed);
+        let idle = (self.idle > 0.0).then_some(self.idle);
+        let arguments = self.arguments(model, seed, idle);
         let record = child::train(program, nvml, &arguments, &record_path, &log_path)?;
         Ok(Measured { model, record, record_path, log_path })
     }
 
     /// The arguments of a model's program, its record's path left out.
-    fn arguments(&self, model: Model, seed: u64) -> Vec<std::ffi::OsString> {
+    fn arguments(&self, model: Model, seed: u64, idle: Option<f64>) -> Vec<std::ffi::OsString> {
         let mut arguments = Vec::new();
         let mut option = |name: &str, value: std::ffi::OsString| {
             arguments.extend([std::ffi::OsString::from(format!("--{name}")), value]);
@@ -271,6 +387,9 @@ impl BenchModels {
         }
         if let Some(pue) = self.pue {
             option("pue", pue.to_string().into());
+        }
+        if let Some(seconds) = idle {
+            option("idle", seconds.to_string().into());
         }
         if let Some(epochs) = self.epochs {
             option("epochs", epochs.to_string().into());
@@ -299,7 +418,7 @@ impl BenchModels {
     /// The models in the order given, each once.
     fn distinct_models(&self) -> Vec<Model> {
         let mut models = Vec::new();
-        for &model in &self.models {
+        for model in self.models.iter().flat_map(|selection| selection.models()) {
             if !models.contains(&model) {
                 models.push(model);
             }
@@ -309,23 +428,34 @@ impl BenchModels {
 
     /// Says what is wrong before minutes of building rather than after.
     fn check_input(&self) -> Result<(), Stop> {
-        self.check_site().map_err(|error| Stop::wrong_input(error.to_string()))?;
+        self.site().map_err(|error| Stop::wrong_input(error.to_string()))?;
         if let Some(prefix) = &self.parallel {
             corpus::check_parallel(prefix, [&self.source, &self.target])?;
+        }
+        if !(0.0..=3600.0).contains(&self.idle) {
+            return Err(Stop::wrong_input("--idle is a number of seconds from 0 to 3600"));
+        }
+        if self.fail_above.is_some() && self.compare.is_none() && self.against.is_none() {
+            return Err(Stop::wrong_input("--fail-above needs --compare or --against"));
+        }
+        if self.against.is_some() && self.repeats < 2 {
+            return Err(Stop::wrong_input(
+                "--against needs --repeats of 2 or more; 6 give every interval",
+            ));
         }
         corpus::check_files(&self.text)
     }
 
     /// What the models will make of `--preset`, `--region` and `--pue`.
-    fn check_site(&self) -> ergometer::Result<()> {
+    fn site(&self) -> ergometer::Result<Site> {
         let mut site = Site::preset(&word(self.preset))?;
         if let Some(region) = &self.region {
             site = site.region(region)?;
         }
         if let Some(pue) = self.pue {
-            site.with_pue(pue)?;
+            site = site.with_pue(pue)?;
         }
-        Ok(())
+        Ok(site)
     }
 
     fn settings(&self) -> Settings {
@@ -340,6 +470,7 @@ impl BenchModels {
             profile: self.profile,
             preset: self.preset,
             simulate: self.simulate.map(|boards| boards.to_string()),
+            idle_seconds: self.idle,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::stop::{Doing, Stop};
+
 /// The root of the workspace.
 pub fn root() -> PathBuf {
     // At run time cargo names the package's present folder; the built-in path is for a binary that
@@ -10,6 +12,17 @@ pub fn root() -> PathBuf {
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().map(Path::to_path_buf).unwrap_or(package)
+}
+
+/// The folder that cargo builds the workspace in.
+pub fn target_folder() -> Result<PathBuf, Stop> {
+    let mut metadata = cargo();
+    metadata.args(["metadata", "--locked", "--no-deps", "--format-version", "1"]);
+    let output = metadata.output().doing("run `cargo metadata`")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)
+        .doing("understand the output of `cargo metadata`")?;
+    let folder = metadata.get("target_directory").and_then(serde_json::Value::as_str);
+    folder.map(PathBuf::from).ok_or_else(|| Stop::failed("`cargo metadata` names no target folder"))
 }
 
 /// A cargo command at the root of the workspace, of the toolchain that runs this program.

@@ -1,18 +1,18 @@
 //! `ergometer compare A B`: what changed between two runs, or two sets of runs, and whether it is more than noise.
 
-mod change;
+mod metric;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use ergometer::Record;
+use ergometer_stats::{Change, Interval, Run};
 use serde::Serialize;
 
 use crate::journals;
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
 use crate::table::{duration, grouped, or_absent, percent, spread, table};
-use change::{Change, Interval, Run};
 
 /// Show what changed from A to B, each with its 95 % interval
 ///
@@ -114,7 +114,7 @@ impl Compare {
         let assumed = self.run_spread;
         let one = |metric: Metric| {
             let runs = |records: &[Record]| -> Option<Vec<Run>> {
-                records.iter().map(|record| Run::of(metric, record)).collect()
+                records.iter().map(|record| metric::run(metric, record)).collect()
             };
             let shared = metric != Metric::Time && same_sensors(&base, &new);
             let change = Change::between(&runs(&base)?, &runs(&new)?, shared, assumed)?;

@@ -4,7 +4,7 @@ mod batch;
 mod instances;
 mod vocabulary;
 
-use harness::{Failure, english};
+use harness::{Failure, Fingerprint, english};
 
 pub use batch::Batch;
 pub use instances::{Instances, Shape};
@@ -42,6 +42,23 @@ impl Documents {
             )));
         }
         Ok(Self { train, valid })
+    }
+
+    /// Of every sentence, where documents end, and what is held out.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut fingerprint = Fingerprint::default();
+        for documents in [&self.train, &self.valid] {
+            for document in documents {
+                for sentence in document {
+                    fingerprint.text(sentence);
+                }
+                // No sentence is empty: this ends a document.
+                fingerprint.text("");
+            }
+            fingerprint.text("");
+        }
+        fingerprint.hex()
     }
 
     /// The last of `documents` are held out.

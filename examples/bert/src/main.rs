@@ -47,11 +47,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    if args.train.probe {
-        return harness::probe(&args.train);
+    if let Some(shown) = harness::shown_instead(&args.train) {
+        return shown;
     }
     let recipe = Recipe::of(args.train.size.of("bert", training::SIZES)?)
-        .with(args.train.epochs, args.steps);
+        .with(args.train.epochs, args.steps)
+        .tuned(&args.train.hyperparameters);
     let (documents, name) = read(args, &recipe)?;
     let corpus = Corpus::new(&documents, recipe.options.vocabulary)?;
     let recipe = recipe.for_vocabulary(corpus.vocabulary);
@@ -88,6 +89,9 @@ fn run(args: &Args) -> Result<(), Failure> {
                 last: last.masked_accuracy(),
             },
             losses: outcome.losses,
+            flops: outcome.flops,
+            data: documents.fingerprint(),
+            configuration: format!("{recipe:?}"),
         },
     )?;
     Ok(())

@@ -16,7 +16,7 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ergometer::{Meter, track_energy};
-use harness::{Losses, Passes, Split, TrainArgs, clip_by_global_norm};
+use harness::{Flops, Losses, Passes, Split, TrainArgs, clip_by_global_norm};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -41,6 +41,8 @@ pub struct Trained {
     pub after: Scores,
     /// The losses of every epoch.
     pub losses: Losses,
+    /// Operations of the training steps.
+    pub flops: Flops,
 }
 
 /// Everything a training needs beside the model.
@@ -83,12 +85,11 @@ impl<'a> Trainer<'a> {
     /// Tells the meter what is planned, so that it can forecast what the run will cost.
     pub fn plan(&self, meter: &Meter) {
         let recipe = self.recipe;
-        let pairs = (recipe.batch * recipe.accumulation) as u64;
         for (shape, fact) in [
             (recipe.short, "training FLOPs a step"),
             (recipe.long, "training FLOPs a step, last tenth"),
         ] {
-            meter.fact(fact, pairs * recipe.options.training_flops(shape));
+            meter.fact(fact, recipe.flops_per_step(shape));
         }
         meter.plan(|plan| {
             plan.epochs = recipe.epochs as u64;
@@ -111,7 +112,8 @@ pub fn train(mut trainer: Trainer<'_>, mut model: Bert) -> Trained {
         after = trainer.validate(&model.valid());
         trainer.passes.epoch(epoch);
     }
-    Trained { before, after, losses: trainer.passes.end() }
+    let losses = trainer.passes.end();
+    Trained { before, after, losses, flops: trainer.passes.flops() }
 }
 
 impl Trainer<'_> {
@@ -143,6 +145,8 @@ impl Trainer<'_> {
                     model = self.optimizer.step(self.recipe.rate_at(self.step), model, gradients);
                 }
             }
+            let shape = self.recipe.shape_at(self.step);
+            self.passes.operations(self.recipe.flops_per_step(shape));
             self.step += 1;
             if step % LOOK == 0 || step == steps {
                 self.passes.step(step, total.clone().into_scalar::<f64>() / step as f64);

@@ -60,14 +60,33 @@ fn a_smoke_run_records_epochs_and_three_measures_of_quality() {
         }
     }
     let result = |name: &str| record["results"][name].as_f64().expect(name);
+    // Ten steps of the short shape, then eight of it and two of the long one.
+    let fact = |name: &str| facts[name].as_str().and_then(|text| text.parse::<f64>().ok());
+    let (short, long) = (
+        fact("training FLOPs a step").unwrap(),
+        fact("training FLOPs a step, last tenth").unwrap(),
+    );
+    assert!((result("training_flops_first_epoch") - 10.0 * short).abs() < 0.5, "{short}");
+    assert!((result("training_flops") - 18.0 * short - 2.0 * long).abs() < 0.5, "{long}");
     assert!(result("masked_perplexity") < result("masked_perplexity_first"));
 }
 
 #[test]
 fn the_seed_decides_the_losses() {
-    let loss = |seed| record(&["--seed", seed])["results"]["valid_loss"].clone();
-    assert_eq!(loss("7"), loss("7"));
-    assert_ne!(loss("7"), loss("8"));
+    let facts = |arguments: &[&str]| record(arguments)["facts"].clone();
+    let of = |facts: &Value, what: &str| facts[&format!("{what} fingerprint")].clone();
+    let (first, again, other) =
+        (facts(&["--seed", "7"]), facts(&["--seed", "7"]), facts(&["--seed", "8"]));
+    for what in ["losses", "data", "configuration"] {
+        assert!(of(&first, what).is_string());
+        assert_eq!(of(&first, what), of(&again, what), "{what}, to the bit");
+        assert_ne!(of(&first, what), of(&other, what), "{what}");
+    }
+    // A hyperparameter changes the losses and not the data.
+    let tuned = facts(&["--seed", "7", "--rate", "0.01"]);
+    assert_eq!(of(&first, "data"), of(&tuned, "data"));
+    assert_ne!(of(&first, "losses"), of(&tuned, "losses"));
+    assert_ne!(of(&first, "configuration"), of(&tuned, "configuration"));
 }
 
 #[test]

@@ -43,12 +43,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    if args.train.probe {
-        return harness::probe(&args.train);
+    if let Some(shown) = harness::shown_instead(&args.train) {
+        return shown;
     }
     let size = args.train.size.of("elmo", training::SIZES)?;
-    let options = Options::of(size);
-    let plan = Plan::of(size).with(args.train.epochs, args.steps);
+    let mut options = Options::of(size);
+    let plan = Plan::of(size)
+        .with(args.train.epochs, args.steps)
+        .tuned(&args.train.hyperparameters, &mut options);
     let (split, name) = read(args, &plan)?;
     let corpus = Corpus::new(&split, plan.vocabulary, options.word_length);
     plan.check(&corpus).map_err(Failure::usage)?;
@@ -57,7 +59,7 @@ fn run(args: &Args) -> Result<(), Failure> {
 
     let model = Elmo::new(&options, corpus.vocabulary(), &device.clone().autodiff());
     let parameters = model.num_params();
-    let trainer = Trainer::new(&corpus, &plan, &device, &args.train);
+    let trainer = Trainer::new(&corpus, &plan, &options, &device, &args.train);
     trainer.tell(&meter)?;
     let outcome = training::train(trainer, model)?;
 
@@ -75,6 +77,9 @@ fn run(args: &Args) -> Result<(), Failure> {
                 last: outcome.losses.valid.last().unwrap_or(f64::NAN).exp(),
             },
             losses: outcome.losses,
+            flops: outcome.flops,
+            data: split.fingerprint(),
+            configuration: format!("{options:?}, {plan:?}"),
         },
     )?;
     Ok(())

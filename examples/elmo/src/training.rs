@@ -15,13 +15,13 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ergometer::{Meter, track_energy};
-use harness::{Failure, Losses, Passes, Split, TrainArgs, clip_by_global_norm};
+use harness::{Failure, Flops, Losses, Passes, Split, TrainArgs, clip_by_global_norm};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::data::{Batch, Batches, Corpus};
-use crate::model::{Elmo, Hidden, LogUniform, Memory};
+use crate::model::{Elmo, Hidden, LogUniform, Memory, Options};
 
 pub use plan::{Plan, SIZES};
 
@@ -37,12 +37,16 @@ pub struct Trained {
     pub untrained: f64,
     /// The losses of every epoch.
     pub losses: Losses,
+    /// Operations of the training steps.
+    pub flops: Flops,
 }
 
 /// Everything a training needs beside the model.
 pub struct Trainer<'a> {
     corpus: &'a Corpus,
     plan: &'a Plan,
+    /// Operations of a training step for each word.
+    flops_per_word: u64,
     /// The device without gradients.
     device: Device,
     optimizer: ModuleOptimizer,
@@ -53,10 +57,18 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// A trainer at the beginning.
-    pub fn new(corpus: &'a Corpus, plan: &'a Plan, device: &Device, args: &TrainArgs) -> Self {
+    pub fn new(
+        corpus: &'a Corpus,
+        plan: &'a Plan,
+        options: &Options,
+        device: &Device,
+        args: &TrainArgs,
+    ) -> Self {
         Self {
             corpus,
             plan,
+            // The word itself is compared with the sampled ones.
+            flops_per_word: options.training_flops_per_word(plan.negatives + 1),
             device: device.clone(),
             optimizer: adagrad::optimizer(),
             sampler: LogUniform::new(corpus.vocabulary()),
@@ -92,7 +104,8 @@ pub fn train(mut trainer: Trainer<'_>, mut model: Elmo) -> Result<Trained, Failu
         trainer.validate(&model.valid())?;
         trainer.passes.epoch(epoch);
     }
-    Ok(Trained { untrained, losses: trainer.passes.end() })
+    let losses = trainer.passes.end();
+    Ok(Trained { untrained, losses, flops: trainer.passes.flops() })
 }
 
 impl<'a> Trainer<'a> {
@@ -112,6 +125,7 @@ impl<'a> Trainer<'a> {
         let mut total = Tensor::<1>::zeros([1], &self.device);
         #[track_energy(step, items = batch.tokens(), unit = "tokens")]
         for (step, batch) in (1..).zip(batches) {
+            let words = batch.tokens() as u64;
             #[track_energy(phase = "forward")]
             let loss = {
                 let (hidden, next) = model.read(&batch.forward, &batch.backward, memory, &device);
@@ -126,8 +140,9 @@ impl<'a> Trainer<'a> {
             {
                 let gradients = GradientsParams::from_grads(gradients, &model);
                 let gradients = clip_by_global_norm(gradients, &model, LARGEST_NORM);
-                model = self.optimizer.step(adagrad::LEARNING_RATE, model, gradients);
+                model = self.optimizer.step(self.plan.rate, model, gradients);
             }
+            self.passes.operations(self.flops_per_word * words);
             total = total + loss.inner();
             if step % LOOK == 0 || step == steps {
                 self.passes.step(step, total.clone().into_scalar::<f64>() / step as f64);

@@ -78,6 +78,9 @@ fn a_smoke_run_records_epochs_phases_and_perplexity() {
     assert_eq!(steps["count"], 4);
     assert_eq!(steps["items"]["unit"], "tokens");
     assert_eq!(steps["items"]["count"], 4.0 * 2.0 * 5.0);
+    let counted = |name: &str| record["results"][name].as_f64().expect(name);
+    let first = counted("training_flops_first_epoch");
+    assert!(first > 0.0 && (counted("training_flops") - 2.0 * first).abs() < 0.5, "{first}");
 
     let mut spans = Vec::new();
     names(&record["spans"], &mut spans);
@@ -93,9 +96,20 @@ fn a_smoke_run_records_epochs_phases_and_perplexity() {
 
 #[test]
 fn the_seed_decides_the_result() {
-    let loss = |seed| record(&["--seed", seed])["results"]["valid_loss"].clone();
-    assert_eq!(loss("7"), loss("7"));
-    assert_ne!(loss("7"), loss("8"));
+    let facts = |arguments: &[&str]| record(arguments)["facts"].clone();
+    let of = |facts: &Value, what: &str| facts[&format!("{what} fingerprint")].clone();
+    let (first, again, other) =
+        (facts(&["--seed", "7"]), facts(&["--seed", "7"]), facts(&["--seed", "8"]));
+    for what in ["losses", "data", "configuration"] {
+        assert!(of(&first, what).is_string());
+        assert_eq!(of(&first, what), of(&again, what), "{what}, to the bit");
+        assert_ne!(of(&first, what), of(&other, what), "{what}");
+    }
+    // A hyperparameter changes the losses and not the data.
+    let tuned = facts(&["--seed", "7", "--rate", "0.01"]);
+    assert_eq!(of(&first, "data"), of(&tuned, "data"));
+    assert_ne!(of(&first, "losses"), of(&tuned, "losses"));
+    assert_ne!(of(&first, "configuration"), of(&tuned, "configuration"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use burn::module::Module;
 use clap::Parser;
-use harness::{Failure, Quality, Summary, TrainArgs};
+use harness::{Failure, Fingerprint, Quality, Summary, TrainArgs};
 
 use data::{Corpus, Tokens};
 use model::Gpt2;
@@ -48,11 +48,12 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    if args.train.probe {
-        return harness::probe(&args.train);
+    if let Some(shown) = harness::shown_instead(&args.train) {
+        return shown;
     }
     let recipe = Recipe::of(args.train.size.of("gpt2", training::SIZES)?)
-        .with(args.train.epochs, args.steps);
+        .with(args.train.epochs, args.steps)
+        .tuned(&args.train.hyperparameters);
     let tokens = args.tokens.unwrap_or(recipe.tokens);
     let (text, name) = read(args, &recipe)?;
     let corpus = Corpus::new(&text, tokens, recipe.options.vocabulary)?;
@@ -81,6 +82,9 @@ fn run(args: &Args) -> Result<(), Failure> {
                 last: outcome.losses.valid.last().unwrap_or(f64::NAN).exp(),
             },
             losses: outcome.losses,
+            flops: outcome.flops,
+            data: Fingerprint::of([text.as_str()]),
+            configuration: format!("{recipe:?}"),
         },
     )?;
     Ok(())

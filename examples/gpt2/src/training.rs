@@ -14,7 +14,7 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use ergometer::{Meter, track_energy};
-use harness::{Losses, Passes, Split, TrainArgs, clip_by_global_norm, without_decay};
+use harness::{Flops, Losses, Passes, Split, TrainArgs, clip_by_global_norm, without_decay};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -36,6 +36,8 @@ pub struct Trained {
     pub untrained: f64,
     /// The losses of every epoch.
     pub losses: Losses,
+    /// Operations of the training steps.
+    pub flops: Flops,
 }
 
 /// Everything a training needs beside the model.
@@ -71,8 +73,7 @@ impl<'a> Trainer<'a> {
     /// Tells the meter what is planned, so that it can forecast what the run will cost.
     pub fn plan(&self, meter: &Meter) {
         let recipe = self.recipe;
-        let flops = recipe.options.training_flops_per_token(recipe.options.context);
-        meter.fact("training FLOPs a step", flops * recipe.tokens_per_step() as u64);
+        meter.fact("training FLOPs a step", recipe.flops_per_step());
         meter.plan(|plan| {
             plan.epochs = recipe.epochs as u64;
             plan.train_steps = recipe.steps as u64;
@@ -100,7 +101,8 @@ pub fn train(mut trainer: Trainer<'_>, mut model: Gpt2) -> Trained {
         trainer.validate(&model.valid());
         trainer.passes.epoch(epoch);
     }
-    Trained { untrained, losses: trainer.passes.end() }
+    let losses = trainer.passes.end();
+    Trained { untrained, losses, flops: trainer.passes.flops() }
 }
 
 impl Trainer<'_> {
@@ -130,6 +132,7 @@ impl Trainer<'_> {
                 model = self.optimizer.step(self.recipe.rate_at(self.step), model, gradients);
             }
             self.step += 1;
+            self.passes.operations(self.recipe.flops_per_step());
             if step % LOOK == 0 || step == steps {
                 self.passes.step(step, total.clone().into_scalar::<f64>() / step as f64);
             }

@@ -57,15 +57,30 @@ fn a_smoke_run_records_epochs_phases_and_perplexity() {
     let vocabulary = facts["parameters"].as_str().and_then(|text| text.parse::<u64>().ok());
     let flops = facts["training FLOPs a step"].as_str().and_then(|text| text.parse::<u64>().ok());
     assert!(flops > vocabulary, "{flops:?} {vocabulary:?}");
+    let counted = |name: &str| record["results"][name].as_f64().expect(name);
+    let step = flops.expect("a number") as f64;
+    assert!((counted("training_flops_first_epoch") - 10.0 * step).abs() < 0.5, "{step}");
+    assert!((counted("training_flops") - 20.0 * step).abs() < 0.5, "{step}");
     let result = |name: &str| record["results"][name].as_f64().expect(name);
     assert!(result("perplexity") < result("perplexity_first"));
 }
 
 #[test]
 fn the_seed_decides_the_losses() {
-    let loss = |seed| record(&["--seed", seed])["results"]["valid_loss"].clone();
-    assert_eq!(loss("7"), loss("7"));
-    assert_ne!(loss("7"), loss("8"));
+    let facts = |arguments: &[&str]| record(arguments)["facts"].clone();
+    let of = |facts: &Value, what: &str| facts[&format!("{what} fingerprint")].clone();
+    let (first, again, other) =
+        (facts(&["--seed", "7"]), facts(&["--seed", "7"]), facts(&["--seed", "8"]));
+    for what in ["losses", "data", "configuration"] {
+        assert!(of(&first, what).is_string());
+        assert_eq!(of(&first, what), of(&again, what), "{what}, to the bit");
+        assert_ne!(of(&first, what), of(&other, what), "{what}");
+    }
+    // A hyperparameter changes the losses and not the data.
+    let tuned = facts(&["--seed", "7", "--rate", "0.01"]);
+    assert_eq!(of(&first, "data"), of(&tuned, "data"));
+    assert_ne!(of(&first, "losses"), of(&tuned, "losses"));
+    assert_ne!(of(&first, "configuration"), of(&tuned, "configuration"));
 }
 
 #[test]

@@ -14,8 +14,6 @@ fn compiled() -> Vec<(&'static str, DeviceType)> {
         ("vulkan", DeviceType::Vulkan),
         #[cfg(feature = "cuda")]
         ("cuda", DeviceType::Cuda),
-        #[cfg(feature = "tch")]
-        ("tch", DeviceType::LibTorch),
     ]
 }
 
@@ -30,7 +28,7 @@ pub fn device(args: &TrainArgs) -> Result<Device, Failure> {
         let names = compiled.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         return Err(Failure::usage(format!(
             "backend '{}' is not in this program; it has {names} (others: build with \
-             --features vulkan, cuda or tch)",
+             --features vulkan or cuda)",
             args.backend
         )));
     };
@@ -59,7 +57,7 @@ fn enumerate(kind: &DeviceType) -> Result<Vec<Device>, String> {
     let kind = kind.clone();
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
-    let devices = panic::catch_unwind(move || list(&kind));
+    let devices = panic::catch_unwind(move || Device::enumerate(kind).into_iter().collect());
     panic::set_hook(hook);
     devices.map_err(|cause| {
         cause
@@ -69,17 +67,6 @@ fn enumerate(kind: &DeviceType) -> Result<Vec<Device>, String> {
             .unwrap_or("its driver could not be loaded")
             .to_owned()
     })
-}
-
-fn list(kind: &DeviceType) -> Vec<Device> {
-    let devices: Vec<Device> = Device::enumerate(kind.clone()).into_iter().collect();
-    // LibTorch lists its CUDA devices only; its CPU is always there.
-    #[cfg(feature = "tch")]
-    if *kind == DeviceType::LibTorch && devices.is_empty() {
-        #[allow(deprecated)] // it is what the feature is there for
-        return vec![Device::libtorch()];
-    }
-    devices
 }
 
 /// The device's name for people: `CPU`, `NVIDIA H100 80GB HBM3`.

@@ -15,8 +15,8 @@
 //! fn main() -> std::process::ExitCode {
 //!     harness::run(|| {
 //!         let args = Args::parse();
-//!         if args.train.probe {
-//!             return harness::probe(&args.train);
+//!         if let Some(shown) = harness::shown_instead(&args.train) {
+//!             return shown;
 //!         }
 //!         // read the corpus, choose the device, train under `harness::meter(..)`, `finish(..)`
 //!         Ok(())
@@ -33,20 +33,25 @@ mod decay;
 mod device;
 pub mod english;
 mod failure;
+mod fingerprint;
+mod flops;
 mod initial;
 mod loss;
 mod metering;
 mod passes;
+mod peak;
 mod progress;
 
-pub use args::{Size, TrainArgs};
+pub use args::{Hyperparameters, Size, TrainArgs};
 pub use artifacts::Artifacts;
 pub use clip::clip_by_global_norm;
 pub use decay::without_decay;
 pub use device::{accelerators, describe, device};
 pub use failure::{Failure, run};
+pub use fingerprint::Fingerprint;
+pub use flops::Flops;
 pub use initial::truncated_normal;
 pub use loss::{TokenLoss, TokenLossMetric};
-pub use metering::{Quality, Summary, finish, meter, probe};
+pub use metering::{Quality, Summary, finish, meter, shown_instead};
 pub use passes::{Passes, Split};
 pub use progress::{Curve, Losses, Progress};

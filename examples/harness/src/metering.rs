@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use ergometer::footprint::Site;
 use ergometer::{Devices, Meter, MeterBuilder, Record};
 
-use crate::{Failure, Losses, TrainArgs, accelerators, describe};
+use crate::{Failure, Fingerprint, Flops, Losses, TrainArgs, accelerators, describe};
 
 /// What a model's own measure of quality came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,12 @@ pub struct Summary<'a> {
     pub quality: Quality,
     /// Its losses.
     pub losses: Losses,
+    /// Operations of its training steps.
+    pub flops: Flops,
+    /// Fingerprint of the data, training and held-out.
+    pub data: String,
+    /// All that decides the losses beside data, machine and software, in words.
+    pub configuration: String,
 }
 
 /// Starts the meter of a run of `model` on `device` and installs it as the process's own. Of the
@@ -40,12 +46,17 @@ pub struct Summary<'a> {
 pub fn meter(args: &TrainArgs, model: &str, device: &Device) -> Result<Meter, Failure> {
     let own = || ergometer_burn::boards(std::slice::from_ref(device));
     let devices = if args.all_boards { Devices::All } else { own() };
-    Ok(builder(args, model)?.devices(devices).install()?)
+    let mut builder = builder(args, model)?.devices(devices);
+    if let Some(folder) = &args.journal {
+        builder = builder.journal(folder);
+    }
+    Ok(builder.install()?)
 }
 
 fn builder(args: &TrainArgs, model: &str) -> Result<MeterBuilder, Failure> {
     let label = args.label.clone().unwrap_or_else(|| format!("{model}-{}", args.size));
-    Ok(Meter::builder().label(label).site(site(args)?))
+    let idle = args.idle.unwrap_or_default();
+    Ok(Meter::builder().label(label).site(site(args)?).idle(idle))
 }
 
 fn site(args: &TrainArgs) -> Result<Site, Failure> {
@@ -59,12 +70,18 @@ fn site(args: &TrainArgs) -> Result<Site, Failure> {
     Ok(site)
 }
 
+/// What `--probe` or `--peak` print in place of a training; `None` where neither is asked for.
+#[must_use]
+pub fn shown_instead(args: &TrainArgs) -> Option<Result<(), Failure>> {
+    if args.probe {
+        return Some(probe(args));
+    }
+    args.peak.then(|| crate::peak::peak(args))
+}
+
 /// Prints what each power source found, as a JSON array of
 /// [`ergometer::source::SourceReport`].
-///
-/// # Errors
-/// When the meter cannot be started.
-pub fn probe(args: &TrainArgs) -> Result<(), Failure> {
+fn probe(args: &TrainArgs) -> Result<(), Failure> {
     let meter = builder(args, "probe")?.devices(Devices::All).install()?;
     let json = serde_json::to_string_pretty(meter.sources()).map_err(Failure::run)?;
     println!("{json}");
@@ -95,7 +112,15 @@ pub fn finish(
     meter.fact("quality", summary.quality.name);
     result(meter, summary.quality.name, Some(summary.quality.last));
     result(meter, &format!("{}_first", summary.quality.name), Some(summary.quality.first));
-    let Losses { train, valid } = &summary.losses;
+    identify(meter, args, summary);
+    let flops = summary.flops.epochs();
+    result(
+        meter,
+        "training_flops",
+        Some(flops.iter().sum::<u64>() as f64).filter(|sum| *sum > 0.0),
+    );
+    result(meter, "training_flops_first_epoch", flops.first().map(|first| *first as f64));
+    let Losses { train, valid, .. } = &summary.losses;
     result(meter, "train_loss_first", train.first());
     result(meter, "train_loss", train.last());
     result(meter, "valid_loss_first", valid.first());
@@ -106,6 +131,18 @@ pub fn finish(
         record.write(path)?;
     }
     Ok(record)
+}
+
+/// Records what has to agree for two runs to have the same losses, and the fingerprint of these.
+fn identify(meter: &Meter, args: &TrainArgs, summary: &Summary<'_>) {
+    let TrainArgs { size, seed, backend, .. } = args;
+    let Summary { model, configuration, data, losses, .. } = summary;
+    let configuration = format!("{model} {size}, seed {seed}, {backend}: {configuration}");
+    meter.fact("configuration fingerprint", Fingerprint::of([configuration.as_str()]));
+    meter.fact("configuration", configuration);
+    meter.fact("data fingerprint", data);
+    meter.fact("losses fingerprint", &losses.fingerprint);
+    eprintln!("losses {}, data {data}", losses.fingerprint);
 }
 
 /// Records `value` if there is one; a diverged loss is no number and JSON could not hold it.

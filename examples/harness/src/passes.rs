@@ -9,13 +9,14 @@ use burn::train::metric::{
 };
 use burn::train::renderer::{MetricState, MetricsRenderer as _, MetricsRendererTraining as _};
 
-use crate::{Losses, Progress, TokenLossMetric};
+use crate::{Flops, Losses, Progress, TokenLossMetric};
 
 /// The passes over training and held-out data of a hand-written loop, as a progress bar and a line each.
 pub struct Passes {
     progress: Progress,
     loss: MetricId,
     split: Split,
+    flops: Flops,
 }
 
 /// Which part of the corpus a pass goes over.
@@ -43,7 +44,7 @@ impl Passes {
                 higher_is_better: false,
             }),
         });
-        Self { progress, loss, split: Split::Train }
+        Self { progress, loss, split: Split::Train, flops: Flops::default() }
     }
 
     /// The training begins.
@@ -54,8 +55,22 @@ impl Passes {
     /// A pass of `steps` begins.
     pub fn pass(&mut self, split: Split, steps: usize) {
         self.split = split;
+        if split == Split::Train {
+            self.flops.epoch();
+        }
         let name = if split == Split::Train { "train" } else { "valid" };
         self.progress.start_split(name, steps);
+    }
+
+    /// A training step took these operations.
+    pub fn operations(&self, flops: u64) {
+        self.flops.add(flops);
+    }
+
+    /// Operations of the training steps.
+    #[must_use]
+    pub fn flops(&self) -> Flops {
+        self.flops.clone()
     }
 
     /// `steps` are done, with this mean loss.

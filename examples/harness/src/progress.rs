@@ -14,6 +14,7 @@ use ergometer::units::KilowattHours;
 use ergometer_burn::{EnergyMetric, ForecastMetric};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::Fingerprint;
 use crate::loss::TokenLossMetric;
 
 /// The mean loss of each epoch of one split, in order.
@@ -41,6 +42,8 @@ pub struct Losses {
     pub train: Curve,
     /// On held-out data, after each epoch.
     pub valid: Curve,
+    /// Over every loss that was shown, in order, bit for bit.
+    pub fingerprint: String,
 }
 
 /// A renderer for Burn's `Learner`: a progress bar on a terminal, a line an epoch elsewhere, and a
@@ -62,6 +65,7 @@ struct State {
     /// What the whole run is expected to draw, kilowatt-hours; the same.
     forecast: Option<f64>,
     losses: Losses,
+    fingerprint: Fingerprint,
 }
 
 impl Progress {
@@ -79,13 +83,14 @@ impl Progress {
             joules: None,
             forecast: None,
             losses: Losses::default(),
+            fingerprint: Fingerprint::default(),
         })))
     }
 
     /// The losses of the epochs that have ended.
     #[must_use]
     pub fn losses(&self) -> Losses {
-        self.with(|state| state.losses.clone())
+        self.with(|state| Losses { fingerprint: state.fingerprint.hex(), ..state.losses.clone() })
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
@@ -105,6 +110,7 @@ impl State {
         let Some(name) = self.definitions.get(&entry.metric_id) else { return };
         if name == TokenLossMetric::NAME {
             self.loss = Some(value.current());
+            self.fingerprint.number(value.current());
             if let NumericEntry::Final(loss) = value {
                 let curve = if valid { &mut self.losses.valid } else { &mut self.losses.train };
                 curve.0.push(*loss);

@@ -49,8 +49,8 @@ struct Args {
 fn main() -> ExitCode {
     harness::run(|| {
         let args = Args::parse();
-        if args.train.probe {
-            return harness::probe(&args.train);
+        if let Some(shown) = harness::shown_instead(&args.train) {
+            return shown;
         }
         args.train.size.of("transformer", training::SIZES)?;
         let corpus = match &args.parallel {

@@ -52,6 +52,30 @@ impl ModelConfig {
         self.vocabulary * d + self.layers * (encoder + decoder)
     }
 
+    /// Floating-point operations of a training step on `rows` pairs of `source` and `target` tokens: two for
+    /// each multiplication with addition, and twice as many backward as forward. Attention counts as the full
+    /// square; look-ups, norms, activations and the softmax are left out.
+    pub const fn training_flops(&self, rows: usize, source: usize, target: usize) -> u64 {
+        3 * rows as u64 * self.forward_flops(source, target)
+    }
+
+    /// The same forward, for one pair.
+    pub const fn forward_flops(&self, source: usize, target: usize) -> u64 {
+        let [encoder, decoder, head] = self.flops_by_part(source as u64, target as u64);
+        encoder + decoder + head
+    }
+
+    /// Encoder, decoder, output over the vocabulary.
+    const fn flops_by_part(&self, s: u64, t: u64) -> [u64; 3] {
+        let (d, ff) = (self.d_model as u64, self.d_ff as u64);
+        let (layers, vocabulary) = (self.layers as u64, self.vocabulary as u64);
+        let encoder = 8 * s * d * d + 4 * s * s * d + 4 * s * d * ff;
+        let of_itself = 8 * t * d * d + 4 * t * t * d;
+        let of_source = 4 * t * d * d + 4 * s * d * d + 4 * t * s * d;
+        let decoder = of_itself + of_source + 4 * t * d * ff;
+        [layers * encoder, layers * decoder, 2 * t * d * vocabulary]
+    }
+
     /// A model with random weights on `device`.
     pub fn init(&self, device: &Device) -> Transformer {
         let initializer = Initializer::XavierUniform { gain: 1.0 };

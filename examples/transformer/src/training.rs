@@ -15,7 +15,7 @@ use burn::train::metric::{IterationSpeedMetric, LearningRateMetric};
 use burn::train::{Learner, SupervisedTraining};
 use ergometer::Meter;
 use ergometer_burn::EnergyTraining as _;
-use harness::{Artifacts, Failure, Progress, Quality, Summary, TokenLossMetric, TrainArgs};
+use harness::{Artifacts, Failure, Flops, Progress, Quality, Summary, TokenLossMetric, TrainArgs};
 
 use self::exact::ExactMatch;
 use self::recipe::Recipe;
@@ -47,6 +47,7 @@ pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure>
     let mut recipe = Recipe::new(args.size, corpus.exact);
     let vocabulary = Vocabulary::train(&corpus.train, recipe.model.vocabulary)?;
     recipe.model.vocabulary = vocabulary.len();
+    recipe.tune(&args.hyperparameters);
     if let Some(epochs) = args.epochs {
         recipe.epochs = epochs as usize;
     }
@@ -64,7 +65,9 @@ pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure>
     let untrained = exact.as_ref().map(|exact| exact.score(&model.valid(), &device)).transpose()?;
 
     let progress = Progress::new(args.quiet);
-    let run = Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device, show };
+    let flops = Flops::default();
+    let run =
+        Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device, flops: &flops, show };
     let begin = Instant::now();
     let model = run.fit(model, train, valid, &artifacts, &progress)?;
     device.sync().map_err(Failure::run)?;
@@ -93,6 +96,9 @@ pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure>
             parameters: recipe.model.parameters(),
             quality,
             losses,
+            flops,
+            data: corpus.fingerprint(),
+            configuration: format!("{recipe:?}"),
         },
     )?;
     Ok(())
@@ -104,6 +110,7 @@ struct Run<'a> {
     recipe: &'a Recipe,
     meter: Option<&'a Meter>,
     device: &'a Device,
+    flops: &'a Flops,
     show: Show,
 }
 
@@ -120,7 +127,8 @@ impl Run<'_> {
         let recipe = self.recipe;
         let train = TokenBatches::new(train, recipe.batch_tokens, self.device)
             .shuffled(self.args.seed)
-            .at_most(recipe.steps);
+            .at_most(recipe.steps)
+            .counted(recipe.model, self.flops.clone());
         let valid = TokenBatches::new(valid, recipe.batch_tokens, self.device);
         let optimizer =
             AdamConfig::new().with_beta_1(0.9).with_beta_2(0.98).with_epsilon(1e-9).init();

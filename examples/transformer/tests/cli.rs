@@ -54,6 +54,8 @@ fn a_run_leaves_a_record_of_its_epochs_steps_and_quality() {
     assert!(loss("train_loss") < loss("train_loss_first"));
     assert!(loss("valid_loss") < loss("valid_loss_first"));
 
+    assert!(loss("training_flops") > loss("training_flops_first_epoch"));
+
     let epochs = record["epochs"].as_array().unwrap();
     let splits: Vec<_> = epochs.iter().map(|epoch| epoch["split"].as_str().unwrap()).collect();
     assert_eq!(splits, ["train", "valid", "train", "valid"]);
@@ -64,13 +66,23 @@ fn a_run_leaves_a_record_of_its_epochs_steps_and_quality() {
 
 #[test]
 fn a_seed_repeats_a_training() {
-    let loss = |seed| {
+    let facts = |arguments: &[&str]| {
         let here = TempDir::new().unwrap();
-        record(&["--seed", seed, "--epochs", "1"], here.path())["results"]["train_loss"].clone()
+        record(&[arguments, &["--epochs", "1"]].concat(), here.path())["facts"].clone()
     };
-    let (first, again, other) = (loss("1"), loss("1"), loss("2"));
-    assert_eq!(first, again);
-    assert_ne!(first, other);
+    let of = |facts: &Value, what: &str| facts[&format!("{what} fingerprint")].clone();
+    let (first, again, other) =
+        (facts(&["--seed", "7"]), facts(&["--seed", "7"]), facts(&["--seed", "8"]));
+    for what in ["losses", "data", "configuration"] {
+        assert!(of(&first, what).is_string());
+        assert_eq!(of(&first, what), of(&again, what), "{what}, to the bit");
+        assert_ne!(of(&first, what), of(&other, what), "{what}");
+    }
+    // A hyperparameter changes the losses and not the data.
+    let tuned = facts(&["--seed", "7", "--rate", "0.7"]);
+    assert_eq!(of(&first, "data"), of(&tuned, "data"));
+    assert_ne!(of(&first, "losses"), of(&tuned, "losses"));
+    assert_ne!(of(&first, "configuration"), of(&tuned, "configuration"));
 }
 
 #[test]

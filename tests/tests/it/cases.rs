@@ -75,9 +75,13 @@ fn every_case_names_tests_that_exist() {
     tests.extend(tests_of("crates/ergometer/src", "ergometer::"));
     tests.extend(tests_of("crates/ergometer-burn/src", "ergometer_burn::"));
     tests.extend(tests_of("crates/ergometer-burn/tests/learner", "learner::"));
+    tests.extend(tests_of("crates/ergometer-stats/src", "ergometer_stats::"));
     tests.extend(tests_of("crates/ergometer-cli/src", "ergometer_cli::"));
     tests.extend(tests_of("crates/ergometer-cli/tests/command", "command::"));
-    tests.extend(tests_of("examples/harness/src", "harness::"));
+    for example in ["harness", "transformer", "elmo", "bert", "gpt2"] {
+        tests.extend(tests_of(&format!("examples/{example}/src"), &format!("{example}::")));
+        tests.extend(tests_of(&format!("examples/{example}/tests"), &format!("{example}::")));
+    }
     tests.extend(tests_of("xtask/src", "xtask::"));
     let rows = rows();
     assert!(rows.len() > 40, "{} rows", rows.len());

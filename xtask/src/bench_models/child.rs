@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use ergometer::Record;
 use ergometer::source::SourceReport;
+use serde::{Deserialize, Serialize};
 
 use super::{Backend, Model, Profile, word};
 use crate::stop::{Doing, Stop};
@@ -21,14 +22,19 @@ pub enum Failure {
     Other(String),
 }
 
-/// Builds the programs of `models` in one go and gives their paths, in the same order.
+/// Builds the programs of `models` in one go and returns their paths, in the same order: of the present tree, or of
+/// another one, whose dependencies are shared with the present one's.
 pub fn build(
     models: &[Model],
     backend: Backend,
     profile: Profile,
+    tree: Option<&Path>,
 ) -> Result<Vec<(Model, PathBuf)>, Stop> {
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--locked", "--profile", &word(profile)]);
+    if let Some(tree) = tree {
+        cargo.current_dir(tree).arg("--target-dir").arg(workspace::target_folder()?);
+    }
     for &model in models {
         cargo.args(["--package", &word(model)]);
         if backend != Backend::Flex {
@@ -67,6 +73,23 @@ pub fn probe(program: &Path, nvml: Option<&Path>) -> Result<Vec<SourceReport>, S
         return Err(Stop::failed(format!("`{line}` failed: {}", output.status)));
     }
     serde_json::from_slice(&output.stdout).doing(format!("understand the output of `{line}`"))
+}
+
+/// How fast a large matrix product is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    /// Floating-point operations a second, of the best product.
+    pub flops_per_second: f64,
+    /// Rows and columns of the matrices.
+    pub size: u64,
+}
+
+/// The machine's own peak; `None` where the program cannot tell.
+pub fn peak(program: &Path, backend: &str, device: usize) -> Option<Peak> {
+    let mut peak = Command::new(program);
+    peak.args(["--peak", "--backend", backend, "--device", &device.to_string()]);
+    let output = peak.stderr(Stdio::null()).output().ok()?;
+    serde_json::from_slice(&output.stdout).ok()
 }
 
 /// Trains a model: progress passes through, what it prints goes to `log`, its record to `record`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::paper::{self, PaperRow};
 use super::report::{ModelReport, Report, Run};
+use super::steady::Steady;
 use super::word;
 
 /// Origin of a row that was measured.
@@ -41,6 +42,11 @@ pub struct Row {
     pub item_unit: Option<String>,
     pub joules_per_item: Option<f64>,
     pub items_per_second: Option<f64>,
+    /// Of the steps without the warm-up, as the three before.
+    pub flops_per_second: Option<f64>,
+    pub flops_per_joule: Option<f64>,
+    /// Of the whole training.
+    pub training_flops: Option<f64>,
     pub quality: Option<String>,
     pub quality_first: Option<f64>,
     pub quality_last: Option<f64>,
@@ -69,6 +75,8 @@ pub fn of(report: &Report) -> Result<Vec<u8>, csv::Error> {
 fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
     let training = run.training_steps();
     let items = run.training_items();
+    let steady = run.steady();
+    let steady = steady.as_ref();
     let quality = run.quality.as_ref();
     Row {
         origin: origin.to_owned(),
@@ -89,11 +97,14 @@ fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
         cloud_low_usd: run.cloud_usd().map(|(low, _)| low.get()),
         cloud_high_usd: run.cloud_usd().map(|(_, high)| high.get()),
         training_steps: training.map(|steps| steps.count),
-        joules_per_step: training.map(|steps| steps.joules.mean),
+        joules_per_step: steady.and_then(Steady::joules_per_step),
         items: items.map(|items| items.count),
         item_unit: items.map(|items| items.unit.clone()),
-        joules_per_item: items.map(|items| items.joules_per_item.get()),
-        items_per_second: items.map(|items| items.per_second),
+        joules_per_item: steady.and_then(Steady::joules_per_item),
+        items_per_second: steady.and_then(Steady::items_per_second),
+        flops_per_second: steady.and_then(Steady::flops_per_second),
+        flops_per_joule: steady.and_then(Steady::flops_per_joule),
+        training_flops: run.results.get("training_flops").copied(),
         quality: quality.map(|quality| quality.name.clone()),
         quality_first: quality.and_then(|quality| quality.first),
         quality_last: quality.map(|quality| quality.last),

@@ -32,13 +32,13 @@ pub fn write(report: &Report, out: &Path) -> Result<Vec<PathBuf>, Stop> {
 fn markdown(report: &Report) -> String {
     let notes: Vec<String> =
         notes::of(report).lines().map(|line| format!("* {}", line.trim_start())).collect();
+    let mut tables = String::new();
+    for (heading, table) in table::all(report, Style::Markdown) {
+        tables = format!("{tables}## {heading}\n\n{table}\n\n");
+    }
     let notice = report.notice.as_ref().map_or_else(String::new, |line| format!("**{line}**\n\n"));
     format!(
-        "{notice}# What training the example models cost\n\n\
-         ## Cost, in the form of Strubell et al. (2019), Table 3\n\n{}\n\n\
-         ## Training\n\n{}\n\n## Notes\n\n{}\n",
-        table::costs(report, Style::Markdown),
-        table::training(report, Style::Markdown),
+        "{notice}# What training the example models cost\n\n{tables}## Notes\n\n{}\n",
         notes.join("\n"),
     )
 }

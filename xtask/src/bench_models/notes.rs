@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use ergometer::footprint::Site;
 use ergometer::source::{Availability, SourceReport};
 
-use super::figure::significant;
-use super::report::{ModelReport, Report};
+use super::comparison;
+use super::conditions::Conditions;
+use super::figure::{plus_minus, significant};
+use super::projection::Projection;
+use super::report::{ModelReport, Report, Run};
 use super::spread::Spread;
 use super::{table, word};
 
@@ -48,8 +51,10 @@ pub fn of(report: &Report) -> String {
     line(
         &mut lines,
         "energy, power and kWh: ± 2 standard uncertainties; whole run, data loading and \
-         validation included. J/step, J/item and items/s: training steps only.",
+         validation included. J/step, J/item, items/s and FLOPs: training steps only, without the first epoch \
+         where there is another.",
     );
+    machine(&mut lines, report);
     for source in &report.sources {
         if matches!(source.availability, Availability::Unavailable { .. }) {
             line(&mut lines, &source_line(source));
@@ -61,12 +66,18 @@ pub fn of(report: &Report) -> String {
             let what = format!("{} {}{seed}", word(model.model), word(model.size));
             let loss = table::change(run.train_loss);
             line(&mut lines, &format!("{what}: training loss {loss}, {}", table::quality(run)));
+            for remark in of_run(run) {
+                line(&mut lines, &format!("{what}: {remark}"));
+            }
             for warning in &run.warnings {
                 line(&mut lines, &format!("{what}: {warning}"));
             }
         }
         for spread in spreads(model) {
             line(&mut lines, &spread);
+        }
+        if let Some(projection) = &model.projection {
+            line(&mut lines, &projected(projection));
         }
     }
     for constant in constants(report) {
@@ -77,10 +88,73 @@ pub fn of(report: &Report) -> String {
         "rows marked Strubell et al. 2019 are as printed there: the paper's hardware, PUE 1.58, \
          0.954 lb CO2e/kWh (direct), its cloud prices",
     );
+    for note in comparison::lines(&report.comparisons) {
+        line(&mut lines, &note);
+    }
     for failure in &report.failures {
         line(&mut lines, &format!("failed: {failure}"));
     }
     lines
+}
+
+/// What the machine was like, and its own peak.
+fn machine(lines: &mut String, report: &Report) {
+    let states: Vec<String> = report.conditions.iter().map(Conditions::words).collect();
+    if let [before, after] = &states[..]
+        && !before.is_empty()
+    {
+        line(lines, &format!("machine before: {before}; after: {after}"));
+    }
+    if let Some(peak) = &report.peak {
+        let rate = significant(peak.flops_per_second / 1e9, 3);
+        line(
+            lines,
+            &format!(
+                "peak: {rate} GFLOP/s, a product of {0} × {0} matrices in single precision",
+                peak.size
+            ),
+        );
+    }
+}
+
+/// What the machine drew before a run, and what was left out of its steps.
+fn of_run(run: &Run) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let domains = || run.domains.iter().filter(|domain| domain.energy.is_some());
+    let idle: Option<f64> = domains().map(|domain| Some(domain.idle_power?.get())).sum();
+    let above: Option<f64> = domains().map(|domain| Some(domain.above_idle?.get())).sum();
+    if let (Some(idle), Some(above), true) = (idle, above, domains().next().is_some()) {
+        let (idle, above) = (significant(idle, 3), significant(above, 3));
+        remarks.push(format!("{idle} W before the run; {above} J above that"));
+    }
+    if let Some(steady) = run.steady().filter(|steady| steady.left_out > 0)
+        && let (Some(warm), Some(left_out)) =
+            (steady.joules_per_step(), steady.left_out_joules_per_step)
+    {
+        remarks.push(format!(
+            "warm-up left out: the first epoch's {} steps of {} J; the {} after them took {} J",
+            steady.left_out,
+            significant(left_out, 3),
+            steady.steps,
+            significant(warm, 3)
+        ));
+    }
+    let fingerprint = |name: &str| run.facts.get(name);
+    if let (Some(losses), Some(data)) =
+        (fingerprint("losses fingerprint"), fingerprint("data fingerprint"))
+    {
+        remarks.push(format!("losses {losses}, data {data}"));
+    }
+    remarks
+}
+
+fn projected(projection: &Projection) -> String {
+    format!(
+        "projected {}: {}; energies ± {} % from the measured one's uncertainty",
+        projection.name,
+        projection.basis,
+        significant(projection.standard_uncertainty * 200.0, 2)
+    )
 }
 
 /// The site's constants, each with its source and year.
@@ -130,14 +204,15 @@ fn spreads(model: &ModelReport) -> Vec<String> {
         .into_iter()
         .filter_map(|(unit, spread)| {
             let spread = spread?;
+            let mean = plus_minus(spread.mean, spread.half_interval()?);
             let deviation = significant(spread.standard_deviation?, 2);
-            Some(format!("{} {unit} (sd {deviation})", significant(spread.mean, 4)))
+            Some(format!("({mean}) {unit} (sd {deviation})"))
         })
         .collect();
     if parts.is_empty() {
         return Vec::new();
     }
-    vec![format!("{}: {}", table::name(model), parts.join(", "))]
+    vec![format!("{}, 95 % interval between runs: {}", table::name(model), parts.join(", "))]
 }
 
 /// Where the files are.

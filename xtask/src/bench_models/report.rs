@@ -12,10 +12,15 @@ use ergometer::source::SourceReport;
 use ergometer::units::{Joules, UsDollars};
 use serde::{Deserialize, Serialize};
 
+use super::child::Peak;
+use super::comparison::Comparison;
+use super::conditions::Conditions;
 use super::paper::PaperRow;
+use super::projection::Projection;
 use super::simulate;
 use super::software::Software;
 use super::spread::Spread;
+use super::steady::Steady;
 use super::{Backend, Model, Preset, Profile, Size};
 use crate::stop::{Doing, Stop};
 
@@ -23,7 +28,7 @@ use crate::stop::{Doing, Stop};
 pub const SCHEMA: &str = "ergometer-bench/1";
 
 /// A run as it comes from its program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Measured {
     /// Which model ran.
     pub model: Model,
@@ -59,6 +64,22 @@ pub struct Settings {
     /// `--simulate`.
     #[serde(default)]
     pub simulate: Option<String>,
+    /// `--idle`.
+    #[serde(default)]
+    pub idle_seconds: f64,
+}
+
+/// What was asked for, and what it ran on.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// What was asked for.
+    pub settings: Settings,
+    /// What the models were built with.
+    pub software: Software,
+    /// The machine's state before the first run and after the last.
+    pub conditions: Vec<Conditions>,
+    /// How fast a matrix product is.
+    pub peak: Option<Peak>,
 }
 
 /// What training the example models cost.
@@ -88,6 +109,15 @@ pub struct Report {
     pub models: Vec<ModelReport>,
     /// Runs that gave no record, one line each.
     pub failures: Vec<String>,
+    /// The machine's state before the first run and after the last.
+    #[serde(default)]
+    pub conditions: Vec<Conditions>,
+    /// How fast a matrix product is: the machine's own peak.
+    #[serde(default)]
+    pub peak: Option<Peak>,
+    /// What changed from other runs.
+    #[serde(default)]
+    pub comparisons: Vec<Comparison>,
 }
 
 /// One model over its repeats.
@@ -101,6 +131,9 @@ pub struct ModelReport {
     pub mean: Mean,
     /// The paper's row for this model.
     pub paper: Option<PaperRow>,
+    /// What the published training would take on this machine.
+    #[serde(default)]
+    pub projection: Option<Projection>,
     /// Each run.
     pub runs: Vec<Run>,
 }
@@ -131,6 +164,12 @@ pub struct Mean {
     pub items_per_second: Option<Spread>,
     /// The model's own measure of quality at the end.
     pub quality: Option<Spread>,
+    /// Floating-point operations a second of training steps.
+    #[serde(default)]
+    pub flops_per_second: Option<Spread>,
+    /// Floating-point operations a joule of training steps.
+    #[serde(default)]
+    pub flops_per_joule: Option<Spread>,
 }
 
 /// One run, from its record.
@@ -211,11 +250,12 @@ impl Report {
     ///
     /// Machine, site and sources are those of the first run: all ran on one machine.
     pub fn new(
-        settings: Settings,
-        software: Software,
+        setting: Setting,
+        order: &[Model],
         measured: Vec<Measured>,
         failures: Vec<String>,
     ) -> Option<Self> {
+        let Setting { settings, software, conditions, peak } = setting;
         let first = &measured.first()?.record;
         let (machine, sources) = (first.machine.clone(), first.sources.clone());
         let site = first.footprint.site.clone();
@@ -228,14 +268,21 @@ impl Report {
                 None => runs.push((model, vec![run])),
             }
         }
+        // In the order asked for, whichever ran first.
+        runs.sort_by_key(|(model, _)| order.iter().position(|one| one == model));
         let models = runs
             .into_iter()
-            .map(|(model, runs)| ModelReport {
-                model,
-                size: settings.size,
-                mean: Mean::of(&runs),
-                paper: PaperRow::for_model(model, settings.size),
-                runs,
+            .map(|(model, runs)| {
+                let mut report = ModelReport {
+                    model,
+                    size: settings.size,
+                    mean: Mean::of(&runs),
+                    paper: PaperRow::for_model(model, settings.size),
+                    projection: None,
+                    runs,
+                };
+                report.projection = Projection::of(&site, &report);
+                report
             })
             .collect();
         Some(Self {
@@ -250,6 +297,9 @@ impl Report {
             sources,
             models,
             failures,
+            conditions,
+            peak,
+            comparisons: Vec::new(),
         })
     }
 
@@ -260,7 +310,8 @@ impl Report {
 }
 
 impl Run {
-    fn new(measured: Measured) -> Self {
+    /// From a run's record.
+    pub fn new(measured: Measured) -> Self {
         let Measured { model: _, record, record_path, log_path } = measured;
         let seconds = record.total.seconds;
         let energy = record.total.energy;
@@ -358,9 +409,11 @@ impl Mean {
             facility_kwh: spread(|run| Some(run.footprint.facility_energy?.value.get())),
             co2e_kg: spread(|run| Some(run.footprint.co2e?.value.kilograms())),
             electricity_usd: spread(|run| Some(run.footprint.electricity_cost?.value.get())),
-            joules_per_step: spread(|run| Some(run.training_steps()?.joules.mean)),
-            joules_per_item: spread(|run| Some(run.training_items()?.joules_per_item.get())),
-            items_per_second: spread(|run| Some(run.training_items()?.per_second)),
+            joules_per_step: spread(|run| run.steady()?.joules_per_step()),
+            joules_per_item: spread(|run| run.steady()?.joules_per_item()),
+            items_per_second: spread(|run| run.steady()?.items_per_second()),
+            flops_per_second: spread(|run| run.steady()?.flops_per_second()),
+            flops_per_joule: spread(|run| run.steady()?.flops_per_joule()),
             quality: spread(|run| Some(run.quality.as_ref()?.last)),
         }
     }
@@ -382,6 +435,11 @@ impl Run {
     /// The training steps; those outside every epoch where no epoch is called `train`.
     pub fn training_steps(&self) -> Option<&Steps> {
         self.steps.get("train").or_else(|| self.steps.get("run"))
+    }
+
+    /// The training steps without the warm-up.
+    pub fn steady(&self) -> Option<Steady> {
+        Steady::of(self)
     }
 
     /// Items of the training steps.
@@ -413,4 +471,4 @@ fn mean_energy(runs: &[Run]) -> Option<Energy> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

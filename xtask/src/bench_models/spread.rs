@@ -1,5 +1,6 @@
 //! Mean and standard deviation over repeats.
 
+use ergometer_stats::{mean_and_deviation, quantile};
 use serde::{Deserialize, Serialize};
 
 /// A quantity over the repeats of a run.
@@ -17,14 +18,14 @@ impl Spread {
     /// The spread of `values`; `None` where there is none.
     pub fn of(values: impl IntoIterator<Item = Option<f64>>) -> Option<Self> {
         let values: Vec<f64> = values.into_iter().flatten().collect();
-        if values.is_empty() {
-            return None;
-        }
-        let runs = values.len();
-        let mean = values.iter().sum::<f64>() / runs as f64;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        let standard_deviation = (runs > 1).then(|| (squares / (runs - 1) as f64).sqrt());
-        Some(Self { runs, mean, standard_deviation })
+        let (mean, standard_deviation) = mean_and_deviation(&values)?;
+        Some(Self { runs: values.len(), mean, standard_deviation })
+    }
+
+    /// Half the width of the mean's 95 % interval by Student's t; `None` for fewer than two runs.
+    pub fn half_interval(&self) -> Option<f64> {
+        let runs = self.runs as f64;
+        Some(quantile(0.975, runs - 1.0) * self.standard_deviation? / runs.sqrt())
     }
 }
 
@@ -36,12 +37,15 @@ mod tests {
     fn the_deviation_is_that_of_a_sample() {
         let spread = Spread::of([Some(2.0), Some(4.0), None, Some(6.0)]).unwrap();
         assert_eq!(spread, Spread { runs: 3, mean: 4.0, standard_deviation: Some(2.0) });
+        // Two degrees of freedom: 4.3027 standard errors.
+        assert!((spread.half_interval().unwrap() - 4.3027 * 2.0 / 3.0_f64.sqrt()).abs() < 1e-3);
     }
 
     #[test]
     fn one_run_has_a_mean_but_no_deviation_and_none_has_neither() {
         let spread = Spread::of([Some(3.5)]).unwrap();
         assert_eq!(spread, Spread { runs: 1, mean: 3.5, standard_deviation: None });
+        assert_eq!(spread.half_interval(), None);
         assert_eq!(Spread::of([None, None]), None);
     }
 }

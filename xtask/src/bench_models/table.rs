@@ -24,10 +24,28 @@ pub enum Style {
     Markdown,
 }
 
-/// Both tables for a terminal.
+/// All tables for a terminal.
 pub fn terminal(report: &Report) -> String {
-    let costs = costs(report, Style::Terminal);
-    format!("\n{costs}\n\n{}\n", training(report, Style::Terminal))
+    let mut text = String::new();
+    for (_, table) in all(report, Style::Terminal) {
+        text = format!("{text}\n{table}\n");
+    }
+    text
+}
+
+/// The tables that have something to show, each with its heading.
+pub fn all(report: &Report, style: Style) -> Vec<(&'static str, Table)> {
+    let mut tables = vec![
+        ("Cost, in the form of Strubell et al. (2019), Table 3", costs(report, style)),
+        ("Training", training(report, style)),
+    ];
+    let optional = [
+        ("Operations", operations(report, style)),
+        ("Projected to the published trainings", projections(report, style)),
+        ("Compared", comparisons(report, style)),
+    ];
+    tables.extend(optional.into_iter().filter(|(_, table)| !table.is_empty()));
+    tables
 }
 
 /// Cost in the form of the paper's Table 3: each model's row, and below it the paper's own.
@@ -157,6 +175,139 @@ pub fn training(report: &Report, style: Style) -> Table {
     table
 }
 
+/// Floating-point operations of each model, counted analytically.
+fn operations(report: &Report, style: Style) -> Table {
+    let head =
+        ["model", "FLOPs/step", "GFLOP/s", "GFLOP/J", "share of peak", "FLOPs in all", "reached"];
+    let mut table = empty(style, &head);
+    for model in &report.models {
+        let mean = &model.mean;
+        let Some(run) = model.runs.first() else { continue };
+        let Some(steady) = run.steady() else { continue };
+        let Some(flops) = steady.flops.filter(|_| steady.steps > 0) else { continue };
+        let giga = |spread: Option<super::spread::Spread>| {
+            spread.map_or_else(none, |spread| significant(spread.mean / 1e9, 3))
+        };
+        let share = mean.flops_per_second.zip(report.peak).map(|(rate, peak)| {
+            format!("{} %", significant(100.0 * rate.mean / peak.flops_per_second, 2))
+        });
+        table.add_row(vec![
+            name(model),
+            exponent(flops / steady.steps as f64),
+            giga(mean.flops_per_second),
+            giga(mean.flops_per_joule),
+            share.unwrap_or_else(none),
+            run.results.get("training_flops").map_or_else(none, |all| exponent(*all)),
+            quality(run),
+        ]);
+    }
+    table
+}
+
+/// The published trainings on this machine, as printed in the paper, and as its formula gives them.
+fn projections(report: &Report, style: Style) -> Table {
+    let head =
+        ["model", "hardware", "FLOPs", "hours", "kWh·PUE", "CO2e (lb)", "electricity", "how"];
+    let mut table = empty(style, &head);
+    for model in &report.models {
+        let Some(projection) = &model.projection else { continue };
+        let pounds = |kg: f64| GramsCo2e::new(kg * 1000.0).pounds();
+        let dollars = projection.electricity_usd;
+        table.add_row(vec![
+            projection.name.clone(),
+            "this machine".to_owned(),
+            range(projection.flops, exponent),
+            range(projection.hours, |hours| significant(hours, 3)),
+            range(projection.facility_kwh, |kwh| significant(kwh, 3)),
+            range(projection.co2e_kg, |kg| significant(pounds(kg), 3)),
+            format!("${}", range(dollars, |usd| significant(usd, 2))),
+            "projected".to_owned(),
+        ]);
+        let Some(row) = &model.paper else { continue };
+        let printed = |value: Option<f64>| value.map_or_else(none, |value| fixed(value, 0));
+        let paper = |hours: String, kwh: String, pounds: String, how: &str| {
+            let (title, hardware) = (format!("  {}", row.model), row.hardware.clone());
+            vec![title, hardware, none(), hours, kwh, pounds, none(), how.to_owned()]
+        };
+        table.add_row(paper(
+            significant(row.hours, 3),
+            printed(row.facility_kwh),
+            printed(row.co2e_lb),
+            "as printed",
+        ));
+        if let Some(corrected) = &projection.corrected {
+            let exact = |value: Option<f64>| value.map_or_else(none, |value| fixed(value, 2));
+            table.add_row(paper(
+                fixed(corrected.hours, 1),
+                exact(corrected.facility_kwh),
+                exact(corrected.co2e_lb),
+                "recomputed",
+            ));
+        }
+    }
+    table
+}
+
+/// What changed from other runs.
+fn comparisons(report: &Report, style: Style) -> Table {
+    let head = [
+        "model",
+        "metric",
+        "base",
+        "now",
+        "change",
+        "95 % interval",
+        "Hodges–Lehmann",
+        "verdict",
+        "would take",
+    ];
+    let mut table = empty(style, &head);
+    for comparison in &report.comparisons {
+        for row in &comparison.rows {
+            let value = |value: f64| format!("{} {}", significant(value, 4), row.metric.unit());
+            let runs = if comparison.paired { "pairs" } else { "runs a side" };
+            let needed = row.needed.map(|needed| format!("{needed} {runs}"));
+            let middle = match row.hodges_lehmann_interval {
+                Some(one) => format!("{} ({})", percent(row.hodges_lehmann), ends(one)),
+                None => percent(row.hodges_lehmann),
+            };
+            table.add_row(vec![
+                comparison.model.clone(),
+                row.metric.name().to_owned(),
+                value(row.base),
+                value(row.new),
+                percent(row.relative),
+                ends(row.interval_95),
+                middle,
+                row.verdict.words(comparison.margin),
+                needed.unwrap_or_else(|| "over 10,000".to_owned()),
+            ]);
+        }
+    }
+    table
+}
+
+/// `+3.2 %`.
+fn percent(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
+/// `+1.2 % to +3.4 %`.
+fn ends(interval: ergometer_stats::Interval) -> String {
+    format!("{} to {}", percent(interval.low), percent(interval.high))
+}
+
+/// `1.2–3.4`, or one figure where both ends show the same.
+fn range(range: super::projection::Range, show: impl Fn(f64) -> String) -> String {
+    let (low, high) = (show(range.low), show(range.high));
+    if low == high { low } else { format!("{low}–{high}") }
+}
+
+/// `1.23e18`.
+fn exponent(value: f64) -> String {
+    format!("{value:.2e}")
+}
+
 /// The unit of all runs' items, if they agree.
 fn item_unit(report: &Report) -> String {
     let runs = report.models.iter().flat_map(|model| &model.runs);
@@ -208,7 +359,10 @@ fn empty(style: Style, head: &[&str]) -> Table {
     });
     table.set_content_arrangement(ContentArrangement::Disabled).set_header(head);
     for (index, column) in table.column_iter_mut().enumerate() {
-        let is_text = matches!(head[index], "model" | "hardware" | "how" | "quality");
+        let is_text = matches!(
+            head[index],
+            "model" | "hardware" | "how" | "quality" | "metric" | "verdict" | "reached"
+        );
         column.set_cell_alignment(if is_text { CellAlignment::Left } else { CellAlignment::Right });
         // The names of processors are long; in Markdown a cell is one line.
         if head[index] == "hardware" && style == Style::Terminal {

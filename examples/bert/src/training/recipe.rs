@@ -1,6 +1,6 @@
 //! What a training of each size is.
 
-use harness::Size;
+use harness::{Hyperparameters, Size};
 
 use crate::data::Shape;
 use crate::model::Options;
@@ -122,6 +122,19 @@ impl Recipe {
             steps: steps.map_or(self.steps, |steps| steps as usize),
             ..self
         }
+    }
+
+    /// The same recipe with the user's hyperparameters.
+    #[must_use]
+    pub fn tuned(mut self, hyper: &Hyperparameters) -> Self {
+        hyper.apply(&mut self.rate, &mut self.batch, &mut self.options.dropout);
+        self.warmup = hyper.warmup(self.warmup);
+        self
+    }
+
+    /// Operations of a training step with pairs of `shape`.
+    pub const fn flops_per_step(&self, shape: Shape) -> u64 {
+        (self.batch * self.accumulation) as u64 * self.options.training_flops(shape)
     }
 
     /// The same recipe for a vocabulary of this many word pieces.

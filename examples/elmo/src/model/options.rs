@@ -83,6 +83,35 @@ impl Options {
         self.filters.iter().map(|(_, maps)| maps).sum()
     }
 
+    /// Floating-point operations of a training step for each word, in both directions: two for each
+    /// multiplication with addition, and twice as many backward as forward. `classes` are the words that the
+    /// softmax of each direction compares. Characters are read once for both directions.
+    pub fn training_flops_per_word(&self, classes: usize) -> u64 {
+        3 * self.forward_flops(classes)
+    }
+
+    /// The same forward. Look-ups, activations and the softmax's exponentials are left out.
+    pub fn forward_flops(&self, classes: usize) -> u64 {
+        self.flops_by_part(classes).iter().sum()
+    }
+
+    /// Convolutions, highways, projection, LSTMs, softmax.
+    fn flops_by_part(&self, classes: usize) -> [u64; 5] {
+        let (maps, width) = (self.maps(), self.projection);
+        let places = |filter: usize| self.word_length.saturating_sub(filter - 1);
+        let convolution =
+            |&(filter, maps): &(usize, usize)| 2 * places(filter) * filter * self.characters * maps;
+        let lstm = 2 * 2 * width * 4 * self.cells + 2 * self.cells * width;
+        [
+            self.filters.iter().map(convolution).sum(),
+            self.highways * 2 * 2 * maps * maps,
+            2 * maps * width,
+            2 * self.layers * lstm,
+            2 * 2 * width * classes,
+        ]
+        .map(|count: usize| count as u64)
+    }
+
     /// Parameters without the softmax, by formula.
     #[cfg(test)]
     pub fn parameters(&self) -> usize {
@@ -119,6 +148,18 @@ mod tests {
         assert_eq!(paper.maps(), 2048);
         assert_eq!(paper.parameters(), 93_600_864);
         assert_eq!(paper.softmax_parameters(793_471), 407_050_623);
+    }
+
+    #[test]
+    fn operations_are_those_of_the_matrix_products() {
+        let paper = Options::paper();
+        let parts = [17_616_896, 33_554_432, 2_097_152, 150_994_944, 16_779_264];
+        assert_eq!(paper.flops_by_part(8193), parts);
+        assert_eq!(paper.training_flops_per_word(8193), 663_128_064);
+        assert_eq!(paper.forward_flops(793_471), 1_829_292_032);
+        let tiny = Options { word_length: 50, projection: 16, cells: 64, ..Options::tiny() };
+        let tiny = Options { characters: 16, ..tiny };
+        assert_eq!(tiny.flops_by_part(65), [768_768, 123_008, 3_968, 73_728, 4_160]);
     }
 
     /// Parameters are created when they are first used, so that counting them allocates nothing.

@@ -7,9 +7,6 @@
 use burn::optim::{AdaGrad, AdaGradConfig, AdaGradState, LrDecayState, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
 
-/// The authors' learning rate.
-pub const LEARNING_RATE: f64 = 0.2;
-
 /// What the sum of squared gradients starts from.
 const INITIAL: f32 = 1.0;
 

@@ -1,12 +1,15 @@
 //! How long and on how much a size trains.
 
-use harness::Size;
+use harness::{Hyperparameters, Size};
 
 use crate::data::{Batches, Corpus, TextError};
 use crate::model::Options;
 
 /// The sizes this model has; the paper trained one, which is both `base` and `big`.
 pub const SIZES: &[Size] = &[Size::Smoke, Size::Tiny, Size::Small, Size::Base, Size::Big];
+
+/// The authors' learning rate.
+const RATE: f64 = 0.2;
 
 /// Everything about a training that is not the model.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +20,8 @@ pub struct Plan {
     pub unroll: usize,
     /// Sampled words of the softmax in each direction of a training step.
     pub negatives: usize,
+    /// Learning rate of Adagrad; the authors' is 0.2.
+    pub rate: f64,
     /// Words of the softmax at most.
     pub vocabulary: usize,
     /// Passes over the training part.
@@ -49,6 +54,7 @@ impl Plan {
                 batch: 2,
                 unroll: 5,
                 negatives: 16,
+                rate: RATE,
                 vocabulary: 500,
                 epochs: 1,
                 steps: 4,
@@ -59,6 +65,7 @@ impl Plan {
                 batch: 32,
                 unroll: 20,
                 negatives: 256,
+                rate: RATE,
                 vocabulary: 4000,
                 epochs: 5,
                 steps: 40,
@@ -69,6 +76,7 @@ impl Plan {
                 batch: 64,
                 unroll: 20,
                 negatives: 2048,
+                rate: RATE,
                 vocabulary: 50_000,
                 epochs: 10,
                 steps: 1000,
@@ -79,6 +87,7 @@ impl Plan {
                 batch: 128,
                 unroll: 20,
                 negatives: 8192,
+                rate: RATE,
                 vocabulary: 793_471,
                 epochs: 10,
                 steps: usize::MAX,
@@ -96,6 +105,13 @@ impl Plan {
             steps: steps.map_or(self.steps, |steps| steps as usize),
             ..self
         }
+    }
+
+    /// The same plan with the user's hyperparameters, and the model's dropout with them.
+    #[must_use]
+    pub fn tuned(mut self, hyper: &Hyperparameters, options: &mut Options) -> Self {
+        hyper.apply(&mut self.rate, &mut self.batch, &mut options.dropout);
+        self
     }
 
     /// Windows of `sentences` under this plan.

@@ -1,6 +1,6 @@
 //! What a training of each size is.
 
-use harness::Size;
+use harness::{Hyperparameters, Size};
 
 use crate::data::Tokens;
 use crate::model::Options;
@@ -120,6 +120,20 @@ impl Recipe {
             steps: steps.map_or(self.steps, |steps| steps as usize),
             ..self
         }
+    }
+
+    /// The same recipe with the user's hyperparameters.
+    #[must_use]
+    pub fn tuned(mut self, hyper: &Hyperparameters) -> Self {
+        hyper.apply(&mut self.rate, &mut self.batch, &mut self.options.dropout);
+        self.warmup = hyper.warmup(self.warmup);
+        self
+    }
+
+    /// Operations of a training step.
+    pub const fn flops_per_step(&self) -> u64 {
+        let per_token = self.options.training_flops_per_token(self.options.context);
+        per_token * self.tokens_per_step() as u64
     }
 
     /// The same recipe for a text of this many different tokens.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use harness::{Failure, Size, corpus::read_lines};
+use harness::{Failure, Fingerprint, Size, corpus::read_lines};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -36,6 +36,19 @@ pub struct Corpus {
 const MOST_HELD_OUT: usize = 1000;
 
 impl Corpus {
+    /// Of every pair, and of what is held out.
+    pub fn fingerprint(&self) -> String {
+        let mut fingerprint = Fingerprint::default();
+        for pairs in [&self.train, &self.valid] {
+            for pair in pairs {
+                fingerprint.text(&pair.source);
+                fingerprint.text(&pair.target);
+            }
+            fingerprint.text("");
+        }
+        fingerprint.hex()
+    }
+
     /// Numbers in English and German words, the same for the same size and seed.
     ///
     /// The number of digits is drawn first, so that short numbers are not lost among the long.

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::Device;
+use harness::Flops;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use super::{Batch, Example};
+use crate::model::ModelConfig;
 
 /// A data loader whose batches hold about the same number of tokens, padding included, and whose
 /// progress counts tokens of both sides, padding not included.
@@ -23,6 +25,8 @@ pub struct TokenBatches {
     steps: Option<usize>,
     device: Device,
     epoch: Arc<AtomicU64>,
+    /// Operations of the batches that were read.
+    flops: Option<(ModelConfig, Flops)>,
 }
 
 impl TokenBatches {
@@ -36,6 +40,7 @@ impl TokenBatches {
             steps: None,
             device: device.clone(),
             epoch: Arc::default(),
+            flops: None,
         }
     }
 
@@ -47,6 +52,11 @@ impl TokenBatches {
     /// At most `steps` batches an epoch; each epoch draws its own.
     pub fn at_most(self, steps: Option<usize>) -> Self {
         Self { steps, ..self }
+    }
+
+    /// Counts the operations of training steps of `model` on the batches that are read.
+    pub fn counted(self, model: ModelConfig, flops: Flops) -> Self {
+        Self { flops: Some((model, flops)), ..self }
     }
 
     /// The indices of each batch of the epoch.
@@ -97,6 +107,9 @@ impl DataLoader<Batch> for TokenBatches {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
         let batches = self.plan(self.epoch.fetch_add(1, Ordering::Relaxed));
         let total = batches.iter().map(|batch| self.count(batch)).sum();
+        if let Some((_, flops)) = &self.flops {
+            flops.epoch();
+        }
         Box::new(Batches { loader: self, left: batches.into_iter(), done: 0, total })
     }
 
@@ -131,7 +144,12 @@ impl Iterator for Batches<'_> {
         let batch = self.left.next()?;
         self.done += self.loader.count(&batch);
         let examples = batch.iter().map(|index| &self.loader.examples[*index]);
-        Some(Ok(Batch::new(examples, &self.loader.device)))
+        let batch = Batch::new(examples, &self.loader.device);
+        if let Some((model, flops)) = &self.loader.flops {
+            let ([rows, source], [_, target]) = (batch.source.dims(), batch.target.dims());
+            flops.add(model.training_flops(rows, source, target));
+        }
+        Some(Ok(batch))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What each size means: the model's dimensions and how it is trained.
 
-use harness::Size;
+use harness::{Hyperparameters, Size};
 
 use crate::model::ModelConfig;
 
@@ -43,6 +43,14 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// Takes the user's hyperparameters.
+    pub fn tune(&mut self, hyper: &Hyperparameters) {
+        hyper.apply(&mut self.rate, &mut self.batch_tokens, &mut self.model.dropout);
+        self.warmup = hyper.warmup(self.warmup);
+    }
+}
+
 const fn model(size: Size, exact: bool) -> ModelConfig {
     let (d_model, d_ff, heads, layers, dropout, vocabulary, longest) = match size {
         Size::Smoke => (32, 64, 2, 1, 0.0, 300, 64),
@@ -66,6 +74,17 @@ mod tests {
         let millions = |size| Recipe::new(size, false).model.parameters() as f64 / 1e6;
         assert!((millions(Size::Base) - 63.1).abs() < 0.05, "{}", millions(Size::Base));
         assert!((millions(Size::Big) - 214.2).abs() < 0.2, "{}", millions(Size::Big));
+    }
+
+    #[test]
+    fn operations_are_those_of_the_matrix_products() {
+        let flops = |size, rows| Recipe::new(size, false).model.training_flops(rows, 64, 64);
+        assert_eq!(flops(Size::Base, 1), 24_638_914_560);
+        assert_eq!(flops(Size::Big, 1), 83_100_696_576);
+        assert_eq!(flops(Size::Big, 3), 3 * 83_100_696_576);
+        // 25,000 tokens a side and 100,000 updates: 9.62e17, by Vaswani et al. estimated as 3.3e18.
+        let training = 25_000.0 / 64.0 * flops(Size::Base, 1) as f64 * 1e5;
+        assert!((training / 9.62e17 - 1.0).abs() < 1e-3, "{training}");
     }
 
     #[test]

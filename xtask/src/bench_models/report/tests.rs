@@ -73,7 +73,7 @@ fn sources(domain: &Domain) -> Vec<SourceReport> {
 }
 
 /// 100 s at 40 W on a CPU without a sensor: one epoch of training and one of validation.
-fn record(seed: u64, joules: f64) -> Record {
+pub fn record(seed: u64, joules: f64) -> Record {
     let epoch = |split: &str, seconds, joules, steps: Steps| Epoch {
         split: split.to_owned(),
         index: 1,
@@ -176,7 +176,7 @@ fn record(seed: u64, joules: f64) -> Record {
     }
 }
 
-fn report(runs: Vec<(Model, Record)>) -> Report {
+pub fn report(runs: Vec<(Model, Record)>) -> Report {
     report_on(None, runs)
 }
 
@@ -193,6 +193,7 @@ fn report_on(simulate: Option<&str>, runs: Vec<(Model, Record)>) -> Report {
         profile: Profile::Release,
         preset: Preset::Current,
         simulate: simulate.map(str::to_owned),
+        idle_seconds: 0.0,
     };
     let measured = runs
         .into_iter()
@@ -204,7 +205,10 @@ fn report_on(simulate: Option<&str>, runs: Vec<(Model, Record)>) -> Report {
             log_path: PathBuf::from(format!("out/{number}.log")),
         })
         .collect();
-    Report::new(settings, Software::default(), measured, Vec::new()).unwrap()
+    let setting =
+        Setting { settings, software: Software::default(), conditions: Vec::new(), peak: None };
+    let order = [Model::Transformer, Model::Elmo, Model::Bert, Model::Gpt2];
+    Report::new(setting, &order, measured, Vec::new()).unwrap()
 }
 
 /// One of each.
@@ -312,6 +316,86 @@ fn csv_reads_back_with_plain_numbers() {
     assert_eq!(rows[3].origin, "Strubell et al. 2019");
 }
 
+/// Two epochs of training of which the first was slow, with the operations of each.
+fn warming_up() -> Record {
+    let mut record = record(1, 4000.0);
+    let mut second = record.epochs[0].clone();
+    second.index = 2;
+    second.steps = Some(steps(100, 40.0, 1000.0, 7000.0));
+    record.epochs.insert(1, second);
+    record.steps.insert("train".to_owned(), steps(200, 110.0, 3800.0, 14_000.0));
+    let flops = [("training_flops", 5e12), ("training_flops_first_epoch", 3e12)];
+    record.results.extend(flops.map(|(name, value)| (name.to_owned(), value)));
+    record
+}
+
+#[test]
+fn the_first_epoch_is_left_out_as_warm_up_and_said_to_be() {
+    let report = report(vec![(Model::Elmo, warming_up())]);
+    let steady = report.models[0].runs[0].steady().unwrap();
+    assert_eq!((steady.steps, steady.left_out), (100, 100));
+    let mean = &report.models[0].mean;
+    let means = [
+        (mean.joules_per_step, 10.0),
+        (mean.items_per_second, 175.0),
+        // 2e12 operations in 40 s and 1000 J.
+        (mean.flops_per_second, 5e10),
+        (mean.flops_per_joule, 2e9),
+    ];
+    for (spread, expected) in means {
+        assert!((spread.unwrap().mean / expected - 1.0).abs() < 1e-9, "{spread:?} {expected}");
+    }
+    let notes = notes::of(&report);
+    let remark =
+        "warm-up left out: the first epoch's 100 steps of 28.0 J; the 100 after them took 10.0 J";
+    assert!(notes.contains(remark), "{notes}");
+    // A single epoch has its warm-up in it, and nothing to leave it out for.
+    let steady = two_models().models[0].runs[0].steady().unwrap();
+    assert_eq!((steady.steps, steady.left_out, steady.flops), (100, 0, None));
+}
+
+#[test]
+fn operations_and_projections_stand_in_tables_of_their_own() {
+    let mut report = report(vec![(Model::Elmo, warming_up())]);
+    report.peak = Some(crate::bench_models::child::Peak { flops_per_second: 2e11, size: 1024 });
+    let tables = table::terminal(&report);
+    let operations = row(&tables, "elmo tiny");
+    assert!(!operations.is_empty());
+    assert!(tables.contains("2.00e10") && tables.contains("25 %"), "{tables}");
+    // 4.76e18 to 5.10e18 operations at 2e9 a joule, and the PUE of 1.54.
+    let projection = report.models[0].projection.as_ref().unwrap();
+    assert!(projection.projected);
+    assert!((projection.facility_kwh.high / (5.0972e18 / 2e9 / 3.6e6 * 1.54) - 1.0).abs() < 1e-3);
+    assert!((projection.hours.low / (4.7648e18 / 5e10 / 3600.0) - 1.0).abs() < 1e-3);
+    assert!((projection.standard_uncertainty - 0.15).abs() < 1e-9);
+    for cell in ["projected", "as printed", "recomputed", "274.8", "262"] {
+        assert!(tables.contains(cell), "{cell} is not in {tables}");
+    }
+    assert!(notes::of(&report).contains("± 30 % from the measured one's uncertainty"));
+    // Without operations, or without energy, nothing is projected.
+    assert!(two_models().models[0].projection.is_none());
+    assert!(!table::terminal(&two_models()).contains("projected"));
+}
+
+#[test]
+fn what_the_machine_drew_before_a_run_stands_in_the_notes() {
+    let mut record = record(1, 4000.0);
+    record.domains[0].idle_power = Some(Watts::new(12.0));
+    record.domains[0].above_idle = Some(Joules::new(2800.0));
+    let notes = notes::of(&report(vec![(Model::Elmo, record)]));
+    assert!(notes.contains("12.0 W before the run; 2,800 J above that"), "{notes}");
+    assert!(!super::super::notes::of(&two_models()).contains("before the run"));
+}
+
+#[test]
+fn models_stand_in_the_order_asked_for_whichever_ran_first() {
+    let report = report(vec![(Model::Elmo, record(1, 1.0)), (Model::Transformer, record(1, 1.0))]);
+    assert_eq!(
+        report.models.iter().map(|model| model.model).collect::<Vec<_>>(),
+        [Model::Transformer, Model::Elmo]
+    );
+}
+
 #[test]
 fn repeats_make_one_row_with_the_spread_below() {
     let model = Model::Transformer;
@@ -324,7 +408,7 @@ fn repeats_make_one_row_with_the_spread_below() {
     // A model's error is the same in each run: the mean is no more certain than one run.
     let energy = mean.energy.unwrap();
     assert!((energy.standard_uncertainty.get() - 600.0).abs() < 1e-9);
-    assert!(notes::of(&report).contains("4,000 J (sd 1,414)"), "{}", notes::of(&report));
+    assert!(notes::of(&report).contains("(4,000 ± 12,706) J (sd 1,414)"), "{}", notes::of(&report));
     assert!(table::training(&report, Style::Terminal).to_string().contains("(mean of 2)"));
 }
 
