@@ -26,6 +26,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use ergometer::footprint::Site;
+use ergometer::report::{paragraph, width};
 use serde::{Deserialize, Serialize};
 
 use crate::stop::{Doing, Stop};
@@ -315,7 +316,9 @@ impl BenchModels {
         } else {
             print!("{}", notes::notice(report));
             print!("{}", table::terminal(report));
-            print!("{}", notes::of(report));
+            for line in notes::of(report).lines() {
+                println!("{}", paragraph(line, 4, width()));
+            }
             print!("{}", notes::written(&written));
         }
         Ok(())

@@ -20,7 +20,7 @@ struct Check {
 
 /// Cheapest first. Clippy and rustdoc share the metadata of the dependencies; only the tests
 /// generate code for them.
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
         // With the annotated program that is to compile without the feature `macros` too.
@@ -51,6 +51,25 @@ const CHECKS: [Check; 7] = [
         ],
         environment: &[],
     },
+    // What would be published, from the index that the lints have fetched. That the packages build as well is checked
+    // by `cargo publish --dry-run` with the same `-p`, which needs the registry and half an hour.
+    alone(&[
+        "package",
+        "--no-verify",
+        "--allow-dirty",
+        "--offline",
+        "--locked",
+        "--package",
+        "ergometer-macros",
+        "--package",
+        "ergometer",
+        "--package",
+        "ergometer-burn",
+        "--package",
+        "ergometer-stats",
+        "--package",
+        "ergometer-cli",
+    ]),
     Check {
         arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],

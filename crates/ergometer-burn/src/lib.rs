@@ -118,3 +118,13 @@ pub use training::EnergyTraining;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide.md")]
 pub struct Guide;
+
+/// The programs about failures, ranks and dashboards.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/running.md")]
+pub struct Running;
+
+/// The programs of the first page.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use ergometer::Record;
+use ergometer::report::Column;
 use ergometer_stats::{Change, Interval, Run};
 use serde::Serialize;
 
 use crate::journals;
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
-use crate::table::{duration, grouped, or_absent, percent, spread, table};
+use crate::table::{duration, grouped, or_absent, percent, spread, table, wrapped};
 
 /// Show what changed from A to B, each with its 95 % interval
 ///
@@ -261,10 +262,10 @@ impl Comparison {
         };
         let (base, new) = (runs(&self.base), runs(&self.new));
         let mut text = format!("A: {base}\nB: {new}\n");
-        let columns = ["", "A", "B", "change", "95 % interval", ""];
-        text += &table(&columns, 1, rows.chain(results));
+        let figures = ["A", "B", "change", "95 % interval", ""];
+        text += &table([Column::prose("")], figures, rows.chain(results));
         for note in &self.notes {
-            let _ = writeln!(text, "{note}");
+            text += &wrapped(note);
         }
         if let Some(limit) = limit {
             let (name, limit) = (judged.name(), spread(limit));

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use ergometer::footprint::equivalents::FAMILIAR;
 use ergometer::footprint::{AcceleratorPrice, Site, grid};
+use ergometer::report::Column;
 use serde::Serialize;
 
 use crate::outcome::{Outcome, Stop};
@@ -76,7 +77,8 @@ impl Sources {
         let rows = all
             .into_iter()
             .map(|Constant { name, value, years, source }| vec![name, value, years, source]);
-        let text = table(&["constant", "value", "year", "source"], 4, rows);
+        let text = ["constant", "value", "year", "source"].map(Column::prose);
+        let text = table(text, [], rows);
         Ok(Outcome::of(text + "each grid by itself: ergometer regions\n"))
     }
 }

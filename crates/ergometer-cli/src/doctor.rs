@@ -7,13 +7,14 @@ use std::time::Duration;
 use clap::ValueEnum;
 use ergometer::Record;
 use ergometer::record::DomainRecord;
+use ergometer::report::Column;
 use ergometer::source::{Availability, DomainKind, SourceReport};
 use ergometer::units::Watts;
 use serde::Serialize;
 
 use crate::metering::{MeteringArgs, length};
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
-use crate::table::{ABSENT, or_absent, spread, table};
+use crate::table::{ABSENT, indented, or_absent, spread, table, wrapped};
 
 /// Show every power source of this machine: what it measures or, if it is unavailable, the reason and the remedy
 ///
@@ -74,7 +75,8 @@ struct Findings<'a> {
 
 impl Doctor {
     pub fn run(self) -> Result<Outcome, Stop> {
-        let meter = self.metering.builder()?.label("doctor").start()?;
+        // It is no run: the environment's folders are for those.
+        let meter = self.metering.builder()?.without_environment().label("doctor").start()?;
         thread::sleep(self.seconds);
         let record = meter.finish()?;
         let missing: Vec<Required> =
@@ -109,28 +111,29 @@ fn text(record: &Record, missing: &[Required]) -> String {
         .flatten()
         .chain((machine.virtual_machine == Some(true)).then(|| "virtual machine".to_owned()))
         .collect();
-    let _ = writeln!(text, "{}\n", place.join(", "));
+    text += &wrapped(&place.join(", "));
+    text.push('\n');
     for source in &record.sources {
         add_source(&mut text, source);
     }
     if record.domains.is_empty() {
         text.push_str("\nA run here would have no energy: nothing can be read.\n");
     } else {
-        let columns =
-            ["domain", "source", "method", "rate", "resolution", "uncertainty", "power now"];
+        let columns = [Column::name("domain"), Column::name("source"), Column::exact("method")];
+        let figures = ["rate", "resolution", "uncertainty", "power now"];
         let rows = record.domains.iter().map(domain);
-        let _ = write!(text, "\nA run here would meter\n{}", table(&columns, 3, rows));
-        text.push_str(
-            "uncertainty: ± of the sensor or model over a long run, two standard uncertainties\n",
+        let _ = write!(text, "\nA run here would meter\n{}", table(columns, figures, rows));
+        text += &wrapped(
+            "uncertainty: ± of the sensor or model over a long run, two standard uncertainties",
         );
     }
     for row in &record.domains {
         for remark in row.domain.note.iter().chain(&row.warnings) {
-            let _ = writeln!(text, "{}: {remark}", row.domain.id);
+            text += &wrapped(&format!("{}: {remark}", row.domain.id));
         }
     }
     for warning in &record.warnings {
-        let _ = writeln!(text, "{warning}");
+        text += &wrapped(warning);
     }
     for required in missing {
         let _ = writeln!(text, "required and not measured: {}", required.as_str());
@@ -149,18 +152,19 @@ fn add_source(text: &mut String, report: &SourceReport) {
             writeln!(text, "{name:<10} {good}not needed{good:#}")
         }
         Availability::Available => {
-            writeln!(text, "{name:<10} {good}available{good:#}: {}", report.domains.join(", "))
+            let domains = indented(&format!("available: {}", report.domains.join(", ")), 11);
+            let domains = domains.trim_start_matches("available");
+            writeln!(text, "{name:<10} {good}available{good:#}{domains}")
         }
         Availability::Unavailable { reason, remedy } => {
-            writeln!(
-                text,
-                "{name:<10} {bad}unavailable{bad:#}: {reason}\n{:11}remedy: {remedy}",
-                ""
-            )
+            let reason = indented(&format!("unavailable: {reason}"), 11);
+            let reason = reason.trim_start_matches("unavailable");
+            let remedy = indented(&format!("remedy: {remedy}"), 11);
+            writeln!(text, "{name:<10} {bad}unavailable{bad:#}{reason}\n{:11}{remedy}", "")
         }
     };
     for remark in &report.remarks {
-        let _ = writeln!(text, "{:11}{remark}", "");
+        let _ = writeln!(text, "{:11}{}", "", indented(remark, 11));
     }
 }
 

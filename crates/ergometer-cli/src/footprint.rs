@@ -1,15 +1,15 @@
 //! `ergometer footprint`: the formula as a calculator.
 
-use std::fmt::Write as _;
 
 use ergometer::footprint::equivalents::equivalents;
 use ergometer::footprint::{AcceleratorPrice, Site, cloud_cost, facility_energy};
+use ergometer::report::Column;
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 use serde::Serialize;
 
 use crate::outcome::{Outcome, Stop};
 use crate::site::SiteArgs;
-use crate::table::{grouped, table};
+use crate::table::{grouped, table, wrapped};
 
 /// Work out facility energy, CO2e and cost from power and time, or from an energy
 ///
@@ -161,9 +161,11 @@ impl Calculated {
                 ),
             ]);
         }
-        let mut text = table(&["", "cost", "constant (source, year)"], 3, rows);
+        let columns =
+            [Column::exact(""), Column::exact("cost"), Column::prose("constant (source, year)")];
+        let mut text = table(columns, [], rows);
         for (familiar, times) in equivalents(GramsCo2e::new(self.co2e_g)) {
-            let _ = writeln!(text, "{} times: {}", significant(times), familiar.name);
+            text += &wrapped(&format!("{} times: {}", significant(times), familiar.name));
         }
         text + "(familiar consumption: Strubell et al. 2019, Table 1)\n"
     }

@@ -13,12 +13,13 @@ use ergometer::Record;
 use ergometer::footprint::Footprint;
 use ergometer::record;
 use ergometer::record::Machine;
+use ergometer::report::Column;
 use ergometer::units::{GramsCo2e, Joules, UsDollars};
 use serde::Serialize;
 
 use crate::journals;
 use crate::outcome::{Outcome, Stop, note};
-use crate::table::{duration, or_absent, table};
+use crate::table::{duration, or_absent, table, wrapped};
 
 /// Add up a project's records over months, with journals of runs that were never finished
 ///
@@ -249,12 +250,12 @@ impl Totals {
             By::Machine => "machine",
             By::Model => "model",
         };
-        let columns =
-            [first, "runs", "not finished", "time", "IT energy", "CO2e", "electricity", "cloud"];
+        let figures = ["runs", "not finished", "time", "IT energy", "CO2e", "electricity", "cloud"];
         let rows = self.rows.iter().chain([&self.total]).map(Sums::row);
-        let mut text = table(&columns, 1, rows);
-        text += "runs that were killed, failed or are going on are in every sum, and their energy beside their \
-                 number\n";
+        let mut text = table([Column::name(first)], figures, rows);
+        text += &wrapped(
+            "runs that were killed, failed or are going on are in every sum, and their energy beside their number",
+        );
         if self.total.without_energy > 0 {
             let count = self.total.without_energy;
             let _ = writeln!(text, "runs without any energy that could be read: {count}");

@@ -49,7 +49,7 @@ impl MeteringArgs {
             Whose::Machine => Scope::Machine,
             Whose::Process => Scope::Process,
         };
-        let mut builder = Meter::builder().site(self.site.site()?).scope(scope);
+        let mut builder = self.site.place(Meter::builder())?.scope(scope);
         for &(kind, watts) in &self.fixed {
             builder = builder.fixed(kind, watts);
         }

@@ -4,6 +4,7 @@ mod figures;
 
 use std::fmt::Write as _;
 
+use ergometer::report::Column;
 use serde::Serialize;
 
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
@@ -76,8 +77,8 @@ fn of_figures(figures: &[Figure]) -> String {
             figure.corrected.as_ref().map_or_else(String::new, |(value, _)| format!("{value:.2}")),
         ]
     };
-    let columns = ["row", "figure", "note", "printed", "recomputed", "corrected"];
-    table(&columns, 3, figures.iter().map(row))
+    let text = [Column::name("row"), Column::prose("figure"), Column::prose("note")];
+    table(text, ["printed", "recomputed", "corrected"], figures.iter().map(row))
 }
 
 fn mix() -> String {
@@ -85,6 +86,6 @@ fn mix() -> String {
         let shares = shares.map(|share| share.to_string());
         std::iter::once(consumer.to_owned()).chain(shares).collect()
     };
-    let columns = ["consumer", "renewable", "gas", "coal", "nuclear"];
-    table(&columns, 1, figures::TABLE_2.into_iter().map(row))
+    let shares = ["renewable", "gas", "coal", "nuclear"];
+    table([Column::name("consumer")], shares, figures::TABLE_2.into_iter().map(row))
 }

@@ -1,6 +1,7 @@
 //! `ergometer regions [SEARCH]`: the grids that are known.
 
 use ergometer::footprint::grid;
+use ergometer::report::Column;
 
 use crate::outcome::{Outcome, Stop};
 use crate::table::table;
@@ -39,8 +40,14 @@ impl Regions {
                 format!("{:.2}", row.grams_per_kwh),
             ]
         });
-        let columns = ["code", "place", "kind", "year", "source", "g CO2e/kWh"];
-        let text = table(&columns, 5, rows);
+        let columns = [
+            Column::exact("code"),
+            Column::prose("place"),
+            Column::prose("kind"),
+            Column::exact("year"),
+            Column::prose("source"),
+        ];
+        let text = table(columns, ["g CO2e/kWh"], rows);
         Ok(Outcome::of(
             text + "life-cycle and direct values differ by about 10 %: do not compare them\n",
         ))

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use ergometer::Record;
+use ergometer::report::Column;
 use serde::Serialize;
 
 use crate::journals;
 use crate::outcome::{Outcome, Stop, note};
-use crate::table::{duration, or_absent, table};
+use crate::table::{duration, or_absent, table, wrapped};
 
 /// Show what an interrupted run had come to: its epochs and steps, its energy, and how to go on with it
 #[derive(Debug, clap::Args)]
@@ -69,16 +70,17 @@ impl ResumeInfo {
         if all.is_empty() {
             return Ok(Outcome::of("no journals: a run with `resume_latest` begins anew\n"));
         }
-        let columns = ["run", "file", "state", "parts", "time", "energy", "steps", "last epoch"];
-        let text = table(&columns, 3, all.iter().map(Standing::row));
-        Ok(Outcome::of(text + HOW))
+        let text = [Column::name("run"), Column::prose("file"), Column::exact("state")];
+        let figures = ["parts", "time", "energy", "steps", "last epoch"];
+        let text = table(text, figures, all.iter().map(Standing::row));
+        Ok(Outcome::of(text + &wrapped(HOW)))
     }
 }
 
 /// How a program goes on.
 const HOW: &str = "\
-Go on with `Meter::builder().resume(\"FILE\")`, or with `.resume_latest(\"FOLDER\")`, which takes the newest journal\n\
-of the same label, rank and group.\n";
+Go on with `Meter::builder().resume(\"FILE\")`, or with `.resume_latest(\"FOLDER\")`, which takes the newest journal \
+of the same label, rank and group.";
 
 impl Standing {
     fn of(path: PathBuf, record: &Record) -> Self {

@@ -2,6 +2,7 @@
 
 mod child;
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -98,8 +99,12 @@ impl Run {
 
     fn start(&self) -> Result<Meter, Stop> {
         let name = Path::new(&self.command[0]).file_name().unwrap_or_default().to_string_lossy();
-        let label = self.label.clone().unwrap_or_else(|| name.into_owned());
-        let mut builder = self.metering.builder()?.label(label);
+        let mut builder = self.metering.builder()?;
+        if let Some(label) = &self.label {
+            builder = builder.label(label);
+        } else if env::var_os("ERGOMETER_LABEL").is_none_or(|label| label.is_empty()) {
+            builder = builder.label(name);
+        }
         if let Some(idle) = self.idle {
             builder = builder.idle(idle);
         }

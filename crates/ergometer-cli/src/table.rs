@@ -1,26 +1,25 @@
 //! Tables and figures in a terminal.
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use ergometer::report::{Column, Table, paragraph, width};
 
-/// Columns a table may take, as those of the library's own report.
-const WIDTH: u16 = 120;
+/// A table that fits the terminal: columns of text, and of figures after them.
+pub fn table<const T: usize, const F: usize>(
+    text: [Column; T],
+    figures: [&str; F],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
+    let columns = text.into_iter().chain(figures.map(Column::figure)).collect();
+    Table::new(columns, rows).fit(width())
+}
 
-/// A table whose columns after the first `text` are figures.
-pub fn table(columns: &[&str], text: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH)
-        .set_header(columns)
-        .add_rows(rows);
-    for index in text..columns.len() {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    format!("{table}\n")
+/// A line of text, wrapped where the terminal ends.
+pub fn wrapped(text: &str) -> String {
+    format!("{}\n", indented(text, 2))
+}
+
+/// What follows `indent` columns, wrapped where the terminal ends.
+pub fn indented(text: &str, indent: usize) -> String {
+    paragraph(text, indent, width())
 }
 
 /// `value` with at most three decimals, and thousands set apart: `1 234.5`.

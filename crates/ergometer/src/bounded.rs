@@ -4,9 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Time between two checks of a call. A check that comes late, because the process was stopped, counts as
-/// one.
-const LOOK: Duration = Duration::from_millis(20);
+use crate::deadline::Deadline;
 
 /// Why a call has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +30,10 @@ pub(crate) fn call<R: Send + 'static>(
     if begun.is_err() {
         return Err(Failure::NoThread);
     }
-    let mut left = limit;
-    while !left.is_zero() {
-        match answer.recv_timeout(LOOK.min(left)) {
-            Ok(result) => return Ok(result),
-            Err(RecvTimeoutError::Disconnected) => return Err(Failure::Panicked),
-            Err(RecvTimeoutError::Timeout) => left = left.saturating_sub(LOOK),
-        }
-    }
-    Err(Failure::Hangs)
+    Deadline::after(limit).recv(&answer).map_err(|error| match error {
+        RecvTimeoutError::Disconnected => Failure::Panicked,
+        RecvTimeoutError::Timeout => Failure::Hangs,
+    })
 }
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ struct Args {
     /// With --unmetered: log two of Burn's own metrics, to see what metrics cost in Burn
     #[arg(long, requires = "unmetered")]
     burn_metrics: bool,
+
+    /// Print how long each step took, and how much processor time the meter's threads
+    #[arg(long)]
+    pace: bool,
 }
 
 fn main() -> ExitCode {
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
             metered: !args.unmetered,
             burn_metrics: args.burn_metrics,
             tui: args.tui,
+            pace: args.pace,
         };
         training::run(&args.train, show, &corpus)
     })

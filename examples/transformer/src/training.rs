@@ -1,11 +1,13 @@
 //! One training run: vocabulary, batches, Burn's `Learner`, quality, record.
 
 mod exact;
+mod pace;
 mod recipe;
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::optim::AdamConfig;
 use burn::optim::lr_scheduler::noam::NoamLrSchedulerConfig;
@@ -18,9 +20,10 @@ use ergometer_burn::EnergyTraining as _;
 use harness::{Artifacts, Failure, Flops, Progress, Quality, Summary, TokenLossMetric, TrainArgs};
 
 use self::exact::ExactMatch;
+use self::pace::Pace;
 use self::recipe::Recipe;
 pub use self::recipe::SIZES;
-use crate::data::{Corpus, Example, TokenBatches, Vocabulary};
+use crate::data::{Batch, Corpus, Example, TokenBatches, Vocabulary};
 use crate::model::Transformer;
 
 /// How a training is watched.
@@ -32,6 +35,8 @@ pub struct Show {
     pub burn_metrics: bool,
     /// In Burn's terminal UI.
     pub tui: bool,
+    /// By the time of each step.
+    pub pace: bool,
 }
 
 /// Trains on `corpus` as `args` say, under a meter if that is asked for, and reports what it cost.
@@ -68,11 +73,16 @@ pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure>
     let flops = Flops::default();
     let run =
         Run { args, recipe: &recipe, meter: meter.as_ref(), device: &device, flops: &flops, show };
+    let pace = show.pace.then(Pace::start);
     let begin = Instant::now();
-    let model = run.fit(model, train, valid, &artifacts, &progress)?;
+    let model = run.fit(model, train, valid, &artifacts, &progress, pace.as_ref())?;
     device.sync().map_err(Failure::run)?;
-    // `cargo xtask performance` reads this line.
-    eprintln!("trained for {:.4} s", begin.elapsed().as_secs_f64());
+    let seconds = begin.elapsed().as_secs_f64();
+    // `cargo xtask performance` reads these lines.
+    if let Some(pace) = &pace {
+        eprint!("{}", pace.lines());
+    }
+    eprintln!("trained for {seconds:.4} s");
     let Some(meter) = &meter else { return Ok(()) };
 
     let losses = progress.losses();
@@ -123,6 +133,7 @@ impl Run<'_> {
         valid: Vec<Example>,
         artifacts: &Artifacts,
         progress: &Progress,
+        pace: Option<&Pace>,
     ) -> Result<Transformer, Failure> {
         let recipe = self.recipe;
         let train = TokenBatches::new(train, recipe.batch_tokens, self.device)
@@ -138,7 +149,14 @@ impl Run<'_> {
             .init()
             .map_err(Failure::run)?;
 
-        let (train, valid) = (Arc::new(train), Arc::new(valid));
+        let loader = |batches: TokenBatches| -> Arc<dyn DataLoader<Batch>> {
+            let loader = Arc::new(batches);
+            match pace {
+                Some(pace) => pace.of(loader),
+                None => loader,
+            }
+        };
+        let (train, valid) = (loader(train), loader(valid));
         let mut training = match self.meter {
             Some(meter) => SupervisedTraining::metered(meter, artifacts.path(), train, valid)
                 .planned_epochs(meter, recipe.epochs),

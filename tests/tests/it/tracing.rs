@@ -305,3 +305,50 @@ fn several_layers_of_one_registry_measure_each_span_once_a_meter() {
         assert_eq!(open, None);
     }
 }
+
+/// As a layer of candle, which has its span from the beginning.
+struct Layer {
+    span: tracing::Span,
+}
+
+impl Layer {
+    fn new(name: &'static str) -> Self {
+        let span = if name == "outer" {
+            tracing::info_span!(target: "held::models", "outer")
+        } else {
+            tracing::info_span!(target: "held::models", "inner")
+        };
+        Self { span }
+    }
+
+    fn forward(&self, inside: impl FnOnce()) {
+        let _entered = self.span.enter();
+        work(Duration::from_millis(2));
+        inside();
+    }
+}
+
+#[test]
+fn a_span_that_lives_longer_than_its_work_is_measured_at_each_enter() {
+    let layer = EnergyLayer::new().with_each_enter_of("held", Kind::Phase);
+    let record = record(layer, |meter| {
+        let (outer, inner) = (Layer::new("outer"), Layer::new("inner"));
+        for _ in 0..3 {
+            let _step = meter.span(Kind::Step);
+            outer.forward(|| {
+                inner.forward(|| ());
+                inner.forward(|| ());
+            });
+        }
+        // Idle time is nobody's.
+        work(Duration::from_millis(50));
+        outer.forward(|| inner.forward(|| outer.forward(|| ())));
+        drop(outer);
+    });
+    assert_eq!(
+        tree(&record.spans),
+        "phase:outer x1 [phase:inner x1], step:step x3 [phase:outer x3 [phase:inner x6]]"
+    );
+    let outer = node(&node(&record.spans, "step").children, "outer");
+    assert!(outer.seconds < 0.05, "{outer:?}");
+}

@@ -1,7 +1,8 @@
 //! The report as tables: cost in the form of the paper's Table 3, and training.
 
-use comfy_table::presets::{ASCII_MARKDOWN, UTF8_FULL_CONDENSED};
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+use std::fmt;
+
+use ergometer::report::{Column, width};
 use ergometer::units::GramsCo2e;
 
 use super::figure::{fixed, plus_minus, plus_minus_si, significant};
@@ -12,23 +13,47 @@ use super::word;
 /// What stands where there is no figure.
 const NONE: &str = "–";
 
-/// Widest the hardware's column gets on a terminal before its text wraps.
-const HARDWARE_WIDTH: u16 = 24;
-
 /// How a table is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// With lines, for a terminal.
-    Terminal,
+    /// For a terminal of this width.
+    Terminal(usize),
     /// As Markdown.
     Markdown,
+}
+
+/// Rows below titles.
+pub struct Table {
+    style: Style,
+    columns: Vec<Column>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn add_row(&mut self, row: Vec<String>) {
+        self.rows.push(row);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = ergometer::report::Table::new(self.columns.clone(), self.rows.clone());
+        f.write_str(&match self.style {
+            Style::Terminal(width) => table.fit(width),
+            Style::Markdown => table.markdown(),
+        })
+    }
 }
 
 /// All tables for a terminal.
 pub fn terminal(report: &Report) -> String {
     let mut text = String::new();
-    for (_, table) in all(report, Style::Terminal) {
-        text = format!("{text}\n{table}\n");
+    for (_, table) in all(report, Style::Terminal(width())) {
+        text = format!("{text}\n{table}");
     }
     text
 }
@@ -350,24 +375,12 @@ fn none() -> String {
     NONE.to_owned()
 }
 
-/// A table with its head; all columns but the names are numbers, set to the right.
+/// A table without rows; all columns but the names are figures.
 fn empty(style: Style, head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(match style {
-        Style::Terminal => UTF8_FULL_CONDENSED,
-        Style::Markdown => ASCII_MARKDOWN,
-    });
-    table.set_content_arrangement(ContentArrangement::Disabled).set_header(head);
-    for (index, column) in table.column_iter_mut().enumerate() {
-        let is_text = matches!(
-            head[index],
-            "model" | "hardware" | "how" | "quality" | "metric" | "verdict" | "reached"
-        );
-        column.set_cell_alignment(if is_text { CellAlignment::Left } else { CellAlignment::Right });
-        // The names of processors are long; in Markdown a cell is one line.
-        if head[index] == "hardware" && style == Style::Terminal {
-            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(HARDWARE_WIDTH)));
-        }
-    }
-    table
+    let column = |title: &&str| match *title {
+        "model" => Column::name("model"),
+        "hardware" | "how" | "quality" | "metric" | "verdict" | "reached" => Column::prose(*title),
+        figure => Column::figure(figure),
+    };
+    Table { style, columns: head.iter().map(column).collect(), rows: Vec::new() }
 }

@@ -384,7 +384,7 @@ fn tables(record: &Record) -> Markup {
             h2 { (section.title) }
             div.scroll tabindex="0" {
                 table {
-                    thead { tr { @for column in &section.columns { th { (column) } } } }
+                    thead { tr { @for column in &section.columns { th { (column.title()) } } } }
                     tbody {
                         @for row in &section.rows {
                             tr { @for cell in row { td.long[cell.chars().count() > 48] { (cell) } } }

@@ -9,9 +9,18 @@ pub fn ergometer(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ergometer"));
     command.args(arguments).stdin(Stdio::null());
     // The variables of the machine that runs the tests are not those of the test.
-    for name in
-        ["ERGOMETER_CPU_POWER", "ERGOMETER_NVML_LIBRARY", "CUDA_VISIBLE_DEVICES", "NO_COLOR"]
-    {
+    for name in [
+        "ERGOMETER",
+        "ERGOMETER_CPU_POWER",
+        "ERGOMETER_JOURNAL",
+        "ERGOMETER_LABEL",
+        "ERGOMETER_NVML_LIBRARY",
+        "ERGOMETER_OUTPUT",
+        "ERGOMETER_PUE",
+        "ERGOMETER_REGION",
+        "CUDA_VISIBLE_DEVICES",
+        "NO_COLOR",
+    ] {
         command.env_remove(name);
     }
     command.env("ERGOMETER_SYSFS_ROOT", "/nowhere").env("ERGOMETER_PROC_ROOT", "/nowhere");

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::process::Stdio;
 
-use crate::program::{argument, ends_with, ergometer, json, prints, text};
+use crate::program::{argument, checked, ends_with, ergometer, json, prints, text};
 
 #[test]
 fn regions_are_searched_by_code_and_name() {
@@ -85,4 +85,40 @@ fn a_reader_that_closes_the_pipe_is_no_error() {
     let mut errors = String::new();
     child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
     assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn no_table_is_wider_than_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let [record, other] = ["a.json", "b.json"].map(|name| folder.path().join(name));
+    for path in [&record, &other] {
+        let label = "a label that is longer than a column of a narrow terminal should be";
+        let arguments = ["run", "--quiet", "--label", label, "--fixed", "gpu=312.5"];
+        let more = ["--record", argument(path), "--journal", argument(folder.path()), "--", "true"];
+        prints(&[&arguments[..], &more].concat());
+    }
+    let (record, other) = (argument(&record), argument(&other));
+    let folder = argument(folder.path());
+    let commands: [&[&str]; 10] = [
+        &["report", record],
+        &["compare", record, other],
+        &["ledger", folder],
+        &["resume-info", folder],
+        &["footprint", "--watts", "1515.43", "--hours", "84", "--gpus", "8xP100"],
+        &["regions"],
+        &["sources"],
+        &["paper"],
+        &["doctor", "--seconds", "0.1"],
+        &["doctor", "--seconds", "0.1", "--fixed", "gpu=312.5"],
+    ];
+    for width in [60, 80, 120, 200] {
+        for arguments in commands {
+            let mut command = ergometer(arguments);
+            let output = checked(0, command.env("COLUMNS", width.to_string()));
+            let printed = text(&output.stdout);
+            for line in printed.lines() {
+                assert!(line.chars().count() <= width, "{width}, {arguments:?}: {line}\n{printed}");
+            }
+        }
+    }
 }

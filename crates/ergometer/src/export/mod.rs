@@ -163,15 +163,6 @@ pub(crate) struct Exporters {
 }
 
 impl Exporters {
-    /// Whether anything is sent at the end.
-    #[cfg_attr(not(feature = "otlp"), expect(clippy::unused_self, reason = "only OTLP sends"))]
-    pub(crate) fn sends(&self) -> bool {
-        #[cfg(feature = "otlp")]
-        return self.otlp.is_some();
-        #[cfg(not(feature = "otlp"))]
-        false
-    }
-
     /// Sends the last figures, for `limit` at most, and gives what went wrong meanwhile, one line a kind.
     /// Prometheus' address goes on to show them until this is dropped.
     pub(crate) fn finish(&self, limit: Duration) -> Vec<String> {

@@ -26,7 +26,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Time between two sends.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Longer than any run; a moment further away may not be one.
-const LONGEST: Duration = Duration::from_hours(24 * 365);
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long a send waits for the collector; half of what the end of a run waits, so that the last send
 /// has its turn behind one that hangs.
 const TIMEOUT: Duration = Duration::from_secs(1);

@@ -15,6 +15,7 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 
 use super::Subject;
+use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 
 /// This many connections are answered at a time; those that hang give way after `http::DEADLINE`.
@@ -137,7 +138,7 @@ impl Drop for Endpoint {
         let _ = TcpStream::connect_timeout(&address, PAUSE);
         // Whoever starts the next run expects to find the address free.
         let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let _ = closed.recv_timeout(LET_GO);
+        let _ = Deadline::after(LET_GO).recv(closed);
     }
 }
 

@@ -32,3 +32,15 @@ impl Settings {
         })
     }
 }
+
+#[cfg(feature = "otlp")]
+impl Settings {
+    /// Sends figures to the collector at `base` if there is no other.
+    pub(crate) fn offer_collector(&mut self, base: &str) -> Result<()> {
+        if self.otlp.is_none() {
+            otlp::Target::new(base, self.otlp_interval)?;
+            self.otlp = Some(base.to_owned());
+        }
+        Ok(())
+    }
+}

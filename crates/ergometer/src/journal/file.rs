@@ -17,7 +17,7 @@ use crate::record::{Epoch, Record, Steps};
 /// Bytes per second that the tree of spans may take.
 const SPANS_RATE: f64 = 1024.0;
 /// The longest time between two writes of the tree.
-const SPANS_PERIOD: Duration = Duration::from_mins(1);
+const SPANS_PERIOD: Duration = Duration::from_secs(60);
 
 /// The head is written again once this many bytes follow it, and then whenever the journal's length has
 /// doubled. So damage to the first line alone loses nothing, and the copies stay a small part of the file.

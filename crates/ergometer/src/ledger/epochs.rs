@@ -148,7 +148,11 @@ impl Outside {
             self.overlapping = true;
             start = oldest;
         }
-        while let Some((before, last)) = self.latest.pop_back_if(|(_, last)| *last > start) {
+        while let Some((before, last)) = self.latest.pop_back() {
+            if last <= start {
+                self.latest.push_back((before, last));
+                break;
+            }
             self.overlapping = true;
             (start, end) = (start.min(before), end.max(last));
         }

@@ -50,10 +50,6 @@ const SOON: Duration = Duration::from_millis(1);
 const SOON_AT_MOST: Duration = Duration::from_millis(40);
 /// How long the start of a run waits for the first readings.
 const FIRST_READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the end of a run waits for the last ones.
-const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
-/// The same where the meter was dropped, which the program waits for.
-const GIVEN_UP_READ_TIMEOUT: Duration = Duration::from_secs(1);
 /// Two rounds further apart than this: the process could not run.
 const STOPPED: Duration = Duration::from_secs(3);
 /// Share of a run after which the record has another forecast.
@@ -184,11 +180,6 @@ impl Aggregator {
                 Some(Command::Watch(budget)) => self.budgets.watch(budget),
                 Some(Command::Finish(ending, reply)) => {
                     self.finish(ending, &reply);
-                    return;
-                }
-                Some(Command::GiveUp(ending, reply)) => {
-                    self.give_up(&ending);
-                    let _ = reply.send(());
                     return;
                 }
                 Some(Command::Stop) => return,
@@ -481,21 +472,6 @@ impl Aggregator {
         }
     }
 
-    /// The meter was dropped: what is known up to now goes into the journal, and to where figures are sent.
-    fn give_up(mut self, ending: &Ending) {
-        if self.run.is_some() {
-            self.read_last(GIVEN_UP_READ_TIMEOUT);
-            self.close(ending.end);
-        }
-        #[cfg(feature = "_export")]
-        if ending.exporters.sends() {
-            self.progress.begin(Doing::Exporting);
-            ending.exporters.finish(LAST_EXPORT);
-        }
-        self.rings.close();
-        self.screen.reach(Reach { settled: self.settled, epochs: self.settled }, true);
-    }
-
     /// Books everything up to `end`, the end of the run.
     fn close(&mut self, end: Timestamp) {
         self.progress.begin(Doing::Booking);
@@ -607,7 +583,7 @@ impl Aggregator {
 
     /// Ends the run and sends its record, which is in the journal before: whoever asked may have given up.
     fn finish(mut self, ending: Ending, reply: &Sender<Record>) {
-        self.read_last(LAST_READ_TIMEOUT);
+        self.read_last(ending.patience);
         self.close(ending.end);
         self.cut_open(ending.end);
         #[cfg(feature = "_export")]
@@ -627,9 +603,9 @@ impl Aggregator {
             power: self.power.history(head.start, ending.end, &self.timelines),
         };
         let mut record = assemble::record(&head, notes, ending.end, books);
-        if let Some(signal) = &ending.signal {
+        if let Some(why) = &ending.interrupted {
             record.run.finished = false;
-            record.warnings.push(format!("the run was ended by {signal}"));
+            record.warnings.push(why.clone());
         }
         if let Some(writer) = self.writer {
             self.progress.begin(Doing::Journaling);

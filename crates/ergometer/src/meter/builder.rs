@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::environment::Environment;
 #[cfg(feature = "_export")]
 use crate::export;
 use crate::footprint::Site;
@@ -16,15 +17,38 @@ use crate::units::Watts;
 
 /// Settings of a [`Meter`](crate::Meter); every one has a default.
 ///
-/// Unless told otherwise the meter takes every source the machine offers, and the environment
-/// variables `ERGOMETER_SYSFS_ROOT`, `ERGOMETER_PROC_ROOT` and `ERGOMETER_NVML_LIBRARY` move the
-/// places it looks in.
+/// Unless told otherwise the meter takes every source the machine offers.
+///
+/// # Environment
+///
+/// Whoever starts a program can set what the program itself leaves open:
+///
+/// | variable | stands for | example |
+/// |---|---|---|
+/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and says why | `off` |
+/// | `ERGOMETER_LABEL` | [`label`](Self::label) | `my-run` |
+/// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program gives a [`site`](Self::site) | `DE` |
+/// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program gives a [`site`](Self::site) | `1.2` |
+/// | `ERGOMETER_JOURNAL` | [`journal`](Self::journal) | `journals` |
+/// | `ERGOMETER_OUTPUT` | [`output`](Self::output) | `runs` |
+/// | `ERGOMETER_CPU_POWER` | [`cpu_power`](Self::cpu_power) | `20,180` |
+/// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `otlp`, if the program is built with the feature `otlp` | `http://localhost:4318` |
+/// | `OTEL_SERVICE_NAME` | the service's name there | `trainer` |
+/// | `ERGOMETER_SYSFS_ROOT`, `_PROC_ROOT`, `_NVML_LIBRARY` | [`sysfs_root`](Self::sysfs_root), [`proc_root`](Self::proc_root), [`nvml_library`](Self::nvml_library) | `/host/sys` |
+/// | `CUDA_VISIBLE_DEVICES` and those of AMD and Intel | [`devices`](Self::devices) | `0,1` |
+/// | those of torchrun, MPI, PMI and Slurm | [`rank`](Self::rank), [`group`](Self::group) | see [`run::rank`](crate::run::rank) |
+/// | `COLUMNS` | width of the tables, by default the terminal's, or 120 | `80` |
+///
+/// A value that is not valid is not used, and the record's warnings say so: the environment stops no training. An
+/// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first six and
+/// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
-    pub(super) label: String,
+    pub(super) environment: Environment,
+    pub(super) label: Option<String>,
     pub(super) rank: Option<(u32, u32)>,
     pub(super) group: Option<String>,
-    pub(super) site: Site,
+    pub(super) site: Option<Site>,
     pub(super) region: Option<String>,
     pub(super) pue: Option<f64>,
     pub(super) accelerators: Option<u32>,
@@ -35,6 +59,7 @@ pub struct MeterBuilder {
     pub(super) replay: Option<PathBuf>,
     pub(super) journal: Option<PathBuf>,
     pub(super) journal_steps: u64,
+    pub(super) output: Option<PathBuf>,
     pub(super) resume: Option<resume_from::From>,
     pub(super) command_line: bool,
     /// Warnings of the record that are known before it begins.
@@ -49,10 +74,11 @@ pub struct MeterBuilder {
 impl MeterBuilder {
     pub(super) fn new() -> Self {
         Self {
-            label: String::from("run"),
+            environment: Environment::Read,
+            label: None,
             rank: None,
             group: None,
-            site: Site::current(),
+            site: None,
             region: None,
             pue: None,
             accelerators: None,
@@ -63,6 +89,7 @@ impl MeterBuilder {
             replay: None,
             journal: None,
             journal_steps: 1,
+            output: None,
             resume: None,
             command_line: true,
             remarks: Vec::new(),
@@ -76,7 +103,7 @@ impl MeterBuilder {
 
     /// The user's name for the run; `run` by default.
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = Some(label.into());
         self
     }
 
@@ -96,7 +123,7 @@ impl MeterBuilder {
 
     /// Where the run takes place; [`Site::current`] by default.
     pub fn site(mut self, site: Site) -> Self {
-        self.site = site;
+        self.site = Some(site);
         self
     }
 
@@ -261,6 +288,24 @@ impl MeterBuilder {
         self
     }
 
+    /// Keeps the record of the run in `folder`, which is made if it is not there, as `<run id>.json`. It is written
+    /// when the run ends: by [`Meter::finish`](crate::Meter::finish), by [`Meter::run`](crate::Meter::run) whether
+    /// the training succeeds, fails or panics, when the meter is dropped, and by a signal with `finish_on_signal`.
+    /// `ergometer ledger` adds such a folder up.
+    ///
+    /// Starting fails where no record can be written there ([`ErrorKind::Io`](crate::ErrorKind::Io)). If that becomes
+    /// impossible later, the record that is returned says so.
+    pub fn output(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.output = Some(folder.into());
+        self
+    }
+
+    /// Does not look at the environment for settings that the program leaves open.
+    pub fn without_environment(mut self) -> Self {
+        self.environment = Environment::Ignored;
+        self
+    }
+
     /// Of the single steps every `every`-th has a row in the journal: all by default, none for 0.
     /// Epochs, sums and statistics are of all steps in any case.
     pub fn journal_steps(mut self, every: u64) -> Self {
@@ -276,8 +321,8 @@ impl MeterBuilder {
         self
     }
 
-    /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) has the whole record,
-    /// and then lets the signal end the program as it would have.
+    /// On SIGINT and SIGTERM finishes the run, so that its [journal](Self::journal) or [folder](Self::output) has the
+    /// whole record, prints what it cost as one line, and then lets the signal end the program as it would have.
     ///
     /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
     /// [`Meter::finish`](crate::Meter::finish) when it ends; a signal that was ignored when the first meter asked for it stays ignored.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use super::budgets::RunBudget;
 use super::journaling::JournalWriter;
@@ -28,8 +29,6 @@ pub(super) enum Command {
     Round(u64),
     /// Close the books and send the record.
     Finish(Ending, Sender<Record>),
-    /// The meter was dropped unfinished: write and send what is known, then answer.
-    GiveUp(Ending, Sender<()>),
     /// Nobody will ask again.
     Stop,
 }
@@ -38,8 +37,10 @@ pub(super) enum Command {
 pub(super) struct Ending {
     /// The run's last moment.
     pub end: Timestamp,
-    /// The signal that ends the program, if one does.
-    pub signal: Option<String>,
+    /// Why the program did not finish the run itself: a warning of the record.
+    pub interrupted: Option<String>,
+    /// How long the sources are waited for.
+    pub patience: Duration,
     #[cfg(feature = "_export")]
     pub exporters: Arc<Exporters>,
 }

@@ -71,7 +71,8 @@ impl MeterBuilder {
     /// finished. A send that fails is not repeated: the next has all there is. What went wrong is in the
     /// record's warnings.
     ///
-    /// The service is called `ergometer`, or as the environment variable `OTEL_SERVICE_NAME` says.
+    /// Whoever starts the program can name a collector, if the program does not, in the environment variable
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`. The service is called `ergometer`, or as the environment variable `OTEL_SERVICE_NAME` says.
     /// [`start`](Self::start) fails with [`ErrorKind::InvalidSetting`](crate::ErrorKind::InvalidSetting)
     /// for what is no `http://` address. Needs the feature `otlp`.
     ///

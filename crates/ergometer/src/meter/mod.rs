@@ -6,6 +6,8 @@ mod builder;
 mod callbacks;
 mod command;
 mod command_line;
+mod ending;
+mod environment;
 #[cfg(feature = "_export")]
 mod exporting;
 mod journaling;
@@ -29,6 +31,7 @@ use std::time::Duration;
 use budgets::RunBudget;
 pub use builder::MeterBuilder;
 use command::{Command, Ending};
+use ending::Ended;
 
 pub use crate::ledger::live::{Live, LiveDomain, LiveSteps, LiveWhole};
 pub use crate::ledger::live_epochs::LiveEpoch;
@@ -44,22 +47,24 @@ use crate::ledger::live::{Goal, LiveView};
 use crate::ledger::run_header::{Notes, RunHeader};
 use crate::progress::{Doing, Progress, Silence};
 use crate::record::{Part, Record};
+use crate::report::Output;
 use crate::source::{Domain, SourceReport};
 use crate::span::ring::{NO_SPAN, Rings};
 use crate::span::word::Word;
 use crate::span::{Label, Span, Under};
 
-/// How long [`Meter::finish`] waits for its thread while that makes no progress: it may be waiting for a driver or
-/// a disk.
-const FINISH_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the drop of a meter waits so.
-const DROP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end of a run waits for the last readings.
+const LAST_READ_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same where the meter was dropped, which the program waits for.
+const DROPPED_READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running meter.
 ///
-/// It reads the hardware on one background thread. Clones share it; when the last one is dropped
-/// without [`Meter::finish`], the run is given up and its record is lost, unless there is a
-/// [journal](MeterBuilder::journal): that is written up to the drop, which waits for it.
+/// It reads the hardware on one background thread. Clones share it. When the last one is dropped without
+/// [`Meter::finish`], as by an error that `?` returns or by a panic, the run ends there: what it cost is printed to
+/// standard error as one line, and its record is written to the folder of [`MeterBuilder::output`], if there is one.
+/// The drop waits for that, some seconds at most. A program that is killed or calls
+/// [`exit`](std::process::exit) leaves only its [journal](MeterBuilder::journal).
 ///
 /// ```
 /// use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
@@ -94,6 +99,9 @@ struct Inner {
     domains: Vec<Domain>,
     notes: Arc<Mutex<Notes>>,
     journal: Option<PathBuf>,
+    output: Option<Arc<Output>>,
+    /// `ERGOMETER=off`: nothing is metered, written or printed.
+    off: bool,
     #[cfg(feature = "_export")]
     exporters: Arc<Exporters>,
 }
@@ -103,7 +111,8 @@ enum Stage {
     Running,
     /// The meter's thread was asked for the record.
     Ending(Receiver<Record>),
-    Ended,
+    /// With the record, if it was only shown ([`Meter::run`]).
+    Ended(Option<Arc<Record>>),
 }
 
 impl Meter {
@@ -274,6 +283,9 @@ impl Meter {
     /// without domains, which would never know.
     pub fn budget(&self, budget: Budget, spent: impl FnOnce(Spent) + Send + 'static) -> Result<()> {
         let energy = budget.energy(&self.inner.head.site)?;
+        if self.inner.off {
+            return Ok(());
+        }
         if self.inner.domains.is_empty() {
             let message = format!("a budget of {budget} cannot be kept: nothing is metered");
             return Err(Error::new(ErrorKind::InvalidSetting, message)
@@ -321,7 +333,8 @@ impl Meter {
         self.inner.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the run: reads everything once more, closes the books and gives the record.
+    /// Ends the run: reads everything once more, closes the books and returns the record, after writing it to the
+    /// folder of [`MeterBuilder::output`], if there is one. After [`Meter::run`] it returns that run's record.
     ///
     /// An epoch that is still open ends here, and the record says so. Other spans that are still open, and
     /// spans opened later, are not in it.
@@ -330,10 +343,15 @@ impl Meter {
     ///
     /// [`ErrorKind::Sampler`] if the background thread has done nothing for 30 seconds, because a driver or a
     /// disk does not answer: another call goes on waiting, and the [journal](MeterBuilder::journal) is finished
-    /// either way once it goes on. [`ErrorKind::Finished`] once the record was given, and
+    /// either way once it goes on. [`ErrorKind::Finished`] once the record was returned, and
     /// [`ErrorKind::Sampler`] in a child that was forked from the meter's process.
     pub fn finish(&self) -> Result<Record> {
-        self.inner.end(None, FINISH_PATIENCE)
+        if let Stage::Ended(record) = &mut *self.inner.stage()
+            && let Some(record) = record.take()
+        {
+            return Ok(Arc::unwrap_or_clone(record));
+        }
+        Ok(self.inner.end(None, ending::FINISH_PATIENCE)?.record)
     }
 }
 
@@ -346,10 +364,10 @@ impl From<&Meter> for Under {
 }
 
 impl Inner {
-    /// Ends the run, at the program's wish or before a signal ends the program.
+    /// Ends the run, at the program's wish or for the reason `interrupted`, and writes its record.
     ///
     /// Whoever comes second waits for the first, so that a signal finds the record written.
-    fn end(&self, signal: Option<&str>, patience: Duration) -> Result<Record> {
+    fn end(&self, interrupted: Option<&str>, patience: Duration) -> Result<Ended> {
         let end = clock::checked_now();
         if self.is_foreign() {
             let message = "the meter is that of the process this one was forked from";
@@ -357,11 +375,11 @@ impl Inner {
                 "start a meter in this process, or finish that one in the process it began in",
             ));
         }
-        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stage = self.stage();
         if let Stage::Running = *stage {
             self.rings.shut();
             let (reply, record) = mpsc::channel();
-            let ending = self.ending(end, signal);
+            let ending = self.ending(end, interrupted, patience);
             // If nobody takes it, its reply is dropped, and that is noticed below.
             let _ = self.commands.send(Command::Finish(ending, reply));
             *stage = Stage::Ending(record);
@@ -371,8 +389,8 @@ impl Inner {
         };
         match self.progress.wait(record, patience) {
             Ok(record) => {
-                *stage = Stage::Ended;
-                Ok(record)
+                *stage = Stage::Ended(None);
+                Ok(self.save(record, patience))
             }
             Err(silence) => Err(silent(silence, patience)),
         }
@@ -382,10 +400,12 @@ impl Inner {
         not(feature = "_export"),
         expect(clippy::unused_self, reason = "exporters are its own")
     )]
-    fn ending(&self, end: Timestamp, signal: Option<&str>) -> Ending {
+    fn ending(&self, end: Timestamp, interrupted: Option<&str>, patience: Duration) -> Ending {
+        let dropped = patience <= ending::DROP_PATIENCE;
         Ending {
             end,
-            signal: signal.map(str::to_owned),
+            interrupted: interrupted.map(str::to_owned),
+            patience: if dropped { DROPPED_READ_TIMEOUT } else { LAST_READ_TIMEOUT },
             #[cfg(feature = "_export")]
             exporters: Arc::clone(&self.exporters),
         }
@@ -396,13 +416,8 @@ impl Inner {
         self.process != std::process::id()
     }
 
-    /// Whether something is written or sent if the run is given up.
-    fn leaves_something(&self) -> bool {
-        #[cfg(feature = "_export")]
-        if self.exporters.sends() {
-            return true;
-        }
-        self.journal.is_some()
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -447,14 +462,8 @@ impl Drop for Inner {
         if self.is_foreign() {
             return;
         }
-        let stage = self.stage.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if matches!(stage, Stage::Running) && self.leaves_something() {
-            let (reply, done) = mpsc::channel();
-            let ending = self.ending(clock::checked_now(), None);
-            let _ = self.commands.send(Command::GiveUp(ending, reply));
-            // The program may end at once, and with it the thread that writes.
-            let _ = self.progress.wait(&done, DROP_PATIENCE);
-        }
+        // The program may end at once, and with it the thread that writes.
+        self.dropped();
         let _ = self.commands.send(Command::Stop);
     }
 }

@@ -180,9 +180,11 @@ fn finish_all(signal: &str) {
     // Out of the lock: a meter may be the last one and be dropped here.
     let meters: Vec<Arc<Inner>> =
         lock().iter().flat_map(|listener| &listener.meters).filter_map(Weak::upgrade).collect();
+    let why = format!("the run was ended by {signal}");
+    let why = why.as_str();
     thread::scope(|scope| {
         for meter in &meters {
-            let finish = move || drop(meter.end(Some(signal), PATIENCE));
+            let finish = move || meter.end_early(why, PATIENCE);
             if thread::Builder::new().spawn_scoped(scope, finish).is_err() {
                 finish();
             }

@@ -1,7 +1,7 @@
 //! From settings to a running meter.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use std::{env, thread};
@@ -13,7 +13,6 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
-use crate::footprint::Site;
 use crate::journal::resume_from;
 use crate::journal::{Draft, Journal};
 use crate::ledger::Ledger;
@@ -71,10 +70,12 @@ impl MeterBuilder {
     }
 
     fn begin(mut self, install: bool) -> Result<Meter> {
+        self.check()?;
+        let off = self.is_off();
+        let install = install && !off;
         if install {
             self.remarks.extend(RunSpan::missed());
         }
-        self.check()?;
         let (commands, inbox) = mpsc::channel();
         let hear = commands.clone();
         // A meter that is gone hears nothing more.
@@ -86,16 +87,20 @@ impl MeterBuilder {
         }
         // Dropped on any error from here on: it frees the place and stops the threads.
         let launch = Launch { rings, commands, launched: false };
+        #[cfg(feature = "otlp")]
+        self.find_collector();
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
-        let site = place(self.site.clone(), self.region.as_deref(), self.pue)?;
-        let mut placement = self.placement()?;
-        let earlier = self.earlier(&mut placement)?;
-        let draft = self.journal.take().map(Draft::open).transpose()?;
+        let label = self.label_or_default();
+        let site = self.place()?;
+        let (draft, output) = (self.journal_draft()?, self.record_folder()?);
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
+            check_signals(draft.is_some() || output.is_some())?;
             super::signals::listen()?;
         }
+        let mut placement = self.placement()?;
+        let earlier = self.earlier(&label, &mut placement)?;
         let (sources, reports) = self.gather()?;
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
@@ -106,20 +111,7 @@ impl MeterBuilder {
             ..Live::default()
         }));
         let (machine, git_commit) = provenance(&self.settings);
-        let notes: Arc<Mutex<Notes>> = Arc::default();
-        let progress: Arc<Progress> = Arc::default();
-        let desk = Desk {
-            rings: Arc::clone(&launch.rings),
-            commands: launch.commands.clone(),
-            inbox,
-            screen: Arc::clone(&screen),
-            notes: Arc::clone(&notes),
-            progress: Arc::clone(&progress),
-        };
-        Aggregator::spawn(sources, desk).map_err(|error| {
-            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                .with_source(error)
-        })?;
+        let (notes, progress) = launch.sample(sources, inbox, &screen)?;
         let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
         if idle_from.is_some() {
             thread::sleep(self.idle);
@@ -127,7 +119,7 @@ impl MeterBuilder {
             launch.rings.tell(Word::Nudge);
         }
         let head = Arc::new(RunHeader {
-            label: self.label,
+            label,
             placement,
             machine,
             command: command_line::of_this_process(self.command_line),
@@ -157,6 +149,9 @@ impl MeterBuilder {
         if install {
             launch.rings.install();
         }
+        if off {
+            launch.rings.shut();
+        }
         let (rings, commands) = launch.done();
         let inner = Arc::new(Inner {
             rings,
@@ -169,6 +164,8 @@ impl MeterBuilder {
             domains,
             notes,
             journal: path,
+            output: output.map(Arc::new),
+            off,
             #[cfg(feature = "_export")]
             exporters: Arc::new(exporters),
         });
@@ -190,12 +187,6 @@ impl MeterBuilder {
     fn check(&mut self) -> Result<()> {
         if self.probes() {
             self.remarks.extend(self.settings.stated_cpu_power().err());
-        }
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal && self.journal.is_none() {
-            let message = "a run that a signal ends has nowhere to leave its record";
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("name a folder with `MeterBuilder::journal`"));
         }
         if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
             let message =
@@ -228,10 +219,10 @@ impl MeterBuilder {
     }
 
     /// The parts of the run before this one.
-    fn earlier(&self, placement: &mut rank::Placement) -> Result<Vec<Part>> {
+    fn earlier(&self, label: &str, placement: &mut rank::Placement) -> Result<Vec<Part>> {
         let Some(from) = &self.resume else { return Ok(Vec::new()) };
         let (rank, group) = (placement.rank.as_ref(), placement.group.as_deref());
-        let run = resume_from::Identity { label: &self.label, rank, group };
+        let run = resume_from::Identity { label, rank, group };
         let (parts, remarks) = resume_from::parts(from, &run)?;
         placement.remarks.extend(remarks);
         Ok(parts)
@@ -303,6 +294,29 @@ impl Launch {
         let _ = self.commands.send(command);
     }
 
+    /// Starts the meter's thread, which reads `sources`.
+    fn sample(
+        &self,
+        sources: Vec<Guarded>,
+        inbox: Receiver<Command>,
+        screen: &Arc<LiveView>,
+    ) -> Result<(Arc<Mutex<Notes>>, Arc<Progress>)> {
+        let (notes, progress) = (Arc::default(), Arc::default());
+        let desk = Desk {
+            rings: Arc::clone(&self.rings),
+            commands: self.commands.clone(),
+            inbox,
+            screen: Arc::clone(screen),
+            notes: Arc::clone(&notes),
+            progress: Arc::clone(&progress),
+        };
+        Aggregator::spawn(sources, desk).map_err(|error| {
+            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
+                .with_source(error)
+        })?;
+        Ok((notes, progress))
+    }
+
     /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
     fn announce(
         &self,
@@ -357,22 +371,15 @@ fn check_sensors(sources: &[Guarded]) -> Result<()> {
     Ok(())
 }
 
-fn place(mut site: Site, region: Option<&str>, pue: Option<f64>) -> Result<Site> {
-    if let Some(region) = region {
-        if site.carbon_series.is_some() {
-            let message =
-                format!("a region, '{region}', and a site with a carbon series of its own");
-            return Err(Error::new(ErrorKind::InvalidSetting, message)
-                .with_remedy("leave the region out, or the series"));
-        }
-        site = site.region(region)?;
+/// A run that a signal ends needs a place for its record.
+#[cfg(all(unix, feature = "signals"))]
+fn check_signals(has_place: bool) -> Result<()> {
+    if has_place {
+        return Ok(());
     }
-    if let Some(pue) = pue {
-        site = site.with_pue(pue)?;
-    }
-    // Its fields are the caller's to set.
-    site.check()?;
-    Ok(site)
+    let message = "a run that a signal ends has nowhere to leave its record";
+    Err(Error::new(ErrorKind::InvalidSetting, message)
+        .with_remedy("name a folder with `MeterBuilder::journal` or `MeterBuilder::output`"))
 }
 
 /// When the site's carbon intensity changes, as far as that lies in the future: what was drawn up to then will be

@@ -40,7 +40,9 @@
 //! between two polls is inside. So a span that is held without being entered goes on. Its parent is the
 //! innermost open span of the thread it is first entered on, be it of `tracing` or of this library; if
 //! the one around it is not entered there, as where a `parent:` is given, the nearest measured one around.
-//! While it is entered, spans of this library open inside it. One that is never entered is not there.
+//! While it is entered, spans of this library open inside it. One that is never entered is not there. Spans that
+//! live longer than their work, as those of candle's layers, are measured
+//! [at each enter](EnergyLayer::with_each_enter_of).
 //!
 //! Of several layers in one registry each measures for its own meter; of those with the same meter the first
 //! that a span meets.
@@ -66,11 +68,20 @@ use crate::span::{Kind, Label, Span, Under, thread};
 /// What the names of the fields begin with.
 const PREFIX: &str = "energy.";
 
+/// A module whose spans are measured.
+#[derive(Clone, Debug)]
+struct Target {
+    module: String,
+    kind: Kind,
+    /// Each enter is a span.
+    each: bool,
+}
+
 /// Measures spans of `tracing`; see the [module](self).
 #[derive(Clone, Debug, Default)]
 pub struct EnergyLayer {
     id: LayerId,
-    targets: Vec<(String, Kind)>,
+    targets: Vec<Target>,
     /// `None` for the meter that is installed when a span opens.
     under: Option<Under>,
 }
@@ -93,7 +104,22 @@ impl EnergyLayer {
     /// ```
     #[must_use]
     pub fn with_target(mut self, target: impl Into<String>, kind: Kind) -> Self {
-        self.targets.push((target.into(), kind));
+        self.targets.push(Target { module: target.into(), kind, each: false });
+        self
+    }
+
+    /// The same for spans that live longer than the work: each enter is measured as a span of its own, to its exit.
+    ///
+    /// The layers of candle are such: each holds a span from the beginning and enters it in `forward`. Where several
+    /// threads are in the same span at once, that is one span from the first enter to the last exit.
+    ///
+    /// ```
+    /// use ergometer::{EnergyLayer, Kind};
+    /// let layer = EnergyLayer::new().with_each_enter_of("candle_transformers", Kind::Phase);
+    /// ```
+    #[must_use]
+    pub fn with_each_enter_of(mut self, target: impl Into<String>, kind: Kind) -> Self {
+        self.targets.push(Target { module: target.into(), kind, each: true });
         self
     }
 
@@ -104,14 +130,14 @@ impl EnergyLayer {
         self
     }
 
-    /// The kind that a span has by its target.
-    fn kind_of(&self, metadata: &Metadata<'_>) -> Option<Kind> {
+    /// The target that a span is in.
+    fn target_of(&self, metadata: &Metadata<'_>) -> Option<&Target> {
         let is_in = |target: &str| {
             let rest = metadata.target().strip_prefix(target);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
-        let fitting = self.targets.iter().filter(|(target, _)| is_in(target));
-        fitting.max_by_key(|(target, _)| target.len()).map(|(_, kind)| *kind)
+        let fitting = self.targets.iter().filter(|target| is_in(&target.module));
+        fitting.max_by_key(|target| target.module.len())
     }
 }
 
@@ -148,6 +174,9 @@ struct Energy {
     index: Option<u64>,
     /// From the first enter on.
     open: Option<(Span, Scope)>,
+    /// Whether it ends at its last exit, and how often it is entered then.
+    each: bool,
+    entered: u32,
 }
 
 /// One for each meter. Behind a lock, as spans are entered on several threads; nobody holds two of them.
@@ -250,10 +279,11 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         let metadata = attributes.metadata();
         let has_field = || metadata.fields().iter().any(|field| field.name().starts_with(PREFIX));
-        let Some(kind) = self.kind_of(metadata).or_else(|| has_field().then_some(Kind::Function))
-        else {
+        let target = self.target_of(metadata);
+        if target.is_none() && !has_field() {
             return;
-        };
+        }
+        let kind = target.map_or(Kind::Function, |target| target.kind);
         let mut energy = Energy {
             layer: self.id.0,
             under: self.under,
@@ -264,6 +294,8 @@ where
             items: Tally::NONE,
             index: None,
             open: None,
+            each: target.is_some_and(|target| target.each),
+            entered: 0,
         };
         attributes.record(&mut energy);
         let Some(span) = context.span(id) else { return };
@@ -303,20 +335,28 @@ where
             let under = self.under.unwrap_or_else(Under::installed);
             energy.open(under, around);
         }
+        energy.entered += 1;
         if let Some((_, scope)) = energy.open {
             thread::enter(scope);
         }
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        if let Some(span) = context.span(id)
-            && let Some(energies) = span.extensions().get::<Shared>()
-            && let Some(energy) = self.own(&mut lock(energies))
-            && let Some((span, scope)) = &mut energy.open
+        let Some(span) = context.span(id) else { return };
+        let extensions = span.extensions();
+        let Some(energies) = extensions.get::<Shared>() else { return };
+        let mut energies = lock(energies);
+        let Some(energy) = self.own(&mut energies) else { return };
+        energy.entered = energy.entered.saturating_sub(1);
+        if let Some((span, scope)) = &mut energy.open
             && let Some(items) = thread::exit(scope)
         {
             span.add_items(items);
         }
+        let ended = if energy.each && energy.entered == 0 { energy.open.take() } else { None };
+        drop(energies);
+        drop(extensions);
+        close(ended);
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
@@ -330,10 +370,14 @@ where
         let energy = energies.swap_remove(own);
         // What it says when it closes is for others to hear.
         drop(extensions);
-        if let Some((span, scope)) = energy.open {
-            // So that it closes as the innermost: all that was entered has been left.
-            thread::enter(scope);
-            drop(span);
-        }
+        close(energy.open);
+    }
+}
+
+/// Ends a span, as the innermost: all that was entered has been left.
+fn close(open: Option<(Span, Scope)>) {
+    if let Some((span, scope)) = open {
+        thread::enter(scope);
+        drop(span);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::Table;
-use comfy_table::presets::ASCII_MARKDOWN;
-
+use super::columns::{Table, paragraph};
 use super::escape::markdown as escaped;
 use super::sections::{headline, notes, sections};
 use crate::record::Record;
+
+/// Columns of a paragraph; a row of a table has to be one line.
+const WIDTH: usize = 120;
 
 impl Record {
     /// The same sections as the terminal's, as Markdown.
@@ -15,16 +16,14 @@ impl Record {
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# {}\n", escaped(&headline(self)));
         for section in sections(self) {
-            let mut table = Table::new();
-            table
-                .load_style(ASCII_MARKDOWN)
-                .set_header(section.columns)
-                .add_rows(section.rows.iter().map(|row| row.iter().map(|cell| escaped(cell))));
-            let _ = writeln!(text, "\n## {}\n\n{table}", escaped(&section.title));
+            let rows =
+                section.rows.iter().map(|row| row.iter().map(|cell| escaped(cell)).collect());
+            let table = Table::new(section.columns, rows).markdown();
+            let _ = write!(text, "\n## {}\n\n{table}", escaped(&section.title));
         }
         text.push('\n');
         for note in notes(self) {
-            let _ = writeln!(text, "- {}", escaped(&note));
+            let _ = writeln!(text, "- {}", paragraph(&escaped(&note), 2, WIDTH));
         }
         text
     }

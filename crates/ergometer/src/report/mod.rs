@@ -3,19 +3,30 @@
 //! Everything here is made from the [`Record`] alone. The terminal and Markdown forms show the same
 //! sections; JSON contains everything; CSV has a row for every energy.
 
+mod columns;
 mod csv;
 mod escape;
 mod figure;
 mod json;
 mod markdown;
+mod output;
 mod sections;
+mod summary;
 mod table;
+mod width;
 
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+#[doc(hidden)]
+pub use columns::{Column, Table, paragraph};
+pub(crate) use output::Output;
+pub(crate) use summary::summary;
+#[doc(hidden)]
+pub use width::width;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Record;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::columns::Column;
 use super::figure::{self, ABSENT, or_absent};
 use crate::energy::{Energy, Method, Usage};
 use crate::footprint::Footprint;
@@ -16,14 +17,24 @@ use crate::units::{Joules, Watts};
 const SHOWN: usize = 10;
 
 /// A table with a heading, as text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Section {
     /// The heading.
     pub title: String,
-    /// Headings of the columns.
-    pub columns: Vec<&'static str>,
+    /// The columns.
+    pub columns: Vec<Column>,
     /// The rows, each with a cell for every column.
     pub rows: Vec<Vec<String>>,
+}
+
+/// A column for each of these titles.
+fn figures<const N: usize>(titles: [&'static str; N]) -> impl Iterator<Item = Column> {
+    titles.into_iter().map(Column::figure)
+}
+
+/// Names, and a column of figures for each of these titles.
+fn names_and_figures<const N: usize>(name: &str, titles: [&'static str; N]) -> Vec<Column> {
+    std::iter::once(Column::name(name)).chain(figures(titles)).collect()
 }
 
 /// One line on the program, the machine and the duration.
@@ -105,7 +116,8 @@ fn parts(record: &Record) -> Section {
         let steps = count(&whole.steps);
         rows.push(row("whole".to_owned(), whole.seconds, whole.energy.as_ref(), steps));
     }
-    let columns = vec!["part", "time", "steps", "energy"];
+    let columns = std::iter::once(Column::prose("part"));
+    let columns = columns.chain(figures(["time", "steps", "energy"])).collect();
     Section { title: "Parts of the run".to_owned(), columns, rows }
 }
 
@@ -152,11 +164,12 @@ fn domains(record: &Record) -> Section {
         cells.push(format!("{:.0} %", total.coverage * 100.0));
         rows.push(cells);
     }
-    let mut columns = vec!["domain", "source", "method", "energy", "mean power"];
+    let mut columns = vec![Column::name("domain"), Column::name("source"), Column::prose("method")];
+    columns.extend(figures(["energy", "mean power"]));
     if baseline {
-        columns.extend(["idle power", "above idle"]);
+        columns.extend(figures(["idle power", "above idle"]));
     }
-    columns.push("observed");
+    columns.push(Column::figure("observed"));
     Section { title: "Energy".to_owned(), columns, rows }
 }
 
@@ -211,7 +224,8 @@ fn epochs(record: &Record) -> Section {
         let first = cells(name, &epoch.usage, epoch.steps.as_ref());
         with_names(first, &epoch.steps_by_name, epoch.usage.energy.is_some())
     };
-    let columns = vec!["epoch", "time", "energy", "steps", "a step", "a second", "an item"];
+    let titles = ["time", "energy", "steps", "a step", "a second", "an item"];
+    let columns = names_and_figures("epoch", titles);
     let mut rows = ends(record.epochs.iter().flat_map(row).collect());
     rows.extend(record.more_epochs.iter().flat_map(|(split, more)| {
         let name = format!("{split}: {} more", figure::count(more.count as f64));
@@ -262,7 +276,10 @@ fn ranks(record: &Record) -> Section {
     };
     Section {
         title: "Ranks, each with everything that it metered".to_owned(),
-        columns: vec!["rank", "host", "time", "energy", "domains"],
+        columns: [Column::exact("rank"), Column::name("host")]
+            .into_iter()
+            .chain(figures(["time", "energy", "domains"]))
+            .collect(),
         rows: ends(record.ranks.iter().map(row).collect()),
     }
 }
@@ -306,8 +323,8 @@ fn steps(record: &Record) -> Section {
     } else {
         "Joules per step"
     };
-    let columns =
-        vec!["steps of", "count", "mean", "min", "median", "p95", "max", "a second", "an item"];
+    let titles = ["count", "mean", "min", "median", "p95", "max", "a second", "an item"];
+    let columns = names_and_figures("steps of", titles);
     Section { title: title.to_owned(), columns, rows: ends(rows.collect()) }
 }
 
@@ -324,8 +341,8 @@ fn spans(record: &Record) -> Section {
     if rows.len() < 2 && record.spans.iter().all(alone) {
         rows.clear();
     }
-    let mut columns =
-        vec!["span", "count", "time", "energy", "of the run", "outside its children", "inclusive"];
+    let titles = ["count", "time", "energy", "of the run", "outside its children", "inclusive"];
+    let mut columns = names_and_figures("span", titles);
     if rows.iter().all(|row| row[6].is_empty()) {
         columns.pop();
         for row in &mut rows {
@@ -486,7 +503,11 @@ fn footprint(record: &Record) -> Section {
     ];
     Section {
         title: "Footprint".to_owned(),
-        columns: vec!["", "this run", "constant (source, year)"],
+        columns: vec![
+            Column::exact(""),
+            Column::figure("this run"),
+            Column::prose("constant (source, year)"),
+        ],
         rows,
     }
 }

@@ -2,32 +2,26 @@
 
 use std::fmt;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
-
+use super::columns::{Table, paragraph};
 use super::sections::{headline, notes, sections};
+use super::width::width;
 use crate::printable::line;
 use crate::record::Record;
 
-/// Columns that a table may take: the width of a usual terminal or log.
-const WIDTH: u16 = 120;
-
+/// Tables that fit the terminal: `{record:80}` prints them for 80 columns, `{record}` for those that the environment
+/// variable `COLUMNS` states, or else for those of the terminal, or 120 where there is none.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", line(&headline(self)))?;
+        let width = f.width().unwrap_or_else(width);
+        writeln!(f, "{}", paragraph(&line(&headline(self)), 2, width))?;
         for section in sections(self) {
-            let mut table = Table::new();
-            table
-                .load_style(UTF8_HORIZONTAL_ONLY)
-                .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_width(WIDTH)
-                .set_header(section.columns)
-                .add_rows(section.rows.iter().map(|row| row.iter().map(|cell| line(cell))));
-            writeln!(f, "\n{}\n{table}", line(&section.title))?;
+            let table = Table::new(section.columns, section.rows);
+            let title = paragraph(&line(&section.title), 2, width);
+            write!(f, "\n{title}\n{}", table.fit(width))?;
         }
         writeln!(f)?;
         for note in notes(self) {
-            writeln!(f, "{}", line(&note))?;
+            writeln!(f, "{}", paragraph(&line(&note), 2, width))?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::units::{Joules, Watts};
 
 /// After a longer pause between two reads, a second wrap is considered: a register of 65,536 J wraps in 328
 /// s at 200 W.
-const ATTENTIVE: Duration = Duration::from_mins(1);
+const ATTENTIVE: Duration = Duration::from_secs(60);
 
 /// A counter with the name of its unit, for messages.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::word::{Window, Word};
 use super::{Span, thread};
+use crate::deadline::Deadline;
 use crate::energy::Usage;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -42,7 +43,8 @@ impl Span {
 
 impl Finished {
     /// Waits until the readings up to the span's end have come, for `timeout` at most, and returns what the
-    /// machine drew while it was open. A sensor that is read once a second tells about a second later.
+    /// machine drew while it was open. A sensor that is read once a second tells about a second later. Time in which
+    /// the process was stopped counts for a tenth of a second at most.
     ///
     /// # Errors
     ///
@@ -56,7 +58,7 @@ impl Finished {
                 )
         };
         let answer = self.0.ok_or_else(gone)?;
-        answer.recv_timeout(timeout).map_err(|error| match error {
+        Deadline::after(timeout).recv(&answer).map_err(|error| match error {
             RecvTimeoutError::Disconnected => gone(),
             RecvTimeoutError::Timeout => {
                 let message = format!("the energy of the span is not known after {timeout:?}");

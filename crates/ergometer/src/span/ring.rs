@@ -25,7 +25,7 @@ pub(crate) const NO_SPAN: u64 = 0;
 /// Set in the identity of a run or an epoch that was not announced to the meter's thread. Others may share it.
 pub(super) const UNANNOUNCED: u64 = 1 << 63;
 
-/// Marks a ring holds: 256 KiB a thread, touched only as far as it is filled.
+/// Marks a ring holds: 224 KiB a thread, touched only as far as it is filled.
 const CAPACITY: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
 
 /// What no overflow counts up to.
@@ -100,6 +100,62 @@ impl Mark {
     }
 }
 
+/// A mark as it waits in a ring: without [`Mark::idle`], which is 0 there. A thread writes lines of memory that the
+/// meter's thread has read since, and waits for each.
+struct Waiting {
+    label: &'static Label,
+    start: Timestamp,
+    end: Timestamp,
+    id: u64,
+    parent: u64,
+    items: f64,
+    invalid_items: u8,
+    outlived: bool,
+    beside: bool,
+    folded: u32,
+}
+
+impl From<Mark> for Waiting {
+    #[inline]
+    fn from(mark: Mark) -> Self {
+        let Mark {
+            label,
+            start,
+            end,
+            id,
+            parent,
+            items,
+            invalid_items,
+            outlived,
+            beside,
+            folded,
+            idle,
+        } = mark;
+        debug_assert_eq!(idle, 0);
+        Self { label, start, end, id, parent, items, invalid_items, outlived, beside, folded }
+    }
+}
+
+impl From<Waiting> for Mark {
+    #[inline]
+    fn from(waiting: Waiting) -> Self {
+        let Waiting {
+            label,
+            start,
+            end,
+            id,
+            parent,
+            items,
+            invalid_items,
+            outlived,
+            beside,
+            folded,
+        } = waiting;
+        let idle = 0;
+        Self { label, start, end, id, parent, items, idle, invalid_items, outlived, beside, folded }
+    }
+}
+
 /// The number of runs and epochs that may be open, or closed and not drained yet, each with its own identity. It
 /// is also the number of epochs that have rows.
 pub(crate) const MOST_ANNOUNCED: usize = if cfg!(all(test, loom)) { 2 } else { 4096 };
@@ -138,14 +194,14 @@ pub(crate) struct Rings {
 
 /// The reading end of one thread's ring.
 struct Lane {
-    ring: Consumer<Mark>,
+    ring: Consumer<Waiting>,
     overflow: Arc<Overflow>,
 }
 
 /// The writing end, owned by the thread.
 pub(super) struct Writer {
     pub(super) meter: u64,
-    ring: Producer<Mark>,
+    ring: Producer<Waiting>,
     overflow: Arc<Overflow>,
     /// Its marks that found no room and grow, since the overflow was emptied this often.
     growing: Option<Box<Growing>>,
@@ -277,7 +333,7 @@ impl Rings {
             // Asked before draining: a mark pushed in between is drained by the next call.
             let gone = lane.ring.is_abandoned();
             if let Ok(chunk) = lane.ring.read_chunk(lane.ring.slots()) {
-                marks.extend(chunk);
+                marks.extend(chunk.into_iter().map(Mark::from));
             }
             // Copied after the lock is given back: its thread may be waiting for it. The thread gets the
             // room that another one has left.
@@ -339,10 +395,10 @@ impl Writer {
     /// Hands a mark to the meter's thread; gives whether the ring was full.
     #[inline]
     pub(super) fn push(&mut self, mark: Mark) -> bool {
-        match self.ring.push(mark) {
+        match self.ring.push(mark.into()) {
             Ok(()) => false,
             Err(PushError::Full(mark)) => {
-                self.spill(&mark);
+                self.spill(&mark.into());
                 true
             }
         }

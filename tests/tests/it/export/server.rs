@@ -105,19 +105,19 @@ fn a_prometheus_server_has_the_energy_of_the_record() {
     let (_, shown) = server.query(sum).pop().unwrap();
     assert_same(shown, total);
     assert!(server.query("ergometer_energy_joules_total{domain=\"mute\"}").is_empty());
-    // The queries of the README are well-formed, and give something.
-    let queries = readme_queries(&record.run.label);
+    // The queries of docs/running.md are well-formed, and give something.
+    let queries = documented_queries(&record.run.label);
     assert_eq!(queries.len(), 4, "{queries:#?}");
     for query in queries {
         eventually(|| server.query(&query).pop());
     }
 }
 
-/// The queries of the README, for a run of this label.
-fn readme_queries(label: &str) -> Vec<String> {
-    let readme = fs::read_to_string(cases::root().join("README.md")).unwrap();
+/// The queries of docs/running.md, for a run of this label.
+fn documented_queries(label: &str) -> Vec<String> {
+    let page = fs::read_to_string(cases::root().join("docs/running.md")).unwrap();
     let queries =
-        readme.lines().filter(|line| line.starts_with("sum") || line.starts_with("ergometer_"));
+        page.lines().filter(|line| line.starts_with("sum") || line.starts_with("ergometer_"));
     queries
         .filter_map(|line| {
             Some(line.split_once(" #")?.0.replace("\"my-run\"", &format!("{label:?}")))
@@ -147,7 +147,8 @@ fn programs_that_have_shares_of_a_machine_add_up_as_their_merged_record_does() {
     let total = merged.total.energy.unwrap().joules.get();
     assert!((joules(&merged, "cpu-0/process") - shares).abs() < 1e-6 * shares);
 
-    let query = readme_queries("shares").into_iter().find(|query| query.contains("run=")).unwrap();
+    let query =
+        documented_queries("shares").into_iter().find(|query| query.contains("run=")).unwrap();
     let of_kind = |kind: &str| query.replace("run=", &format!("kind=\"{kind}\",run="));
     let joules = |query: &str| server.query(query).pop().map_or(0.0, |(_, kwh)| kwh * 3.6e6);
     eventually(|| ((joules(&of_kind("cpu-package")) - shares).abs() < 1e-3 * shares).then_some(()));

@@ -225,7 +225,7 @@ fn row<'a>(table: &'a str, start: &str) -> &'a str {
 
 #[test]
 fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
-    let table = table::costs(&two_models(), Style::Terminal).to_string();
+    let table = table::costs(&two_models(), Style::Terminal(200)).to_string();
     let measured = row(&table, "transformer tiny");
     assert!(measured.contains("40 ± 12"), "{measured}");
     assert!(measured.contains("modelled"), "{measured}");
@@ -241,6 +241,22 @@ fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
         .map(|start| table.find(row(&table, start)).unwrap())
         .into();
     assert!(order.is_sorted(), "{table}");
+}
+
+#[test]
+fn tables_fit_the_terminal_and_have_every_figure() {
+    let report = two_models();
+    for width in [60, 80, 120, 200] {
+        let style = Style::Terminal(width);
+        let tables = table::all(&report, style);
+        let text: String = tables.iter().map(|(_, table)| table.to_string()).collect();
+        let too_wide = text.lines().find(|line| line.chars().count() > width);
+        assert_eq!(too_wide, None, "{width}: {text}");
+        for figure in ["0.00171 ± 0.00051", "1,415.78", "$41–140", "(4.0 ± 1.2) kJ", "6.91 → 0.450"]
+        {
+            assert!(text.contains(figure), "{width}: {figure} is not in\n{text}");
+        }
+    }
 }
 
 #[test]
@@ -409,7 +425,7 @@ fn repeats_make_one_row_with_the_spread_below() {
     let energy = mean.energy.unwrap();
     assert!((energy.standard_uncertainty.get() - 600.0).abs() < 1e-9);
     assert!(notes::of(&report).contains("(4,000 ± 12,706) J (sd 1,414)"), "{}", notes::of(&report));
-    assert!(table::training(&report, Style::Terminal).to_string().contains("(mean of 2)"));
+    assert!(table::training(&report, Style::Terminal(200)).to_string().contains("(mean of 2)"));
 }
 
 #[test]

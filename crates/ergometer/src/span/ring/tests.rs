@@ -15,8 +15,8 @@ fn leave_span(meter: u64, at: u64) {
 
 #[test]
 #[cfg(target_pointer_width = "64")]
-fn a_mark_is_a_cache_line() {
-    assert_eq!(size_of::<Mark>(), 64);
+fn a_mark_is_no_larger_than_a_cache_line_and_smaller_in_a_ring() {
+    assert_eq!((size_of::<Mark>(), size_of::<Waiting>()), (64, 56));
 }
 
 #[test]

@@ -1,0 +1,136 @@
+//! Settings from environment variables, for what the program leaves open.
+//!
+//! The environment stops no training: a value that is not valid is not used, and the record says so.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::MeterBuilder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::footprint::Site;
+use crate::journal::Draft;
+use crate::report::Output;
+
+const SWITCH: &str = "ERGOMETER";
+const LABEL: &str = "ERGOMETER_LABEL";
+const REGION: &str = "ERGOMETER_REGION";
+const PUE: &str = "ERGOMETER_PUE";
+const JOURNAL: &str = "ERGOMETER_JOURNAL";
+const OUTPUT: &str = "ERGOMETER_OUTPUT";
+#[cfg(feature = "otlp")]
+const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
+
+/// What becomes of settings that the program leaves open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Environment {
+    Read,
+    Ignored,
+}
+
+impl MeterBuilder {
+    /// The value of a variable; `None` where it is not set, empty, or not to be looked at.
+    fn variable(&self, name: &str) -> Option<String> {
+        let value = match self.environment {
+            Environment::Read => env::var_os(name).filter(|value| !value.is_empty())?,
+            Environment::Ignored => return None,
+        };
+        Some(value.to_string_lossy().into_owned())
+    }
+
+    fn not_used(&mut self, name: &str, value: &str, why: &str) {
+        self.remarks.push(format!("{name}={value:?} is not valid and is not used: {why}"));
+    }
+
+    /// Whether whoever started the program switched the meter off. What would be metered, written or sent is then
+    /// removed from the settings.
+    pub(super) fn is_off(&mut self) -> bool {
+        let Some(value) = self.variable(SWITCH) else { return false };
+        match value.to_ascii_lowercase().as_str() {
+            "off" | "0" | "false" | "no" => {}
+            "on" | "1" | "true" | "yes" => return false,
+            _ => {
+                self.not_used(SWITCH, &value, "`off` switches the meter off");
+                return false;
+            }
+        }
+        let Self { label, rank, group, site, region, pue, accelerators, .. } = self;
+        let (label, rank, group) = (label.take(), rank.take(), group.take());
+        let (site, region, pue) = (site.take(), region.take(), pue.take());
+        let accelerators = accelerators.take();
+        *self = Self { label, rank, group, site, region, pue, accelerators, ..Self::new() };
+        (self.probe, self.environment) = (false, Environment::Ignored);
+        self.remarks.push(format!("{SWITCH}={value}: nothing was metered"));
+        true
+    }
+
+    pub(super) fn label_or_default(&self) -> String {
+        let label = self.label.clone().or_else(|| self.variable(LABEL));
+        label.unwrap_or_else(|| "run".to_owned())
+    }
+
+    /// Where the run takes place.
+    pub(super) fn place(&mut self) -> Result<Site> {
+        let stated = self.site.is_some();
+        let mut site = self.site.take().unwrap_or_else(Site::current);
+        if let Some(region) = &self.region {
+            if site.carbon_series.is_some() {
+                let message =
+                    format!("a region, '{region}', and a site with a carbon series of its own");
+                return Err(Error::new(ErrorKind::InvalidSetting, message)
+                    .with_remedy("leave the region out, or the series"));
+            }
+            site = site.region(region)?;
+        } else if let Some(region) = self.variable(REGION).filter(|_| !stated) {
+            match site.clone().region(&region) {
+                Ok(there) => site = there,
+                Err(error) => self.not_used(REGION, &region, &error.to_string()),
+            }
+        }
+        if let Some(pue) = self.pue {
+            site = site.with_pue(pue)?;
+        } else if let Some(text) = self.variable(PUE).filter(|_| !stated) {
+            let pue = text.trim().parse::<f64>().ok();
+            match pue.and_then(|pue| site.clone().with_pue(pue).ok()) {
+                Some(there) => site = there,
+                None => self.not_used(PUE, &text, "give a ratio of at least 1, as 1.2"),
+            }
+        }
+        // Its fields are the caller's to set.
+        site.check()?;
+        Ok(site)
+    }
+
+    /// The folder for the record.
+    pub(super) fn record_folder(&mut self) -> Result<Option<Output>> {
+        match (self.output.take(), self.variable(OUTPUT)) {
+            (Some(folder), _) => Output::open(folder).map(Some),
+            (None, Some(folder)) => {
+                let opened = Output::open(PathBuf::from(&folder));
+                Ok(opened.map_err(|error| self.not_used(OUTPUT, &folder, &error.to_string())).ok())
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The journal that is about to begin.
+    pub(super) fn journal_draft(&mut self) -> Result<Option<Draft>> {
+        match (self.journal.take(), self.variable(JOURNAL)) {
+            (Some(folder), _) => Draft::open(folder).map(Some),
+            (None, Some(folder)) => {
+                let opened = Draft::open(PathBuf::from(&folder));
+                Ok(opened.map_err(|error| self.not_used(JOURNAL, &folder, &error.to_string())).ok())
+            }
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The collector, unless the program names one.
+    #[cfg(feature = "otlp")]
+    pub(super) fn find_collector(&mut self) {
+        if let Some(base) = self.variable(COLLECTOR)
+            && let Err(error) = self.export.offer_collector(&base)
+        {
+            self.not_used(COLLECTOR, &base, &error.to_string());
+        }
+    }
+}
