@@ -86,28 +86,37 @@ fn measured(args: TokenStream, item: &TokenStream) -> Result<TokenStream> {
         }
         Form::Future | Form::BoxedFuture => {
             let opening = Opening::new(&around, &args, what);
-            let mut returns = Returns {
-                opening: &opening,
-                return_edge: return_edge(function.output(&form).as_ref()),
-                boxed: matches!(form, Form::BoxedFuture),
-            };
-            let mut block = parse(&body)?;
-            returns.rewrite(&mut block);
-            let prepare = &opening.prepare;
-            if prepare.is_empty() {
-                let statements = &block.stmts;
-                quote_spanned!(span=> #inner_attributes #(#statements)*)
-            } else {
-                let body =
-                    regroup(&body, block.stmts.iter().map(ToTokens::to_token_stream).collect());
-                let statements = after_statements(&body);
-                quote_spanned!(span=> #inner_attributes #prepare #statements)
-            }
+            let statements = made_future(&function, &form, &body, &opening)?;
+            quote_spanned!(span=> #inner_attributes #statements)
         }
     };
     let braced = regroup(&function.body, body);
     let head = &function.head;
     Ok(quote!(#head #braced #error))
+}
+
+/// The statements of a function that makes the future which is measured.
+fn made_future(
+    function: &Function,
+    form: &Form,
+    body: &Group,
+    opening: &Opening,
+) -> Result<TokenStream> {
+    let mut returns = Returns {
+        opening,
+        return_edge: return_edge(function.output(form).as_ref()),
+        boxed: matches!(form, Form::BoxedFuture),
+    };
+    let mut block = parse(body)?;
+    returns.rewrite(&mut block);
+    let prepare = &opening.prepare;
+    if prepare.is_empty() {
+        let statements = &block.stmts;
+        return Ok(quote!(#(#statements)*));
+    }
+    let body = regroup(body, block.stmts.iter().map(ToTokens::to_token_stream).collect());
+    let statements = after_statements(&body);
+    Ok(quote!(#prepare #statements))
 }
 
 /// The body with its inner attributes rewritten, if it has any, and the errors in them.

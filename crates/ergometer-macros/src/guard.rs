@@ -125,34 +125,38 @@ impl Around {
             open.extend(quote_spanned!(site=> #conditions let #last = #waits;));
             close = quote_spanned!(site=> #conditions { let _closed = #last; } #close);
         }
-        if let Some(count) = &args.items {
-            open.extend(quote_spanned! {site=>
+        open.extend(self.told(args, &name, conditions));
+        Guard { open, close }
+    }
+
+    /// The statements that tell an open span what its options say.
+    fn told(&self, args: &Options, name: &Ident, conditions: &TokenStream) -> TokenStream {
+        let library = self.library(args);
+        let site = Span::mixed_site();
+        let items = args
+            .items
+            .as_ref()
+            .map(|count| quote_spanned!(site=> #library::private::items(&#name, #count)));
+        let index = args
+            .index
+            .as_ref()
+            .map(|number| quote_spanned!(site=> #library::private::index(&#name, #number)));
+        let budget = self
+            .budget(args)
+            .map(|budget| quote_spanned!(site=> #library::private::budget(&#name, #budget)));
+        let mut told = TokenStream::new();
+        for call in [items, index, budget].into_iter().flatten() {
+            told.extend(quote_spanned! {site=>
                 #conditions
                 if #library::private::is_open(&#name) {
-                    #library::private::items(&#name, #count);
-                }
-            });
-        }
-        if let Some(number) = &args.index {
-            open.extend(quote_spanned! {site=>
-                #conditions
-                if #library::private::is_open(&#name) {
-                    #library::private::index(&#name, #number);
-                }
-            });
-        }
-        if let Some(budget) = self.budget(args) {
-            open.extend(quote_spanned! {site=>
-                #conditions
-                if #library::private::is_open(&#name) {
-                    #library::private::budget(&#name, #budget);
+                    #call;
                 }
             });
         }
         if args.report {
-            open.extend(quote_spanned!(site=> #conditions #library::private::report(&#name);));
+            told.extend(quote_spanned!(site=> #conditions #library::private::report(&#name);));
         }
-        Guard { open, close }
+        told
     }
 
     /// A reference to the budget. A literal's text is checked at compile time.

@@ -23,6 +23,7 @@ use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars};
 /// # Ok::<(), ergometer::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Budget {
     /// Energy that the metered domains draw.
     Energy(KilowattHours),
@@ -34,6 +35,7 @@ pub enum Budget {
 
 /// A budget that is used up.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Spent {
     /// The budget.
     pub budget: Budget,

@@ -49,7 +49,7 @@ impl Plan {
 
 /// How far a run is, counted from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct RunProgress {
+pub(crate) struct RunProgress {
     /// Training steps done.
     pub train_steps: u64,
     /// Their energy, joules.
@@ -99,6 +99,7 @@ impl Interval {
 
 /// The expected total of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Forecast {
     /// Share of the training steps that were done at the time of the forecast, 0 to 1.
     pub progress: f64,
@@ -167,7 +168,7 @@ impl Group {
 
 /// Makes forecasts of one run.
 #[derive(Clone, Debug)]
-pub struct Forecaster {
+pub(crate) struct Forecaster {
     plan: Plan,
     /// Groups of equal size, apart from observations that cover several steps.
     groups: Vec<Group>,

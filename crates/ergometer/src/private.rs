@@ -7,10 +7,11 @@ pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
 pub use std::future::Future;
 pub use std::option::Option::{None, Some};
 
-pub use crate::span::{
-    Each, EpochNumber, Every, ItemCount, Kind, Label, Opening, RunSpan, Span, Stride, Synchronize,
-    Under, Waits,
-};
+pub use crate::span::every::{Each, Every, Stride};
+pub use crate::span::opening::{EpochNumber, Opening, Under};
+pub use crate::span::synchronize::{Synchronize, Waits};
+pub use crate::span::unmetered::RunSpan;
+pub use crate::span::{ItemCount, Kind, Label, Span};
 
 /// Opens a span under the installed meter; without one, a span that does nothing.
 #[inline]

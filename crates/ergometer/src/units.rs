@@ -12,10 +12,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Grams in one avoirdupois pound (exact by definition, 1959 international agreement).
-pub const GRAMS_PER_POUND: f64 = 453.592_37;
+pub(crate) const GRAMS_PER_POUND: f64 = 453.592_37;
 
 /// Joules in one kilowatt-hour (exact by definition).
-pub const JOULES_PER_KWH: f64 = 3.6e6;
+pub(crate) const JOULES_PER_KWH: f64 = 3.6e6;
 
 macro_rules! quantity {
     ($(#[$doc:meta])* $name:ident, $unit:literal) => {

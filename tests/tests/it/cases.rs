@@ -106,7 +106,7 @@ fn tests_are_found_in_files_and_in_modules_of_tests() {
     }
     let found = tests_of("crates/ergometer/src", "ergometer::");
     for test in [
-        "ergometer::meter::timeline::tests::conservation_and_monotonicity",
+        "ergometer::timeline::tests::conservation_and_monotonicity",
         "ergometer::source::counter::tests::two_kilowatts_are_possible_and_three_are_not",
     ] {
         assert!(found.contains(test), "{test}");

@@ -163,13 +163,11 @@ fn unread() -> Record {
     }
     fn steps(steps: &mut ergometer::record::Steps) {
         steps.by_domain.fill(Joules::ZERO);
-        steps.joules = Distribution {
-            mean: 0.0,
-            min: Some(0.0),
-            max: Some(0.0),
-            p50: Some(0.0),
-            p95: Some(0.0),
-        };
+        let Distribution { mean, min, max, p50, p95, .. } = &mut steps.joules;
+        *mean = 0.0;
+        for figure in [min, max, p50, p95] {
+            *figure = Some(0.0);
+        }
         if let Some(items) = &mut steps.items {
             items.joules_per_item = Joules::ZERO;
         }

@@ -88,6 +88,7 @@ pub struct CostRange {
 ///
 /// Values that depend on the energy are `None` when no domain could be read, never 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Footprint {
     /// Energy that the metered domains drew.
     pub it_energy: Option<Estimate<KilowattHours>>,

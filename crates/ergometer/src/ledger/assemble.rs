@@ -54,11 +54,7 @@ pub(crate) fn record(
     warnings.extend(warnings::unread(domains, timelines));
     let outside = ledger.epochs.outside(start, end, timelines);
 
-    // A board that never drew power does not count.
-    let boards = domains.iter().zip(timelines);
-    let boards =
-        boards.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
-    let boards: Vec<String> = boards.map(|(domain, _)| domain.label.clone()).collect();
+    let boards = boards(domains, timelines);
     let accelerators =
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
     let site = head.site.during(head.started, seconds);
@@ -68,20 +64,7 @@ pub(crate) fn record(
     let domain_records = assembler.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: SCHEMA.to_owned(),
-        run: RunInfo {
-            id: head.id(),
-            label: head.label.clone(),
-            started: head.date().to_string(),
-            seconds,
-            asleep_seconds: head.asleep_seconds(),
-            idle_seconds: head.idle_from.map(|from| start.since(from).as_secs_f64()),
-            command: head.command.clone(),
-            ergometer: env!("CARGO_PKG_VERSION").to_owned(),
-            git_commit: head.git_commit.clone(),
-            rank: head.placement.rank.clone(),
-            group: head.placement.group.clone(),
-            finished: true,
-        },
+        run: run_info(head, seconds),
         machine: Machine { accelerators: boards, ..head.machine.clone() },
         sources: head.sources.clone(),
         method_shares: method_shares(&domain_records),
@@ -116,6 +99,31 @@ pub(crate) fn record(
         power,
         warnings,
     }
+}
+
+fn run_info(head: &RunHeader, seconds: f64) -> RunInfo {
+    RunInfo {
+        id: head.id(),
+        label: head.label.clone(),
+        started: head.date().to_string(),
+        seconds,
+        asleep_seconds: head.asleep_seconds(),
+        idle_seconds: head.idle_from.map(|from| head.start.since(from).as_secs_f64()),
+        command: head.command.clone(),
+        ergometer: env!("CARGO_PKG_VERSION").to_owned(),
+        git_commit: head.git_commit.clone(),
+        rank: head.placement.rank.clone(),
+        group: head.placement.group.clone(),
+        finished: true,
+    }
+}
+
+/// The boards by label; one that never drew power does not count.
+fn boards(domains: &[Domain], timelines: &[Timeline]) -> Vec<String> {
+    let worked = domains.iter().zip(timelines);
+    let worked =
+        worked.filter(|(domain, line)| domain.kind == DomainKind::Gpu && !line.never_worked());
+    worked.map(|(domain, _)| domain.label.clone()).collect()
 }
 
 /// The mean of the site's series over the run, weighted by the energy drawn at each value, or by time where

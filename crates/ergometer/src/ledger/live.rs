@@ -20,6 +20,7 @@ use crate::units::{Joules, Watts};
 /// Where the run was [resumed](crate::MeterBuilder::resume), the figures are those of the part that goes
 /// on, `earlier` has those of the parts before, and [`Live::whole`] adds them up.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Live {
     /// Steps worked out so far, by the name of their label.
     pub steps: BTreeMap<&'static str, LiveSteps>,
@@ -44,6 +45,7 @@ pub struct Live {
 
 /// A run so far, with everything before its interruptions.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LiveWhole {
     /// Time of all parts up to which `energy` reaches, seconds; the time between them is not in it.
     pub seconds: f64,
@@ -261,6 +263,7 @@ impl LiveSteps {
 /// # Ok::<(), ergometer::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LiveDomain {
     /// Its identity, as in [`Domain::id`].
     pub id: String,

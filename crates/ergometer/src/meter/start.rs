@@ -33,8 +33,8 @@ use crate::source::nvml::{self, Devices};
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
 use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
-use crate::span::RunSpan;
 use crate::span::ring::Rings;
+use crate::span::unmetered::RunSpan;
 use crate::span::word::Word;
 use crate::timeline::Timeline;
 

@@ -27,6 +27,7 @@ pub const SCHEMA: &str = "ergometer-record/1";
 
 /// The measured cost of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Record {
     /// [`SCHEMA`] of the program that wrote it.
     pub schema: String,
@@ -101,6 +102,7 @@ pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
 
 /// What one rank of a merged record metered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RankRecord {
     /// The rank.
     pub rank: Rank,
@@ -123,6 +125,7 @@ pub struct RankRecord {
 
 /// Which program ran, when and for how long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RunInfo {
     /// Unique identity of the run.
     pub id: String,
@@ -169,6 +172,7 @@ fn yes() -> bool {
 
 /// The machine, as far as it can be described without privilege.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Machine {
     /// Identity of the running machine, 16 hexadecimal digits: a hash of the kernel's boot id (of
     /// `/etc/machine-id` if there is none). The containers of a machine have the same, different machines
@@ -200,6 +204,7 @@ pub struct Machine {
 
 /// One metered domain over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DomainRecord {
     /// Identity and sensor.
     #[serde(flatten)]
@@ -228,6 +233,7 @@ pub struct DomainRecord {
 
 /// One epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Epoch {
     /// The epoch's name: `train`, `valid`, or `epoch` if the program set none.
     pub split: String,
@@ -250,6 +256,7 @@ pub struct Epoch {
 
 /// Epochs of one split without rows, summed up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct MoreEpochs {
     /// Their number.
     pub count: u64,
@@ -266,6 +273,7 @@ pub struct MoreEpochs {
 
 /// Statistics of steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Steps {
     /// Their number.
     pub count: u64,
@@ -290,6 +298,7 @@ pub struct Steps {
 
 /// Steps of one name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct NamedSteps {
     /// The name of their spans.
     pub name: String,
@@ -302,6 +311,7 @@ pub struct NamedSteps {
 
 /// Items that a program processed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Items {
     /// Their number.
     pub count: f64,
@@ -320,6 +330,7 @@ pub struct Items {
 /// A figure that cannot be computed from the statistics of several ranks is `None`: quantiles over all
 /// their steps do not follow from those of each.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Distribution {
     /// Arithmetic mean.
     pub mean: f64,
@@ -335,6 +346,7 @@ pub struct Distribution {
 
 /// All spans with the same label path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SpanNode {
     /// Kind of span.
     pub kind: Kind,
@@ -368,6 +380,7 @@ pub struct SpanNode {
 /// It contains what is needed to add it to the other parts and to those of other ranks. Its epochs and
 /// spans are only in its own record or journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Part {
     /// [`RunInfo::id`] of its own record.
     pub run_id: String,
@@ -413,6 +426,7 @@ pub struct Part {
 
 /// The steps of a part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PartSteps {
     /// Their number.
     pub count: u64,

@@ -48,6 +48,7 @@ pub struct Rank {
 /// Where a process's rank comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Origin {
     /// The program, through [`MeterBuilder::rank`](crate::MeterBuilder::rank).
     Set,

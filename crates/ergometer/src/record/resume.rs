@@ -9,6 +9,7 @@ use crate::units::Joules;
 
 /// Sums over a run's parts before its last interruption; all 0 if there was none.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Earlier {
     /// Number of parts.
     pub parts: u64,
@@ -42,6 +43,7 @@ impl Earlier {
 
 /// A run including everything before its interruptions.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Whole {
     /// Time of all parts, seconds, without the time between them.
     pub seconds: f64,

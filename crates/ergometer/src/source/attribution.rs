@@ -15,8 +15,7 @@
 //! [modelled](crate::energy::Method::Modelled).
 //!
 //! Only sources that were found on the machine are shared out; powers that the user states, and sources of
-//! the user's own, are used as they are. Boards are metered whole, with a note. [`utilisation_share`] shows
-//! how a board could be shared out where NVML reports who used it.
+//! the user's own, are used as they are. Boards are metered whole, with a note.
 
 use std::path::Path;
 use std::time::Duration;
@@ -38,6 +37,7 @@ use process_tree::{ProcessTree, TreeTime};
 /// Whose energy a meter reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Scope {
     /// The whole machine's.
     #[default]
@@ -50,7 +50,7 @@ pub enum Scope {
 /// Relative standard uncertainty of a share, in addition to the sensor's own. A judgement: programs with
 /// the same processor time draw within about a factor of two of each other, as clocks, hyper-threads and
 /// instructions differ. A factor of two is two standard deviations of 0.3.
-pub const ATTRIBUTION_ERROR: f64 = 0.3;
+pub(crate) const ATTRIBUTION_ERROR: f64 = 0.3;
 
 /// The suffix of a shared domain's identity, which distinguishes it from the whole domain.
 const SUFFIX: &str = "/process";
@@ -70,7 +70,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 
 /// A source that reports this program's share of the processors' and the memory's energy.
 #[derive(Debug)]
-pub struct Attributed<S> {
+pub(crate) struct Attributed<S> {
     source: S,
     /// `None` where nothing is shared out.
     tree: Option<ProcessTree>,
@@ -274,33 +274,6 @@ pub(crate) fn share_out(
         }
     }
     kept
-}
-
-/// How much one process used a board, as in `nvmlDeviceGetProcessUtilization`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Utilisation {
-    /// Process number, in the driver's namespace.
-    pub pid: u32,
-    /// Percentage of the sample's time in which the process had a kernel running.
-    pub sm: u32,
-}
-
-/// The share, 0 to 1, of the processes `ours` in the use of a board; `None` if nobody used it.
-///
-/// ```
-/// use ergometer::source::attribution::{Utilisation, utilisation_share};
-///
-/// let samples = [Utilisation { pid: 7, sm: 60 }, Utilisation { pid: 8, sm: 20 }];
-/// assert_eq!(utilisation_share(&samples, |pid| pid == 7), Some(0.75));
-/// assert_eq!(utilisation_share(&[], |_| true), None);
-/// ```
-#[must_use]
-pub fn utilisation_share(samples: &[Utilisation], ours: impl Fn(u32) -> bool) -> Option<f64> {
-    let sum = |of: &dyn Fn(u32) -> bool| -> u64 {
-        samples.iter().filter(|sample| of(sample.pid)).map(|sample| u64::from(sample.sm)).sum()
-    };
-    let all = sum(&|_| true);
-    (all > 0).then(|| sum(&ours) as f64 / all as f64)
 }
 
 #[cfg(test)]

@@ -65,52 +65,52 @@ use crate::units::{Joules, Watts};
 pub use validation::{HeldOut, pooled, validation};
 
 /// The source's name.
-pub const NAME: &str = "cpu-model";
+pub(crate) const NAME: &str = "cpu-model";
 
 /// Power of a fully busy package as a share of its TDP, fitted; alone the machines have 0.52 (EPYC
 /// 8024P), 0.72 (E3-1240 V2) and 1.02 (AWS Xeons).
-pub const FULL_SHARE: f64 = 0.785;
+pub(crate) const FULL_SHARE: f64 = 0.785;
 
 /// Power of an idle package as a share of its power when fully busy, fitted to points above 5 %
 /// load; what was seen of packages without load is 0.38 (EPYC 8024P), 0.11 (E3-1240 V2) and 0.12 (AWS
 /// Xeons).
-pub const IDLE_SHARE: f64 = 0.293;
+pub(crate) const IDLE_SHARE: f64 = 0.293;
 
 /// Relative standard uncertainty where the TDP is known: the pooled root mean square of the
 /// residuals on machines left out of the fit, 0.41, and a tenth more, since they are but three.
-pub const KNOWN_ERROR: f64 = 0.45;
+pub(crate) const KNOWN_ERROR: f64 = 0.45;
 
 /// TDP of one logical processor where the model is not known: the value that makes the relative
 /// residuals of the processors in the table of this module least (Σ t² / Σ t, 5.0 W). The table runs
 /// from 1.4 W to 11.4 W, its median is 3.9 W.
-pub const TDP_PER_LOGICAL_CPU: Watts = Watts::new(5.0);
+pub(crate) const TDP_PER_LOGICAL_CPU: Watts = Watts::new(5.0);
 
 /// Exponent of the curve from the machine's own idle power to its own full power, where the user gives both: power
 /// rises fast with the first busy processors and little with the last. Chosen so that the median error is small on
 /// each of the two servers (15 %, 7 %) and the mean of the AWS Xeons (9 %), each with its own two figures. From 0.30
 /// to 0.38 the median over all points is 12 to 15 %.
-pub const OWN_EXPONENT: f64 = 0.35;
+pub(crate) const OWN_EXPONENT: f64 = 0.35;
 
 /// Standard uncertainty then: a share of the power, and one of full less idle power, so that 95 % of the points lie
 /// within two of them. It was set after the errors of these three machines; a fourth may lie further off.
-pub const OWN_ERROR: (f64, f64) = (0.1, 0.2);
+pub(crate) const OWN_ERROR: (f64, f64) = (0.1, 0.2);
 
 /// Relative standard uncertainty where the TDP is not known: [`KNOWN_ERROR`] and the spread of TDP
 /// per logical processor in the table, 0.39, in quadrature. Both servers, taken for unknown, lie
 /// within twice this at 95 % of their points.
-pub const UNKNOWN_ERROR: f64 = 0.60;
+pub(crate) const UNKNOWN_ERROR: f64 = 0.60;
 
 /// Power of memory: Lannelongue, Grealey, Inouye, "Green Algorithms", Advanced Science 2021, doi
 /// 10.1002/advs.202100707 (preprint 2020): 0.3725 W a gigabyte.
-pub const DRAM_PER_GIB: Watts = Watts::new(0.3725);
+pub(crate) const DRAM_PER_GIB: Watts = Watts::new(0.3725);
 
 /// Relative standard uncertainty of memory power: sticks of 4 GB to 64 GB draw 2 W to 6 W each, so
 /// the figure is right for small ones and several times too high for large ones. A judgement.
-pub const DRAM_ERROR: f64 = 0.5;
+pub(crate) const DRAM_ERROR: f64 = 0.5;
 
 /// Relative standard uncertainty of power half way between idle and full where utilisation is not known: that of a
 /// rectangular distribution between the two, 0.204 of full power, over their mean, 0.647.
-pub const UNSEEN_ERROR: f64 = 0.316;
+pub(crate) const UNSEEN_ERROR: f64 = 0.316;
 
 /// Without progress of `/proc/stat` for this long the domain counts as not observed.
 const STALE: Duration = Duration::from_secs(1);
@@ -131,7 +131,7 @@ pub fn package_power(utilisation: f64, full: Watts) -> Watts {
 /// Package power at `utilisation` of a processor that draws `own` power when idle and when all its logical processors
 /// are busy.
 #[must_use]
-pub fn own_power(utilisation: f64, own: Own) -> Watts {
+pub(crate) fn own_power(utilisation: f64, own: Own) -> Watts {
     own.idle + (own.full - own.idle) * utilisation.clamp(0.0, 1.0).powf(OWN_EXPONENT)
 }
 
@@ -163,7 +163,7 @@ impl Own {
 
 /// Which domains a [`CpuModel`] is to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The processor.
     pub package: bool,
     /// The memory.
@@ -172,7 +172,7 @@ pub struct Wanted {
 
 /// The modelled processor and memory of this machine.
 #[derive(Debug)]
-pub struct CpuModel {
+pub(crate) struct CpuModel {
     domains: Vec<Domain>,
     package: Option<Package>,
     dram: Option<Dram>,
@@ -216,8 +216,8 @@ struct Dram {
 
 impl CpuModel {
     /// A model of the machine that `proc_root` (`/proc`) describes, for the `wanted` domains.
-    #[must_use]
-    pub fn open(proc_root: &Path, wanted: Wanted) -> (Option<Self>, SourceReport) {
+    #[cfg(test)]
+    pub(super) fn open(proc_root: &Path, wanted: Wanted) -> (Option<Self>, SourceReport) {
         Self::open_within(proc_root, wanted, None, None)
     }
 

@@ -7,11 +7,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::units::Watts;
 
 /// The source's name.
-pub const NAME: &str = "fixed";
+pub(crate) const NAME: &str = "fixed";
 
 /// Relative standard uncertainty of a wattage stated without one. Such figures come from data sheets or a
 /// glance at a wall meter. A judgement, not a measurement.
-pub const DEFAULT_ERROR: f64 = 0.2;
+pub(crate) const DEFAULT_ERROR: f64 = 0.2;
 
 /// No single device that trains a model draws more.
 const MOST: Watts = Watts::new(100_000.0);

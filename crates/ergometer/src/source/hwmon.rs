@@ -44,14 +44,14 @@ use crate::units::Watts;
 use device::Device;
 
 /// The source's name.
-pub const NAME: &str = "hwmon";
+pub(crate) const NAME: &str = "hwmon";
 
 /// No such device draws more; the largest boards are specified for 1400 W.
-pub const IMPOSSIBLE: Watts = Watts::new(3000.0);
+pub(crate) const IMPOSSIBLE: Watts = Watts::new(3000.0);
 
 /// Relative standard uncertainty of the gain. None is published for these sensors, so the figure measured
 /// for NVIDIA's is used (Yang, Adamek, Armour, SC24, doi 10.1109/SC41406.2024.00028).
-pub const RELATIVE_ERROR: f64 = 0.05;
+pub(crate) const RELATIVE_ERROR: f64 = 0.05;
 
 /// The devices that can be read.
 #[derive(Debug)]

@@ -144,6 +144,7 @@ impl Reading {
 
 /// The content of a reading.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// Joules drawn since the source first read this counter: unwrapped, never decreasing.
     Energy(Joules),
@@ -158,6 +159,7 @@ pub enum Value {
 
 /// The reason for a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Request {
     /// A periodic read.
     Routine,
@@ -253,6 +255,7 @@ pub enum Availability {
 
 /// The result of probing one source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SourceReport {
     /// The source's name.
     pub source: String,

@@ -44,16 +44,13 @@ mod query;
 mod update_times;
 mod visible;
 
-#[cfg(feature = "nvml")]
-pub use board::Board;
-pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
-pub use identity::BoardIdentity;
+pub use devices::{DeviceId, Devices, Environment};
 
 /// The source's name.
 pub const NAME: &str = "nvml";
 
 /// Share of one core that reading all boards may take, as long as the user says nothing else.
-pub const DEFAULT_SHARE: f64 = 0.002;
+pub(crate) const DEFAULT_SHARE: f64 = 0.002;
 
 /// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found of
 /// the boards that `devices` asks for, where `environment` shows some.

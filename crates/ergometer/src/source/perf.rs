@@ -29,7 +29,7 @@ use crate::source::tracked_counter::TrackedCounter;
 use pmu::{Event, Pmu, Socket};
 
 /// The source's name.
-pub const NAME: &str = "perf";
+pub(crate) const NAME: &str = "perf";
 
 /// Reads a kernel counter: its value in the event's units, or why it cannot be read.
 type Count = Box<dyn FnMut() -> io::Result<u64> + Send>;
@@ -38,7 +38,7 @@ type Count = Box<dyn FnMut() -> io::Result<u64> + Send>;
 type Open<'a> = &'a mut dyn FnMut(&Pmu, &Event, &Socket) -> io::Result<Count>;
 
 /// The packages and memories that can be read.
-pub struct Perf {
+pub(crate) struct Perf {
     domains: Vec<Domain>,
     counters: Vec<Counter>,
 }

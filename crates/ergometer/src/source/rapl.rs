@@ -28,11 +28,11 @@ use crate::source::tracked_counter::TrackedCounter;
 use crate::units::Watts;
 
 /// The source's name.
-pub const NAME: &str = "rapl";
+pub(crate) const NAME: &str = "rapl";
 
 /// No package and no package's memory draws more; a reading that implies more is rejected. The largest
 /// server packages are specified for 500 W.
-pub const IMPOSSIBLE: Watts = Watts::new(2000.0);
+pub(crate) const IMPOSSIBLE: Watts = Watts::new(2000.0);
 
 /// Units of a powercap file per joule.
 const UNITS_PER_JOULE: f64 = 1e6;

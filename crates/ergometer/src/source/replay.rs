@@ -34,14 +34,15 @@ use crate::units::{Joules, Watts};
 use trace::{Channel, Row};
 
 /// The source's name.
-pub const NAME: &str = "replay";
+pub(crate) const NAME: &str = "replay";
 
 /// Relative standard uncertainty of the sensor behind a trace, which does not name it: that of GPU power
 /// (see [`nvml`](super::nvml)), the largest of the common measured ones.
-pub const RELATIVE_ERROR: f64 = 0.05;
+pub(crate) const RELATIVE_ERROR: f64 = 0.05;
 
 /// When rows are returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Speed {
     /// Each row once its time since the start has passed.
     RealTime,

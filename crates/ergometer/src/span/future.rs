@@ -5,9 +5,10 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::opening::Opening;
 use super::scopes::{Scope, Scopes};
 use super::thread;
-use super::{Label, Opening, Span};
+use super::{Label, Span};
 
 pin_project! {
     /// A future whose span lasts from its first poll to its completion or drop.

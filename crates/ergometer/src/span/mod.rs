@@ -6,7 +6,7 @@
 
 pub mod current;
 mod ended_elsewhere;
-mod every;
+pub(crate) mod every;
 mod finished;
 pub mod future;
 mod growing;
@@ -17,7 +17,7 @@ pub(crate) mod ring;
 pub(crate) mod scopes;
 mod spill;
 mod sync;
-mod synchronize;
+pub(crate) mod synchronize;
 pub(crate) mod tally;
 pub(crate) mod thread;
 pub(crate) mod unmetered;
@@ -28,12 +28,11 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-pub use every::{Each, Every, Stride};
+pub use every::Every;
 pub use finished::Finished;
 pub use guard::{Span, items, span};
-pub use opening::{EpochNumber, Opening, Under};
-pub use synchronize::{Synchronize, Waits};
-pub use unmetered::RunSpan;
+pub use opening::Under;
+pub use synchronize::Synchronize;
 
 /// What an interval of the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! The report from hand-made records, in every form it takes.
 
-use ergometer::energy::Usage;
-use ergometer::energy::{Method, Uncertainty};
+use ergometer::energy::{Method, Uncertainty, Usage};
 use ergometer::footprint::Site;
-use ergometer::record::{Distribution, RunInfo, SCHEMA as RECORD_SCHEMA};
-use ergometer::source::{Availability, Domain, DomainKind, Sensor};
+use ergometer::record::SCHEMA as RECORD_SCHEMA;
 use ergometer::units::Watts;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::*;
 use crate::bench_models::csv_rows::{self, Row};
@@ -22,31 +22,29 @@ fn energy(joules: f64, standard_uncertainty: f64) -> Energy {
     }
 }
 
+/// A part of a record, as a file would have it.
+fn read<T: DeserializeOwned>(json: serde_json::Value) -> T {
+    serde_json::from_value(json).unwrap()
+}
+
 fn steps(count: u64, seconds: f64, joules: f64, tokens: f64) -> Steps {
     let mean = |sum: f64| {
         let mean = sum / count as f64;
-        Distribution {
-            mean,
-            min: Some(mean * 0.5),
-            max: Some(mean * 2.0),
-            p50: Some(mean),
-            p95: Some(mean * 1.5),
-        }
+        json!({ "mean": mean, "min": mean * 0.5, "max": mean * 2.0, "p50": mean, "p95": mean * 1.5 })
     };
-    Steps {
-        count,
-        seconds,
-        by_domain: vec![Joules::new(joules)],
-        joules: mean(joules),
-        duration_s: mean(seconds),
-        items: Some(Items {
-            count: tokens,
-            unit: "tokens".to_owned(),
-            joules_per_item: Joules::new(joules / tokens),
-            per_second: tokens / seconds,
-        }),
-        folded: 0,
-    }
+    read(json!({
+        "count": count,
+        "seconds": seconds,
+        "by_domain": [joules],
+        "joules": mean(joules),
+        "duration_s": mean(seconds),
+        "items": {
+            "count": tokens,
+            "unit": "tokens",
+            "joules_per_item": joules / tokens,
+            "per_second": tokens / seconds,
+        },
+    }))
 }
 
 fn usage(seconds: f64, joules: f64) -> Usage {
@@ -54,126 +52,88 @@ fn usage(seconds: f64, joules: f64) -> Usage {
     Usage { seconds, energy: Some(energy), by_domain: vec![Some(energy)] }
 }
 
-/// RAPL is not there, the model is.
-fn sources(domain: &Domain) -> Vec<SourceReport> {
-    let report = |source: &str, availability, domains| SourceReport {
-        source: source.to_owned(),
-        availability,
-        domains,
-        remarks: Vec::new(),
-    };
-    let unavailable = Availability::Unavailable {
-        reason: "no powercap tree in /sys".to_owned(),
-        remedy: "run on bare metal".to_owned(),
-    };
-    vec![
-        report("rapl", unavailable, Vec::new()),
-        report(&domain.source, Availability::Available, vec![domain.id.clone()]),
-    ]
-}
-
-/// 100 s at 40 W on a CPU without a sensor: one epoch of training and one of validation.
+/// 100 s at 40 W on a CPU without a sensor, as RAPL is not there: one epoch of training and one of validation.
 pub fn record(seed: u64, joules: f64) -> Record {
-    let epoch = |split: &str, seconds, joules, steps: Steps| Epoch {
-        split: split.to_owned(),
-        index: 1,
-        start_s: 0.0,
-        usage: usage(seconds, joules),
-        between_steps: vec![Joules::new(joules) - steps.by_domain[0]],
-        steps: Some(steps),
-        steps_by_name: Vec::new(),
-    };
-    let domain = Domain {
-        id: "cpu-model:package-0".to_owned(),
-        kind: DomainKind::CpuPackage,
-        label: "A CPU".to_owned(),
-        source: "cpu-model".to_owned(),
-        method: Method::Modelled,
-        sensor: Sensor {
-            counter_period_s: None,
-            counter_quantum: None,
-            power_period_s: None,
-            power_window_s: None,
-            relative_error: 0.15,
-            absolute_error: Watts::ZERO,
-        },
-        pci_address: None,
-        power_limit: None,
-        note: None,
+    let epoch = |split: &str, seconds, joules, steps: &Steps| {
+        json!({
+            "split": split,
+            "index": 1,
+            "start_s": 0.0,
+            "usage": usage(seconds, joules),
+            "between_steps": [Joules::new(joules) - steps.by_domain[0]],
+            "steps": steps,
+        })
     };
     let total = usage(100.0, joules);
-    Record {
-        schema: RECORD_SCHEMA.to_owned(),
-        run: RunInfo {
-            id: format!("run-{seed}"),
-            label: "transformer-tiny".to_owned(),
-            started: "2026-01-01T00:00:00Z".to_owned(),
-            seconds: 100.0,
-            asleep_seconds: None,
-            idle_seconds: None,
-            command: vec!["transformer".to_owned()],
-            ergometer: "0.1.0".to_owned(),
-            git_commit: Some("0123abc".to_owned()),
-            rank: None,
-            group: None,
-            finished: true,
+    let train = steps(100, 70.0, joules * 0.7, 7000.0);
+    let valid = steps(10, 9.0, joules * 0.05, 1000.0);
+    read(json!({
+        "schema": RECORD_SCHEMA,
+        "run": {
+            "id": format!("run-{seed}"),
+            "label": "transformer-tiny",
+            "started": "2026-01-01T00:00:00Z",
+            "seconds": 100.0,
+            "command": ["transformer"],
+            "ergometer": "0.1.0",
+            "git_commit": "0123abc",
         },
-        machine: Machine {
-            cpu: Some("A CPU with 2 threads @ 3.00 GHz Turbo".to_owned()),
-            ..Machine::default()
-        },
-        sources: sources(&domain),
-        domains: vec![DomainRecord {
-            domain,
-            energy: total.energy,
-            mean_power: Some(Watts::new(joules / 100.0)),
-            idle_power: None,
-            above_idle: None,
-            counter_joules: None,
-            integrated_joules: None,
-            readings: 2000,
-            failed_readings: 0,
-            warnings: Vec::new(),
-        }],
-        epochs: vec![
-            epoch("train", 80.0, joules * 0.8, steps(100, 70.0, joules * 0.7, 7000.0)),
-            epoch("valid", 10.0, joules * 0.1, steps(10, 9.0, joules * 0.05, 1000.0)),
+        "machine": { "cpu": "A CPU with 2 threads @ 3.00 GHz Turbo", "accelerators": [] },
+        "sources": [
+            {
+                "source": "rapl",
+                "availability": {
+                    "state": "unavailable",
+                    "reason": "no powercap tree in /sys",
+                    "remedy": "run on bare metal",
+                },
+                "domains": [],
+                "remarks": [],
+            },
+            {
+                "source": "cpu-model",
+                "availability": { "state": "available" },
+                "domains": ["cpu-model:package-0"],
+                "remarks": [],
+            },
         ],
-        more_epochs: BTreeMap::new(),
-        steps_by_name: BTreeMap::new(),
-        method_shares: BTreeMap::new(),
-        outside_epochs: vec![Joules::new(joules * 0.1)],
-        steps: [
-            ("train".to_owned(), steps(100, 70.0, joules * 0.7, 7000.0)),
-            ("valid".to_owned(), steps(10, 9.0, joules * 0.05, 1000.0)),
-        ]
-        .into(),
-        spans: Vec::new(),
-        footprint: Site::current().footprint(total.energy.as_ref(), 100.0, 0),
-        total,
-        results: [
-            ("exact_match", 0.91),
-            ("exact_match_first", 0.02),
-            ("train_loss_first", 6.91),
-            ("train_loss", 0.45),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into(),
-        facts: [
-            ("model", "transformer".to_owned()),
-            ("seed", seed.to_string()),
-            ("backend", "flex".to_owned()),
-            ("accelerators", "0".to_owned()),
-            ("quality", "exact_match".to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into(),
-        forecasts: Vec::new(),
-        earlier: Vec::new(),
-        power: None,
-        ranks: Vec::new(),
-        warnings: Vec::new(),
-    }
+        "domains": [{
+            "id": "cpu-model:package-0",
+            "kind": "cpu-package",
+            "label": "A CPU",
+            "source": "cpu-model",
+            "method": "modelled",
+            "sensor": { "relative_error": 0.15, "absolute_error": 0.0 },
+            "energy": total.energy,
+            "mean_power": joules / 100.0,
+            "readings": 2000,
+            "failed_readings": 0,
+            "warnings": [],
+        }],
+        "epochs": [
+            epoch("train", 80.0, joules * 0.8, &train),
+            epoch("valid", 10.0, joules * 0.1, &valid),
+        ],
+        "outside_epochs": [joules * 0.1],
+        "steps": { "train": train, "valid": valid },
+        "spans": [],
+        "footprint": Site::current().footprint(total.energy.as_ref(), 100.0, 0),
+        "total": total,
+        "results": {
+            "exact_match": 0.91,
+            "exact_match_first": 0.02,
+            "train_loss_first": 6.91,
+            "train_loss": 0.45,
+        },
+        "facts": {
+            "model": "transformer",
+            "seed": seed.to_string(),
+            "backend": "flex",
+            "accelerators": "0",
+            "quality": "exact_match",
+        },
+        "warnings": [],
+    }))
 }
 
 pub fn report(runs: Vec<(Model, Record)>) -> Report {

@@ -208,12 +208,3 @@ fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let kept = share_out(vec![Box::new(stated)], &mut [], bench.proc.path());
     assert_eq!(kept[0].domains()[0].method, Method::Assumed, "as the user said");
 }
-
-#[test]
-fn boards_are_shared_by_the_use_of_each_process() {
-    let samples = [(7, 60), (8, 20), (7, 20), (9, 0)].map(|(pid, sm)| Utilisation { pid, sm });
-    assert_eq!(utilisation_share(&samples, |pid| pid == 7), Some(0.8));
-    assert_eq!(utilisation_share(&samples, |pid| pid == 9), Some(0.0));
-    assert_eq!(utilisation_share(&samples, |_| true), Some(1.0));
-    assert_eq!(utilisation_share(&samples[3..], |_| true), None, "nobody used it");
-}

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// Boards that are there but not chosen are named in the remarks of the
 /// [`SourceReport`](crate::source::SourceReport), and are in no total.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Devices {
     /// Every board of the machine.
     All,
