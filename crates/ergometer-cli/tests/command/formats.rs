@@ -109,18 +109,18 @@ fn folded_stacks_sum_to_the_run_in_millijoules_and_have_one_frame_a_span() {
     let folder = tempfile::tempdir().unwrap();
     let record = made(HOSTILE);
     let path = file(folder.path(), "run.json", &record);
-    let folded = report(&path, "folded");
+    let stacks = report(&path, "folded");
     let mut sum = 0.0;
-    for line in folded.lines() {
+    for line in stacks.lines() {
         let (stack, count) = line.rsplit_once(' ').unwrap();
         let count: u64 = count.parse().unwrap_or_else(|_| panic!("{line}"));
         assert!(stack.split(';').all(|frame| !frame.is_empty()) && count > 0, "{line}");
         assert!(stack.split(';').count() <= 4, "a name has become a frame: {line}");
         sum += count as f64 / 1e3;
     }
-    let rounding = 5e-4 * folded.lines().count() as f64;
+    let rounding = 5e-4 * stacks.lines().count() as f64;
     assert!((sum - total(&record)).abs() <= rounding, "{sum} J of {} J", total(&record));
-    assert!(folded.contains(";epoch train;step;phase forward "), "{folded}");
+    assert!(stacks.contains(";epoch train;step;phase forward "), "{stacks}");
     let svg = report(&path, "flamegraph");
     assert_well_formed(&svg);
     assert!(svg.contains("phase forward: ") && !svg.contains("<script"), "{svg}");
@@ -190,7 +190,7 @@ fn a_latex_table_has_a_cell_for_each_column_and_no_command_from_a_name() {
     }
     let plain = table.replace(r"\{", "").replace(r"\}", "");
     assert_eq!(plain.matches('{').count(), plain.matches('}').count(), "{table}");
-    assert!(table.contains(r"</text") == false && table.contains(r"\textless{}"), "{table}");
+    assert!(!table.contains(r"</text") && table.contains(r"\textless{}"), "{table}");
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn month() -> Record {
     record.epochs = (0..60_u32)
         .map(|k| {
             let mut epoch = first.clone();
-            epoch.split = if k % 2 == 0 { "train" } else { "valid" }.to_owned();
+            if k % 2 == 0 { "train" } else { "valid" }.clone_into(&mut epoch.split);
             epoch.index = u64::from(k / 2 + 1);
             epoch.start_s = 86_400.0 * f64::from(k / 2) + if k % 2 == 0 { 0.0 } else { 76_000.0 };
             epoch.usage.seconds = if k % 2 == 0 { 75_000.0 } else { 10_000.0 };
@@ -430,16 +430,24 @@ fn month() -> Record {
     for steps in record.steps.values_mut() {
         steps.by_domain = vec![whole / 9.0; 9];
     }
+    record.forecasts = forecasts(seconds, whole.get());
+    record.footprint = record.footprint.site.footprint(record.total.energy.as_ref(), seconds, 8);
+    record.power = Some(power);
+    record
+}
+
+/// A forecast at each twentieth of a run that takes this long and draws this much.
+fn forecasts(seconds: f64, joules_in_all: f64) -> Vec<Forecast> {
     let interval = |value: f64, share: f64| Interval {
         value,
         low: value * (1.0 - share),
         high: value * (1.0 + share),
     };
-    record.forecasts = (1..=20_u32)
+    (1..=20_u32)
         .map(|k| {
             let progress = f64::from(k) / 20.0;
             let joules =
-                interval(whole.get() * (1.0 + 0.08 * (1.0 - progress)), 0.15 * (1.0 - progress));
+                interval(joules_in_all * (1.0 + 0.08 * (1.0 - progress)), 0.15 * (1.0 - progress));
             let at_s = seconds * progress;
             // Later versions may add to a forecast.
             let forecast = serde_json::json!({
@@ -450,10 +458,7 @@ fn month() -> Record {
             });
             serde_json::from_value::<Forecast>(forecast).unwrap()
         })
-        .collect();
-    record.footprint = record.footprint.site.footprint(record.total.energy.as_ref(), seconds, 8);
-    record.power = Some(power);
-    record
+        .collect()
 }
 
 /// A span with nine domains, and figures of a longer run.
