@@ -1,7 +1,9 @@
 //! `cargo xtask accuracy`: how far the numbers are off, written to `docs/accuracy.md`.
 
+mod busy;
 mod forecasts;
 mod phases;
+mod section;
 
 use std::path::PathBuf;
 
@@ -12,7 +14,7 @@ use crate::workspace;
 /// Hold the meter against simulated boards whose energy is known exactly, the CPU model against
 /// machines it was not fitted to, and forecasts against what runs came to
 ///
-/// It takes a quarter of an hour and wants the machine for itself.
+/// It takes twenty minutes and wants the machine for itself.
 #[derive(Debug, clap::Args)]
 pub struct Accuracy {
     /// Seed of the windows and of the boards' phases
@@ -27,6 +29,12 @@ pub struct Accuracy {
     /// Play the phases of a step only, on a scripted clock, and put their section into the page that is there
     #[arg(long)]
     phases: bool,
+    /// Meter boards beside busy threads only, and put their section into the page that is there
+    #[arg(long)]
+    busy: bool,
+    /// Length of each run beside busy threads; there are four
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(20..=100))]
+    busy_seconds: u32,
     /// Where the page goes
     #[arg(long, default_value = "docs/accuracy.md", value_name = "FILE")]
     out: PathBuf,
@@ -36,13 +44,20 @@ impl Accuracy {
     /// Runs the comparison and writes the page.
     pub fn run(&self) -> Result<(), Stop> {
         let out = workspace::root().join(&self.out);
-        let phases = phases::section()?;
-        let page = if self.phases {
-            std::fs::read_to_string(&out).doing(format!("read {}", out.display()))?
-        } else {
+        let all = !self.phases && !self.busy;
+        let mut page = if all {
             self.play()?
+        } else {
+            std::fs::read_to_string(&out).doing(format!("read {}", out.display()))?
         };
-        let page = phases::put(&page, &phases);
+        if all || self.phases {
+            page = phases::SECTION.put(&page, &phases::section()?);
+        }
+        if all || self.busy {
+            let Self { seed, busy_seconds: seconds, windows, .. } = *self;
+            let text = busy::section(busy::Run { seed, seconds, windows })?;
+            page = busy::SECTION.put(&page, &text);
+        }
         print!("{page}");
         if let Some(folder) = out.parent() {
             std::fs::create_dir_all(folder)

@@ -1,7 +1,5 @@
 //! `ergometer footprint`: the formula as a calculator.
 
-use std::fmt::Write as _;
-
 use ergometer::footprint::equivalents::equivalents;
 use ergometer::footprint::{AcceleratorPrice, Site, cloud_cost, facility_energy};
 use ergometer::report::Column;

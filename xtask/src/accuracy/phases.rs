@@ -2,15 +2,16 @@
 
 use std::process::Stdio;
 
+use super::section::Section;
 use crate::stop::{Doing, Stop};
 use crate::workspace;
 
 /// The test that plays the programs.
 const TEST: &str = "meter::phases::tests::phases_on_every_kind_of_board";
 
-/// The section's heading, and that of the one before which it stands.
-const HEADING: &str = "## Phases of a step";
-const BEFORE: &str = "## NVIDIA boards";
+/// The section's place.
+pub(super) const SECTION: Section =
+    Section { heading: "## Phases of a step", before: "## NVIDIA boards" };
 
 const TEXT: &str = r"
 A phase of 15 ms lies below what a counter of 100 ms resolves, but a training repeats it thousands of times. Each
@@ -49,26 +50,5 @@ pub(super) fn section() -> Result<String, Stop> {
     if !run.status.success() || rows.is_empty() {
         return Err(Stop::failed(format!("`{line}` gave no table: {}", run.status)));
     }
-    Ok(format!("{HEADING}\n{TEXT}{}\n\n", rows.join("\n")))
-}
-
-/// The page with the section in its place, whether it has had one or not.
-pub(super) fn put(page: &str, section: &str) -> String {
-    let at = page.find(HEADING).or_else(|| page.find(BEFORE)).unwrap_or(page.len());
-    let rest = &page[at..];
-    let rest = rest.find(BEFORE).map_or("", |next| &rest[next..]);
-    format!("{}{section}{rest}", &page[..at])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_section_stands_before_the_boards_and_is_replaced() {
-        let page = "# Title\n\n## NVIDIA boards\n\nrows\n";
-        let with = put(page, "## Phases of a step\n\nold\n\n");
-        assert_eq!(with, "# Title\n\n## Phases of a step\n\nold\n\n## NVIDIA boards\n\nrows\n");
-        assert_eq!(put(&with, "## Phases of a step\n\nold\n\n"), with);
-    }
+    Ok(format!("{}\n{TEXT}{}\n\n", SECTION.heading, rows.join("\n")))
 }

@@ -29,6 +29,9 @@ pub(super) struct Segment {
     /// known.
     pub before: f64,
     pub after: f64,
+    /// A power sample stands for it, and may stand for this many seconds, by which power that changes is misjudged
+    /// anew in each; without one, what it strays by may persist.
+    pub grain: Option<f64>,
     /// How far its ends may be misplaced in time, seconds to either side.
     pub within: f64,
     /// Power may have strayed for so long before the ends as well, seconds: what they rest on is an
@@ -72,6 +75,18 @@ impl Segment {
         shape + self.spread.powi(2)
     }
 
+    /// For how long power may have strayed at `t`, seconds: between two exact points of the curve the deviation comes
+    /// back to nothing.
+    fn away(&self, t: f64) -> f64 {
+        let (before, after) = (t - self.from, self.to - t);
+        let exact = (before + self.before).min(after + self.after);
+        let away = self.grain.map_or(exact, |grain| {
+            // A change of power between two samples lies anywhere between them.
+            before.min(after).hypot((grain * exact / CHANGES).sqrt()).min(exact)
+        });
+        away.max(self.reach)
+    }
+
     /// Takes the segment that follows in: flat, and straying as the two did.
     fn absorb(&mut self, next: &Self) {
         let mean = (next.e1 - self.e0) / (next.to - self.from);
@@ -84,6 +99,7 @@ impl Segment {
             shape: Shape::Flat,
             spread: square.sqrt(),
             after: next.after,
+            grain: self.grain.zip(next.grain).map(|(a, b)| a.max(b)),
             within: self.within.max(next.within),
             reach: self.reach.max(next.reach),
             variance: next.variance,
@@ -139,6 +155,10 @@ const RECTANGULAR: f64 = 0.577_350_269_189_625_8;
 /// only. The factor covers waves just shorter than two cells, which are seen worst (sines and squares
 /// of 1.3 cells, tried at every phase).
 const PERSISTENCE: f64 = 1.7;
+
+/// Two samples differ by √2 times what power strays by, and the moment between them at which it changed has a variance
+/// of 1/12 of their distance squared.
+const CHANGES: f64 = 6.0;
 
 impl Curve {
     /// Appends a segment that begins where the curve ends.
@@ -235,24 +255,27 @@ impl Curve {
         let length = (to - from).max(0.0);
         let at = |index: usize| self.segments.get(index).or(self.segments.last());
         let (Some(a), Some(b)) = (at(first), at(last)) else { return (joules, 0.0) };
-        // Between two exact points of the curve the deviation comes back to nothing.
-        let bridge = |segment: &Segment, t: f64| {
-            let before = t - segment.from + segment.before;
-            let after = segment.to - t + segment.after;
-            let away = before.min(after).max(segment.reach);
-            PERSISTENCE * segment.spread * away
-        };
-        let misplaced =
-            |segment: &Segment, t: f64| segment.watts_at(t) * segment.within * RECTANGULAR;
+        let bridge = |segment: &Segment, t: f64| PERSISTENCE * segment.spread * segment.away(t);
+        let (watts_a, watts_b) = (self.watts_about(first, from), self.watts_about(last, to));
         // Power cannot stray for longer than the interval lasts.
         let longest = PERSISTENCE * a.spread.max(b.spread) * length;
         let shape = bridge(a, from).hypot(bridge(b, to)).min(longest);
-        let time = misplaced(a, from).hypot(misplaced(b, to));
+        let time = RECTANGULAR * (watts_a * a.within).hypot(watts_b * b.within);
         // No more than all that was drawn may be misplaced.
-        let most = length * a.watts_at(from).max(b.watts_at(to)).max(a.spread);
+        let most = length * watts_a.max(watts_b).max(a.spread);
         let variance = self.variance_in(last, to) - self.variance_in(first, from);
         let sampling = variance.max(0.0).sqrt();
         (joules, shape.hypot(time.min(most)).hypot(sampling))
+    }
+
+    /// The highest power that may be that of `t`, in the segment `index`: an end that is misplaced may lie beyond `t`.
+    fn watts_about(&self, index: usize, t: f64) -> f64 {
+        let Some(segment) = self.segments.get(index).or(self.segments.last()) else { return 0.0 };
+        let mean = |index: usize| self.segments.get(index).map_or(0.0, Segment::mean);
+        let (start, end) = (segment.from - segment.before, segment.to + segment.after);
+        let before = if t - start < segment.within && index > 0 { mean(index - 1) } else { 0.0 };
+        let after = if end - t < segment.within { mean(index + 1) } else { 0.0 };
+        segment.watts_at(t).max(before).max(after)
     }
 
     /// Variance of the energy at `t`, in the segment `index`, that comes from integrating samples, J².
@@ -287,6 +310,7 @@ mod tests {
             spread: 0.0,
             before: 0.0,
             after: 0.0,
+            grain: None,
             within: 0.0,
             reach: 0.0,
             variance: 0.0,

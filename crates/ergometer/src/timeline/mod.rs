@@ -88,12 +88,21 @@ struct Anchor {
     e: f64,
 }
 
-/// A stretch of constant power.
+/// A power sample: when, how far that may be off to either side, and what it showed.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    t: f64,
+    within: f64,
+    watts: f64,
+}
+
+/// A stretch of constant power, and how far the sample may be misplaced that it rests on.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     from: f64,
     to: f64,
     watts: f64,
+    within: f64,
 }
 
 impl Piece {
@@ -134,7 +143,7 @@ pub(crate) struct Timeline {
     method: Method,
     shaper: Shaper,
     /// Power samples at or after the end of the cells, and the one before.
-    samples: Vec<(f64, f64)>,
+    samples: Vec<Sample>,
     /// The last counter reading.
     anchor: Option<Anchor>,
     /// When the counter last gave something, or the wait for it began.
@@ -321,23 +330,23 @@ impl Timeline {
             self.reject("a power reading that cannot be was rejected");
             return;
         }
-        if self.samples.last().is_some_and(|&(last, _)| t <= last) {
+        let last = self.samples.last().copied();
+        if last.is_some_and(|last| t <= last.t) {
             return;
         }
         self.health.readings += 1;
         self.answered(t);
         self.compare_with_limit(watts);
-        let pause = self.samples.last().map_or(0.0, |&(last, _)| t - last);
+        let pause = last.map_or(0.0, |last| t - last.t);
         if self.anchor.is_some() && pause > self.longest_pause() {
             // All of the domain was silent: the counter may follow.
             self.counter_since = self.counter_since.max(t);
         }
-        let joules = self.samples.last().map_or(0.0, |&(last, _)| watts * (t - last));
         // A counter tells better than power whether it moves.
         if self.anchor.is_none() {
-            self.watch(t, watts > 0.0, joules);
+            self.watch(t, watts > 0.0, watts * pause);
         }
-        self.samples.push((t, watts));
+        self.samples.push(Sample { t, within, watts });
         self.note_sample(t, within, watts);
         if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
@@ -423,13 +432,15 @@ impl Timeline {
                 self.health.integrated_joules += integral;
                 self.health.compared = true;
             }
-            let inside = self.samples.iter().filter(|(t, _)| (from..to).contains(t)).count();
+            let inside =
+                self.samples.iter().filter(|sample| (from..to).contains(&sample.t)).count();
             if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES && seen {
                 let scale = joules / integral;
+                let basis = Basis::Sample { from, to };
                 let mut e = e0;
                 for piece in &pieces {
                     e += piece.joules() * scale;
-                    self.shaper.push(piece.to, e.min(e0 + joules), within, Basis::Sample);
+                    self.shaper.push(piece.to, e.min(e0 + joules), within, basis);
                 }
             }
         }
@@ -450,19 +461,20 @@ impl Timeline {
     /// Whether there are samples all the way from `from` to `to`.
     fn seen_throughout(&self, from: f64, to: f64) -> bool {
         let pause = self.longest_pause();
-        let beside = |pair: &[(f64, f64)]| pair[1].0 <= from || pair[0].0 >= to;
-        let apart = |pair: &[(f64, f64)]| pair[1].0 - pair[0].0 > pause;
+        let beside = |pair: &[Sample]| pair[1].t <= from || pair[0].t >= to;
+        let apart = |pair: &[Sample]| pair[1].t - pair[0].t > pause;
         !self.samples.windows(2).any(|pair| apart(pair) && !beside(pair))
     }
 
     /// Appends the curve up to the last power sample before `to`, at the counter's scale.
     fn settle_by_power(&mut self, to: f64) {
-        let Some(&(first, _)) = self.samples.first().filter(|(first, _)| *first <= to) else {
+        let Some(first) = self.samples.first().map(|first| first.t).filter(|t| *t <= to) else {
             return;
         };
         self.shaper.begin(first);
         let Some((from, mut e)) = self.shaper.front() else { return };
-        let end = self.samples.iter().rev().map(|&(t, _)| t).find(|&t| t <= to).unwrap_or(first);
+        let newest = self.samples.iter().rev().find(|sample| sample.t <= to);
+        let Some(&Sample { t: end, within, .. }) = newest else { return };
         if end <= from {
             return;
         }
@@ -475,7 +487,7 @@ impl Timeline {
         };
         for piece in self.pieces(from, end) {
             e += piece.joules() * gain;
-            self.shaper.push(piece.to, e, 0.0, basis);
+            self.shaper.push(piece.to, e, piece.within, basis);
         }
         self.note_sampling_gaps(from, end);
         self.forget_samples(end);
@@ -486,7 +498,7 @@ impl Timeline {
             self.integrated_to = Some((end, e));
             if end - begin < 2.0 * least {
                 let joules = e - e0;
-                let (from, to, sample, within) = (begin, end, false, 0.0);
+                let (from, to, sample) = (begin, end, false);
                 self.note(Interval { from, to, joules, sample, more_than: None, within });
             }
         }
@@ -501,11 +513,11 @@ impl Timeline {
         let (from, to) = (t - window / 2.0, t + window / 2.0);
         if period >= UNBROKEN * window {
             self.note(Interval { from, to, joules, sample: true, more_than: None, within });
-        } else if let [.., (before, old), _] = self.samples[..]
-            && t - before < OVERLAPPING * window
+        } else if let [.., before, _] = self.samples[..]
+            && t - before.t < OVERLAPPING * window
         {
-            let joules = joules - old * window;
-            let from = before + window / 2.0;
+            let joules = joules - before.watts * window;
+            let from = before.t + window / 2.0;
             let more_than = Some(window);
             self.note(Interval { from, to, joules, sample: true, more_than, within });
         }
@@ -558,7 +570,7 @@ impl Timeline {
 
     /// Drops the samples that no later piece of the curve can need: all but the last before `t`.
     fn forget_samples(&mut self, t: f64) {
-        let before = self.samples.partition_point(|&(at, _)| at <= t);
+        let before = self.samples.partition_point(|sample| sample.t <= t);
         self.samples.drain(..before.saturating_sub(1));
     }
 
@@ -567,13 +579,13 @@ impl Timeline {
     fn pieces(&self, from: f64, to: f64) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut begin = from;
-        for (index, &(t, watts)) in self.samples.iter().enumerate() {
+        for (index, &Sample { t, within, watts }) in self.samples.iter().enumerate() {
             let end = match self.samples.get(index + 1) {
-                Some(&(next, _)) => f64::midpoint(t, next).min(to),
+                Some(next) => f64::midpoint(t, next.t).min(to),
                 None => to,
             };
             if end > begin {
-                pieces.push(Piece { from: begin, to: end, watts });
+                pieces.push(Piece { from: begin, to: end, watts, within });
                 begin = end;
             }
         }
@@ -583,9 +595,9 @@ impl Timeline {
     fn note_sampling_gaps(&mut self, from: f64, to: f64) {
         let limit = self.longest_pause();
         for pair in self.samples.windows(2) {
-            let [(t0, p0), (t1, p1)] = [pair[0], pair[1]];
-            if t1 - t0 > limit && t1 > from && t0 < to {
-                self.gaps.add(t0, t1, RECTANGULAR * p0.max(p1));
+            let [a, b] = [pair[0], pair[1]];
+            if b.t - a.t > limit && b.t > from && a.t < to {
+                self.gaps.add(a.t, b.t, RECTANGULAR * a.watts.max(b.watts));
                 self.health.remark("power samples were missed; the gap was bridged by its edges");
             }
         }
@@ -666,7 +678,7 @@ impl Timeline {
         }
         self.shaper.flush();
         let level = match self.samples.last() {
-            Some(&(_, watts)) => watts * self.gain(),
+            Some(last) => last.watts * self.gain(),
             None => self.shaper.curve().watts_at(last),
         };
         // Of what is gone, or has been silent since, nothing is known.
@@ -674,7 +686,7 @@ impl Timeline {
         let held = last + (end - last).min(longest);
         let e = e + level * (held - last);
         if held > last {
-            self.shaper.push(held, e, 0.0, Basis::Sample);
+            self.shaper.push(held, e, 0.0, Basis::Loose);
         }
         if end > held {
             // It may have drawn nothing, and as much as it can: twice the uncertainty reaches that far.
@@ -685,7 +697,7 @@ impl Timeline {
             }
             self.silent_to = end;
             self.health.remark("not observed for a while: what it drew then is not in the total");
-            self.shaper.push(end, e, 0.0, Basis::Sample);
+            self.shaper.push(end, e, 0.0, Basis::Sample { from: held, to: end });
         }
     }
 

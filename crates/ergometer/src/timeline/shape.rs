@@ -21,7 +21,7 @@ pub(super) struct Cell {
     pub to: f64,
     pub e0: f64,
     pub e1: f64,
-    /// How far its ends may be misplaced, seconds to either side.
+    /// How far its ends may be misplaced, seconds to either side; of a [`Basis::Loose`] cell, its sample.
     pub within: f64,
     pub basis: Basis,
     /// Variance of the energy at its end that comes from sampling, J².
@@ -33,8 +33,8 @@ pub(super) struct Cell {
 pub(super) enum Basis {
     /// All of its time was measured.
     Whole,
-    /// A sample stands for more time than it observed, between two values of a counter.
-    Sample,
+    /// A sample stands for more time than it observed, between values of a counter at these two moments.
+    Sample { from: f64, to: f64 },
     /// The same without a counter: nothing makes up for what it did not see.
     Loose,
 }
@@ -187,9 +187,11 @@ impl Shaper {
                 let difference = cell.watts() - before;
                 self.stray.saw(difference * std::f64::consts::FRAC_1_SQRT_2);
                 if basis == Basis::Loose {
-                    // Power changed between the two samples, at a time that is anybody's guess; taken
-                    // as twice a rectangular distribution, for it may have done so more than once.
-                    self.variance += (difference * (to - from)).powi(2) / 3.0;
+                    // Power changed between the two samples, at a time that is anybody's guess, and neither
+                    // need be where it was placed; taken as twice a rectangular distribution, for power may
+                    // have changed more than once.
+                    let apart = to - from + 2.0 * within;
+                    self.variance += (difference * apart).powi(2) / 3.0;
                 }
             }
         }
@@ -249,6 +251,7 @@ impl Shaper {
                 spread: if self.varies { spread.max(SEEN_SWING / 2.0 * cell.watts()) } else { 0.0 },
                 before: from - cell.from,
                 after: cell.to - to,
+                grain: None,
                 within: cell.within,
                 reach: 0.0,
                 variance: cell.variance,
@@ -291,6 +294,12 @@ impl Shaper {
             Shape::Step { .. } => 0.0,
             _ => (left.unwrap_or(mean) - 2.0 * mean + right.unwrap_or(mean)).abs() / 4.0,
         };
+        let (before, after, grain) = match cell.basis {
+            Basis::Sample { from, to } => {
+                (cell.from - from, to - cell.to, Some(cell.to - cell.from))
+            }
+            Basis::Whole | Basis::Loose => (0.0, 0.0, None),
+        };
         self.curve.push(Segment {
             from: cell.from,
             to: cell.to,
@@ -298,19 +307,31 @@ impl Shaper {
             e1: cell.e1,
             shape,
             spread: 0.0,
-            before: 0.0,
-            after: 0.0,
-            within: cell.within,
+            before,
+            after,
+            grain,
+            // A misplaced sample makes no difference while power is steady, where a misplaced counter value does.
+            within: if cell.basis == Basis::Loose { 0.0 } else { cell.within },
             reach: match cell.basis {
                 Basis::Whole => 0.0,
-                Basis::Sample => self.reach,
+                Basis::Sample { .. } => self.reach,
                 // Its ends are no exact points of the curve.
-                Basis::Loose => self.reach.max((cell.to - cell.from) / 2.0),
+                Basis::Loose => self.reach.max((cell.to - cell.from) / 2.0) + cell.within,
             },
             variance: cell.variance,
         });
         self.hear_witnesses();
-        let spread = if self.varies { self.stray.watts(mean).hypot(bend) } else { 0.0 };
+        // A sample that is misplaced may be that of its neighbours' time.
+        let beside = |watts: Option<f64>| watts.map_or(0.0, |watts| (watts - mean).abs());
+        let misplaced = match cell.basis {
+            Basis::Loose if cell.within > 0.0 => {
+                let reach = self.reach.max((cell.to - cell.from) / 2.0) + cell.within;
+                beside(left).max(beside(right)) * cell.within / reach
+            }
+            _ => 0.0,
+        };
+        let spread = self.stray.watts(mean).hypot(bend).hypot(misplaced);
+        let spread = if self.varies { spread } else { 0.0 };
         self.curve.set_last_spread(spread);
         self.leave_cell();
     }

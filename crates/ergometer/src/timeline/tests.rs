@@ -81,6 +81,33 @@ fn a_linear_ramp_is_integrated_by_the_trapezoidal_rule() {
     assert!((joules(&mut line, 0.0, 10.0) - 500.0).abs() < 1e-6);
 }
 
+/// A step of 300 W, and samples each of which may be placed this far from where it belongs.
+#[test]
+fn integrated_power_is_uncertain_by_where_its_samples_may_be() {
+    let play = |off: f64, within: f64| {
+        let mut line = Timeline::new(sensor(None, Some(0.05)), Method::Integrated, at(0.0));
+        for tick in 0..=200_u32 {
+            let t = f64::from(tick) * 0.05;
+            let watts = if t < 5.01 { 100.0 } else { 400.0 };
+            let reading = Reading::new(0, at(t + off), Value::Power(Watts::new(watts)));
+            line.push(&reading.known_within(Duration::from_secs_f64(within)));
+        }
+        line.shaper.flush();
+        line
+    };
+    let (exact, vague) = (play(0.0, 0.0), play(0.05, 0.05));
+    for (from, to) in [(2.0, 4.0), (4.0, 5.04), (4.0, 5.2), (4.0, 6.0), (5.1, 9.0)] {
+        let truth = 100.0 * (to - from) + 300.0 * (to - 5.01_f64).clamp(0.0, to - from);
+        for line in [&exact, &vague] {
+            let drawn = line.between(at(from), at(to));
+            let (off, edges) = ((drawn.joules - truth).abs(), drawn.parts.edges.get());
+            assert!(off <= 2.0 * edges, "{from} to {to} s: {off} J off, {edges} J known");
+        }
+        let edges = |line: &Timeline| line.between(at(from), at(to)).parts.edges.get();
+        assert!(edges(&vague) > edges(&exact));
+    }
+}
+
 #[test]
 fn a_counter_is_followed_exactly_whatever_power_says() {
     let mut line = Timeline::new(sensor(Some(0.0), Some(0.1)), Method::Counter, at(0.0));

@@ -11,7 +11,7 @@ use crate::energy::Method;
 use crate::source::counter::{Advance, Counter};
 use crate::source::nvml::disturbance::{Finding, Judge, Rate};
 use crate::source::nvml::probe::{PERIOD, Profile};
-use crate::source::nvml::query::{self, IMPOSSIBLE, Way, Ways};
+use crate::source::nvml::query::{self, IMPOSSIBLE, Sample, Way, Ways};
 use crate::source::nvml::update_times::{LONGEST, Moment, UpdateTimes, Window};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
@@ -41,11 +41,41 @@ const TOGETHER: f64 = 0.001;
 /// The end of a run waits no longer for the counter's next update.
 const LAST_UPDATE: f64 = 0.15;
 
-/// A board and what is known of it.
-#[derive(Debug)]
-pub struct Board {
+/// What a board is read through, and the clock by which it is.
+pub(super) trait Driver: Send {
+    /// Reads the counter, power or both, in these ways.
+    fn read(&self, ways: Ways, energy: bool, power: bool) -> Result<Sample, String>;
+
+    /// This moment.
+    fn now(&self) -> Timestamp;
+
+    /// Seconds of a processor that the calling thread has used.
+    fn used(&self) -> f64;
+}
+
+/// A board of the installed driver.
+pub(super) struct Installed {
     nvml: Arc<Nvml>,
     index: u32,
+}
+
+impl Driver for Installed {
+    fn read(&self, ways: Ways, energy: bool, power: bool) -> Result<Sample, String> {
+        ways.read(&self.nvml, self.index, energy, power)
+    }
+
+    fn now(&self) -> Timestamp {
+        clock::checked_now()
+    }
+
+    fn used(&self) -> f64 {
+        thread_seconds()
+    }
+}
+
+/// A board and what is known of it.
+pub(super) struct Board<D = Installed> {
+    driver: D,
     domain: [Domain; 1],
     ways: Ways,
     counter: Counter,
@@ -97,14 +127,21 @@ impl Board {
     /// Asks board `index` who it is and what it can tell. To read it may `cost` so much.
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32, cost: Cost) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
-        let Profile { domain, ways, window, consumer } = Profile::of(&device)?;
-        let now = clock::checked_now().as_secs_f64();
+        let profile = Profile::of(&device)?;
+        Ok(Self::new(Installed { nvml: Arc::clone(nvml), index }, profile, cost))
+    }
+}
+
+impl<D: Driver> Board<D> {
+    /// A board that is read through `driver` and of which no more is known than its `profile`.
+    fn new(driver: D, profile: Profile, cost: Cost) -> Self {
+        let Profile { domain, ways, window, consumer } = profile;
+        let now = driver.now().as_secs_f64();
         let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
         let learnt = now + if slow { LEARNING_ONCE } else { LEARNING };
-        Ok(Self {
-            nvml: Arc::clone(nvml),
-            index,
+        Self {
+            driver,
             domain: [domain],
             ways,
             counter: Counter::new(1000.0, None, IMPOSSIBLE),
@@ -130,14 +167,14 @@ impl Board {
             },
             cost,
             outage: Outage::default(),
-        })
+        }
     }
 
     /// Reads the counter, power or both, and says what they mean.
     fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
-        let (before, used) = (clock::checked_now(), thread_seconds());
-        let sample = self.ways.read(&self.nvml, self.index, energy, self.ways.power != Way::None);
-        let (took, used) = (clock::checked_now().since(before), thread_seconds() - used);
+        let (before, used) = (self.driver.now(), self.driver.used());
+        let sample = self.driver.read(self.ways, energy, self.ways.power != Way::None);
+        let (took, used) = (self.driver.now().since(before), self.driver.used() - used);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
@@ -232,14 +269,9 @@ impl Board {
                 continue;
             }
             let Undated { after, began, ended, raw } = value;
-            let moment = match self.counter_ticks.period() {
-                Some(period) => self
-                    .counter_ticks
-                    .shown(began, ended)
-                    .unwrap_or_else(|| between(after.max(began - period), ended)),
-                // It may be as old as a value can be that is new.
-                None => between(after.max(began - longest), ended),
-            };
+            // Where the update cannot be told, it may be as old as a value can be that is new.
+            let moment = self.counter_ticks.shown(began, ended);
+            let moment = moment.unwrap_or_else(|| between(after.max(began - longest), ended));
             self.count(moment, raw, words);
         }
     }
@@ -440,7 +472,7 @@ fn between(after: f64, by: f64) -> Moment {
     Moment { at: f64::midpoint(after, by), within: (by - after) / 2.0 }
 }
 
-impl PowerSource for Board {
+impl<D: Driver> PowerSource for Board<D> {
     fn domains(&self) -> &[Domain] {
         &self.domain
     }
@@ -449,7 +481,7 @@ impl PowerSource for Board {
         let mut say = |at, within, value| {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
-        let now = clock::checked_now().as_secs_f64();
+        let now = self.driver.now().as_secs_f64();
         let energy = self.counts()
             && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
         self.look(energy, &mut say);
@@ -465,7 +497,7 @@ impl PowerSource for Board {
             self.date_waiting(&mut words);
             self.judge.last(&mut words);
             for word in words {
-                tell(word, clock::checked_now(), &mut say);
+                tell(word, self.driver.now(), &mut say);
             }
             self.sum_up();
         }
@@ -488,7 +520,7 @@ impl PowerSource for Board {
     }
 }
 
-impl Board {
+impl<D: Driver> Board<D> {
     /// Puts what was learnt into the domain.
     fn sum_up(&mut self) {
         let domain = &mut self.domain[0];
@@ -525,6 +557,9 @@ fn tell(word: Finding, now: Timestamp, say: &mut impl FnMut(Timestamp, Duration,
 fn length(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod late;
 
 #[cfg(test)]
 mod tests {

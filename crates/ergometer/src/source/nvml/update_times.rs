@@ -82,6 +82,12 @@ const CHECKED: f64 = 0.25;
 const SELDOM: f64 = 32.0;
 /// A period is told if it is known to within such a share.
 const SURE: f64 = 0.02;
+/// A beat is used once it tells this many ticks ahead apart.
+const AHEAD: f64 = 3.0;
+/// Updates are told apart if each is known to within such a share of the period.
+const APART: f64 = 0.2;
+/// Share of the wanted stride that is kept all the same: a read may be costly.
+const LEAST_STRIDE: f64 = 0.25;
 /// How near to the edge.
 const EDGE: f64 = 0.9;
 /// What is worth the watch: the place is known so much better for it.
@@ -217,7 +223,11 @@ impl UpdateTimes {
 
     /// How old a value can be that is new.
     pub(super) fn longest(&self) -> f64 {
-        if self.restless { self.search.longest() } else { LONGEST }
+        match self.beat.as_ref().map(Beat::period) {
+            Some((period, error)) => period + error,
+            None if self.restless => self.search.longest(),
+            None => LONGEST,
+        }
     }
 
     /// When the last read began.
@@ -243,8 +253,9 @@ impl UpdateTimes {
         if self.beat.is_none() {
             self.search.read(began, t, new);
             let found = self.search.find(self.restless, self.known);
-            // What is too blurred to tell one update from the next will be found again, and sharper.
-            if let Some(beat) = found.filter(|beat| !is_blurred(beat, t)) {
+            // What will soon be too blurred to tell one update from the next would be lost again, and with it all that
+            // was read; it will be found again, and sharper.
+            if let Some(beat) = found.filter(|beat| !is_blurred(beat, beat.number(t) + AHEAD)) {
                 self.seen = beat.number(t);
                 let after = |n: f64| beat.at(n).at > t;
                 while after(self.seen) {
@@ -270,7 +281,7 @@ impl UpdateTimes {
     /// A beat that was not followed for long no longer tells one update from the next.
     fn lose_what_is_blurred(&mut self, t: f64) {
         let Some(beat) = &self.beat else { return };
-        if is_blurred(beat, t) {
+        if is_blurred(beat, beat.number(t)) {
             let known = beat.period();
             self.lose(known);
         }
@@ -403,7 +414,14 @@ impl UpdateTimes {
         while beat.at(n).at + beat.at(n).within < t || n <= self.seen {
             n += 1.0;
         }
-        n += stride - 1.0;
+        // No further than updates can be told apart: each that is seen tells more of the period.
+        let (mut skipped, least) = (0.0, (LEAST_STRIDE * stride).floor());
+        while skipped + 1.0 < stride
+            && (skipped < least || beat.at(n + skipped + 1.0).within < APART * period)
+        {
+            skipped += 1.0;
+        }
+        n += skipped;
         let moment = beat.at(n);
         let half = beat.half(n);
         let place = match (self.blurred(n), self.checks % 2) {
@@ -427,9 +445,10 @@ impl UpdateTimes {
     }
 }
 
-fn is_blurred(beat: &Beat, t: f64) -> bool {
-    beat.at(beat.number(t)).within > beat.period().0 / 3.0
+/// Whether tick `n` cannot be told from its neighbours.
+fn is_blurred(beat: &Beat, n: f64) -> bool {
+    beat.at(n).within > beat.period().0 / 3.0
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -14,8 +14,6 @@ const MEMORY: f64 = 30.0;
 /// Changes without which no period is looked for, and without which a known one is not found again.
 const CHANGES: usize = 4;
 const CHANGES_AGAIN: usize = 3;
-/// Brackets longer than this share of a period say nothing of it.
-const LONG: f64 = 0.8;
 /// A period that other brackets would confirm by chance more often than this is not believed.
 const CHANCE: f64 = 0.02;
 /// How unlikely it is that two registers of one board have different periods.
@@ -167,27 +165,40 @@ fn candidates(brackets: &[Bracket]) -> impl Iterator<Item = Candidate> + '_ {
 }
 
 /// `beat`, which has a tick in `first`, cut by all other brackets; and how likely it is that they all agree by
-/// accident.
+/// accident. A bracket in which one of several ticks may lie tells nothing until the others have told which.
 fn fit(mut beat: Beat, brackets: &[Bracket], first: Bracket, stray: f64) -> Option<(Beat, f64)> {
     let origin = brackets.iter().position(|bracket| *bracket == first)?;
     let outward = brackets[origin + 1..].iter().chain(brackets[..origin].iter().rev());
+    let mut open: Vec<Bracket> = outward.copied().collect();
     let mut chance = 1.0;
     let mut pinned = vec![(0.0, first)];
-    for bracket in outward {
-        let period = beat.period().0;
-        if bracket.half() * 2.0 > LONG * period {
-            continue;
+    loop {
+        let mut ambiguous = Vec::new();
+        for &bracket in &open {
+            let period = beat.period().0;
+            if bracket.half() * 2.0 > period {
+                continue;
+            }
+            let n = beat.number(bracket.middle());
+            let may_hold = |n: f64| {
+                let (low, high) = beat.bounds(n);
+                high >= bracket.after - stray && low <= bracket.by + stray
+            };
+            if may_hold(n - 1.0) || may_hold(n + 1.0) {
+                ambiguous.push(bracket);
+                continue;
+            }
+            let (low, high) = beat.bounds(n);
+            chance *= ((high - low + 2.0 * (bracket.half() + stray)) / period).min(1.0);
+            if !beat.cut(n, bracket, stray) {
+                return None;
+            }
+            pinned.push((n, bracket));
         }
-        let n = beat.number(bracket.middle());
-        let (low, high) = beat.bounds(n);
-        if high - low > LONG * period {
-            continue;
+        if ambiguous.is_empty() || ambiguous.len() == open.len() {
+            break;
         }
-        chance *= ((high - low + 2.0 * (bracket.half() + stray)) / period).min(1.0);
-        if !beat.cut(n, *bracket, stray) {
-            return None;
-        }
-        pinned.push((n, *bracket));
+        open = ambiguous;
     }
     pinned.sort_by(|a, b| a.0.total_cmp(&b.0));
     beat.rest_on(&pinned).then_some((beat, chance))

@@ -7,6 +7,8 @@
 //! compared with the integral of the board's curve over exactly that time. Then the model of the CPU
 //! is fitted without each machine in turn, and tried on it.
 
+mod busy;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -85,10 +87,13 @@ struct Settings {
     seed: u64,
     seconds: f64,
     windows: u32,
+    /// Only what is played beside busy threads.
+    busy: bool,
 }
 
 fn settings() -> Result<Settings, String> {
-    let mut settings = Settings { library: PathBuf::new(), seed: 1, seconds: 90.0, windows: 400 };
+    let library = PathBuf::new();
+    let mut settings = Settings { library, seed: 1, seconds: 90.0, windows: 400, busy: false };
     let mut arguments = env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} has no value"))?;
@@ -98,6 +103,7 @@ fn settings() -> Result<Settings, String> {
             "--seed" => settings.seed = value.parse().map_err(|_| bad())?,
             "--seconds" => settings.seconds = value.parse().map_err(|_| bad())?,
             "--windows" => settings.windows = value.parse().map_err(|_| bad())?,
+            "--part" => settings.busy = value == "busy",
             _ => return Err(format!("{name} is not known")),
         }
     }
@@ -162,8 +168,16 @@ fn model() {
 }
 
 fn main() {
-    let done = settings().and_then(|settings| run(&settings).map_err(|error| error.to_string()));
-    model();
+    let done = settings().and_then(|settings| {
+        let done = if settings.busy {
+            busy::run(&settings)
+        } else {
+            let done = run(&settings);
+            model();
+            done
+        };
+        done.map_err(|error| error.to_string())
+    });
     if let Err(error) = done {
         eprintln!("error: {error}");
         process::exit(2);
@@ -199,15 +213,28 @@ struct Window {
 fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let mut rng = StdRng::seed_from_u64(settings.seed);
     let folder = tempfile::tempdir()?;
-    let library = folder.path().join("libnvidia-ml.so.1");
-    fs::copy(&settings.library, &library)?;
     let text = machine(&mut rng);
-    fs::write(folder.path().join("libnvidia-ml.so.1.conf"), &text)?;
-
+    let library = library(settings, folder.path(), &text)?;
     let meter = meter(&library, folder.path())?;
     let first = Clocks::both();
     let begin = clock::now();
     thread::sleep(Duration::from_secs_f64(settings.seconds));
+    let windows = draw(settings, &mut rng, &meter, begin);
+    let clocks = Clocks::between(first, Clocks::both());
+    let record = meter.finish()?;
+    report(settings, &Machine::parse(&text)?, &record, &windows, &clocks)
+}
+
+/// A copy of the simulated library in `folder`, with its settings beside it.
+fn library(settings: &Settings, folder: &Path, text: &str) -> std::io::Result<PathBuf> {
+    let library = folder.join("libnvidia-ml.so.1");
+    fs::copy(&settings.library, &library)?;
+    fs::write(folder.join("libnvidia-ml.so.1.conf"), text)?;
+    Ok(library)
+}
+
+/// Lays windows of each length over the time since `begin`, sorted by length and start.
+fn draw(settings: &Settings, rng: &mut StdRng, meter: &Meter, begin: Timestamp) -> Vec<Window> {
     let end = clock::now();
     let mut windows = Vec::new();
     let label = Label::new(Kind::Epoch, "window");
@@ -220,10 +247,8 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
             windows.push(Window { start, end, length });
         }
     }
-    let clocks = Clocks::between(first, Clocks::both());
-    let record = meter.finish()?;
     windows.sort_by_key(|window| (window.length, window.start));
-    report(settings, &Machine::parse(&text)?, &record, &windows, &clocks)
+    windows
 }
 
 fn meter(library: &Path, nothing: &Path) -> ergometer::Result<Meter> {
@@ -271,13 +296,13 @@ impl Clocks {
 
 /// What was said of one board in windows of one length.
 #[derive(Default)]
-struct Cell {
+struct Tally {
     errors: Vec<f64>,
     covered: u32,
     covered_without_gain: u32,
 }
 
-impl Cell {
+impl Tally {
     fn take(&mut self, said: &Energy, truth: f64) {
         let error = (said.joules.get() - truth).abs();
         self.errors.push(error / truth);
@@ -315,6 +340,31 @@ fn percent(share: f64) -> String {
     if percent < 1.0 { format!("{percent:.2} %") } else { format!("{percent:.1} %") }
 }
 
+fn window_name(length: f64) -> String {
+    if length < 1.0 { format!("{:.0} ms", length * 1e3) } else { format!("{length:.0} s") }
+}
+
+/// The rows of the record by length and start, which tell them apart: they come in the order in which they were
+/// booked.
+fn sorted<'a>(record: &'a Record, windows: &[Window]) -> Result<Vec<&'a Epoch>, String> {
+    if record.epochs.len() != windows.len() {
+        return Err(format!("{} windows gave {} rows", windows.len(), record.epochs.len()));
+    }
+    let mut rows: Vec<_> = record.epochs.iter().collect();
+    rows.sort_by(|a, b| {
+        let length =
+            |row: &Epoch| LENGTHS.partition_point(|length| *length < 0.99 * row.usage.seconds);
+        length(a).cmp(&length(b)).then(a.start_s.total_cmp(&b.start_s))
+    });
+    Ok(rows)
+}
+
+/// The index of a board's domain.
+fn domain(record: &Record, board: usize) -> Result<usize, &'static str> {
+    let id = format!("{board:012x}");
+    record.domains.iter().position(|row| row.domain.id.ends_with(&id)).ok_or("a board is missing")
+}
+
 fn report(
     settings: &Settings,
     machine: &Machine,
@@ -322,16 +372,7 @@ fn report(
     windows: &[Window],
     clocks: &Clocks,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    if record.epochs.len() != windows.len() {
-        return Err(format!("{} windows gave {} rows", windows.len(), record.epochs.len()).into());
-    }
-    // Rows come in the order in which they were booked; by length and start they are told apart.
-    let mut rows: Vec<_> = record.epochs.iter().collect();
-    rows.sort_by(|a, b| {
-        let length =
-            |row: &Epoch| LENGTHS.partition_point(|length| *length < 0.99 * row.usage.seconds);
-        length(a).cmp(&length(b)).then(a.start_s.total_cmp(&b.start_s))
-    });
+    let rows = sorted(record, windows)?;
     println!("{}", INTRODUCTION.trim_start());
     println!(
         "Seed {}; {} windows of each length, at random within {} s; boards whose updates come at \
@@ -344,12 +385,8 @@ fn report(
         println!("|---|---:|---:|---:|---:|---:|---:|");
         for (c, (_, curve)) in CURVES.iter().enumerate() {
             let board = g * CURVES.len() + c;
-            let domain = record
-                .domains
-                .iter()
-                .position(|row| row.domain.id.ends_with(&format!("{board:012x}")))
-                .ok_or("a board is missing")?;
-            let mut cells: [Cell; LENGTHS.len()] = Default::default();
+            let domain = domain(record, board)?;
+            let mut cells: [Tally; LENGTHS.len()] = Default::default();
             for (window, epoch) in windows.iter().zip(&rows) {
                 let said = epoch.usage.by_domain[domain].ok_or("a board gave nothing")?;
                 let truth = machine.boards[board]
@@ -358,12 +395,7 @@ fn report(
                 cells[window.length].take(&said, truth);
             }
             for (cell, length) in cells.iter().zip(LENGTHS) {
-                let window = if length < 1.0 {
-                    format!("{:.0} ms", length * 1e3)
-                } else {
-                    format!("{length:.0} s")
-                };
-                println!("| {curve} | {window} | {} |", cell.row());
+                println!("| {curve} | {} | {} |", window_name(length), cell.row());
             }
             let said = &record.domains[domain].domain;
             let note = said.note.as_deref().unwrap_or("");

@@ -1,0 +1,300 @@
+//! A board whose reader comes late, on a scripted clock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::source::nvml::DEFAULT_SHARE;
+use crate::source::nvml::update_times::tests::Noise;
+use crate::source::{DomainKind, Sensor};
+use crate::timeline::Timeline;
+
+/// When the board is read first, seconds.
+const START: f64 = 100.0;
+/// Windows lie in this many seconds from there on, and the run lasts so much longer.
+const WINDOWS: f64 = 6.0;
+const REST: f64 = 8.0;
+/// Seconds that a read takes.
+const CALL: f64 = 20e-6;
+
+/// Power as a function of time.
+#[derive(Clone, Copy, Debug)]
+enum Curve {
+    /// Low and high, and the period.
+    Square(f64, f64, f64),
+    Ramp(f64, f64, f64),
+    Sine(f64, f64, f64),
+}
+
+impl Curve {
+    /// Joules up to `t`.
+    fn joules(self, t: f64) -> f64 {
+        let (Self::Square(low, high, period)
+        | Self::Ramp(low, high, period)
+        | Self::Sine(low, high, period)) = self;
+        let (whole, part) = ((t / period).floor(), t.rem_euclid(period));
+        let mean = f64::midpoint(low, high);
+        let inside = match self {
+            Self::Square(..) => {
+                low * part.min(period / 2.0) + high * (part - period / 2.0).max(0.0)
+            }
+            Self::Ramp(..) => low * part + (high - low) * part * part / (2.0 * period),
+            Self::Sine(..) => {
+                let turn = std::f64::consts::TAU / period;
+                mean * part + (high - low) / 2.0 * (1.0 - (turn * part).cos()) / turn
+            }
+        };
+        whole * period * mean + inside
+    }
+}
+
+/// A board, and the thread that reads it.
+#[derive(Clone, Copy, Debug)]
+struct Script {
+    curve: Curve,
+    /// Period of the counter, and period and window of power.
+    counter: f64,
+    power: (f64, f64),
+    /// The thread wakes late by up to so much, and is held up in one call of `held` by up to so much, until
+    /// `busy` seconds have passed.
+    late: f64,
+    held: f64,
+    busy: f64,
+    /// Length of an epoch, at whose ends the board is read.
+    epoch: f64,
+    seed: u64,
+}
+
+/// The registers of a scripted board, and the clock that only reads and waits move.
+struct Registers {
+    script: Script,
+    phases: (f64, f64),
+    now: AtomicU64,
+    noise: Mutex<Noise>,
+    /// What the counter has shown, and since when.
+    shown: Mutex<Vec<(u64, f64)>>,
+}
+
+impl Registers {
+    fn seconds(&self) -> f64 {
+        Timestamp::as_secs_f64(self.now())
+    }
+
+    fn pass(&self, seconds: f64) {
+        let nanos = length(seconds).as_nanos();
+        self.now.fetch_add(u64::try_from(nanos).unwrap(), Ordering::Relaxed);
+    }
+
+    fn unit(&self) -> f64 {
+        self.noise.lock().unwrap().unit()
+    }
+
+    /// A pause of a thread that has to wait for a processor.
+    fn pause(&self) -> f64 {
+        let busy = self.seconds() < START + self.script.busy;
+        if busy { self.script.late * self.unit() } else { 1e-4 * self.unit() }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::default().after(Duration::from_nanos(self.now.load(Ordering::Relaxed)))
+    }
+
+    /// Whether a value of the counter did not come when the reading says, within what it says.
+    fn misplaces(&self, reading: &Reading) -> bool {
+        let Value::Energy(joules) = reading.value else { return false };
+        let shown = self.shown.lock().unwrap();
+        let off = |raw: u64| (raw - shown[0].0) as f64 - joules.get() * 1e3;
+        let found = shown.iter().find(|(raw, _)| off(*raw).abs() < 0.5).unwrap();
+        let late = reading.at.as_secs_f64() - found.1;
+        late.abs() > reading.within.as_secs_f64() + 1e-6
+    }
+}
+
+impl Driver for Arc<Registers> {
+    fn read(&self, _ways: Ways, energy: bool, power: bool) -> Result<Sample, String> {
+        let script = &self.script;
+        let held = |registers: &Registers| {
+            if registers.unit() < script.held { registers.pause() } else { 0.0 }
+        };
+        self.pass(CALL / 2.0 + held(self));
+        let t = self.seconds();
+        let update = |period: f64, phase: f64| phase + ((t - phase) / period).floor() * period;
+        let mut sample = Sample::default();
+        if energy {
+            let at = update(script.counter, self.phases.0);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive")]
+            let millijoules = (script.curve.joules(at) * 1e3) as u64;
+            self.shown.lock().unwrap().push((millijoules, at));
+            sample.millijoules = Some(Ok(millijoules));
+        }
+        if power {
+            let (period, window) = script.power;
+            let at = update(period, self.phases.1);
+            let joules = script.curve.joules(at) - script.curve.joules(at - window);
+            sample.watts = Some(Ok((joules / window * 1e3).round() / 1e3));
+        }
+        self.pass(CALL / 2.0 + held(self));
+        Ok(sample)
+    }
+
+    fn now(&self) -> Timestamp {
+        Registers::now(self)
+    }
+
+    fn used(&self) -> f64 {
+        0.0
+    }
+}
+
+/// What was found of a run.
+struct Played {
+    line: Timeline,
+    /// When it began and ended, and the ends of epochs, by the clock.
+    begin: f64,
+    edges: Vec<f64>,
+    /// Values of the counter that were misplaced by more than was said.
+    misplaced: usize,
+}
+
+impl Script {
+    fn play(self) -> Played {
+        let mut noise = Noise::new(self.seed);
+        let phases = (self.counter * noise.unit(), self.power.0 * noise.unit());
+        let registers = Arc::new(Registers {
+            script: self,
+            phases,
+            now: AtomicU64::new(0),
+            noise: Mutex::new(noise),
+            shown: Mutex::default(),
+        });
+        registers.pass(START);
+        let profile = Profile {
+            domain: Domain {
+                id: "nvml:GPU-0".to_owned(),
+                kind: DomainKind::Gpu,
+                label: "a board".to_owned(),
+                source: "nvml".to_owned(),
+                method: Method::Counter,
+                sensor: Sensor {
+                    counter_period_s: Some(PERIOD),
+                    counter_quantum: Some(Joules::new(0.001)),
+                    power_period_s: Some(self.power.0),
+                    power_window_s: Some(self.power.1),
+                    relative_error: 0.0,
+                    absolute_error: crate::units::Watts::ZERO,
+                },
+                pci_address: None,
+                power_limit: None,
+                note: None,
+            },
+            ways: Ways { energy: Way::Field, power: Way::Field },
+            window: self.power.1,
+            consumer: false,
+        };
+        let mut board = Board::new(Arc::clone(&registers), profile, Cost::new(DEFAULT_SHARE, 1));
+        let mut line = Timeline::of(&board.domains()[0], registers.now());
+        let (mut readings, mut misplaced) = (Vec::new(), 0);
+        let mut read = |board: &mut Board<Arc<Registers>>, request| {
+            board.read(request, &mut readings);
+            for reading in readings.drain(..) {
+                misplaced += usize::from(registers.misplaces(&reading));
+                line.push(&reading);
+            }
+            line.settled(registers.now());
+        };
+        registers.pass(registers.pause());
+        read(&mut board, Request::Edge);
+        let begin = registers.seconds();
+        let end = begin + WINDOWS + REST;
+        let mut edges = vec![begin];
+        loop {
+            let next = edges[edges.len() - 1] + self.epoch;
+            let due = board.next_read().map_or(f64::INFINITY, |due| due.by.as_secs_f64());
+            let wake = due.min(next).min(end);
+            registers.pass((wake - registers.seconds()).max(0.0));
+            let at_end = registers.seconds() >= end;
+            registers.pass(registers.pause());
+            if at_end {
+                break;
+            }
+            let edge = registers.seconds() >= next;
+            while registers.seconds() >= edges[edges.len() - 1] + self.epoch {
+                edges.push(edges[edges.len() - 1] + self.epoch);
+            }
+            read(&mut board, if edge { Request::Edge } else { Request::Routine });
+        }
+        read(&mut board, Request::Edge);
+        let last = board.last_read(registers.now()).as_secs_f64();
+        registers.pass((last - registers.seconds()).max(0.0));
+        read(&mut board, Request::Last);
+        line.close(Timestamp::from_secs_f64(end));
+        Played { line, begin, edges, misplaced }
+    }
+}
+
+/// Windows, and how many of them held the truth.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    all: u32,
+    covered: u32,
+}
+
+impl Tally {
+    fn take(&mut self, script: &Script, line: &Timeline, from: f64, to: f64) {
+        let at = Timestamp::from_secs_f64;
+        let drawn = line.between(at(from), at(to));
+        let truth = script.curve.joules(to) - script.curve.joules(from);
+        let off = (drawn.joules - truth).abs();
+        self.all += 1;
+        self.covered += u32::from(off <= 2.0 * drawn.parts.standard().get());
+    }
+}
+
+/// Lengths of windows, seconds.
+const LENGTHS: [f64; 5] = [0.03, 0.1, 0.3, 1.0, 3.0];
+
+const CURVES: [Curve; 4] = [
+    Curve::Square(100.0, 300.0, 0.43),
+    Curve::Ramp(150.0, 600.0, 1.9),
+    Curve::Sine(100.0, 400.0, 0.73),
+    Curve::Square(100.0, 400.0, 0.13),
+];
+
+/// Periods of counters, and the periods and windows of the power beside them.
+const REGISTERS: [(f64, (f64, f64)); 4] =
+    [(0.02, (0.02, 0.01)), (0.1, (0.1, 0.025)), (0.25, (0.1, 0.025)), (1.0, (0.1, 0.025))];
+
+/// How late the reader is, and for how many seconds: never, at first, always.
+const READERS: [(f64, f64); 3] = [(0.0, 0.0), (0.08, 3.0), (0.08, f64::INFINITY)];
+
+/// The sensors have no gain error, so all of the stated uncertainty comes from when they were read.
+#[test]
+fn what_is_said_of_a_boards_first_seconds_holds_however_late_its_reader_is() {
+    for (counter, power) in REGISTERS {
+        for (late, busy) in READERS {
+            // Windows by their length, then epochs.
+            let mut tallies = [Tally::default(); LENGTHS.len() + 1];
+            for (seed, curve) in (0..16).flat_map(|seed| CURVES.map(|curve| (seed, curve))) {
+                let epoch = if seed % 2 == 0 { 0.3 } else { 0.9 };
+                let script = Script { curve, counter, power, late, held: 0.1, busy, epoch, seed };
+                let played = script.play();
+                assert_eq!(played.misplaced, 0, "{script:?}");
+                let mut noise = Noise::new(seed + 1000);
+                for (tally, length) in tallies.iter_mut().zip(LENGTHS) {
+                    for _ in 0..10 {
+                        let from = played.begin + noise.unit() * (WINDOWS - length);
+                        tally.take(&script, &played.line, from, from + length);
+                    }
+                }
+                let within = |pair: &&[f64]| pair[1] < played.begin + WINDOWS;
+                for pair in played.edges.windows(2).filter(within) {
+                    tallies[LENGTHS.len()].take(&script, &played.line, pair[0], pair[1]);
+                }
+            }
+            for Tally { all, covered } in tallies {
+                let what = format!("{counter} s, up to {late} s late for {busy} s: {tallies:?}");
+                assert!(all >= 300 && covered * 100 >= all * 95, "{what}");
+            }
+        }
+    }
+}
