@@ -1,7 +1,17 @@
 //! `ergometer report`: records, and journals of runs that are going on, in any form.
 
+mod codecarbon;
+mod latex;
+mod model_card;
+mod page;
+mod perfetto;
+mod sci;
+mod stacks;
+mod svg;
+mod tensorboard;
+
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use ergometer::Record;
@@ -21,9 +31,14 @@ pub struct Report {
     /// The same as `--format json`
     #[arg(long)]
     json: bool,
-    /// File to write instead of stdout
+    /// File to write instead of stdout; for `tensorboard` also a folder
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Kind of training in a model card, as `pre-training` or `fine-tuning`; else the fact `training_type`
+    #[arg(long, value_name = "TEXT")]
+    training_type: Option<String>,
+    #[command(flatten)]
+    sci: sci::SciArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -36,6 +51,24 @@ enum Format {
     Markdown,
     /// Every energy, a row each; of several records with a column for the file
     Csv,
+    /// One page with charts, without scripts: needs no network and can be printed
+    Html,
+    /// A table as in the paper, a row for each record
+    Latex,
+    /// Metadata of a Hugging Face model card (emissions in grams)
+    ModelCard,
+    /// The columns of codecarbon's emissions.csv
+    Codecarbon,
+    /// Software Carbon Intensity, ISO/IEC 21031, as JSON; see --per and --embodied-kg
+    Sci,
+    /// Folded stacks of the spans, in millijoules
+    Folded,
+    /// The same drawn as a flame graph (SVG)
+    Flamegraph,
+    /// A trace for ui.perfetto.dev and Chrome's tracing page
+    Perfetto,
+    /// Scalars for tensorboard, an event file; needs --output
+    Tensorboard,
 }
 
 impl Report {
@@ -47,11 +80,59 @@ impl Report {
             Format::Markdown => joined(&records, Record::to_markdown),
             Format::Json => json(&records)?,
             Format::Csv => self.csv(&records)?,
+            Format::Html => page::page(&records),
+            Format::Latex => latex::table(&records),
+            Format::ModelCard => {
+                model_card::metadata(self.only(&records)?, self.training_type.as_deref())?
+            }
+            Format::Codecarbon => codecarbon::csv(&records)?,
+            Format::Sci => self.scores(&records)?,
+            Format::Folded => records.iter().map(stacks::folded).collect::<Result<String, _>>()?,
+            Format::Flamegraph => stacks::flamegraph(self.only(&records)?)?,
+            Format::Perfetto => perfetto::trace(&records)?,
+            Format::Tensorboard => return self.tensorboard(&records),
         };
         let Some(path) = self.output else { return Ok(Outcome::of(text)) };
-        std::fs::write(&path, text).map_err(|error| {
-            Stop::new(format!("'{}' cannot be written: {error}", path.display()))
-        })?;
+        write(&path, text.as_bytes())?;
+        Ok(Outcome::of(""))
+    }
+
+    /// The record of a form that is of one run.
+    fn only<'a>(&self, records: &'a [Record]) -> Result<&'a Record, Stop> {
+        let [record] = records else {
+            let format = self.format.to_possible_value();
+            let name = format.as_ref().map_or("?", |value| value.get_name());
+            return Err(Stop::new(format!(
+                "`--format {name}` is of one record, not of {}",
+                records.len()
+            ))
+            .with_remedy("give one, or join the ranks of a run with `ergometer merge`"));
+        };
+        Ok(record)
+    }
+
+    fn scores(&self, records: &[Record]) -> Result<String, Stop> {
+        let scores: Vec<_> =
+            records.iter().map(|record| self.sci.score(record)).collect::<Result<_, _>>()?;
+        let text = match &scores[..] {
+            [score] => serde_json::to_string_pretty(score),
+            all => serde_json::to_string_pretty(all),
+        };
+        let failed = |error| Stop::new(format!("the score cannot be written as JSON: {error}"));
+        Ok(text.map_err(failed)? + "\n")
+    }
+
+    fn tensorboard(&self, records: &[Record]) -> Result<Outcome, Stop> {
+        let record = self.only(records)?;
+        let Some(output) = &self.output else {
+            return Err(Stop::new("an event file is not text for a terminal")
+                .with_remedy("give a folder for TensorBoard with --output"));
+        };
+        let path = tensorboard::path(output, record);
+        if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
+            std::fs::create_dir_all(folder).map_err(|error| unwritten(folder, &error))?;
+        }
+        write(&path, &tensorboard::events(record)?)?;
         Ok(Outcome::of(""))
     }
 
@@ -80,6 +161,44 @@ impl Report {
             .map_err(|error| Stop::new(format!("the records are not valid CSV: {error}")))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
+    std::fs::write(path, bytes).map_err(|error| unwritten(path, &error))
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Stop {
+    Stop::new(format!("'{}' cannot be written: {error}", path.display()))
+        .with_remedy("give a path in a folder that exists and that you may write to")
+}
+
+/// The boards by name, with their number.
+fn boards(labels: &[String]) -> Vec<String> {
+    let mut counts: Vec<(&String, usize)> = Vec::new();
+    for label in labels {
+        match counts.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((label, 1)),
+        }
+    }
+    let name = |(label, count): (&String, usize)| match count {
+        1 => label.clone(),
+        _ => format!("{count} × {label}"),
+    };
+    counts.into_iter().map(name).collect()
+}
+
+/// Boards and processor of the machine.
+fn hardware(record: &Record) -> String {
+    let mut parts = boards(&record.machine.accelerators);
+    parts.extend(record.machine.cpu.clone());
+    if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
+}
+
+/// How the energies were obtained: `counter`, `counter and modelled`.
+fn methods(record: &Record) -> String {
+    let words: Vec<&str> = record.method_shares.keys().map(|method| method.as_str()).collect();
+    if words.is_empty() { "no energy".to_owned() } else { words.join(" and ") }
 }
 
 fn joined(records: &[Record], show: impl Fn(&Record) -> String) -> String {

@@ -23,6 +23,7 @@ mod life;
 mod macros;
 mod meter;
 mod nvml;
+mod power;
 mod programs;
 mod ranks;
 mod rapl;

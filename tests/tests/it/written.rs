@@ -169,6 +169,7 @@ fn recovery_accounts_for_every_field() {
         ranks,
         forecasts,
         earlier,
+        power,
         warnings,
         ..
     } = Record::recover(&journal).unwrap();
@@ -200,6 +201,13 @@ fn recovery_accounts_for_every_field() {
     assert!(forecasts.len() > 1, "{forecasts:?}");
     assert_eq!(forecasts, done.forecasts);
     assert_eq!((earlier.len(), &earlier), (1, &done.earlier));
+    let (power, of_done) = (power.unwrap(), done.power.unwrap());
+    assert_eq!((&power.ends_s, power.spans), (&of_done.ends_s, of_done.spans));
+    let rows = power.watts.iter().flatten().zip(of_done.watts.iter().flatten());
+    for (watts, expected) in rows {
+        let (watts, expected) = (watts.unwrap().get(), expected.unwrap().get());
+        assert!((watts / expected - 1.0).abs() < 1e-5, "{watts} W for {expected} W");
+    }
     assert!(done.warnings.iter().all(|line| warnings.contains(line)), "{warnings:?}");
 }
 

@@ -5,6 +5,7 @@
 mod compare;
 mod doctor;
 mod footprint;
+mod formats;
 mod ledger;
 mod program;
 mod records;

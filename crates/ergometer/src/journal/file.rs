@@ -6,10 +6,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::row::{End, EpochLine, Head, Notes, Row, Spans, State, StepRow, StepRows};
+use super::row::{End, EpochLine, Head, Notes, PowerRow, Row, Spans, State, StepRow, StepRows};
 use super::{SCHEMA, line};
 use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::power_log::PowerLog;
 use crate::ledger::step_log::StepEntry;
 use crate::record::{Epoch, Record, Steps};
 
@@ -106,6 +107,7 @@ impl Journal {
         record: &Record,
         steps: &[StepEntry],
         unfinished: &[(f64, &str)],
+        power: &mut PowerLog,
         now: Timestamp,
     ) {
         let mut text = self.prefix();
@@ -130,6 +132,11 @@ impl Journal {
             let period = Duration::from_secs_f64((text.len() - before) as f64 / SPANS_RATE);
             spans_due = now.after(period.min(SPANS_PERIOD));
         }
+        let (knots, spans) = power.owed();
+        if !knots.is_empty() || !spans.is_empty() {
+            let row = PowerRow { knots: knots.to_vec(), spans: spans.to_vec() };
+            line::append(&mut text, &Row::Power(row));
+        }
         let mut state = State::of(record, self.closed, unfinished);
         let changed = |split: &str, steps: &Steps| self.steps.get(split) != Some(&steps.count);
         let changed = record.steps.iter().filter(|(split, steps)| changed(split, steps));
@@ -144,6 +151,7 @@ impl Journal {
         match self.append(&text) {
             Ok(()) => {
                 self.owed.clear();
+                power.written();
                 self.notes = notes;
                 self.spans_due = spans_due;
                 self.head_due = head_due;

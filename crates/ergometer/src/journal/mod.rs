@@ -16,6 +16,7 @@
 //! 0d2e93aa {"row":"epoch","n":0,"epoch":{…}}                                 each epoch that closed
 //! c81b77f4 {"row":"notes","results":{…},"facts":{…},"warnings":[…],…}        whenever they change, with the forecasts
 //! 9a0d2f6b {"row":"spans","spans":[…]}                                       the tree, now and then
+//! 40b1d7e2 {"row":"power","knots":[…]}                                       what is new of the power over time
 //! 1e4470c5 {"row":"state","s":13.2,"closed":1,"total":[…],…}                 twice a second
 //! 66f0b812 {"row":"end","record":{…}}                                        once, at the end
 //! ```
@@ -35,6 +36,8 @@
 //!   changed, and `by_name` the same by the names of the steps; `more` the sums of epochs without rows.
 //! * `spans`: the tree of spans. It is written as often as a rate of one kilobyte a second allows, and at
 //!   least once a minute.
+//! * `power`: the joules of each domain from the start of the run up to some moments, and long spans that ended.
+//!   A lost row only makes the power over time coarser.
 //! * `end`: the whole record, as returned by `finish`.
 //!
 //! A later minor version may add rows and fields; readers ignore what they do not know.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::row::{End, Head, Notes, Row, State, usage};
 use super::{SCHEMA, line};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::power_log::PowerLog;
 use crate::record::validate::{named, steps};
 use crate::record::{Epoch, NamedSteps, Record, SpanNode, Steps, method_shares};
 use crate::units::{Joules, Watts};
@@ -64,6 +65,7 @@ struct Found {
     epochs: BTreeMap<usize, Epoch>,
     notes: Notes,
     spans: Vec<SpanNode>,
+    power: PowerLog,
     steps: BTreeMap<String, Steps>,
     steps_by_name: BTreeMap<String, Vec<NamedSteps>>,
     state: Option<State>,
@@ -115,6 +117,7 @@ impl Found {
             epochs: BTreeMap::new(),
             notes: Notes::default(),
             spans: Vec::new(),
+            power: PowerLog::default(),
             steps: BTreeMap::new(),
             steps_by_name: BTreeMap::new(),
             state: None,
@@ -149,6 +152,7 @@ impl Found {
             Row::Epoch(row) => drop(self.epochs.insert(row.n, *row.epoch)),
             Row::Notes(notes) => self.notes = *notes,
             Row::Spans(spans) => self.spans = spans.spans,
+            Row::Power(row) => self.power.read(row.knots, row.spans),
             Row::State(mut state) => {
                 self.steps.append(&mut state.steps);
                 self.steps_by_name.append(&mut state.by_name);
@@ -165,6 +169,7 @@ impl Found {
         match row {
             Row::Epoch(row) => row.epoch.check(domains).is_ok(),
             Row::Spans(row) => row.spans.iter().all(|node| node.check(domains).is_ok()),
+            Row::Power(row) => row.knots.iter().all(|knot| knot.fits(domains)),
             Row::End(row) => row.record.check().is_ok(),
             Row::Notes(notes) => notes.forecasts.iter().all(|one| one.check().is_ok()),
             Row::State(state) => {
@@ -214,6 +219,7 @@ impl Found {
         record.warnings.extend(damage);
         if let Some(state) = self.state.take() {
             put(&mut record, state, &mut self.epochs);
+            record.power = self.power.recovered(&record.total);
         }
         record
     }

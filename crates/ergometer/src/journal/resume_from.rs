@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal;
+use crate::record::power::share_out;
 use crate::record::rank::Rank;
 use crate::record::{Part, Record, RunInfo};
 
@@ -46,7 +47,9 @@ pub(crate) fn parts(from: &From, run: &Identity<'_>) -> Result<(Vec<Part>, Vec<S
         ));
     }
     let last = record.part();
-    Ok((record.earlier.into_iter().chain([last]).collect(), remarks))
+    let mut parts: Vec<Part> = record.earlier.into_iter().chain([last]).collect();
+    share_out(parts.iter_mut().map(|part| &mut part.power));
+    Ok((parts, remarks))
 }
 
 fn refused(path: &Path, why: &str) -> Error {

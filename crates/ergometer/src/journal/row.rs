@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::energy::{Energy, Method, Uncertainty, Usage};
 use crate::forecast::Forecast;
 use crate::ledger::step_log::StepEntry;
+use crate::record::power::{Knot, LongSpan};
 use crate::record::validate::named;
 use crate::record::{DomainRecord, Epoch, MoreEpochs, NamedSteps, Record, SpanNode, Steps};
 use crate::units::{Joules, Watts};
@@ -21,6 +22,7 @@ pub(super) enum Row {
     Epoch(EpochLine),
     Notes(Box<Notes>),
     Spans(Spans),
+    Power(PowerRow),
     State(Box<State>),
     End(End),
     /// A row of a later version.
@@ -104,6 +106,14 @@ impl Notes {
 #[derive(Serialize, Deserialize)]
 pub(super) struct Spans {
     pub spans: Vec<SpanNode>,
+}
+
+/// What is new of the power over time: the energy drawn up to some moments, and long spans that ended.
+#[derive(Serialize, Deserialize)]
+pub(super) struct PowerRow {
+    pub knots: Vec<Knot>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<LongSpan>,
 }
 
 #[derive(Serialize, Deserialize)]

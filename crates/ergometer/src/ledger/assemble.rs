@@ -12,6 +12,7 @@ use super::warnings;
 use crate::clock::Timestamp;
 use crate::energy::{Energy, Method, Uncertainty, Usage};
 use crate::forecast::Forecast;
+use crate::record::power::PowerHistory;
 use crate::record::{
     DomainRecord, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, method_shares,
 };
@@ -28,6 +29,7 @@ pub(crate) struct Snapshot<'a> {
     pub domains: &'a [Domain],
     pub warnings: Vec<String>,
     pub forecasts: Vec<Forecast>,
+    pub power: Option<PowerHistory>,
 }
 
 /// The record of the run up to `end`.
@@ -37,7 +39,7 @@ pub(crate) fn record(
     end: Timestamp,
     books: Snapshot<'_>,
 ) -> Record {
-    let Snapshot { timelines, mut ledger, domains, mut warnings, forecasts } = books;
+    let Snapshot { timelines, mut ledger, domains, mut warnings, forecasts, power } = books;
     let start = head.start;
     let seconds = end.since(start).as_secs_f64();
     let whole: Vec<Drawn> = timelines.iter().map(|line| line.between(start, end)).collect();
@@ -94,6 +96,7 @@ pub(crate) fn record(
         ranks: Vec::new(),
         forecasts,
         earlier: head.earlier.clone(),
+        power,
         warnings,
     }
 }

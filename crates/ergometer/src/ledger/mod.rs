@@ -15,6 +15,7 @@ pub(crate) mod live_epochs;
 pub(crate) mod node;
 pub(crate) mod phase_sums;
 pub(crate) mod phases;
+pub(crate) mod power_log;
 pub(crate) mod run_header;
 mod siblings;
 mod span_reports;
@@ -43,6 +44,7 @@ use live::LiveSteps;
 use live_epochs::{LiveEpoch, RecentEpochs};
 use node::{DEEPEST, MOST_LABELS, Node, fit, name_of};
 use phase_sums::PhaseSums;
+use power_log::LongMarks;
 use siblings::Interval;
 use span_reports::SpanReports;
 use step_log::StepLog;
@@ -76,6 +78,8 @@ pub(crate) struct Ledger {
     pub progress: Arc<Progress>,
     /// Corrections of the sums over spans.
     pub phases: PhaseSums,
+    /// Spans that are long enough to be seen in the power over time.
+    pub long: LongMarks,
     /// Number of spans that share a mark because they came too fast.
     pub folded: u64,
     /// Number of invalid item counts, by the label of their span.
@@ -102,6 +106,7 @@ impl Ledger {
             log: None,
             progress: Arc::default(),
             phases: PhaseSums::default(),
+            long: LongMarks::new(),
             folded: 0,
             invalid_items: BTreeMap::new(),
             rootless: BTreeMap::new(),
@@ -127,6 +132,7 @@ impl Ledger {
             reports: SpanReports::default(),
             log: None,
             phases: self.phases.clone(),
+            long: LongMarks::default(),
             folded: self.folded,
             invalid_items: self.invalid_items.clone(),
             rootless: self.rootless.clone(),
@@ -184,6 +190,7 @@ impl Ledger {
             shared_amount(&mut amount, mark.share());
         }
         let seconds = mark.seconds();
+        self.long.add(mark);
         self.reports.close(mark, seconds, &amount, timelines);
         if mark.invalid_items > 0 {
             let others = self.invalid_items.len() >= MOST_LABELS;

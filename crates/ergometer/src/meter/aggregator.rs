@@ -22,6 +22,7 @@ use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::live::{LiveView, RECENT, Reach};
 use crate::ledger::phases::Phases;
+use crate::ledger::power_log::PowerLog;
 use crate::ledger::run_header::{Notes, RunHeader};
 use crate::meter::sampler::Guarded;
 use crate::meter::sampler::{Answer, Sampler};
@@ -100,6 +101,7 @@ pub(super) struct Aggregator {
     forecaster: Forecaster,
     /// Those that the record will have.
     forecasts: Vec<Forecast>,
+    power: PowerLog,
     /// What is known of the run since it began.
     run: Option<Arc<RunHeader>>,
     /// Up to where energies are final.
@@ -156,6 +158,7 @@ impl Aggregator {
             pins: vec![start],
             forecaster: Forecaster::new(Plan::default()),
             forecasts: Vec::new(),
+            power: PowerLog::default(),
             run: None,
             settled: start,
             drained: start,
@@ -287,6 +290,7 @@ impl Aggregator {
             }
             Command::Journal(writer) => {
                 self.ledger.log = writer.log();
+                self.power.keep_for_journal();
                 self.writer = Some(*writer);
             }
             Command::Round(_) => {}
@@ -381,6 +385,7 @@ impl Aggregator {
             self.timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
         self.settled = settled;
         self.ledger.book(settled, &self.timelines);
+        self.follow_power();
         self.windows.answer(settled, false, &self.domains, &self.timelines);
         self.phases.look_back(&self.timelines);
         if let Some(sums) = self.phases.news(&self.timelines) {
@@ -398,6 +403,13 @@ impl Aggregator {
             self.writer = Some(writer);
         }
         self.fold();
+    }
+
+    /// Takes the settled curves into the power of the run, before they are folded.
+    fn follow_power(&mut self) {
+        if let Some(run) = &self.run {
+            self.power.advance(run.start, self.settled, &self.timelines, &mut self.ledger.long);
+        }
     }
 
     /// Works out the epochs that are over and were read to their ends, for those who wait for them: the readings
@@ -456,6 +468,7 @@ impl Aggregator {
             domains: &self.domains,
             warnings: &self.warnings,
             forecasts: &self.forecasts,
+            power: &mut self.power,
         }
     }
 
@@ -488,6 +501,7 @@ impl Aggregator {
         self.warnings.extend(self.callbacks.warnings());
         self.warnings.extend(self.stamps.warnings());
         self.ledger.book(end, &self.timelines);
+        self.follow_power();
         self.windows.answer(end, true, &self.domains, &self.timelines);
         self.show(end, end);
         self.screen.reach(Reach { settled: end, epochs: end }, true);
@@ -510,6 +524,7 @@ impl Aggregator {
         }
         self.ledger.cut(self.open.cut(end), end);
         self.ledger.book(end, &self.timelines);
+        self.follow_power();
         self.ledger.reports.print();
     }
 
@@ -585,6 +600,7 @@ impl Aggregator {
             domains: &self.domains,
             warnings: self.warnings,
             forecasts: self.forecasts,
+            power: self.power.history(head.start, ending.end, &self.timelines),
         };
         let mut record = assemble::record(&head, notes, ending.end, books);
         if let Some(why) = &ending.interrupted {

@@ -9,6 +9,7 @@ use crate::forecast::Forecast;
 use crate::journal::Journal;
 use crate::ledger::Ledger;
 use crate::ledger::assemble::{self, Snapshot};
+use crate::ledger::power_log::PowerLog;
 use crate::ledger::run_header::{Notes, RunHeader};
 use crate::ledger::step_log::StepLog;
 use crate::source::Domain;
@@ -36,6 +37,7 @@ pub(super) struct RunState<'a> {
     pub domains: &'a [Domain],
     pub warnings: &'a [String],
     pub forecasts: &'a [Forecast],
+    pub power: &'a mut PowerLog,
 }
 
 impl JournalWriter {
@@ -65,7 +67,7 @@ impl JournalWriter {
             return;
         }
         self.due = now.after(PERIOD);
-        let RunState { timelines, ledger, open, domains, warnings, forecasts } = state;
+        let RunState { timelines, ledger, open, domains, warnings, forecasts, power } = state;
         let steps = ledger.log.as_mut().map_or(Vec::new(), |log| std::mem::take(&mut log.steps));
         let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (head, journal) = (&self.head, &mut self.journal);
@@ -81,6 +83,8 @@ impl JournalWriter {
                 domains,
                 warnings: warnings.to_vec(),
                 forecasts: forecasts.to_vec(),
+                // The journal has it in rows of its own.
+                power: None,
             };
             assemble::record(head, notes, now, books)
         });
@@ -88,7 +92,7 @@ impl JournalWriter {
         let epochs = open.marks().filter(|mark| mark.label.kind == Kind::Epoch);
         let mut unfinished: Vec<_> = epochs.map(|mark| (since(mark), mark.label.name)).collect();
         unfinished.sort_by(|a, b| a.0.total_cmp(&b.0));
-        self.journal.state(&record, &steps, &unfinished, now);
+        self.journal.state(&record, &steps, &unfinished, power, now);
     }
 
     /// Writes where the run stands at `now`, its last moment.

@@ -411,6 +411,7 @@ fn begin_journal(draft: Draft, head: &RunHeader, domains: &[Domain]) -> Result<J
         domains,
         warnings: Vec::new(),
         forecasts: Vec::new(),
+        power: None,
     };
     let mut record = assemble::record(head, Notes::default(), head.start, books);
     record.run.finished = false;

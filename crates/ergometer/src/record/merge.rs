@@ -22,6 +22,8 @@
 //! * **Steps**: counts and items are summed. Their time is the longest rank's, as ranks step together. Each
 //!   rank's own statistics are kept as well, under `train@0`, `train@1`.
 //! * **Parts before an interruption** are merged attempt by attempt, like the records themselves.
+//! * **Power over time** is joined on one axis if every rank has it, in each domain from the ranks that its energy
+//!   comes from, and with the same sum.
 //! * **Forecasts** are summed, each weighted with the share of its rank's energy that the total includes.
 //!
 //! Times of different ranks are aligned by the wall clock at the start of each, so any difference between
@@ -40,6 +42,7 @@ mod forecasts;
 mod machines;
 mod more_epochs;
 mod names;
+mod power;
 mod spans;
 mod steps;
 #[cfg(test)]
@@ -52,6 +55,7 @@ use super::rank::Rank;
 use crate::energy::{Energy, Usage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::footprint::Footprint;
+use crate::record::power::share_out;
 use crate::record::resume::mean_intensity;
 use crate::record::{
     DomainRecord, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, method_shares,
@@ -114,6 +118,7 @@ impl Record {
         merge.warnings.extend(of_earlier);
         let mut record = merge.record();
         record.earlier = earlier;
+        share_out(record.earlier.iter_mut().map(|part| &mut part.power));
         Ok(record)
     }
 }
@@ -200,6 +205,7 @@ impl<'a> Merge<'a> {
         let accelerators = self.accelerators();
         let footprint = self.footprint(total.energy.as_ref(), accelerators);
         let domains = self.domain_records();
+        let power = power::join(&self);
         Record {
             schema: SCHEMA.to_owned(),
             run: self.run(),
@@ -220,6 +226,7 @@ impl<'a> Merge<'a> {
             ranks: self.ranks(),
             forecasts,
             earlier: Vec::new(),
+            power,
             warnings: self.warnings,
         }
     }

@@ -4,6 +4,7 @@
 //! form contains [`SCHEMA`]; a reader refuses an unknown major version.
 
 pub mod merge;
+pub mod power;
 pub mod rank;
 pub mod resume;
 pub(crate) mod validate;
@@ -18,6 +19,7 @@ use crate::forecast::Forecast;
 use crate::source::{Domain, SourceReport};
 use crate::span::Kind;
 use crate::units::{Joules, Watts};
+use power::PowerHistory;
 use rank::Rank;
 
 /// Name and version of the record's format.
@@ -77,6 +79,10 @@ pub struct Record {
     /// [`Record::whole`] is the sum.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Part>,
+    /// Power over time; absent if nothing was read, in records of older versions, and in merged ones unless all
+    /// ranks have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerHistory>,
     /// Problems and other remarks, one line each.
     pub warnings: Vec<String>,
 }
@@ -410,6 +416,9 @@ pub struct Part {
     /// The user's remarks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
+    /// Its power over time, coarser the more parts there are: all of them together have at most 1000 intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerHistory>,
     /// Problems and other remarks, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,

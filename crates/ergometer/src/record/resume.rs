@@ -94,6 +94,7 @@ impl Record {
             footprint,
             results,
             facts,
+            power,
             warnings,
             // Format, epochs, spans, sources and forecasts stay in its own record.
             schema: _,
@@ -127,6 +128,7 @@ impl Record {
                 .map(|(n, v)| (n.clone(), *v))
                 .collect(),
             facts: facts.clone(),
+            power: power.clone(),
             warnings: warnings.clone(),
             mean_intensity: footprint.mean_intensity,
         }

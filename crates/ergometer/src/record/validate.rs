@@ -43,6 +43,7 @@ impl Record {
         self.steps_by_name.values().try_for_each(|rows| named(rows, domains))?;
         self.spans.iter().try_for_each(|node| node.check(domains))?;
         footprint(&self.footprint)?;
+        self.power.iter().try_for_each(|power| power.check(domains))?;
         self.earlier.iter().try_for_each(Part::check)?;
         self.forecasts.iter().try_for_each(Forecast::check)
     }
@@ -66,6 +67,7 @@ impl Part {
                 list(split, &steps.by_domain, self.domains.len())?;
             }
         }
+        self.power.iter().try_for_each(|power| power.check(self.domains.len()))?;
         self.footprint.iter().try_for_each(footprint)
     }
 }

@@ -59,6 +59,12 @@ impl Column {
     pub fn figure(title: impl Into<String>) -> Self {
         Self { title: title.into(), content: Content::Figure }
     }
+
+    /// The heading.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
 }
 
 /// Rows below titles.

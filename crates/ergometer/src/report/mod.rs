@@ -30,8 +30,27 @@ pub use width::width;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::Record;
+pub use sections::Section;
 
 impl Record {
+    /// The tables of the terminal and Markdown reports, for other forms of them.
+    #[must_use]
+    pub fn sections(&self) -> Vec<Section> {
+        sections::sections(self)
+    }
+
+    /// One line on the program, the machine and the duration: the heading of those tables.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        sections::headline(self)
+    }
+
+    /// Notes that a reader of the tables needs, one line each: caveats, remarks, warnings, results.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        sections::notes(self)
+    }
+
     /// Writes the record to `path` as JSON, Markdown or CSV, depending on its extension (`json`, `md`,
     /// `csv`).
     ///

@@ -16,10 +16,14 @@ use crate::units::{Joules, Watts};
 /// Rows shown from the beginning and from the end of a long table.
 const SHOWN: usize = 10;
 
-/// A table with a heading.
-pub(super) struct Section {
+/// A table with a heading, as text.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The heading.
     pub title: String,
+    /// The columns.
     pub columns: Vec<Column>,
+    /// The rows, each with a cell for every column.
     pub rows: Vec<Vec<String>>,
 }
 

@@ -30,9 +30,17 @@ use super::{Availability, PowerSource, SourceReport};
 mod board;
 #[cfg(feature = "nvml")]
 mod cost;
+#[cfg_attr(
+    not(feature = "nvml"),
+    allow(dead_code, reason = "boards are chosen by what NVML tells of them")
+)]
 mod devices;
 #[cfg(feature = "nvml")]
 mod disturbance;
+#[cfg_attr(
+    not(feature = "nvml"),
+    allow(dead_code, reason = "boards are chosen by what NVML tells of them")
+)]
 mod identity;
 #[cfg(feature = "nvml")]
 mod library;
@@ -42,6 +50,10 @@ mod probe;
 mod query;
 #[cfg(feature = "nvml")]
 mod update_times;
+#[cfg_attr(
+    not(feature = "nvml"),
+    allow(dead_code, reason = "boards are chosen by what NVML tells of them")
+)]
 mod visible;
 
 pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};

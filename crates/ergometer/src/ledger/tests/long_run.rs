@@ -5,6 +5,7 @@ use std::time::Instant;
 use crate::clock::Timestamp;
 use crate::energy::{Method, Uncertainty};
 use crate::ledger::Ledger;
+use crate::ledger::power_log::PowerLog;
 use crate::source::{Reading, Sensor, Value};
 use crate::span::ring::Mark;
 use crate::span::{Kind, Label};
@@ -46,6 +47,7 @@ struct Month {
     tenths: [f64; 10],
     begin: Timestamp,
     end: Timestamp,
+    power: PowerLog,
 }
 
 fn label(kind: Kind, name: &'static str) -> &'static Label {
@@ -76,6 +78,7 @@ impl Script {
         let at = |k: u64| BEGIN + nanos(k as f64 / steps as f64 * length as f64);
         let (mut k, mut over, mut reading) = (0, 0, BEGIN / READING - 10);
         let mut longest = 0;
+        let mut power = PowerLog::default();
         let mut tenths = [0.0; 10];
         let mut clock = Instant::now();
         let mut tenth = 0;
@@ -112,6 +115,7 @@ impl Script {
             let settled =
                 timelines.iter_mut().map(|line| line.settled(now)).min().unwrap_or(now).min(now);
             ledger.book(settled, &timelines);
+            power.advance(Timestamp::from_nanos(BEGIN), settled, &timelines, &mut ledger.long);
             // The epoch that is open is known to the meter's thread from its beginning.
             let open = Timestamp::from_nanos(at(over * self.steps_an_epoch));
             Timeline::fold(&mut timelines, || {
@@ -128,7 +132,8 @@ impl Script {
         }
         let (begin, end) = (Timestamp::from_nanos(BEGIN), Timestamp::from_nanos(BEGIN + length));
         ledger.book(Timestamp::from_nanos(u64::MAX), &timelines);
-        Month { ledger, timelines, longest, tenths, begin, end }
+        power.advance(begin, end, &timelines, &mut ledger.long);
+        Month { ledger, timelines, longest, tenths, begin, end, power }
     }
 }
 
@@ -145,6 +150,21 @@ impl Month {
         assert_eq!(self.ledger.epochs.rows.len() as u64, script.epochs);
         let outside = self.ledger.epochs.outside(self.begin, self.end, &self.timelines);
         assert!(!self.ledger.epochs.overlap());
+        let power = self.power.history(self.begin, self.end, &self.timelines).expect("it was read");
+        let intervals = power.ends_s.len();
+        assert!((100..=1000).contains(&intervals), "{intervals} intervals");
+        power.check(self.timelines.len()).unwrap();
+        for (domain, line) in self.timelines.iter().enumerate() {
+            // Edges of epochs are ends of intervals, and all of them together are the run.
+            let whole = line.between(self.begin, self.end).joules;
+            let spans = self.ledger.epochs.rows.iter();
+            let spans = spans.map(|row| (row.start, row.end, row.amount[domain].joules));
+            for (from, to, joules) in spans.chain([(self.begin, self.end, whole)]) {
+                let at = |moment: Timestamp| moment.since(self.begin).as_secs_f64();
+                let integral = power.joules(domain, at(from), at(to)).get();
+                assert!((integral / joules - 1.0).abs() < 1e-6, "{integral} J of {joules} J");
+            }
+        }
         for (domain, line) in self.timelines.iter().enumerate() {
             let mut epochs = 0.0;
             for epoch in &self.ledger.epochs.rows {

@@ -119,6 +119,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         footprint,
         results,
         facts,
+        power,
         warnings,
     } = part;
     let by_domain: Vec<_> = domains.iter().map(|row| row.energy).collect();
@@ -160,6 +161,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         ranks: Vec::new(),
         forecasts: Vec::new(),
         earlier: Vec::new(),
+        power: power.clone(),
         warnings: warnings.clone(),
     }
 }

@@ -29,6 +29,24 @@ impl Cover {
         }
     }
 
+    /// The stretches of the interval that are not covered, in order.
+    pub(super) fn stretches(&self, start: f64, end: f64) -> Vec<(f64, f64)> {
+        let mut covered = self.0.clone();
+        covered.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut open = Vec::new();
+        let mut from = start;
+        for (begin, until) in covered {
+            if begin.min(end) > from {
+                open.push((from, begin.min(end)));
+            }
+            from = from.max(until);
+        }
+        if end > from {
+            open.push((from, end));
+        }
+        open
+    }
+
     /// Adds an interval to the covered time.
     pub(super) fn add(&mut self, mut start: f64, mut end: f64) {
         self.0.retain(|&(from, to)| {

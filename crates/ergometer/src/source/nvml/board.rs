@@ -559,10 +559,9 @@ fn length(seconds: f64) -> Duration {
 }
 
 #[cfg(test)]
-mod late;
-
-#[cfg(test)]
 mod tests {
+    mod late;
+
     use super::*;
 
     /// A register that is updated every 20 ms is read every 4 ms before its period is known. Its updates were once

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::forecast::{Forecast, Interval};
-use crate::record::MoreEpochs;
+use crate::record::power::PowerHistory;
+use crate::record::{DomainRecord, MoreEpochs};
 
 /// Rank `rank` of two on one machine, with its own board and the package: 380 W.
 fn rank(rank: u32, start: f64, seconds: f64) -> Script {
@@ -180,6 +181,12 @@ fn a_merge_accounts_for_every_field() {
         let certain = Interval { value: 7600.0, low: 7600.0, high: 7600.0 };
         let seconds = certain.scaled(20.0 / 7600.0);
         record.forecasts = vec![Forecast { progress: 1.0, at_s: 20.0, joules: certain, seconds }];
+        let watts = |row: &DomainRecord| vec![row.mean_power; 2];
+        record.power = Some(PowerHistory {
+            ends_s: vec![15.0, 20.0],
+            watts: record.domains.iter().map(watts).collect(),
+            spans: Vec::new(),
+        });
         record
     };
     let ranks = [with(0), with(1)];
@@ -203,9 +210,15 @@ fn a_merge_accounts_for_every_field() {
         ranks: rows,
         forecasts,
         earlier,
+        power,
         warnings,
     } = Record::merge(ranks.clone()).unwrap();
     let joules = 20.0 * 680.0;
+    let power = power.expect("both ranks have it");
+    let drawn =
+        |from, to| (0..domains.len()).map(|index| power.joules(index, from, to).get()).sum::<f64>();
+    close(drawn(0.0, 20.0), joules);
+    close(drawn(0.0, 10.0), joules / 2.0);
     assert_eq!(schema, SCHEMA);
     let RunInfo {
         id,

@@ -201,6 +201,7 @@ impl Script {
             ranks: Vec::new(),
             forecasts: Vec::new(),
             earlier: Vec::new(),
+            power: None,
             warnings: Vec::new(),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::*;
+use super::super::*;
 use crate::source::nvml::DEFAULT_SHARE;
 use crate::source::nvml::update_times::tests::Noise;
 use crate::source::{DomainKind, Sensor};
