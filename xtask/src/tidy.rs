@@ -42,12 +42,18 @@ impl Tidy {
     #[expect(clippy::unused_self, reason = "every task is run the same way")]
     pub fn run(&self) -> Result<(), Stop> {
         let folder = workspace::root().join("crates/ergometer/src");
-        let mut found = Vec::new();
-        for path in sources(&folder)? {
-            let text = read(&path)?;
-            let module = path.strip_prefix(&folder).unwrap_or(&path);
-            found.extend(mistakes(module, &text));
-        }
+        let files: Vec<(PathBuf, String)> = sources(&folder)?
+            .into_iter()
+            .map(|path| {
+                let text = read(&path)?;
+                Ok((path.strip_prefix(&folder).unwrap_or(&path).to_owned(), text))
+            })
+            .collect::<Result<_, Stop>>()?;
+        let tests: Vec<PathBuf> =
+            files.iter().flat_map(|(path, text)| modules_of_tests(path, text)).collect();
+        let library = files.iter().filter(|(path, _)| !tests.contains(&module(path)));
+        let mut found: Vec<String> =
+            library.flat_map(|(path, text)| mistakes(path, text)).collect();
         let design = read(&workspace::root().join("DESIGN.md"))?;
         let pictured = pictured(&design);
         if pictured != ORDER[..ORDER.len() - 1] {
@@ -80,11 +86,23 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, Stop> {
     Ok(found)
 }
 
+/// The module that a file holds, as a path.
+fn module(path: &Path) -> PathBuf {
+    let module = path.with_extension("");
+    if module.ends_with("mod") { module.parent().unwrap_or(&module).to_owned() } else { module }
+}
+
+/// The files that a file declares as tests.
+fn modules_of_tests(path: &Path, text: &str) -> Vec<PathBuf> {
+    let declared = text.split("#[cfg(test)]\nmod ").skip(1);
+    let names = declared.filter_map(|rest| rest.lines().next()?.strip_suffix(';'));
+    names.map(|name| module(path).join(name)).collect()
+}
+
 /// What is wrong with the imports of a file.
 fn mistakes(path: &Path, text: &str) -> Vec<String> {
-    let module = path.with_extension("");
-    let mut parts: Vec<_> = module.iter().map(|part| part.to_string_lossy()).collect();
-    parts.pop_if(|last| *last == "mod");
+    let module = module(path);
+    let parts: Vec<_> = module.iter().map(|part| part.to_string_lossy()).collect();
     let Some(from) = parts.first() else { return Vec::new() };
     let to_root = format!("use {}", "super::".repeat(parts.len()));
     let place = |word: &str| ORDER.iter().position(|known| *known == word);
@@ -157,6 +175,14 @@ mod tests {
         let text = "/// As [`Meter`](crate::meter::Meter).\nuse super::meter;\nuse crate::span::Kind;\n\
                     use crate::clock::now;\n\n#[cfg(test)]\nmod tests {\n    use crate::meter::Meter;\n}";
         assert_eq!(mistakes(Path::new("span/ring.rs"), text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_that_is_declared_as_tests_is_one() {
+        let of =
+            |path: &str| modules_of_tests(Path::new(path), "#[cfg(test)]\nmod late;\nmod x;\n");
+        assert_eq!(of("source/board.rs"), [Path::new("source/board/late")]);
+        assert_eq!(of("source/mod.rs"), [Path::new("source/late")]);
     }
 
     #[test]

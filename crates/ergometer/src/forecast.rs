@@ -1,6 +1,6 @@
 //! The expected cost of a whole run, from its cost so far.
 //!
-//! A [`Forecaster`] observes from time to time how far the run is. It returns the expected total and an
+//! A `Forecaster` observes from time to time how far the run is. It returns the expected total and an
 //! interval that contains the total with 95 % probability, if the rest of the run behaves like the part so
 //! far. It extrapolates training steps and validation steps separately, and the energy between and around
 //! them. The first steps, in which kernels are compiled and caches are filled, count in the total so far

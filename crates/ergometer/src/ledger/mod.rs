@@ -24,10 +24,6 @@ pub(crate) mod step_log;
 mod step_table;
 mod tiling;
 mod warnings;
-#[cfg(test)]
-mod tests {
-    mod long_run;
-}
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -352,4 +348,9 @@ impl Ledger {
         self.phases.correct(&mut tree.children);
         (tree.children, left_open)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    mod long_run;
 }

@@ -265,7 +265,7 @@ impl Aggregator {
             let soonest = self.drained.after(DRAINS_APART);
             match command {
                 Ok(Command::Word(Word::Drain)) if clock::checked_now() < soonest => {
-                    next = next.min(soonest)
+                    next = next.min(soonest);
                 }
                 Ok(command) => return Some(command),
                 Err(RecvTimeoutError::Timeout) => return None,

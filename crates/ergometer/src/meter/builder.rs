@@ -36,7 +36,7 @@ use crate::units::Watts;
 /// | `OTEL_SERVICE_NAME` | the service's name there | `trainer` |
 /// | `ERGOMETER_SYSFS_ROOT`, `_PROC_ROOT`, `_NVML_LIBRARY` | [`sysfs_root`](Self::sysfs_root), [`proc_root`](Self::proc_root), [`nvml_library`](Self::nvml_library) | `/host/sys` |
 /// | `CUDA_VISIBLE_DEVICES` and those of AMD and Intel | [`devices`](Self::devices) | `0,1` |
-/// | those of torchrun, MPI, PMI and Slurm | [`rank`](Self::rank), [`group`](Self::group) | see [`run::rank`](crate::run::rank) |
+/// | those of torchrun, MPI, PMI and Slurm | [`rank`](Self::rank), [`group`](Self::group) | see [`rank`](crate::record::rank) |
 /// | `COLUMNS` | width of the tables, by default the terminal's, or 120 | `80` |
 ///
 /// A value that is not valid is not used, and the record's warnings say so: the environment stops no training. An

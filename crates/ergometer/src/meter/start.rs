@@ -77,9 +77,9 @@ impl MeterBuilder {
             self.remarks.extend(RunSpan::missed());
         }
         let (commands, inbox) = mpsc::channel();
-        let hear = commands.clone();
+        let words = commands.clone();
         // A meter that is gone hears nothing more.
-        let rings = Rings::new(move |word| drop(hear.send(Command::Word(word))));
+        let rings = Rings::new(move |word| drop(words.send(Command::Word(word))));
         if install && !rings.reserve() {
             let message = "a meter is already installed in this process";
             return Err(Error::new(ErrorKind::AlreadyInstalled, message)

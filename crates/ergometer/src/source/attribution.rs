@@ -50,7 +50,7 @@ pub enum Scope {
 /// Relative standard uncertainty of a share, in addition to the sensor's own. A judgement: programs with
 /// the same processor time draw within about a factor of two of each other, as clocks, hyper-threads and
 /// instructions differ. A factor of two is two standard deviations of 0.3.
-pub(crate) const ATTRIBUTION_ERROR: f64 = 0.3;
+pub const ATTRIBUTION_ERROR: f64 = 0.3;
 
 /// The suffix of a shared domain's identity, which distinguishes it from the whole domain.
 const SUFFIX: &str = "/process";

@@ -69,21 +69,21 @@ pub(crate) const NAME: &str = "cpu-model";
 
 /// Power of a fully busy package as a share of its TDP, fitted; alone the machines have 0.52 (EPYC
 /// 8024P), 0.72 (E3-1240 V2) and 1.02 (AWS Xeons).
-pub(crate) const FULL_SHARE: f64 = 0.785;
+pub const FULL_SHARE: f64 = 0.785;
 
 /// Power of an idle package as a share of its power when fully busy, fitted to points above 5 %
 /// load; what was seen of packages without load is 0.38 (EPYC 8024P), 0.11 (E3-1240 V2) and 0.12 (AWS
 /// Xeons).
-pub(crate) const IDLE_SHARE: f64 = 0.293;
+pub const IDLE_SHARE: f64 = 0.293;
 
 /// Relative standard uncertainty where the TDP is known: the pooled root mean square of the
 /// residuals on machines left out of the fit, 0.41, and a tenth more, since they are but three.
-pub(crate) const KNOWN_ERROR: f64 = 0.45;
+pub const KNOWN_ERROR: f64 = 0.45;
 
 /// TDP of one logical processor where the model is not known: the value that makes the relative
 /// residuals of the processors in the table of this module least (Σ t² / Σ t, 5.0 W). The table runs
 /// from 1.4 W to 11.4 W, its median is 3.9 W.
-pub(crate) const TDP_PER_LOGICAL_CPU: Watts = Watts::new(5.0);
+pub const TDP_PER_LOGICAL_CPU: Watts = Watts::new(5.0);
 
 /// Exponent of the curve from the machine's own idle power to its own full power, where the user gives both: power
 /// rises fast with the first busy processors and little with the last. Chosen so that the median error is small on
@@ -98,11 +98,11 @@ pub(crate) const OWN_ERROR: (f64, f64) = (0.1, 0.2);
 /// Relative standard uncertainty where the TDP is not known: [`KNOWN_ERROR`] and the spread of TDP
 /// per logical processor in the table, 0.39, in quadrature. Both servers, taken for unknown, lie
 /// within twice this at 95 % of their points.
-pub(crate) const UNKNOWN_ERROR: f64 = 0.60;
+pub const UNKNOWN_ERROR: f64 = 0.60;
 
 /// Power of memory: Lannelongue, Grealey, Inouye, "Green Algorithms", Advanced Science 2021, doi
 /// 10.1002/advs.202100707 (preprint 2020): 0.3725 W a gigabyte.
-pub(crate) const DRAM_PER_GIB: Watts = Watts::new(0.3725);
+pub const DRAM_PER_GIB: Watts = Watts::new(0.3725);
 
 /// Relative standard uncertainty of memory power: sticks of 4 GB to 64 GB draw 2 W to 6 W each, so
 /// the figure is right for small ones and several times too high for large ones. A judgement.
@@ -110,7 +110,7 @@ pub(crate) const DRAM_ERROR: f64 = 0.5;
 
 /// Relative standard uncertainty of power half way between idle and full where utilisation is not known: that of a
 /// rectangular distribution between the two, 0.204 of full power, over their mean, 0.647.
-pub(crate) const UNSEEN_ERROR: f64 = 0.316;
+pub const UNSEEN_ERROR: f64 = 0.316;
 
 /// Without progress of `/proc/stat` for this long the domain counts as not observed.
 const STALE: Duration = Duration::from_secs(1);

@@ -27,10 +27,6 @@ pub mod rapl;
 pub mod replay;
 mod stat;
 mod sysfs;
-#[cfg(test)]
-mod tests {
-    mod corrupt_trees;
-}
 mod tracked_counter;
 
 /// The kind of a domain.
@@ -265,4 +261,9 @@ pub struct SourceReport {
     pub domains: Vec<String>,
     /// Domains that exist but cannot be read, and other remarks.
     pub remarks: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    mod corrupt_trees;
 }

@@ -13,7 +13,7 @@ use super::{Bracket, Moment};
 const MOST: usize = 48;
 /// Two clocks do not keep one ratio: quartz that warms drifts by so much, seconds a second.
 const WANDER: f64 = 2e-6;
-/// UpdateTimes are taken to stray at least so far, seconds to either side: what reads have not shown may be. It is more
+/// Ticks are taken to stray at least so far, seconds to either side: what reads have not shown may be. It is more
 /// after a tick that came outside of what was expected, and less after one that did not.
 const LEAST_STRAY: f64 = 0.000_5;
 const SURPRISED: f64 = 1.5;
