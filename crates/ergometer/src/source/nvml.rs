@@ -30,17 +30,9 @@ use super::{Availability, PowerSource, SourceReport};
 mod board;
 #[cfg(feature = "nvml")]
 mod cost;
-#[cfg_attr(
-    not(feature = "nvml"),
-    allow(dead_code, reason = "boards are chosen by what NVML tells of them")
-)]
 mod devices;
 #[cfg(feature = "nvml")]
 mod disturbance;
-#[cfg_attr(
-    not(feature = "nvml"),
-    allow(dead_code, reason = "boards are chosen by what NVML tells of them")
-)]
 mod identity;
 #[cfg(feature = "nvml")]
 mod library;
@@ -50,10 +42,6 @@ mod probe;
 mod query;
 #[cfg(feature = "nvml")]
 mod update_times;
-#[cfg_attr(
-    not(feature = "nvml"),
-    allow(dead_code, reason = "boards are chosen by what NVML tells of them")
-)]
 mod visible;
 
 pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
