@@ -2,13 +2,11 @@
 
 mod figures;
 
-use std::fmt::Write as _;
-
 use ergometer::report::Column;
 use serde::Serialize;
 
 use crate::outcome::{CHECK_FAILED, Outcome, Stop};
-use crate::table::{grouped, table};
+use crate::table::{grouped, table, wrapped};
 use figures::Figure;
 
 /// Work out Tables 1, 3 and 4 of the paper again and print each figure beside the printed one
@@ -49,19 +47,23 @@ impl Paper {
 }
 
 fn text(tables: &[Recomputed], wrong: &[String]) -> String {
-    let mut text = String::from(
-        "Strubell, Ganesh and McCallum (2019), Energy and Policy Considerations for Deep Learning in NLP\n",
+    let mut text = wrapped(
+        "Strubell, Ganesh and McCallum (2019), Energy and Policy Considerations for Deep Learning in NLP",
     );
     for Recomputed { table: number, title, figures } in tables {
-        let _ = write!(text, "\nTable {number}: {title}\n{}", of_figures(figures));
+        text += "\n";
+        text += &wrapped(&format!("Table {number}: {title}"));
+        text += &of_figures(figures);
         if *number == 1 {
-            text += "\nTable 2: energy sources (%), as printed; rows leave out oil and others\n";
+            text += "\n";
+            text +=
+                &wrapped("Table 2: energy sources (%), as printed; rows leave out oil and others");
             text += &mix();
         }
     }
     if !wrong.is_empty() {
-        let _ =
-            writeln!(text, "figures that do not follow from their inputs: {}", wrong.join("; "));
+        let list = wrong.join("; ");
+        text += &wrapped(&format!("figures that do not follow from their inputs: {list}"));
     }
     text
 }

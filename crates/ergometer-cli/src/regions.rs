@@ -4,7 +4,7 @@ use ergometer::footprint::grid;
 use ergometer::report::Column;
 
 use crate::outcome::{Outcome, Stop};
-use crate::table::table;
+use crate::table::{table, wrapped};
 
 /// List the grids that `--region` knows: carbon intensity, kind, year and source
 #[derive(Debug, clap::Args)]
@@ -48,8 +48,8 @@ impl Regions {
             Column::prose("source"),
         ];
         let text = table(columns, ["g CO2e/kWh"], rows);
-        Ok(Outcome::of(
-            text + "life-cycle and direct values differ by about 10 %: do not compare them\n",
-        ))
+        let note =
+            wrapped("life-cycle and direct values differ by about 10 %: do not compare them");
+        Ok(Outcome::of(text + &note))
     }
 }
