@@ -15,6 +15,7 @@ use clap::Parser;
 use harness::TrainArgs;
 
 /// Train a Transformer to translate, and report the energy, carbon and money it cost
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Args {

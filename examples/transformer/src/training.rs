@@ -27,6 +27,7 @@ use crate::data::{Batch, Corpus, Example, TokenBatches, Vocabulary};
 use crate::model::Transformer;
 
 /// How a training is watched.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[derive(Clone, Copy, Debug)]
 pub struct Show {
     /// By a meter.

@@ -1,5 +1,6 @@
 //! How long each step of a training took, for `cargo xtask performance`, which compares trainings step by step.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,15 +43,17 @@ impl Pace {
         for &next in asked.iter().chain([&(end, false)]) {
             let passed = next.0.saturating_duration_since(last.0).as_secs_f64();
             let line = if last.1 { &mut steps } else { &mut around };
-            *line += &format!(" {passed:.6}");
+            let _ = write!(line, " {passed:.6}");
             last = next;
         }
         let mut lines = format!("{steps}\n{around}\n");
         if let Some((before, now)) = self.threads.zip(processor_time()) {
             let meter = now.0.saturating_sub(before.0).as_secs_f64();
             let all = now.1.saturating_sub(before.1).as_secs_f64();
-            lines +=
-                &format!("the meter's threads took {meter:.6} s\nall threads took {all:.2} s\n");
+            let _ = writeln!(
+                lines,
+                "the meter's threads took {meter:.6} s\nall threads took {all:.2} s"
+            );
         }
         lines
     }
