@@ -167,7 +167,7 @@ mod tests {
         let standard = ((1e-4 + 1.0 / 12_100.0) / 3.0_f64).sqrt();
         let factor = width(change.interval) / (1.1 * standard);
         assert!((2.776..2.80).contains(&factor), "{factor}");
-        assert!((change.run_deviation - ((1e-4 + 1.0 / 12_100.0) / 2.0_f64).sqrt()).abs() < 1e-12);
+        assert!((change.run_deviation - f64::midpoint(1e-4, 1.0 / 12_100.0).sqrt()).abs() < 1e-12);
         // A single run has the deviation of the others.
         let single = Change::between(&base, &runs(&[110.0]), true, 0.5).unwrap();
         let standard = (1e-4_f64 / 3.0 + 1e-4).sqrt();
