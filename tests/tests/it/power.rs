@@ -72,13 +72,18 @@ fn the_integral_of_power_is_the_energy_of_each_domain_and_epoch() {
     assert_eq!(read.power, record.power);
 }
 
-/// A journal whose program did not finish the run.
+/// A journal whose program was killed: without the line that is written when a run ends, also one that is dropped.
 fn killed(folder: &Path, builder: MeterBuilder) -> std::path::PathBuf {
     let meter = builder.journal(folder).start().unwrap();
     let path = meter.journal().unwrap().to_owned();
     train(&meter);
     train(&meter);
     drop(meter);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines = text.split_inclusive('\n').filter(|line| !line.contains("\"row\":\"end\""));
+    let cut = lines.collect::<String>();
+    assert!(cut.len() < text.len());
+    std::fs::write(&path, cut).unwrap();
     path
 }
 
