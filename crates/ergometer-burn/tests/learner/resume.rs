@@ -192,7 +192,8 @@ fn a_resumed_training_comes_to_what_an_uninterrupted_one_does() {
     let steps = &uninterrupted.steps["train"];
     let alone = steps.by_domain.iter().copied().sum::<Joules>().get() / steps.seconds;
     let resumed = whole.steps["train"].joules.get() / whole.steps["train"].seconds;
-    assert!(close(resumed, alone, 0.1), "{resumed} W in steps, {alone} W uninterrupted");
+    // What of a wave of 130 ms falls on steps of 80 ms varies on a busy machine, by a fifth at most as seen.
+    assert!(close(resumed, alone, 0.25), "{resumed} W in steps, {alone} W uninterrupted");
     let expected = other.joules.get() / uninterrupted.run.seconds * whole.seconds;
     let error = 2.0 * energy.standard_uncertainty.get().hypot(other.standard_uncertainty.get());
     let off = (energy.joules.get() - expected).abs();
