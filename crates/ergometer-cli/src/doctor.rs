@@ -75,7 +75,7 @@ struct Findings<'a> {
 
 impl Doctor {
     pub fn run(self) -> Result<Outcome, Stop> {
-        // It is no run: the environment's folders are for those.
+        // This is not a run: the environment's folders are for runs.
         let meter = self.metering.builder()?.without_environment().label("doctor").start()?;
         thread::sleep(self.seconds);
         let record = meter.finish()?;

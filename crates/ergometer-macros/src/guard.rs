@@ -129,7 +129,7 @@ impl Around {
         Guard { open, close }
     }
 
-    /// The statements that tell an open span what its options say.
+    /// The statements that apply the options to an open span.
     fn told(&self, args: &Options, name: &Ident, conditions: &TokenStream) -> TokenStream {
         let library = self.library(args);
         let site = Span::mixed_site();

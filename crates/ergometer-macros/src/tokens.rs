@@ -1,4 +1,4 @@
-//! What is put into parsed code, and what is found in unparsed code.
+//! Tokens that are put into parsed code, and words that are found in unparsed code.
 
 use std::mem;
 

@@ -1,4 +1,4 @@
-//! What an interval says, by a margin.
+//! The verdict of an interval, by a margin.
 
 use std::fmt;
 
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(of(-0.02, 0.02), Verdict::NoDifference);
         assert_eq!(of(0.001, 0.019), Verdict::NoDifference, "certain, but too small to matter");
         assert_eq!(of(0.01, 0.09), Verdict::Undecided);
-        assert_eq!(of(-0.1, 0.1), Verdict::Undecided, "0 inside is no proof of equality");
+        assert_eq!(of(-0.1, 0.1), Verdict::Undecided, "0 inside does not prove equality");
         assert_eq!(of(f64::NAN, f64::NAN), Verdict::Undecided);
         assert_eq!(Verdict::NoDifference.words(0.02), "no difference beyond 2 %");
     }

@@ -1,6 +1,6 @@
 //! The machine's own peak: a large matrix product, timed.
 //!
-//! It is what this backend reaches on this device, not what its data sheet promises. A training's share of it says
+//! It is what this backend reaches on this device, not what its data sheet promises. A training's share of it shows
 //! how well its shapes fill the device.
 
 use std::time::{Duration, Instant};

@@ -76,7 +76,7 @@ fn train_epoch(network: &mut Network, set: &[Point], epoch: u64) -> f64 {
     sum / set.len() as f64
 }
 
-/// The share of the points in `set` that are on the arm that the network says.
+/// The share of the points in `set` that the network assigns to their arm.
 #[track_energy(epoch, name = "valid", index = epoch)]
 fn validate(network: &Network, set: &[Point], epoch: u64) -> f64 {
     let mut right = 0;

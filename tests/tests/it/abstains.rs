@@ -38,7 +38,7 @@ fn the_library_names_neither_sockets_nor_programs() {
         "process::Command",
         "Command::new",
     ];
-    // What exports figures is asked for twice: by a feature, and in the program.
+    // What exports figures is asked for twice: by a feature, and by the program or its environment.
     let found = lines_with(&words);
     let exports = ["crates/ergometer/src/export/", "crates/ergometer/src/meter/exporting.rs"];
     let (export, found): (Vec<_>, Vec<_>) =

@@ -420,7 +420,7 @@ fn energy(energy: &Energy) -> String {
 fn gases(record: &Record) -> String {
     record.whole().footprint.co2e.map_or("n/a".to_owned(), |gases| {
         let (grams, standard) = (gases.value.get(), gases.standard_uncertainty.get());
-        // Nobody says megagrams.
+        // Megagrams are not in use.
         if grams >= 1e6 {
             plus_minus(grams / 1e6, standard / 1e6, "t")
         } else {

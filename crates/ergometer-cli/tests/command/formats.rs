@@ -94,7 +94,7 @@ fn assert_well_formed(document: &str) {
         if let Some(name) = tag.strip_prefix('/') {
             assert_eq!(open.pop(), Some(name), "in {open:?}");
         } else if name == "style" {
-            // Its content is no markup.
+            // Its content is not markup.
             let end = rest.find("</style>").expect("an end of the style");
             rest = &rest[end + "</style>".len()..];
         } else if !tag.ends_with('/') && !VOID.contains(&name) {
@@ -284,7 +284,7 @@ fn the_score_is_operational_and_embodied_per_unit() {
         "0.25",
     ];
     let score = json(&[&["report", argument(&path), "--format", "sci"][..], &more].concat());
-    // 3 epochs of 4 steps of 64 items; validation is no unit.
+    // 3 epochs of 4 steps of 64 items; validation is not one.
     let embodied = 1.5e6 * record.run.seconds / (4.0 * 365.25 * 86_400.0) * 0.25;
     close(&score["embodied_g"], embodied);
     close(&score["functional_units"], 768.0);

@@ -82,7 +82,7 @@ pub(super) struct Known<'a> {
     pub drawn: &'a dyn Fn(Timestamp, Timestamp) -> f64,
 }
 
-/// How a budget stands.
+/// The state of a budget.
 enum State {
     /// Not spent; it will be at this moment, as power is.
     Open(Option<Timestamp>),
@@ -132,7 +132,7 @@ impl Budgets {
         self.open.push(Open { budget, energy, start, end: None, earlier, of: Of::Run(spent) });
     }
 
-    /// A span has a budget at `site`, or what should be one; `warnings` say of those that cannot be kept.
+    /// A span has a budget at `site`, or a text that should be one; those that cannot be kept are reported in `warnings`.
     pub(super) fn begin(
         &mut self,
         began: Began,
@@ -286,7 +286,7 @@ impl Budgets {
         let line = format!(
             "the budget of {budget} of '{name}' is spent: {joules} in {seconds:.3} s{before}"
         );
-        // An output that is closed is no error of the program's.
+        // A closed output is not an error of the program.
         let _ = writeln!(io::stderr(), "ergometer: {}", printable::line(&line));
         Some(line)
     }
@@ -295,7 +295,7 @@ impl Budgets {
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.spent.iter().filter(|(_, times)| **times > REPORTED).map(|(name, times)| {
             format!(
-                "the budget of '{name}' was spent by {times} spans, of which the first {REPORTED} are told"
+                "the budget of '{name}' was spent by {times} spans, of which the first {REPORTED} are reported"
             )
         })
     }

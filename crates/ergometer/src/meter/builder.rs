@@ -17,15 +17,15 @@ use crate::units::Watts;
 
 /// Settings of a [`Meter`](crate::Meter); every one has a default.
 ///
-/// Unless told otherwise the meter takes every source the machine offers.
+/// By default the meter takes every source the machine offers.
 ///
 /// # Environment
 ///
 /// Whoever starts a program can set what the program itself leaves open:
 ///
-/// | variable | stands for | example |
+/// | variable | sets | example |
 /// |---|---|---|
-/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and says why | `off` |
+/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and gives the reason | `off` |
 /// | `ERGOMETER_LABEL` | [`label`](Self::label) | `my-run` |
 /// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program gives a [`site`](Self::site) | `DE` |
 /// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program gives a [`site`](Self::site) | `1.2` |
@@ -39,7 +39,7 @@ use crate::units::Watts;
 /// | those of torchrun, MPI, PMI and Slurm | [`rank`](Self::rank), [`group`](Self::group) | see [`rank`](crate::record::rank) |
 /// | `COLUMNS` | width of the tables, by default the terminal's, or 120 | `80` |
 ///
-/// A value that is not valid is not used, and the record's warnings say so: the environment stops no training. An
+/// An invalid value is not used, and the record's warnings report it: the environment stops no training. An
 /// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first six and
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 #[must_use = "settings do nothing until the meter is started"]

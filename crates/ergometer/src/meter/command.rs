@@ -15,7 +15,7 @@ use crate::span::word::Word;
 
 /// A message to the meter's thread.
 pub(super) enum Command {
-    /// A span has told this.
+    /// A word from a span.
     Word(Word),
     /// What was drawn since this moment will be asked for.
     Pin(Timestamp),

@@ -1,6 +1,6 @@
 //! Settings from environment variables, for what the program leaves open.
 //!
-//! The environment stops no training: a value that is not valid is not used, and the record says so.
+//! The environment stops no training: an invalid value is not used, and the record reports it.
 
 use std::env;
 use std::path::PathBuf;

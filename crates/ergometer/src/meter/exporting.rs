@@ -66,15 +66,15 @@ impl MeterBuilder {
     /// Sends live figures to the OpenTelemetry collector at `base` (`http://localhost:4318`), as protobuf
     /// over HTTP to `/v1/metrics` below it. See [`export`](crate::export) for the figures.
     ///
-    /// Every 10 s, or [as often as said](Self::otlp_interval), and for the last time in
+    /// Every 10 s, or [as often as set](Self::otlp_interval), and for the last time in
     /// [`Meter::finish`], which waits for that for 2 s at most, as does the drop of a meter that was not
     /// finished. A send that fails is not repeated: the next has all there is. What went wrong is in the
     /// record's warnings.
     ///
     /// Whoever starts the program can name a collector, if the program does not, in the environment variable
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT`. The service is called `ergometer`, or as the environment variable `OTEL_SERVICE_NAME` says.
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`. The service is called `ergometer`, or by the environment variable `OTEL_SERVICE_NAME`.
     /// [`start`](Self::start) fails with [`ErrorKind::InvalidSetting`](crate::ErrorKind::InvalidSetting)
-    /// for what is no `http://` address. Needs the feature `otlp`.
+    /// for anything but an `http://` address. Needs the feature `otlp`.
     ///
     /// ```
     /// use ergometer::{Meter, source::DomainKind, units::Watts};

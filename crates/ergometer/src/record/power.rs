@@ -68,13 +68,14 @@ impl PowerHistory {
     /// not observed counts nothing. Inside an interval power is its mean.
     #[must_use]
     pub fn joules(&self, index: usize, from: f64, to: f64) -> Joules {
-        let watts = self.watts.get(index).map_or(&[][..], Vec::as_slice);
         let first = self.ends_s.partition_point(|end| *end <= from);
-        let inside =
-            self.intervals().zip(watts).skip(first).take_while(|((start, _), _)| *start < to);
-        let joules = inside.map(|((start, end), watts)| {
+        let watts = self.watts.get(index).and_then(|watts| watts.get(first..)).unwrap_or(&[]);
+        let mut start = first.checked_sub(1).map_or(0.0, |before| self.ends_s[before]);
+        let joules = self.ends_s[first..].iter().zip(watts).map_while(|(&end, watts)| {
             let seconds = (end.min(to) - start.max(from)).max(0.0);
-            Joules::new(watts.map_or(0.0, Watts::get) * seconds)
+            let inside = start < to;
+            start = end;
+            inside.then(|| Joules::new(watts.map_or(0.0, Watts::get) * seconds))
         });
         joules.sum()
     }

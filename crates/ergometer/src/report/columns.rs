@@ -19,7 +19,7 @@ const NARROWEST_PROSE: usize = 16;
 /// The narrowest table there is.
 const NARROWEST: usize = 40;
 
-/// What stands in a column.
+/// The content of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     /// May be shortened.
@@ -149,7 +149,7 @@ impl Table {
 
     /// The widths of these columns, at most `width` together.
     fn widths(&self, group: &[usize], width: usize) -> Vec<usize> {
-        /// What gives way first, and how far.
+        /// Which columns give way first, and how far.
         const STAGES: [(&[Content], usize); 5] = [
             (&[Content::Prose], 36),
             (&[Content::Name], 24),

@@ -43,7 +43,7 @@ impl Span {
 
 impl Finished {
     /// Waits until the readings up to the span's end have come, for `timeout` at most, and returns what the
-    /// machine drew while it was open. A sensor that is read once a second tells about a second later. Time in which
+    /// machine drew while it was open. With a sensor that is read once a second that takes about a second. Time in which
     /// the process was stopped counts for a tenth of a second at most.
     ///
     /// # Errors

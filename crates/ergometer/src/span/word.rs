@@ -1,4 +1,4 @@
-//! What a span tells whoever listens.
+//! The messages of a span to its meter.
 
 use std::fmt;
 use std::sync::mpsc::Sender;
@@ -9,7 +9,7 @@ use crate::budget::Budget;
 use crate::clock::Timestamp;
 use crate::energy::Usage;
 
-/// What a span tells the meter's thread, beside its mark.
+/// A message of a span to the meter's thread, beside its mark.
 pub(crate) enum Word {
     /// Read everything now: an epoch or a run begins or ends.
     Nudge,

@@ -29,8 +29,8 @@ pub(super) struct Segment {
     /// known.
     pub before: f64,
     pub after: f64,
-    /// A power sample stands for it, and may stand for this many seconds, by which power that changes is misjudged
-    /// anew in each; without one, what it strays by may persist.
+    /// It rests on one power sample, which represents this many seconds: where power changes, each sample errs
+    /// independently. `None` where the error may persist from segment to segment.
     pub grain: Option<f64>,
     /// How far its ends may be misplaced in time, seconds to either side.
     pub within: f64,

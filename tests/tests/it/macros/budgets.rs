@@ -146,6 +146,6 @@ fn many_spans_of_a_name_are_counted() {
     assert_eq!(lines.len(), 17, "{lines:?}");
     assert_eq!(
         lines[16],
-        "the budget of 'often' was spent by 100 spans, of which the first 16 are told"
+        "the budget of 'often' was spent by 100 spans, of which the first 16 are reported"
     );
 }

@@ -140,7 +140,7 @@ pub fn splits(record: &Record) -> Vec<&str> {
     splits
 }
 
-/// Lines that can be told apart by their colours; more are of one colour, with their mean.
+/// Lines that have colours of their own; more of them share one colour, with their mean.
 pub const MOST_LINES: usize = SERIES.len();
 /// With more lines than this the bands of uncertainty would hide them.
 pub const MOST_BANDS: usize = 2;
@@ -242,7 +242,7 @@ fn shade_epochs(plane: &mut Plane<'_>, record: &Record, unit: f64, top: f64) -> 
     for epoch in epochs {
         let split = splits.iter().position(|split| *split == epoch.split).unwrap_or(0);
         let (from, to) = (epoch.start_s / unit, (epoch.start_s + epoch.usage.seconds) / unit);
-        // Neighbours of one split can be told apart.
+        // Neighbours of one split differ in shade.
         let strength = if epoch.index % 2 == 1 { 0.2 } else { 0.12 };
         let shade = colour(3 + split).mix(strength).filled();
         plane.draw_series(std::iter::once(Rectangle::new([(from, 0.0), (to, top)], shade)))?;

@@ -155,7 +155,7 @@ impl Knots {
     }
 
     /// Mean power between the knots, and from the last of them to `end`, at which the run had drawn this.
-    /// `known` says of each domain whether it has an energy.
+    /// `known`: whether each domain has an energy.
     pub(crate) fn history(&self, end: &Knot, known: &[bool]) -> Option<PowerHistory> {
         let near = NEAR * self.interval().min(end.t);
         let inner = self.list.iter().take_while(|knot| knot.t + near <= end.t);

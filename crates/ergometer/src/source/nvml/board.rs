@@ -269,7 +269,7 @@ impl<D: Driver> Board<D> {
                 continue;
             }
             let Undated { after, began, ended, raw } = value;
-            // Where the update cannot be told, it may be as old as a value can be that is new.
+            // Where the update is not known, the value may be as old as a new value can be.
             let moment = self.counter_ticks.shown(began, ended);
             let moment = moment.unwrap_or_else(|| between(after.max(began - longest), ended));
             self.count(moment, raw, words);

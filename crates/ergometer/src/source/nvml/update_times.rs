@@ -82,9 +82,9 @@ const CHECKED: f64 = 0.25;
 const SELDOM: f64 = 32.0;
 /// A period is told if it is known to within such a share.
 const SURE: f64 = 0.02;
-/// A beat is used once it tells this many ticks ahead apart.
+/// A beat is used once it separates this many ticks ahead.
 const AHEAD: f64 = 3.0;
-/// Updates are told apart if each is known to within such a share of the period.
+/// Updates are separated if each is known to within this share of the period.
 const APART: f64 = 0.2;
 /// Share of the wanted stride that is kept all the same: a read may be costly.
 const LEAST_STRIDE: f64 = 0.25;
@@ -414,7 +414,7 @@ impl UpdateTimes {
         while beat.at(n).at + beat.at(n).within < t || n <= self.seen {
             n += 1.0;
         }
-        // No further than updates can be told apart: each that is seen tells more of the period.
+        // No further than updates can be separated: each that is seen narrows the period.
         let (mut skipped, least) = (0.0, (LEAST_STRIDE * stride).floor());
         while skipped + 1.0 < stride
             && (skipped < least || beat.at(n + skipped + 1.0).within < APART * period)
@@ -445,7 +445,7 @@ impl UpdateTimes {
     }
 }
 
-/// Whether tick `n` cannot be told from its neighbours.
+/// Whether tick `n` cannot be separated from its neighbours.
 fn is_blurred(beat: &Beat, n: f64) -> bool {
     beat.at(n).within > beat.period().0 / 3.0
 }

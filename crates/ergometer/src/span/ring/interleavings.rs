@@ -16,7 +16,7 @@ fn mark(id: u64) -> Mark {
     Mark { id, items: 1.0, ..Mark::new(LABEL, (at, at)) }
 }
 
-/// What spans told and nobody has heard yet. Each call is one indivisible step.
+/// Words of spans that nobody has received yet. Each call is one indivisible step.
 #[derive(Clone)]
 struct Inbox(Arc<Mutex<VecDeque<Word>>>);
 

@@ -165,7 +165,7 @@ fn candidates(brackets: &[Bracket]) -> impl Iterator<Item = Candidate> + '_ {
 }
 
 /// `beat`, which has a tick in `first`, cut by all other brackets; and how likely it is that they all agree by
-/// accident. A bracket in which one of several ticks may lie tells nothing until the others have told which.
+/// accident. A bracket in which one of several ticks may lie is left out until the others have shown which.
 fn fit(mut beat: Beat, brackets: &[Bracket], first: Bracket, stray: f64) -> Option<(Beat, f64)> {
     let origin = brackets.iter().position(|bracket| *bracket == first)?;
     let outward = brackets[origin + 1..].iter().chain(brackets[..origin].iter().rev());

@@ -11,7 +11,7 @@ use crate::timeline::Timeline;
 
 /// When the board is read first, seconds.
 const START: f64 = 100.0;
-/// Windows lie in this many seconds from there on, and the run lasts so much longer.
+/// Windows lie in this many seconds from there on; the run lasts [`REST`] longer.
 const WINDOWS: f64 = 6.0;
 const REST: f64 = 8.0;
 /// Seconds that a read takes.
@@ -55,8 +55,8 @@ struct Script {
     /// Period of the counter, and period and window of power.
     counter: f64,
     power: (f64, f64),
-    /// The thread wakes late by up to so much, and is held up in one call of `held` by up to so much, until
-    /// `busy` seconds have passed.
+    /// Until `busy` seconds have passed, the thread wakes up to this late, seconds; in a share `held` of calls it is
+    /// held up by as much.
     late: f64,
     held: f64,
     busy: f64,
@@ -99,7 +99,7 @@ impl Registers {
         Timestamp::default().after(Duration::from_nanos(self.now.load(Ordering::Relaxed)))
     }
 
-    /// Whether a value of the counter did not come when the reading says, within what it says.
+    /// Whether a value of the counter came at another time than its reading states, beyond the stated error.
     fn misplaces(&self, reading: &Reading) -> bool {
         let Value::Energy(joules) = reading.value else { return false };
         let shown = self.shown.lock().unwrap();
@@ -152,7 +152,7 @@ struct Played {
     /// When it began and ended, and the ends of epochs, by the clock.
     begin: f64,
     edges: Vec<f64>,
-    /// Values of the counter that were misplaced by more than was said.
+    /// Values of the counter that were misplaced by more than stated.
     misplaced: usize,
 }
 
@@ -269,7 +269,7 @@ const READERS: [(f64, f64); 3] = [(0.0, 0.0), (0.08, 3.0), (0.08, f64::INFINITY)
 
 /// The sensors have no gain error, so all of the stated uncertainty comes from when they were read.
 #[test]
-fn what_is_said_of_a_boards_first_seconds_holds_however_late_its_reader_is() {
+fn stated_errors_of_a_boards_first_seconds_hold_however_late_its_reader_is() {
     for (counter, power) in REGISTERS {
         for (late, busy) in READERS {
             // Windows by their length, then epochs.
