@@ -40,7 +40,7 @@ impl EndedParents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::span::ring::NO_SPAN;
+    use crate::span::mark::NO_SPAN;
 
     #[test]
     fn the_nearest_span_that_lives_is_found_through_any_number_that_ended() {

@@ -9,7 +9,7 @@ use super::siblings::{self, Divided, Interval, MOST_HELD};
 use super::stats::Step;
 use super::step_table::StepTable;
 use super::tiling::Tiling;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::span::{Kind, Label};
 use crate::timeline::Timeline;
 use crate::units::Joules;

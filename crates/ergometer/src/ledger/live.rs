@@ -9,7 +9,6 @@ use crate::clock::Timestamp;
 use crate::deadline::Deadline;
 use crate::energy::Method;
 use crate::forecast::{Forecast, Plan, RunProgress};
-use crate::ledger::live_epochs::LiveEpoch;
 use crate::record::resume::Earlier;
 use crate::source::{Domain, DomainKind};
 use crate::timeline::Timeline;
@@ -323,4 +322,18 @@ impl LiveDomain {
             self.seconds = seconds;
         }
     }
+}
+
+/// An epoch that goes on, or one of the last that ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LiveEpoch {
+    /// Its name: `train`, `valid`.
+    pub split: &'static str,
+    /// When it began.
+    pub start: Timestamp,
+    /// Whether it is over and all of its steps are worked out.
+    pub ended: bool,
+    /// Its steps worked out so far. Their energy may still change a little where the epoch was worked out for
+    /// somebody who waited for it: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
+    pub steps: LiveSteps,
 }

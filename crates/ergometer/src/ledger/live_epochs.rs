@@ -2,26 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::clock::Timestamp;
-use crate::ledger::live::LiveSteps;
-use crate::span::ring::Mark;
+use crate::ledger::live::{LiveEpoch, LiveSteps};
+use crate::span::mark::Mark;
 
 /// How many are known: of each split the one that goes on and some before it.
 const MOST: usize = 32;
-
-/// An epoch that goes on, or one of the last that ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LiveEpoch {
-    /// Its name: `train`, `valid`.
-    pub split: &'static str,
-    /// When it began.
-    pub start: Timestamp,
-    /// Whether it is over and all of its steps are worked out.
-    pub ended: bool,
-    /// Its steps worked out so far. Their energy may still change a little where the epoch was worked out for
-    /// somebody who waited for it: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
-    pub steps: LiveSteps,
-}
 
 /// The latest epochs in the order in which they began, whatever their number.
 #[derive(Debug, Default)]
@@ -85,6 +70,7 @@ impl RecentEpochs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::span::{Kind, Label};
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::amount::add_amount;
 use crate::span::Label;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::timeline::Drawn;
 
 /// Levels of nested spans that are kept. The tree is traversed and dropped recursively on a thread with a

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::energy::Usage;
 use crate::record::power::knots::{Knot, Knots};
 use crate::record::power::{LongSpan, MOST_SPANS, PowerHistory, longest};
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::span::{Kind, Label};
 use crate::timeline::Timeline;
 

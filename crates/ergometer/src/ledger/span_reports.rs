@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 
 use crate::energy::Uncertainty;
 use crate::printable;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::timeline::{Drawn, Timeline};
 use crate::units::{Joules, Watts};
 

@@ -1,7 +1,7 @@
 //! Single steps for the journal.
 
 use crate::clock::Timestamp;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 
 /// Single steps, as they were booked.
 pub(crate) struct StepLog {

@@ -1,7 +1,7 @@
 //! Consecutive spans, and the energy between them.
 
 use crate::clock::Timestamp;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::timeline::{Drawn, Timeline};
 
 /// Consecutive intervals, with the energy inside them and between them.

@@ -11,7 +11,7 @@ use crate::footprint::Site;
 use crate::printable;
 use crate::record::resume::Earlier;
 use crate::span::Kind;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::span::word::Began;
 use crate::units::Joules;
 

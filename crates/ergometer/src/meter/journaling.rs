@@ -14,7 +14,7 @@ use crate::ledger::run_header::{Notes, RunHeader};
 use crate::ledger::step_log::StepLog;
 use crate::source::Domain;
 use crate::span::Kind;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::timeline::Timeline;
 
 /// Time between two writes, less some of what passes between two rounds of booking.

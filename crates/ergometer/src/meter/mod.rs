@@ -33,8 +33,7 @@ pub use builder::MeterBuilder;
 use command::{Command, Ending};
 use ending::Ended;
 
-pub use crate::ledger::live::{Live, LiveDomain, LiveSteps, LiveWhole};
-pub use crate::ledger::live_epochs::LiveEpoch;
+pub use crate::ledger::live::{Live, LiveDomain, LiveEpoch, LiveSteps, LiveWhole};
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
@@ -49,7 +48,8 @@ use crate::progress::{Doing, Progress, Silence};
 use crate::record::{Part, Record};
 use crate::report::Output;
 use crate::source::{Domain, SourceReport};
-use crate::span::ring::{NO_SPAN, Rings};
+use crate::span::mark::NO_SPAN;
+use crate::span::ring::Rings;
 use crate::span::word::Word;
 use crate::span::{Label, Span, Under};
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::clock::Timestamp;
 use crate::span::Kind;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 
 /// The runs and epochs that are open: their spans have left no mark yet.
 #[derive(Default)]

@@ -6,7 +6,7 @@
 
 use crate::clock::{self, Event, Timestamp, What};
 use crate::span::Kind;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 
 /// Jumps that are remembered: spans that began at one may end much later.
 const REMEMBERED: usize = 64;

@@ -12,8 +12,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use super::hwmon;
-use super::{Domain, DomainKind, Due, PowerSource, Reading, Request, Value};
+use super::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::clock::{self, Timestamp};
 use crate::deadline::Deadline;
 use crate::units::Joules;
@@ -23,19 +22,14 @@ use crate::units::Joules;
 ///
 /// It is short because every program in a virtual machine waits that long.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// The same for sockets and modules of `hwmon`, whose drivers may update a file once a second. Virtual
-/// machines do not have any. Boards are not waited for longer, as they are watched during the run.
-const HWMON_PATIENCE: Duration = Duration::from_millis(1100);
+/// The same for domains whose drivers may update a file once a second.
+const LONG_PATIENCE: Duration = Duration::from_millis(1100);
 /// Time between two checks.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Time after which sensors that were left out are looked at again, and at the latest.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
 /// The same once there is nothing more to find out.
 const SELDOM: Duration = Duration::from_secs(30);
-
-fn is_given_longer(domain: &Domain) -> bool {
-    domain.source == hwmon::NAME && domain.kind != DomainKind::Gpu
-}
 
 /// Calls `look` until it returns true, for `patience` at most.
 fn wait(patience: Duration, mut look: impl FnMut() -> bool) {
@@ -68,15 +62,18 @@ impl Seen {
     }
 }
 
-/// Reads `sources` until each of their domains has moved, for [`PATIENCE`] or [`HWMON_PATIENCE`] at most.
+/// Reads `sources` until each of their domains has moved, for [`PATIENCE`] or [`LONG_PATIENCE`] at most, which is for those that are `slow`.
 /// Returns the ids of those that stood still all that time.
 ///
 /// Domains without any reading are not among them; the reason is reported elsewhere.
-pub(super) fn standing_still(sources: &mut [Box<dyn PowerSource>]) -> Vec<String> {
+pub(super) fn standing_still(
+    sources: &mut [Box<dyn PowerSource>],
+    slow: impl Fn(&Domain) -> bool,
+) -> Vec<String> {
     let mut readings: Vec<Reading> = Vec::new();
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
     let mut short = Deadline::after(PATIENCE);
-    wait(HWMON_PATIENCE, || {
+    wait(LONG_PATIENCE, || {
         let mut waits = false;
         let short_has_passed = short.has_passed();
         for source in &mut *sources {
@@ -86,7 +83,7 @@ pub(super) fn standing_still(sources: &mut [Box<dyn PowerSource>]) -> Vec<String
                 let seen = seen.entry(domain.id.clone()).or_insert(Seen::Nothing);
                 let of_it = readings.iter().filter(|reading| reading.domain == index);
                 of_it.for_each(|reading| seen.take(&reading.value));
-                let in_time = !short_has_passed || is_given_longer(domain);
+                let in_time = !short_has_passed || slow(domain);
                 waits |= in_time && matches!(seen, Seen::Still(_));
             }
         }
@@ -277,8 +274,8 @@ mod tests {
             ("asleep", |_| Value::Missing("asleep".to_owned())),
         ]);
         let other = scripted(&[("other", |reads| joules(f64::from(reads)))]);
-        assert_eq!(standing_still(&mut [package, other]), ["no power", "still"]);
-        assert_eq!(standing_still(&mut []), Vec::<String>::new());
+        assert_eq!(standing_still(&mut [package, other], |_| false), ["no power", "still"]);
+        assert_eq!(standing_still(&mut [], |_| false), Vec::<String>::new());
     }
 
     #[test]

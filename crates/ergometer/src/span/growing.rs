@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use super::ring::Mark;
+use super::mark::Mark;
 use super::sync::{AtomicU64, Ordering, fence};
 use crate::clock::Timestamp;
 

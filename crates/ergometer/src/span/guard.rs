@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
 
-use super::ring::{self, Mark, NO_SPAN};
+use super::mark::{Mark, NO_SPAN};
+use super::ring;
 use super::scopes::Scope;
 use super::tally::Tally;
 use super::thread::{self, Opened};

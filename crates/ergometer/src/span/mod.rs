@@ -11,6 +11,7 @@ mod finished;
 pub mod future;
 mod growing;
 pub(crate) mod guard;
+pub(crate) mod mark;
 mod name;
 pub(crate) mod opening;
 pub(crate) mod ring;

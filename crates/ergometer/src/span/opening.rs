@@ -1,6 +1,7 @@
 //! How a span opens that is more than a label under the installed meter.
 
-use super::ring::{self, NO_SPAN, UNANNOUNCED};
+use super::mark::{NO_SPAN, UNANNOUNCED};
+use super::ring;
 use super::tally::Tally;
 use super::word::Word;
 use super::{ItemCount, Kind, Label, Span, thread};

@@ -4,7 +4,7 @@
 //! ends out of order leaves its place empty, so that the places of the others stay and are found by binary
 //! search; places are closed up when more are empty than taken. Any order is thus linear in total.
 
-use super::ring::NO_SPAN;
+use super::mark::NO_SPAN;
 use super::tally::Tally;
 use super::{Kind, Label};
 

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use super::growing::{Growing, Taken};
-use super::ring::Mark;
+use super::mark::Mark;
 use super::sync::{AtomicU64, Mutex};
 use super::{Kind, Label};
 

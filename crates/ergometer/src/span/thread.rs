@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_elsewhere::EndedElsewhere;
-use super::ring::{self, Mark, NO_SPAN, Writer};
+use super::mark::{COUNT_BITS, Mark, NO_SPAN, UNANNOUNCED, count_of, thread_of};
+use super::ring::{self, Writer};
 use super::scopes::{Found, MANY, Scope, Scopes};
 use super::tally::Tally;
 use super::word::Word;
@@ -39,9 +40,6 @@ struct Thread {
 
 /// Slots for labels; a power of two.
 const LABELS: usize = 16;
-
-/// Bits of an identity that count: 2^23 threads of 2^40 spans each before one comes twice.
-const COUNT_BITS: u32 = 40;
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
 
@@ -444,13 +442,5 @@ fn slot_of(label: &Label) -> usize {
 #[cold]
 fn first_identity() -> u64 {
     let thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
-    ((thread << COUNT_BITS) & !ring::UNANNOUNCED) | 1
-}
-
-const fn count_of(identity: u64) -> u64 {
-    identity & ((1 << COUNT_BITS) - 1)
-}
-
-pub(super) const fn thread_of(identity: u64) -> u64 {
-    (identity & !ring::UNANNOUNCED) >> COUNT_BITS
+    ((thread << COUNT_BITS) & !UNANNOUNCED) | 1
 }

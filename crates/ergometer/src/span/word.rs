@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::mpsc::Sender;
 
 use super::Label;
-use super::ring::Mark;
+use super::mark::Mark;
 use crate::budget::Budget;
 use crate::clock::Timestamp;
 use crate::energy::Usage;

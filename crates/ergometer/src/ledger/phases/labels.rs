@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::clock::Timestamp;
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::span::{Kind, Label};
 
 /// Number of a label: its place in every vector of powers.
@@ -347,7 +347,7 @@ fn is_phase(mark: &Mark) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::span::ring::NO_SPAN;
+    use crate::span::mark::NO_SPAN;
 
     fn mark(name: (Kind, &'static str), span: (f64, f64), id: u64, parent: u64) -> Mark {
         let label = Box::leak(Box::new(Label::new(name.0, name.1)));

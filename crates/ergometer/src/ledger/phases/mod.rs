@@ -25,7 +25,7 @@ use sums::Sums;
 
 use crate::clock::Timestamp;
 use crate::ledger::phase_sums::{DomainSums, PhaseSums};
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::timeline::{Interval, Timeline};
 
 /// Seconds of equations that are solved together before they are only remembered.

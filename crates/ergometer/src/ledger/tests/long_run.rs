@@ -7,7 +7,7 @@ use crate::energy::{Method, Uncertainty};
 use crate::ledger::Ledger;
 use crate::ledger::power_log::PowerLog;
 use crate::source::{Reading, Sensor, Value};
-use crate::span::ring::Mark;
+use crate::span::mark::Mark;
 use crate::span::{Kind, Label};
 use crate::timeline::{Drawn, Timeline};
 use crate::units::{Joules, Watts};

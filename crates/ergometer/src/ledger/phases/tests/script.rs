@@ -6,7 +6,7 @@ use crate::ledger::Ledger;
 use crate::ledger::node::Node;
 use crate::ledger::phases::Phases;
 use crate::source::{Reading, Sensor, Value};
-use crate::span::ring::{Mark, NO_SPAN};
+use crate::span::mark::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
 use crate::timeline::Timeline;
 use crate::units::{Joules, Watts};
