@@ -104,7 +104,8 @@ fn cell(record: &Record, column: &str) -> String {
         "os" => text(machine.os.as_deref().unwrap_or_default()),
         "cpu_count" => number(machine.logical_cpus.map(f64::from)),
         "cpu_model" => text(machine.cpu.as_deref().unwrap_or_default()),
-        "gpu_count" => machine.accelerators.len().to_string(),
+        // None may also be one whose driver could not be asked.
+        "gpu_count" if !machine.accelerators.is_empty() => machine.accelerators.len().to_string(),
         "gpu_model" => text(&super::boards(&machine.accelerators).join(", ")),
         "ram_total_size" => {
             number(machine.memory_bytes.map(|bytes| bytes as f64 / f64::from(1 << 30)))
