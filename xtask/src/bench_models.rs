@@ -11,6 +11,7 @@ mod figure;
 mod files;
 mod notes;
 mod order;
+mod page;
 mod paper;
 mod projection;
 mod replay;

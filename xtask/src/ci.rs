@@ -68,6 +68,8 @@ const CHECKS: [Check; 8] = [
         "--package",
         "ergometer-stats",
         "--package",
+        "ergometer-page",
+        "--package",
         "ergometer-cli",
     ]),
     Check {

@@ -8,6 +8,7 @@ mod completions;
 mod constants;
 mod doctor;
 mod footprint;
+mod grafana;
 mod journals;
 mod ledger;
 mod merge;
@@ -55,6 +56,7 @@ enum Command {
     ResumeInfo(resume_info::ResumeInfo),
     Ledger(ledger::Ledger),
     Footprint(footprint::Footprint),
+    Grafana(grafana::Grafana),
     Paper(paper::Paper),
     Regions(regions::Regions),
     Sources(constants::Sources),
@@ -74,6 +76,7 @@ impl Command {
             Self::ResumeInfo(command) => command.run(),
             Self::Ledger(command) => command.run(),
             Self::Footprint(command) => command.run(),
+            Self::Grafana(command) => command.run(),
             Self::Paper(command) => command.run(),
             Self::Regions(command) => command.run(),
             Self::Sources(command) => command.run(),

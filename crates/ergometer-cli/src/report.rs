@@ -3,11 +3,8 @@
 mod codecarbon;
 mod latex;
 mod model_card;
-mod page;
 mod perfetto;
 mod sci;
-mod stacks;
-mod svg;
 mod tensorboard;
 
 use std::fmt::Write as _;
@@ -15,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use ergometer::Record;
+use ergometer_page::plot::{self, Plot};
+use ergometer_page::{Page, boards, flame, hardware, methods};
 
 use crate::journals;
 use crate::outcome::{Outcome, Stop};
@@ -28,6 +27,9 @@ pub struct Report {
     /// Form of the report
     #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
     format: Format,
+    /// What `--format svg` shows
+    #[arg(long, value_enum, default_value_t = PlotName::Power)]
+    plot: PlotName,
     /// The same as `--format json`
     #[arg(long)]
     json: bool,
@@ -65,10 +67,41 @@ enum Format {
     Folded,
     /// The same drawn as a flame graph (SVG)
     Flamegraph,
+    /// One plot for a paper (SVG); see --plot
+    Svg,
     /// A trace for ui.perfetto.dev and Chrome's tracing page
     Perfetto,
     /// Scalars for tensorboard, an event file; needs --output
     Tensorboard,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PlotName {
+    /// Power over time, a chart for each kind of domain
+    Power,
+    /// Energy by domain
+    Domains,
+    /// Energy by epoch
+    Epochs,
+    /// Distribution of a step's energy
+    Steps,
+    /// Energy of phases and other spans, outside the spans inside them
+    Phases,
+    /// Forecasts of the run's energy, and what came
+    Forecasts,
+}
+
+impl From<PlotName> for Plot {
+    fn from(name: PlotName) -> Self {
+        match name {
+            PlotName::Power => Self::Power,
+            PlotName::Domains => Self::Domains,
+            PlotName::Epochs => Self::Epochs,
+            PlotName::Steps => Self::Steps,
+            PlotName::Phases => Self::Phases,
+            PlotName::Forecasts => Self::Forecasts,
+        }
+    }
 }
 
 impl Report {
@@ -80,15 +113,22 @@ impl Report {
             Format::Markdown => joined(&records, Record::to_markdown),
             Format::Json => json(&records)?,
             Format::Csv => self.csv(&records)?,
-            Format::Html => page::page(&records),
+            Format::Html => Page::of(records).to_html(),
             Format::Latex => latex::table(&records),
             Format::ModelCard => {
                 model_card::metadata(self.only(&records)?, self.training_type.as_deref())?
             }
             Format::Codecarbon => codecarbon::csv(&records)?,
             Format::Sci => self.scores(&records)?,
-            Format::Folded => records.iter().map(stacks::folded).collect::<Result<String, _>>()?,
-            Format::Flamegraph => stacks::flamegraph(self.only(&records)?)?,
+            Format::Folded => {
+                let folded = |record| flame::folded(record).ok_or_else(|| without_energy(record));
+                records.iter().map(folded).collect::<Result<String, _>>()?
+            }
+            Format::Flamegraph => {
+                let record = self.only(&records)?;
+                flame::flamegraph(record).ok_or_else(|| without_energy(record))?
+            }
+            Format::Svg => self.plot(&records)?,
             Format::Perfetto => perfetto::trace(&records)?,
             Format::Tensorboard => return self.tensorboard(&records),
         };
@@ -100,15 +140,25 @@ impl Report {
     /// The record of a form that is of one run.
     fn only<'a>(&self, records: &'a [Record]) -> Result<&'a Record, Stop> {
         let [record] = records else {
-            let format = self.format.to_possible_value();
-            let name = format.as_ref().map_or("?", |value| value.get_name());
             return Err(Stop::new(format!(
-                "`--format {name}` is of one record, not of {}",
+                "`--format {}` is of one record, not of {}",
+                name(self.format),
                 records.len()
             ))
             .with_remedy("give one, or join the ranks of a run with `ergometer merge`"));
         };
         Ok(record)
+    }
+
+    fn plot(&self, records: &[Record]) -> Result<String, Stop> {
+        let record = self.only(records)?;
+        plot::svg(record, self.plot.into()).ok_or_else(|| {
+            let plot = name(self.plot);
+            Stop::new(format!("'{}' has nothing to show as `--plot {plot}`", record.run.label))
+                .with_remedy(
+                    "`ergometer report` shows what it has, and why it lacks what it has not",
+                )
+        })
     }
 
     fn scores(&self, records: &[Record]) -> Result<String, Stop> {
@@ -172,33 +222,14 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Stop {
         .with_remedy("give a path in a folder that exists and that you may write to")
 }
 
-/// The boards by name, with their number.
-fn boards(labels: &[String]) -> Vec<String> {
-    let mut counts: Vec<(&String, usize)> = Vec::new();
-    for label in labels {
-        match counts.iter_mut().find(|(known, _)| *known == label) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((label, 1)),
-        }
-    }
-    let name = |(label, count): (&String, usize)| match count {
-        1 => label.clone(),
-        _ => format!("{count} × {label}"),
-    };
-    counts.into_iter().map(name).collect()
+/// The word for a value on the command line.
+fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// Boards and processor of the machine.
-fn hardware(record: &Record) -> String {
-    let mut parts = boards(&record.machine.accelerators);
-    parts.extend(record.machine.cpu.clone());
-    if parts.is_empty() { "not known".to_owned() } else { parts.join(", ") }
-}
-
-/// How the energies were obtained: `counter`, `counter and modelled`.
-fn methods(record: &Record) -> String {
-    let words: Vec<&str> = record.method_shares.keys().map(|method| method.as_str()).collect();
-    if words.is_empty() { "no energy".to_owned() } else { words.join(" and ") }
+fn without_energy(record: &Record) -> Stop {
+    Stop::new(format!("'{}' has no energy to draw", record.run.label))
+        .with_remedy("see `ergometer report` for why nothing was read")
 }
 
 fn joined(records: &[Record], show: impl Fn(&Record) -> String) -> String {

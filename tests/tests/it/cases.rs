@@ -75,6 +75,7 @@ fn every_case_names_tests_that_exist() {
     tests.extend(tests_of("crates/ergometer/src", "ergometer::"));
     tests.extend(tests_of("crates/ergometer-burn/src", "ergometer_burn::"));
     tests.extend(tests_of("crates/ergometer-burn/tests/learner", "learner::"));
+    tests.extend(tests_of("crates/ergometer-page/src", "ergometer_page::"));
     tests.extend(tests_of("crates/ergometer-stats/src", "ergometer_stats::"));
     tests.extend(tests_of("crates/ergometer-cli/src", "ergometer_cli::"));
     tests.extend(tests_of("crates/ergometer-cli/tests/command", "command::"));

@@ -1,10 +1,10 @@
-//! The report's files: `report.json`, `report.md`, `report.csv`.
+//! The report's files: `report.json`, `report.md`, `report.csv`, `report.html`.
 
 use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use super::table::{self, Style};
-use super::{csv_rows, notes};
+use super::{csv_rows, notes, page};
 use crate::stop::{Doing, Stop};
 
 /// Writes the report in each format under `out` and gives the files' paths, the records' among
@@ -16,6 +16,7 @@ pub fn write(report: &Report, out: &Path) -> Result<Vec<PathBuf>, Stop> {
         ("report.json", json.into_bytes()),
         ("report.md", markdown(report).into_bytes()),
         ("report.csv", csv),
+        ("report.html", page::html(report).into_bytes()),
     ];
     let mut written = Vec::new();
     for (name, content) in files {

@@ -37,6 +37,16 @@ impl Table {
     fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
+
+    /// The titles of its columns.
+    pub fn titles(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.title().to_owned()).collect()
+    }
+
+    /// Its rows, each with a cell for every title.
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
 }
 
 impl fmt::Display for Table {

@@ -4,10 +4,19 @@
 
 mod compare;
 mod doctor;
+mod drawings;
+mod events;
 mod footprint;
 mod formats;
+mod grafana;
 mod ledger;
+mod made;
+mod markup;
+mod page;
 mod program;
+mod published;
+mod python;
 mod records;
 mod run;
 mod tables;
+mod trace;

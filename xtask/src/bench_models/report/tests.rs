@@ -414,8 +414,9 @@ fn a_run_without_any_energy_says_so_instead_of_showing_zero() {
 fn all_files_are_written_where_they_are_said_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let written = files::write(&two_models(), folder.path()).unwrap();
-    let names = ["report.json", "report.md", "report.csv"].map(|name| folder.path().join(name));
-    assert_eq!(written[..3], names);
+    let names = ["report.json", "report.md", "report.csv", "report.html"]
+        .map(|name| folder.path().join(name));
+    assert_eq!(written[..4], names);
     let markdown = std::fs::read_to_string(&names[1]).unwrap();
     assert!(markdown.contains("| transformer tiny") && markdown.contains("Strubell et al. 2019"));
 }
@@ -433,6 +434,7 @@ fn simulated_energies_are_called_so_in_every_form() {
         json["notice"].as_str().unwrap(),
         notes::notice(&report).lines().next().unwrap(),
         read(1).lines().next().unwrap(),
+        read(3).split("role=\"note\">").nth(1).unwrap(),
     ] {
         assert!(text.contains("SIMULATED") && text.contains("DO NOT PUBLISH"), "{text}");
         assert!(text.contains("h100x4"), "{text}");

@@ -1,7 +1,7 @@
-//! What the drawings have in common.
+//! Text in SVG.
 
 /// `text` as content or attribute of XML and HTML.
-pub fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

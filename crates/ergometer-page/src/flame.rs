@@ -1,16 +1,14 @@
-//! `--format folded` and `--format flamegraph`: the tree of spans as joules.
+//! The tree of spans as joules: folded stacks, and a flame graph.
 //!
 //! The SVG is drawn here: it has no script, so that it can stand in a page, and `inferno`, which draws such
 //! graphs from the folded form, is under a licence (CDDL-1.0) that this workspace does not use.
 
 use std::fmt::Write as _;
 
-use ergometer::Record;
-use ergometer::record::SpanNode;
+use ergometer::record::{Record, SpanNode};
 use ergometer::units::Joules;
 
-use super::svg;
-use crate::outcome::Stop;
+use crate::escape::escaped;
 
 /// A frame of the graph: a name, its joules with everything inside, and what is inside.
 struct Frame {
@@ -45,20 +43,20 @@ impl Frame {
     }
 }
 
-/// The whole run, with its spans inside.
-fn root(record: &Record) -> Result<Frame, Stop> {
-    let energy = record.total.energy.ok_or_else(|| {
-        Stop::new(format!("'{}' has no energy to draw", record.run.label))
-            .with_remedy("see `ergometer report` for why nothing was read")
-    })?;
-    Ok(Frame::new(record.run.label.clone(), energy.joules, &record.spans))
+/// The whole run, with its spans inside; `None` if it has no energy.
+fn root(record: &Record) -> Option<Frame> {
+    let energy = record.total.energy?;
+    Some(Frame::new(record.run.label.clone(), energy.joules, &record.spans))
 }
 
 /// A line for each label path: frames separated by `;`, a space, and the millijoules outside its children.
-pub fn folded(record: &Record) -> Result<String, Stop> {
+///
+/// `None` if the run has no energy.
+#[must_use]
+pub fn folded(record: &Record) -> Option<String> {
     let mut text = String::new();
     fold(&root(record)?, "", &mut text);
-    Ok(text)
+    Some(text)
 }
 
 fn fold(frame: &Frame, above: &str, text: &mut String) {
@@ -82,19 +80,20 @@ const NARROWEST: f64 = 0.4;
 /// Width of a letter, about.
 const LETTER: f64 = 6.6;
 
-/// The graph as SVG, root at the top; each frame has its figures as a title.
-pub fn flamegraph(record: &Record) -> Result<String, Stop> {
+/// The graph as SVG, root at the top; each frame has its figures as a title. `None` if the run has no energy.
+#[must_use]
+pub fn flamegraph(record: &Record) -> Option<String> {
     let root = root(record)?;
     let height = ROW * (root.depth() as f64 + 1.0) + 6.0;
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
          aria-label=\"Joules by span of {label}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <text x=\"4\" y=\"14\" fill=\"currentColor\">{label}: {total}, each frame as wide as its energy</text>\n",
-        label = svg::escaped(&root.name),
+        label = escaped(&root.name),
         total = Joules::new(root.joules),
     );
     draw(&root, (0.0, WIDTH / root.joules.max(f64::MIN_POSITIVE)), 1, root.joules, &mut text);
-    Ok(text + "</svg>\n")
+    Some(text + "</svg>\n")
 }
 
 fn draw(frame: &Frame, (x, scale): (f64, f64), level: usize, total: f64, text: &mut String) {
@@ -104,7 +103,7 @@ fn draw(frame: &Frame, (x, scale): (f64, f64), level: usize, total: f64, text: &
     }
     let y = level as f64 * ROW;
     let share = if total > 0.0 { 100.0 * frame.joules / total } else { 0.0 };
-    let name = svg::escaped(&frame.name);
+    let name = escaped(&frame.name);
     let (joules, own) = (Joules::new(frame.joules), Joules::new(frame.own()));
     let _ = write!(
         text,
@@ -122,7 +121,7 @@ fn draw(frame: &Frame, (x, scale): (f64, f64), level: usize, total: f64, text: &
         } else {
             frame.name.chars().take(letters - 1).chain(['…']).collect()
         };
-        let (shown, baseline) = (svg::escaped(&shown), y + ROW - 6.0);
+        let (shown, baseline) = (escaped(&shown), y + ROW - 6.0);
         let _ = write!(
             text,
             "<text x=\"{:.2}\" y=\"{baseline:.0}\" fill=\"#1a1a1a\">{shown}</text>",

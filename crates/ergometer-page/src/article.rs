@@ -1,0 +1,243 @@
+//! One record: figures, charts, tables, and how far they can be trusted.
+
+use ergometer::footprint::equivalents::equivalents;
+use ergometer::record::Record;
+use ergometer::record::power::LongSpan;
+use maud::{Markup, PreEscaped, html};
+
+use crate::chart;
+use crate::element::{bar, bar_svg, drawing, end, table};
+use crate::figure::{ABSENT, duration, energy, gases, grouped, plus_minus, significant};
+use crate::flame;
+use crate::machine::{hardware, methods};
+use crate::plot;
+
+/// Spans in the list of the longest.
+const MOST_LONG_SPANS: usize = 10;
+
+pub(crate) fn article(record: &Record, index: usize) -> Markup {
+    html! {
+        article id={ "run-" (index) } {
+            header {
+                h1 { (record.run.label) }
+                p.quiet {
+                    (record.headline()) ". Began " (record.run.started) ", "
+                    @if record.run.finished { "finished." } @else { strong { "not finished: this is the run as far as it is known." } }
+                }
+                (figures(record))
+            }
+            (power(record))
+            (shares(record))
+            (epochs(record))
+            (steps(record))
+            (forecasts(record))
+            (spans(record))
+            (meaning(record))
+            (tables(record))
+            (caveats(record))
+        }
+    }
+}
+
+/// The figures that people look for first.
+fn figures(record: &Record) -> Markup {
+    let whole = record.whole();
+    let footprint = &whole.footprint;
+    let figure = |name: &str, value: String, note: String| {
+        html! { div { dt { (name) } dd { (value) } @if !note.is_empty() { dd.note { (note) } } } }
+    };
+    let facility = footprint.facility_energy.map_or(ABSENT.to_owned(), |estimate| {
+        plus_minus(estimate.value.get() * 1e3, estimate.standard_uncertainty.get() * 1e3, "Wh")
+    });
+    let electricity =
+        footprint.electricity_cost.map_or(ABSENT.to_owned(), |cost| cost.value.to_string());
+    let cloud = footprint
+        .cloud_cost
+        .map_or(String::new(), |cost| format!("cloud: {} to {}", cost.low, cost.high));
+    let site = &footprint.site;
+    let place =
+        if site.carbon.assumed { "no region given: world average" } else { &site.carbon.place };
+    html! {
+        dl.figures {
+            (figure("Energy of the metered hardware", whole.energy.as_ref().map_or(ABSENT.to_owned(), energy), methods(record)))
+            (figure("Energy of the facility", facility, format!("PUE {}", site.pue.value)))
+            (figure("CO2e", gases(record), place.to_owned()))
+            (figure("Electricity", electricity, cloud))
+            (figure("Time", duration(whole.seconds), hardware(record)))
+            @for (name, value) in record.results.iter().take(4) {
+                (figure(name, significant(*value, 4), String::new()))
+            }
+        }
+        @if !record.earlier.is_empty() {
+            p.quiet { "These sums are of all " (record.earlier.len() + 1) " parts of the run; the charts are of the last one." }
+        }
+    }
+}
+
+/// Power over time, a chart for each kind of domain.
+fn power(record: &Record) -> Markup {
+    let Some(power) = &record.power else {
+        return html! {
+            h2 { "Power over time" }
+            p { "This record has no power over time: it is of an older version, of ranks not all of which had it, or nothing was read." }
+        };
+    };
+    html! {
+        h2 { "Power over time" }
+        @for (kind, chart) in plot::power(record) {
+            h3 { (plot::kind_name(kind)) }
+            (drawing(&chart, &html! {
+                "Mean power in " (grouped(power.ends_s.len() as f64)) " intervals. "
+                @if plot::of_kind(record, kind).count() <= chart::MOST_BANDS {
+                    "The band is two standard uncertainties. "
+                }
+                "A gap in a line: not observed."
+            }))
+        }
+        @if !power.spans.is_empty() {
+            h3 { "Longest spans" }
+            (table(&["span", "from", "for"].map(str::to_owned), &longest(&power.spans)))
+        }
+    }
+}
+
+/// The longest few, in the order of their starts.
+fn longest(spans: &[LongSpan]) -> Vec<Vec<String>> {
+    let mut spans: Vec<_> = spans.iter().collect();
+    spans.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+    spans.truncate(MOST_LONG_SPANS);
+    spans.sort_by(|a, b| a.start_s.total_cmp(&b.start_s));
+    let row = |span: &LongSpan| {
+        let name = format!("{} {}", span.kind.as_str(), span.name);
+        vec![name, duration(span.start_s), duration(span.seconds)]
+    };
+    spans.into_iter().map(row).collect()
+}
+
+/// Energy by domain.
+fn shares(record: &Record) -> Markup {
+    let rows: Vec<_> = record.domains.iter().filter_map(|row| Some((row, row.energy?))).collect();
+    let most = rows.iter().map(|(_, energy)| end(energy)).fold(0.0, f64::max);
+    html! {
+        @if !rows.is_empty() {
+            h2 { "Energy by domain" }
+            div.scroll tabindex="0" {
+                table {
+                    thead { tr { th { "domain" } th { "energy" } th { "with two standard uncertainties" } th { "how it was obtained" } } }
+                    tbody {
+                        @for (row, its) in &rows {
+                            tr {
+                                td { (row.domain.kind.as_str()) " " (row.domain.label) }
+                                td { (energy(its)) }
+                                td { (bar(its, most, 0)) }
+                                td { (row.domain.method.as_str()) ", " (row.domain.source) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn epochs(record: &Record) -> Markup {
+    let Some(chart) = chart::epochs(record) else { return html! {} };
+    html! {
+        h2 { "Energy by epoch" }
+        (drawing(&chart, &html! { "Each with two standard uncertainties. Most of them is the sensor's gain, which is the same for all." }))
+    }
+}
+
+fn steps(record: &Record) -> Markup {
+    let Some(chart) = chart::steps(record) else { return html! {} };
+    html! {
+        h2 { "Energy of a step" }
+        (drawing(&chart, &html! { "Line: smallest to largest. Box: median to 95th percentile. Dot: mean." }))
+    }
+}
+
+fn forecasts(record: &Record) -> Markup {
+    let Some(chart) = chart::forecasts(record) else { return html! {} };
+    html! {
+        h2 { "Forecasts, and what came" }
+        (drawing(&chart, &html! { "A forecast is made as the run goes on, from what it has used until then." }))
+    }
+}
+
+/// Energy by span: the flame graph, and the largest outside their children.
+fn spans(record: &Record) -> Markup {
+    let rows = plot::spans(record);
+    let graph = flame::flamegraph(record).filter(|_| rows.len() > 1);
+    let Some(graph) = graph else { return html! {} };
+    let most = rows.first().map_or(0.0, |(_, node)| node.exclusive.get());
+    html! {
+        h2 { "Energy by phase" }
+        figure {
+            div.scroll tabindex="0" role="group" aria-label="flame graph" { (PreEscaped(graph)) }
+            figcaption { "Each frame is as wide as the energy of all its spans; below it is what they contain. Point at a frame for its figures." }
+        }
+        div.scroll tabindex="0" {
+            table {
+                thead { tr { th { "span" } th { "count" } th { "outside its children" } th { } } }
+                tbody {
+                    @for (path, node) in &rows {
+                        tr {
+                            td.long { (path) }
+                            td { (grouped(node.count as f64)) }
+                            td { (node.exclusive) }
+                            td { (PreEscaped(bar_svg(node.exclusive.get(), 0.0, most, 0))) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What the emissions compare with: the paper's Table 1.
+fn meaning(record: &Record) -> Markup {
+    let Some(emitted) = record.whole().footprint.co2e else { return html! {} };
+    let rows: Vec<Vec<String>> = equivalents(emitted.value)
+        .map(|(familiar, times)| {
+            vec![familiar.name.to_owned(), grouped(familiar.pounds), times_text(times)]
+        })
+        .collect();
+    html! {
+        h2 { "What this means" }
+        p { (gases(record)) " of CO2e (" (significant(emitted.value.pounds(), 4)) " lb), beside Table 1 of Strubell, Ganesh and McCallum (2019):" }
+        (table(&["consumption", "lb CO2e", "this run"].map(str::to_owned), &rows))
+    }
+}
+
+fn times_text(times: f64) -> String {
+    if times >= 0.01 {
+        format!("{} times", significant(times, 4))
+    } else if times > 0.0 {
+        format!("1 / {}", grouped((1.0 / times).round()))
+    } else {
+        "0".to_owned()
+    }
+}
+
+fn tables(record: &Record) -> Markup {
+    html! {
+        @for section in record.sections() {
+            @let titles: Vec<String> = section.columns.iter().map(|column| column.title().to_owned()).collect();
+            h2 { (section.title) }
+            (table(&titles, &section.rows))
+        }
+    }
+}
+
+fn caveats(record: &Record) -> Markup {
+    html! {
+        h2 { "How far these figures can be trusted" }
+        ul { @for note in record.notes() { li { (note) } } }
+        p.quiet {
+            "Run " (record.run.id) " by ergometer " (record.run.ergometer)
+            @if let Some(commit) = &record.run.git_commit { ", commit " (commit) }
+            @if !record.run.command.is_empty() { ": " code { (record.run.command.join(" ")) } }
+            ". " (hardware(record)) "."
+        }
+    }
+}

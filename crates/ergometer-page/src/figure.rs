@@ -1,0 +1,109 @@
+//! Figures as people read them.
+
+use ergometer::energy::Energy;
+use ergometer::record::Record;
+
+/// Shown in place of a figure that was not read.
+pub(crate) const ABSENT: &str = "n/a";
+
+/// `value` with at most three decimals, and thousands set apart: `1 234.5`.
+#[must_use]
+pub fn grouped(value: f64) -> String {
+    let plain = format!("{:.3}", value.abs());
+    let plain = plain.trim_end_matches('0').trim_end_matches('.');
+    let (whole, fraction) = plain.split_once('.').map_or((plain, ""), |(w, f)| (w, f));
+    let mut text = String::from(if value < 0.0 { "-" } else { "" });
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    if !fraction.is_empty() {
+        text = format!("{text}.{fraction}");
+    }
+    text
+}
+
+/// `59.1 s`, `3 min 05 s`, `84 h 00 min`.
+#[must_use]
+pub fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.2} s");
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive above")]
+    let whole = seconds.round() as u64;
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours > 0 {
+        format!("{hours} h {minutes:02} min")
+    } else {
+        format!("{minutes} min {seconds:02} s")
+    }
+}
+
+/// `value` with this many significant digits, without an exponent.
+pub(crate) fn significant(value: f64, digits: i32) -> String {
+    let decimals = decimals(value, digits);
+    if decimals == 0 { grouped(value.round()) } else { format!("{value:.decimals$}") }
+}
+
+/// Energy with two standard uncertainties.
+pub(crate) fn energy(energy: &Energy) -> String {
+    plus_minus(energy.joules.get(), energy.standard_uncertainty.get(), "J")
+}
+
+/// Greenhouse gases of the whole run.
+pub(crate) fn gases(record: &Record) -> String {
+    record.whole().footprint.co2e.map_or(ABSENT.to_owned(), |gases| {
+        let (grams, standard) = (gases.value.get(), gases.standard_uncertainty.get());
+        // Megagrams are not in use.
+        if grams >= 1e6 {
+            plus_minus(grams / 1e6, standard / 1e6, "t")
+        } else {
+            plus_minus(grams, standard, "g")
+        }
+    })
+}
+
+/// `412 ± 21 kJ`: a value and twice its standard uncertainty.
+pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
+    const PREFIXES: [(f64, &str); 6] =
+        [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")];
+    let largest = value.abs().max(2.0 * standard);
+    let (scale, prefix) =
+        PREFIXES.into_iter().find(|(scale, _)| largest >= *scale).unwrap_or((1.0, ""));
+    let (value, spread) = (value / scale, 2.0 * standard / scale);
+    let decimals = decimals(if spread > 0.0 { spread } else { value }, 2).min(decimals(value, 4));
+    format!("{value:.decimals$} ± {spread:.decimals$} {prefix}{unit}")
+}
+
+fn decimals(value: f64, digits: i32) -> usize {
+    if value == 0.0 || !value.is_finite() {
+        return 0;
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is within ±308")]
+    let exponent = value.abs().log10().floor() as i32;
+    usize::try_from(digits - 1 - exponent).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_the_digits_that_mean_something() {
+        assert_eq!(
+            (grouped(1_234_567.0), grouped(-1234.5)),
+            ("1 234 567".into(), "-1 234.5".into())
+        );
+        assert_eq!(grouped(0.12), "0.12");
+        assert_eq!(duration(302_400.0), "84 h 00 min");
+        assert_eq!(duration(185.4), "3 min 05 s");
+        assert_eq!(plus_minus(412_345.0, 10_500.0, "J"), "412 ± 21 kJ");
+        assert_eq!(plus_minus(0.0, 0.0, "J"), "0 ± 0 J");
+        assert_eq!(
+            (significant(0.012_345, 2), significant(12_345.6, 2)),
+            ("0.012".into(), "12 346".into())
+        );
+    }
+}
