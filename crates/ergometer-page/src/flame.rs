@@ -73,7 +73,7 @@ fn fold(frame: &Frame, above: &str, text: &mut String) {
     }
 }
 
-const WIDTH: f64 = 1200.0;
+const WIDTH: f64 = 1000.0;
 const ROW: f64 = 20.0;
 /// Narrower frames are left out.
 const NARROWEST: f64 = 0.4;
@@ -86,7 +86,7 @@ pub fn flamegraph(record: &Record) -> Option<String> {
     let root = root(record)?;
     let height = ROW * (root.depth() as f64 + 1.0) + 6.0;
     let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" class=\"flame\" role=\"img\" \
          aria-label=\"Joules by span of {label}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <text x=\"4\" y=\"14\" fill=\"currentColor\">{label}: {total}, each frame as wide as its energy</text>\n",
         label = escaped(&root.name),
