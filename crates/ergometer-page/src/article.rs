@@ -76,7 +76,8 @@ fn figures(record: &Record) -> Markup {
 
 /// Power over time, a chart for each kind of domain.
 fn power(record: &Record) -> Markup {
-    let Some(power) = &record.power else {
+    let charts = plot::power(record);
+    let Some(power) = record.power.as_ref().filter(|_| !charts.is_empty()) else {
         return html! {
             h2 { "Power over time" }
             p { "This record has no power over time: it is of an older version, of ranks not all of which had it, or nothing was read." }
@@ -84,11 +85,11 @@ fn power(record: &Record) -> Markup {
     };
     html! {
         h2 { "Power over time" }
-        @for (kind, chart) in plot::power(record) {
-            h3 { (plot::kind_name(kind)) }
-            (drawing(&chart, &html! {
+        @for (kind, chart) in &charts {
+            h3 { (plot::kind_name(*kind)) }
+            (drawing(chart, &html! {
                 "Mean power in " (grouped(power.ends_s.len() as f64)) " intervals. "
-                @if plot::of_kind(record, kind).count() <= chart::MOST_BANDS {
+                @if plot::of_kind(record, *kind).count() <= chart::MOST_BANDS {
                     "The band is two standard uncertainties. "
                 }
                 "A gap in a line: not observed."

@@ -64,7 +64,8 @@ fn every_form_shows_the_run_so_far_from_the_journal_of_a_run_that_goes_on() {
     let journal = wait_for("a journal with the open epoch", || {
         let path = meter.journal()?;
         let record = ergometer::Record::recover(path).ok()?;
-        (record.epochs.len() == 2 && record.power.is_some()).then(|| path.to_owned())
+        (record.epochs.len() == 2 && record.run.seconds > 0.2 && record.power.is_some())
+            .then(|| path.to_owned())
     });
     for form in &forms {
         let log = folder.path().join(format!("{form}.out"));

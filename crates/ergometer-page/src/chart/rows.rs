@@ -157,5 +157,9 @@ fn rounded(value: f64) -> String {
     if value != 0.0 && !(1e-4..1e6).contains(&value) {
         return format!("{value:.1e}").replace(".0e", "e");
     }
-    crate::figure::significant(value, 2)
+    let text = crate::figure::significant(value, 2);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
 }
