@@ -158,8 +158,9 @@ fn rounded(value: f64) -> String {
         return format!("{value:.1e}").replace(".0e", "e");
     }
     let text = crate::figure::significant(value, 2);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
