@@ -21,7 +21,7 @@ pub(crate) fn article(record: &Record, index: usize) -> Markup {
             header {
                 h1 { (record.run.label) }
                 p.quiet {
-                    (record.headline()) ". Began " (record.run.started) ", "
+                    (record.headline()) ". Began " (moment(&record.run.started)) ", "
                     @if record.run.finished { "finished." } @else { strong { "not finished: this is the run as far as it is known." } }
                 }
                 (figures(record))
@@ -37,6 +37,12 @@ pub(crate) fn article(record: &Record, index: usize) -> Markup {
             (caveats(record))
         }
     }
+}
+
+/// A moment of RFC 3339 in UTC, to the second.
+fn moment(text: &str) -> String {
+    let second = text.split(['.', 'Z']).next().unwrap_or(text);
+    if text.ends_with('Z') { format!("{} UTC", second.replace('T', " ")) } else { text.to_owned() }
 }
 
 /// The figures that people look for first.
@@ -128,10 +134,10 @@ fn shares(record: &Record) -> Markup {
                     tbody {
                         @for (row, its) in &rows {
                             tr {
-                                td { (row.domain.kind.as_str()) " " (row.domain.label) }
+                                td.mid { (row.domain.kind.as_str()) " " (row.domain.label) }
                                 td { (energy(its)) }
                                 td { (bar(its, most, 0)) }
-                                td { (row.domain.method.as_str()) ", " (row.domain.source) }
+                                td.mid { (row.domain.method.as_str()) ", " (row.domain.source) }
                             }
                         }
                     }

@@ -35,7 +35,7 @@ pub(crate) fn table(titles: &[String], rows: &[Vec<String>]) -> Markup {
                 thead { tr { @for title in titles { th { (title) } } } }
                 tbody {
                     @for row in rows {
-                        tr { @for cell in row { td.long[cell.chars().count() > 48] { (cell) } } }
+                        tr { @for cell in row { td.mid[(21..=48).contains(&cell.chars().count())].long[cell.chars().count() > 48] { (cell) } } }
                     }
                 }
             }

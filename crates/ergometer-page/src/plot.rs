@@ -55,7 +55,7 @@ fn alone(chart: Option<Chart>) -> Vec<(Option<&'static str>, Chart)> {
 
 /// Colour of text and axes in a file, which has no page around it.
 const INK: &str = "#1b1f23";
-const LINE: u32 = 22;
+const LINE: u32 = 26;
 
 /// The charts below each other, each with its key, as one file.
 fn file(charts: &[(Option<&str>, Chart)]) -> String {
@@ -66,7 +66,7 @@ fn file(charts: &[(Option<&str>, Chart)]) -> String {
             top += LINE;
             let _ = writeln!(
                 body,
-                "<text x=\"12\" y=\"{}\" font-size=\"14\" font-weight=\"bold\" fill=\"{INK}\">{}</text>",
+                "<text x=\"12\" y=\"{}\" font-size=\"17\" font-weight=\"bold\" fill=\"{INK}\">{}</text>",
                 top - 6,
                 escaped(heading)
             );
@@ -87,7 +87,7 @@ fn file(charts: &[(Option<&str>, Chart)]) -> String {
 
 /// Draws what the colours mean, in lines below `top`; returns where they end.
 fn key(items: &[KeyItem], top: u32, body: &mut String) -> u32 {
-    const LETTER: f64 = 7.0;
+    const LETTER: f64 = 8.4;
     let (mut left, mut top) = (12.0, top);
     for (place, item) in items.iter().enumerate() {
         let width = 24.0 + LETTER * item.text.chars().count() as f64 + 18.0;
@@ -97,7 +97,7 @@ fn key(items: &[KeyItem], top: u32, body: &mut String) -> u32 {
         let _ = writeln!(
             body,
             "<rect x=\"{left:.0}\" y=\"{}\" width=\"14\" height=\"12\" fill=\"{}\" opacity=\"{}\"/>\
-             <text x=\"{:.0}\" y=\"{}\" font-size=\"13\" fill=\"{INK}\">{}</text>",
+             <text x=\"{:.0}\" y=\"{}\" font-size=\"16\" fill=\"{INK}\">{}</text>",
             top - 16,
             item.colour,
             item.opacity,

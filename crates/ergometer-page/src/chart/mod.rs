@@ -42,9 +42,9 @@ pub(crate) const SERIES: [RGBColor; 6] = [
 /// Width of a chart, in the units of its drawing.
 pub(crate) const WIDTH: u32 = 760;
 /// Height of a chart over time.
-const HEIGHT: u32 = 260;
+const HEIGHT: u32 = 290;
 /// Size of the text of a chart, as plotters counts.
-const FONT: u32 = 16;
+const FONT: u32 = 20;
 
 /// A drawing with what it shows in words, and what its colours mean.
 #[derive(Clone, Debug)]
@@ -146,8 +146,8 @@ fn chart(
         let mut plane = ChartBuilder::on(&root)
             .margin(6)
             .margin_right(28)
-            .set_label_area_size(LabelAreaPosition::Left, if y.is_rows() { 12 } else { 78 })
-            .set_label_area_size(LabelAreaPosition::Bottom, 46)
+            .set_label_area_size(LabelAreaPosition::Left, if y.is_rows() { 12 } else { 94 })
+            .set_label_area_size(LabelAreaPosition::Bottom, 54)
             .build_cartesian_2d(x.range, y.range)
             .ok()?;
         let font = ("sans-serif", FONT).into_font().color(&INK);

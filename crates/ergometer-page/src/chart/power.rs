@@ -70,7 +70,7 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
                         colour(place).mix(0.18),
                     )))?;
                 }
-                plane.draw_series(LineSeries::new(stretch, colour(place).stroke_width(1)))?;
+                plane.draw_series(LineSeries::new(stretch, colour(place).stroke_width(2)))?;
             }
         }
         Ok(())

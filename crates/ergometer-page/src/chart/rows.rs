@@ -5,9 +5,9 @@ use plotters::prelude::*;
 use super::{Axis, Chart, FONT, INK, KeyItem, chart, colour, energy_unit, text_style};
 
 /// Letters of a name that have room.
-const MOST_LETTERS: usize = 88;
+const MOST_LETTERS: usize = 76;
 /// Height of a row, in the units of the drawing.
-const ROW: u32 = 42;
+const ROW: u32 = 50;
 
 /// A bar with a name.
 pub(crate) struct Bar {
@@ -28,7 +28,7 @@ pub(crate) fn bars(what: &str, rows: &[Bar]) -> Option<Chart> {
         for (index, row) in rows.iter().enumerate() {
             let above = (rows.len() - index) as f64;
             let (joules, spread) = (row.joules / unit, row.spread / unit);
-            named(plane, &row.name, (0.0, above))?;
+            named(plane, &row.name, (highest / unit * 0.006, above))?;
             let corners = [(0.0, above - 0.88), (joules, above - 0.5)];
             plane.draw_series(std::iter::once(Rectangle::new(
                 corners,
@@ -113,7 +113,7 @@ pub fn ranges(what: &str, unit: &str, kinds: &[&str], rows: &[Range]) -> Option<
             let above = (rows.len() - index) as f64;
             let (low, high) = (row.low.max(0.0).log10().max(from), row.high.log10());
             let (colour, y) = (colour(row.kind), above - 0.7);
-            named(plane, &row.name, (from, above))?;
+            named(plane, &row.name, (from + (to - from) * 0.006, above))?;
             if low < high {
                 plane
                     .draw_series(LineSeries::new([(low, y), (high, y)], colour.stroke_width(4)))?;
@@ -132,7 +132,7 @@ pub fn ranges(what: &str, unit: &str, kinds: &[&str], rows: &[Range]) -> Option<
 }
 
 fn height(rows: usize) -> Option<u32> {
-    Some(60 + ROW * u32::try_from(rows).ok()?)
+    Some(66 + ROW * u32::try_from(rows).ok()?)
 }
 
 /// The name of a row, at its top.

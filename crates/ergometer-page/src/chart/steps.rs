@@ -25,7 +25,11 @@ pub(crate) fn steps(record: &Record) -> Option<Chart> {
     if highest <= 0.0 {
         return None;
     }
+    // Steps that are alike are far from 0, and their differences would be too small to see.
+    let lowest = rows.iter().map(|(_, figures)| figures[0]).fold(f64::INFINITY, f64::min);
+    let from = if lowest > 0.4 * highest { lowest - 0.15 * (highest - lowest) } else { 0.0 };
     let (unit, unit_name) = energy_unit(highest);
+    let (from, to) = (from / unit, (highest + 0.05 * (highest - from)) / unit);
     let words = rows.iter().map(|(split, figures)| {
         let [min, median, p95, max, mean] = figures.map(|joules| joules / unit);
         format!(
@@ -35,15 +39,19 @@ pub(crate) fn steps(record: &Record) -> Option<Chart> {
     let words = words.collect::<Vec<_>>().join("; ");
     let description = format!("Energy of a step in {unit_name}. {words}");
     let x_name = format!("{unit_name} a step");
-    let axes = (Axis::new(0.0..highest / unit * 1.05, &x_name), Axis::rows(rows.len()));
-    let height = 64 + 70 * u32::try_from(rows.len()).ok()?;
+    let axes = (Axis::new(from..to, &x_name), Axis::rows(rows.len()));
+    let height = 70 + 80 * u32::try_from(rows.len()).ok()?;
     chart(description, height, axes, |plane| {
         for (index, (split, figures)) in rows.iter().enumerate() {
             let [min, median, p95, max, mean] = figures.map(|joules| joules / unit);
             let above = (rows.len() - index) as f64;
             let y = above - 0.62;
             let colour = colour(index);
-            let name = Text::new((*split).clone(), (0.0, above - 0.05), text_style(super::FONT));
+            let name = Text::new(
+                (*split).clone(),
+                (from + (to - from) * 0.006, above - 0.05),
+                text_style(super::FONT),
+            );
             plane.draw_series(std::iter::once(name))?;
             plane.draw_series(LineSeries::new([(min, y), (max, y)], colour.stroke_width(2)))?;
             let body =
