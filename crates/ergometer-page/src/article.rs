@@ -9,7 +9,7 @@ use crate::chart;
 use crate::element::{bar, bar_svg, drawing, end, table};
 use crate::figure::{ABSENT, duration, energy, gases, grouped, plus_minus, significant};
 use crate::flame;
-use crate::machine::{hardware, methods};
+use crate::machine::{domain, hardware, methods};
 use crate::plot;
 
 /// Spans in the list of the longest.
@@ -134,7 +134,7 @@ fn shares(record: &Record) -> Markup {
                     tbody {
                         @for (row, its) in &rows {
                             tr {
-                                td.mid { (row.domain.kind.as_str()) " " (row.domain.label) }
+                                td.mid { (domain(&row.domain)) }
                                 td { (energy(its)) }
                                 td { (bar(its, most, 0)) }
                                 td.mid { (row.domain.method.as_str()) ", " (row.domain.source) }

@@ -7,6 +7,7 @@ use ergometer::source::DomainKind;
 
 use crate::chart::{self, Bar, Chart, KeyItem, WIDTH};
 use crate::escape::escaped;
+use crate::machine::domain;
 
 /// Spans in the plot of the phases, and in the page's list.
 const MOST_SPANS: usize = 15;
@@ -146,12 +147,7 @@ fn domains(record: &Record) -> Vec<Bar> {
     let bar = |row: &DomainRecord| {
         let energy = row.energy?;
         Some(Bar {
-            name: format!(
-                "{} {} ({})",
-                row.domain.kind.as_str(),
-                row.domain.label,
-                row.domain.method.as_str()
-            ),
+            name: format!("{} ({})", domain(&row.domain), row.domain.method.as_str()),
             joules: energy.joules.get(),
             spread: 2.0 * energy.standard_uncertainty.get(),
         })
