@@ -5,6 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::units::Joules;
 
 /// How an energy was obtained, from the most to the least trustworthy.
+///
+/// ```
+/// use ergometer::energy::Method;
+/// assert!(Method::Integrated.is_measured() && !Method::Modelled.is_measured());
+/// assert_eq!(Method::Counter.max(Method::Assumed), Method::Assumed); // the method of their sum
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -43,6 +49,17 @@ impl Method {
 }
 
 /// An energy: joules with standard uncertainty, method and coverage.
+///
+/// ```
+/// # use ergometer::{Meter, energy::Method, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let record = meter.finish()?;
+/// let energy = record.total.energy.unwrap();
+/// assert!((energy.joules.get() - 50.0 * record.run.seconds).abs() < 1e-6);
+/// assert_eq!(energy.method, Method::Assumed);
+/// assert_eq!(energy.standard_uncertainty, energy.parts.standard());
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Energy {
     /// The best estimate.
@@ -83,6 +100,15 @@ impl Energy {
 }
 
 /// Energy of an interval, per domain and in total.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let usage = meter.finish()?.total;
+/// assert_eq!(usage.by_domain.len(), 1);
+/// assert_eq!(usage.by_domain[0], usage.energy);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Duration, seconds.
@@ -98,6 +124,17 @@ pub struct Usage {
 ///
 /// *Systematic* parts keep their sign from one span to the next and add linearly when spans of one
 /// domain are summed; *random* parts are independent between spans and add in quadrature.
+///
+/// ```
+/// use ergometer::{energy::Uncertainty, units::Joules};
+///
+/// let span =
+///     Uncertainty { gain: Joules::new(3.0), edges: Joules::new(4.0), ..Uncertainty::default() };
+/// assert_eq!(span.standard().get(), 5.0);
+/// let two = span.plus(&span);
+/// assert_eq!(two.gain.get(), 6.0);
+/// assert!((two.edges.get() - 32_f64.sqrt()).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Uncertainty {
     /// Systematic: the sensor's gain error.

@@ -12,6 +12,18 @@ use serde::{Deserialize, Serialize};
 use crate::units::Joules;
 
 /// How much work a training has.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// meter.plan(|plan| {
+///     plan.epochs = 10;
+///     plan.train_steps = 200;
+/// });
+/// assert_eq!(meter.live().plan.train_steps, 200);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Epochs of the training.
@@ -69,6 +81,13 @@ pub(crate) struct RunProgress {
 }
 
 /// A value, and the interval that contains it with 95 % probability.
+///
+/// ```
+/// use ergometer::forecast::Interval;
+/// let joules = Interval { value: 10.0, low: 8.0, high: 13.0 };
+/// assert!(joules.holds(12.0) && !joules.holds(7.0));
+/// assert_eq!(joules.scaled(2.0).high, 26.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The expected value.
@@ -98,6 +117,21 @@ impl Interval {
 }
 
 /// The expected total of a run.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// meter.plan(|plan| (plan.epochs, plan.train_steps) = (1, 40));
+/// for _ in 0..40 {
+///     let _step = meter.span(Kind::Step);
+///     std::thread::sleep(std::time::Duration::from_millis(1));
+/// }
+/// let record = meter.finish()?;
+/// let last = record.forecasts.last().unwrap();
+/// assert!(last.is_final());
+/// assert!((last.energy() / record.total.energy.unwrap().joules - 1.0).abs() < 0.1);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Forecast {

@@ -18,6 +18,17 @@ use crate::units::{Joules, Watts};
 ///
 /// Where the run was [resumed](crate::MeterBuilder::resume), the figures are those of the part that goes
 /// on, `earlier` has those of the parts before, and [`Live::whole`] adds them up.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// drop(meter.span(Kind::Step));
+/// let live = meter.live_at(clock::now(), std::time::Duration::from_secs(10));
+/// assert_eq!(live.steps["step"].count, 1);
+/// assert_eq!(live.whole().energy, live.total); // there was no interruption
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Live {

@@ -42,6 +42,23 @@ use crate::units::Watts;
 /// An invalid value is not used, and the record's warnings report it: the environment stops no training. An
 /// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first six and
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
+///
+/// ```
+/// use ergometer::{Meter, source::DomainKind, units::Watts};
+///
+/// let meter = Meter::builder()
+///     .label("my-run")
+///     .region("DE")
+///     .pue(1.2)
+///     .without_probe() // leave this line and the next out to measure
+///     .fixed(DomainKind::Node, Watts::new(50.0))
+///     .start()?;
+/// let record = meter.finish()?;
+/// assert_eq!(record.run.label, "my-run");
+/// assert_eq!(record.footprint.site.carbon.code, "DE");
+/// assert_eq!(record.domains[0].domain.id, "fixed:node");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
     pub(super) environment: Environment,
@@ -211,7 +228,7 @@ impl MeterBuilder {
 
     /// A domain that draws a constant power which the user states. What is found inside a stated
     /// node, platform or module is not added to it; a stated component steps back where a sensor
-    /// gives it: see [`probe`](crate::source::probe::probe).
+    /// measures it: see [`source`](crate::source).
     pub fn fixed(mut self, kind: DomainKind, watts: Watts) -> Self {
         self.settings.fixed.push((kind, watts));
         self

@@ -78,6 +78,19 @@ struct Target {
 }
 
 /// Measures spans of `tracing`; see the [module](self).
+///
+/// ```
+/// # use ergometer::{EnergyLayer, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// use tracing_subscriber::prelude::*;
+///
+/// let layer = EnergyLayer::new().with_meter(&meter);
+/// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+///     tracing::info_span!("batch", energy.kind = "step").in_scope(|| { /* … */ });
+/// });
+/// assert_eq!(meter.finish()?.steps["run"].count, 1);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct EnergyLayer {
     id: LayerId,

@@ -58,7 +58,7 @@ use crate::footprint::Footprint;
 use crate::record::power::share_out;
 use crate::record::resume::mean_intensity;
 use crate::record::{
-    DomainRecord, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, method_shares,
+    DomainRecord, Machine, NamedSteps, RankRecord, Record, RunInfo, Steps, method_shares,
 };
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
@@ -207,7 +207,7 @@ impl<'a> Merge<'a> {
         let domains = self.domain_records();
         let power = power::join(&self);
         Record {
-            schema: SCHEMA.to_owned(),
+            schema: Record::SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),

@@ -42,6 +42,15 @@ impl Earlier {
 }
 
 /// A run including everything before its interruptions.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let record = meter.finish()?;
+/// assert!(record.earlier.is_empty()); // never interrupted, so the whole is this part
+/// assert_eq!(record.whole().seconds, record.run.seconds);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Whole {

@@ -17,6 +17,15 @@ use crate::units::{Joules, Watts};
 const SHOWN: usize = 10;
 
 /// A table with a heading, as text.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let sections = meter.finish()?.sections();
+/// assert_eq!(sections[0].title, "Energy");
+/// assert!(sections.iter().all(|section| section.rows.iter().all(|row| row.len() == section.columns.len())));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Section {
     /// The heading.

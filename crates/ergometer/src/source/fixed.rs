@@ -17,6 +17,16 @@ pub(crate) const DEFAULT_ERROR: f64 = 0.2;
 const MOST: Watts = Watts::new(100_000.0);
 
 /// Energy = watts × time, from the first read on.
+///
+/// ```
+/// use ergometer::{Meter, source::DomainKind, source::fixed::Fixed, units::Watts};
+///
+/// let known_to_5_percent = Fixed::new(DomainKind::Node, Watts::new(50.0), 0.05)?;
+/// let meter = Meter::builder().without_probe().source(Box::new(known_to_5_percent)).start()?;
+/// let energy = meter.finish()?.total.energy.unwrap();
+/// assert!((energy.standard_uncertainty / energy.joules - 0.05).abs() < 1e-6);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Fixed {
     domains: [Domain; 1],

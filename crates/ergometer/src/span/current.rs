@@ -1,6 +1,6 @@
 //! The open span of one thread, for work on others.
 
-use super::future::Inside;
+use super::future::Scoped;
 use super::scopes::Scope;
 use super::{Label, Span, thread};
 
@@ -84,7 +84,7 @@ impl Current {
     /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     /// # assert_eq!(future.poll(&mut context), std::task::Poll::Ready(7));
     /// ```
-    pub fn future<F: Future>(self, future: F) -> Inside<F> {
-        Inside::new(self.0, future)
+    pub fn future<F: Future>(self, future: F) -> Scoped<F> {
+        Scoped::inside_of(self.0, future)
     }
 }

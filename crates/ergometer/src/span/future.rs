@@ -39,12 +39,14 @@ pin_project! {
 /// # assert_eq!(future.poll(&mut context), std::task::Poll::Ready(7));
 /// ```
 pub const fn metered<F: Future>(label: Label, future: F) -> Metered<F> {
-    opened(Opening::new(label), future)
+    Metered::new(Opening::new(label), future)
 }
 
-/// Puts `future` under the span that `opening` describes.
-pub const fn opened<F: Future>(opening: Opening, future: F) -> Metered<F> {
-    Metered { future, opening, span: None, carried: Carried::NEW }
+impl<F: Future> Metered<F> {
+    /// `future` under the span that `opening` describes.
+    pub(crate) const fn new(opening: Opening, future: F) -> Self {
+        Self { future, opening, span: None, carried: Carried::NEW }
+    }
 }
 
 impl<F: Future> Future for Metered<F> {
@@ -66,36 +68,10 @@ impl<F: Future> Future for Metered<F> {
 }
 
 pin_project! {
-    /// A future whose spans are inside one that was open where it was made: see [`Current::future`].
+    /// A future that takes the spans which it opens along, from poll to poll and from thread to
+    /// thread: a span may be held across its `.await`s. Of [`scoped`], and of [`Current::future`].
     ///
     /// [`Current::future`]: super::current::Current::future
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Inside<F> {
-        #[pin]
-        future: F,
-        carried: Carried,
-    }
-}
-
-impl<F: Future> Inside<F> {
-    pub(super) fn new(around: Option<Scope>, future: F) -> Self {
-        Self { future, carried: Carried::inside_of(around) }
-    }
-}
-
-impl<F: Future> Future for Inside<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        this.carried.inside(|| this.future.poll(context))
-    }
-}
-
-pin_project! {
-    /// A future that takes the spans which it opens along, from poll to poll and from thread to
-    /// thread: a span may be held across its `.await`s.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Scoped<F> {
@@ -122,6 +98,13 @@ pin_project! {
 /// ```
 pub const fn scoped<F: Future>(future: F) -> Scoped<F> {
     Scoped { future, carried: Carried::NEW }
+}
+
+impl<F: Future> Scoped<F> {
+    /// Inside `around`, which is open where this is made.
+    pub(super) fn inside_of(around: Option<Scope>, future: F) -> Self {
+        Self { future, carried: Carried::inside_of(around) }
+    }
 }
 
 impl<F: Future> Future for Scoped<F> {

@@ -17,6 +17,18 @@ use crate::clock::{self, Timestamp};
 /// Opening and ending a span costs two clock reads and a push into a ring of its thread; without a
 /// meter it costs one relaxed atomic load. A span may be sent to another thread and end there.
 /// A span that is leaked (`mem::forget`) leaves no mark and harms no other.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let span = meter.span("tokenise");
+/// assert!(span.is_open());
+/// std::thread::spawn(move || drop(span)).join().unwrap();
+/// assert_eq!(meter.finish()?.spans[0].count, 1);
+///
+/// assert!(!ergometer::span("tokenise").is_open(), "no meter is installed: it does nothing");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[must_use = "a span ends when it is dropped: bind it to a name, `let _span = …`"]
 #[derive(Debug)]
 pub struct Span(Option<Open>);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Part, mismatch, numbers};
 use crate::energy::Usage;
 use crate::error::Result;
-use crate::record::{self, Distribution, Items, PartSteps, Record, RunInfo, SCHEMA, Steps};
+use crate::record::{self, Distribution, Items, PartSteps, Record, RunInfo, Steps};
 use crate::units::Joules;
 
 /// The earlier parts, each joined over all ranks, and warnings.
@@ -130,7 +130,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         here.at_mean_intensity(*mean_intensity)
     };
     Record {
-        schema: SCHEMA.to_owned(),
+        schema: Record::SCHEMA.to_owned(),
         run: RunInfo {
             id: run_id.clone(),
             started: started.clone(),

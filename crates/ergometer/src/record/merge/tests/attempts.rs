@@ -219,7 +219,7 @@ fn a_merge_accounts_for_every_field() {
         |from, to| (0..domains.len()).map(|index| power.joules(index, from, to).get()).sum::<f64>();
     close(drawn(0.0, 20.0), joules);
     close(drawn(0.0, 10.0), joules / 2.0);
-    assert_eq!(schema, SCHEMA);
+    assert_eq!(schema, Record::SCHEMA);
     let RunInfo {
         id,
         label,
