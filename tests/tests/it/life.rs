@@ -599,7 +599,7 @@ fn an_epoch_that_is_open_at_the_end_ends_there() {
     assert!(epoch.usage.energy.unwrap().joules.get() > 300.0 * 0.14);
     let names: Vec<_> = record.spans.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["run"], "the epoch is in the run");
-    assert!(record.warnings.iter().any(|line| line.contains("1 epochs were still open")));
+    assert!(record.warnings.iter().any(|line| line.contains("1 epoch was still open")));
     assert_eq!(whole(meter.journal().unwrap()).epochs, record.epochs);
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::columns::Column;
 use super::figure::{self, ABSENT, or_absent};
 use crate::energy::{Energy, Method, Usage};
+use crate::printable;
 use crate::record::{
     Distribution, Epoch, NamedSteps, PartSteps, RankRecord, Record, SpanNode, Steps, method_shares,
 };
@@ -66,7 +67,7 @@ pub(super) fn headline(record: &Record) -> String {
     let mut place: Vec<String> = boards.into_iter().map(name).collect();
     place.extend(machine.cpu.clone());
     if let Some(count) = machine.logical_cpus {
-        place.push(format!("{count} logical CPUs"));
+        place.push(printable::counted(u64::from(count), "logical CPU"));
     }
     if machine.virtual_machine == Some(true) {
         place.push("virtual machine".to_owned());

@@ -12,6 +12,7 @@ use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::live::Reach;
 use crate::meter::command::Ending;
 use crate::meter::sampler::Answer;
+use crate::printable;
 use crate::progress::Doing;
 use crate::record::Record;
 use crate::span::ring::MOST_ANNOUNCED;
@@ -78,10 +79,16 @@ impl Aggregator {
     fn cut_open(&mut self, end: Timestamp) {
         let epochs = self.open.epochs(end);
         if epochs > 0 {
+            let number = epochs as u64;
             // No more than that are announced.
-            let more = if epochs < MOST_ANNOUNCED { "" } else { " or more" };
+            let counted = if epochs < MOST_ANNOUNCED {
+                printable::counted(number, "epoch")
+            } else {
+                format!("{epochs} or more epochs")
+            };
             self.warnings.push(format!(
-                "{epochs}{more} epochs were still open when the run was finished: they end there"
+                "{counted} {} still open when the run was finished, and counted up to there",
+                printable::were(number)
             ));
         }
         self.ledger.cut(self.open.cut(end), end);
