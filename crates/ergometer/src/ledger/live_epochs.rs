@@ -6,7 +6,7 @@ use crate::ledger::live::{LiveEpoch, LiveSteps};
 use crate::span::mark::Mark;
 
 /// How many are known: of each split the one that goes on and some before it.
-const MOST: usize = 32;
+const MOST_EPOCHS: usize = 32;
 
 /// The latest epochs in the order in which they began, whatever their number.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ impl RecentEpochs {
         let epoch = LiveEpoch { split, start, ended: false, steps: LiveSteps::default() };
         let after = self.0.iter().rposition(|(_, other)| other.start <= start);
         self.0.insert(after.map_or(0, |index| index + 1), (mark.id, epoch));
-        if self.0.len() > MOST {
+        if self.0.len() > MOST_EPOCHS {
             // One that is over goes first.
             let over = self.0.iter().position(|(_, epoch)| epoch.ended).unwrap_or(0);
             self.0.remove(over);
@@ -91,8 +91,8 @@ mod tests {
             recent.end(&mark(id), LiveSteps::default());
         }
         let live = recent.live(|_| None);
-        assert_eq!(live.len(), MOST);
+        assert_eq!(live.len(), MOST_EPOCHS);
         assert_eq!((live[0].start, live[1].start), (at(1), at(2)), "they are not over");
-        assert_eq!(live[MOST - 1].start, at(9999));
+        assert_eq!(live[MOST_EPOCHS - 1].start, at(9999));
     }
 }

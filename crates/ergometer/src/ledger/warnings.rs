@@ -113,13 +113,13 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
 /// their energy.
 fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
     /// That share, for one standard uncertainty: two of them are half of the energy.
-    const MOST: f64 = 0.25;
+    const LARGEST_SHARE: f64 = 0.25;
     fn collect(tree: &BTreeMap<Label, Node>, names: &mut BTreeSet<String>) {
         for (label, node) in tree {
             let joules: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
             let parts = Uncertainty::across_all(node.amount.iter().map(|drawn| drawn.parts));
             let name = format!("{} '{}'", label.kind.as_str(), label.name);
-            let unresolved = parts.edges.get().hypot(parts.quantum.get()) > MOST * joules;
+            let unresolved = parts.edges.get().hypot(parts.quantum.get()) > LARGEST_SHARE * joules;
             if unresolved {
                 names.insert(name);
             }

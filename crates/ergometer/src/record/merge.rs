@@ -66,13 +66,13 @@ use domains::{Physical, Whole};
 use warnings::{RankLines, numbers};
 
 /// A rank's record, and its start in seconds after the first rank's.
-struct Part {
+struct RankRun {
     rank: Rank,
     start: f64,
     record: Record,
 }
 
-impl Part {
+impl RankRun {
     fn end(&self) -> f64 {
         self.start + self.record.run.seconds
     }
@@ -149,7 +149,7 @@ fn row(rank: Rank, record: &Record, domains: Vec<String>) -> RankRecord {
 
 /// Results computed from the parts.
 struct Merge<'a> {
-    parts: &'a [Part],
+    parts: &'a [RankRun],
     /// The domains without duplicates, in the order of the merged record.
     domains: Vec<Physical>,
     /// The energy of each domain.
@@ -162,8 +162,8 @@ struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(parts: &'a [Part], started: String) -> Self {
-        let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
+    fn new(parts: &'a [RankRun], started: String) -> Self {
+        let seconds = parts.iter().map(RankRun::end).fold(0.0, f64::max);
         let mut warnings = RankLines::over(parts, |record| record.warnings.clone());
         let domains = domains::physical(parts, &mut warnings);
         let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();

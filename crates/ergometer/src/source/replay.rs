@@ -31,7 +31,7 @@ use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::error::Result;
 use crate::units::{Joules, Watts};
-use trace::{Channel, Row};
+use trace::{Channel, TraceRow};
 
 /// The source's name.
 pub(crate) const NAME: &str = "replay";
@@ -76,7 +76,7 @@ pub struct Replay {
 
 #[derive(Clone, Debug)]
 struct Playing {
-    rows: Vec<Row>,
+    rows: Vec<TraceRow>,
     next: usize,
     ended: bool,
 }

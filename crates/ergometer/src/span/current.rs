@@ -1,7 +1,7 @@
 //! The open span of one thread, for work on others.
 
 use super::future::Scoped;
-use super::scopes::Scope;
+use super::scopes::OpenSpan;
 use super::{Label, Span, thread};
 
 /// The span that was innermost where [`current`] was called. Copies of it go to other threads and tasks, and
@@ -32,7 +32,7 @@ use super::{Label, Span, thread};
 ///
 /// [`SpanNode`]: crate::record::SpanNode
 #[derive(Clone, Copy, Debug)]
-pub struct Current(Option<Scope>);
+pub struct Current(Option<OpenSpan>);
 
 /// The innermost open span of this thread, to open spans inside it on other threads.
 ///

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::opening::Opening;
-use super::scopes::{Scope, Scopes};
+use super::scopes::{OpenSpan, Scopes};
 use super::thread;
 use super::{Label, Span};
 
@@ -102,7 +102,7 @@ pub const fn scoped<F: Future>(future: F) -> Scoped<F> {
 
 impl<F: Future> Scoped<F> {
     /// Inside `around`, which is open where this is made.
-    pub(super) fn inside_of(around: Option<Scope>, future: F) -> Self {
+    pub(super) fn inside_of(around: Option<OpenSpan>, future: F) -> Self {
         Self { future, carried: Carried::inside_of(around) }
     }
 }
@@ -121,7 +121,7 @@ impl<F: Future> Future for Scoped<F> {
 struct Carried {
     open: Scopes,
     /// The span that it began in.
-    around: Option<Scope>,
+    around: Option<OpenSpan>,
     begun: bool,
     /// It went on after the poll in which it began, so that the spans around may end before it.
     lent: bool,
@@ -131,7 +131,7 @@ impl Carried {
     const NEW: Self = Self { open: Scopes::of_future(), around: None, begun: false, lent: false };
 
     /// Inside `around`, which is open wherever it was made and lent for good.
-    fn inside_of(around: Option<Scope>) -> Self {
+    fn inside_of(around: Option<OpenSpan>) -> Self {
         let mut open = Scopes::of_future();
         if let Some(around) = around {
             open.enter(around);

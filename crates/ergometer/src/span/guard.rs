@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 
 use super::mark::{Mark, NO_SPAN};
 use super::ring;
-use super::scopes::Scope;
+use super::scopes::OpenSpan;
 use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::word::{Began, Word};
@@ -83,7 +83,7 @@ impl Span {
 
     /// Opens a span inside one that is open on another thread.
     #[cold]
-    pub(super) fn open_inside(around: Scope, label: Label) -> Self {
+    pub(super) fn open_inside(around: OpenSpan, label: Label) -> Self {
         let start = clock::now();
         Self::opened_at(thread::open_under(around, &label), around.meter(), start, false)
     }

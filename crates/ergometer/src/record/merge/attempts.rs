@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, mismatch, numbers};
+use super::{RankRun, mismatch, numbers};
 use crate::energy::Usage;
 use crate::error::Result;
 use crate::record::{self, Distribution, Items, PartSteps, Record, RunInfo, Steps};
 use crate::units::Joules;
 
 /// The earlier parts, each joined over all ranks, and warnings.
-pub(super) fn join(parts: &[Part]) -> Result<(Vec<record::Part>, Vec<String>)> {
+pub(super) fn join(parts: &[RankRun]) -> Result<(Vec<record::Part>, Vec<String>)> {
     let mut warnings = Vec::new();
     let attempts = attempts(parts, &mut warnings)?;
     let mut joined = Vec::new();
@@ -41,12 +41,12 @@ pub(super) fn join(parts: &[Part]) -> Result<(Vec<record::Part>, Vec<String>)> {
 }
 
 /// Parts of several ranks that belong together.
-type Attempt<'a> = Vec<(&'a Part, &'a record::Part)>;
+type Attempt<'a> = Vec<(&'a RankRun, &'a record::Part)>;
 
 /// Ranks with the same number of interruptions were interrupted together. Otherwise parts are matched by
 /// the time in which they ran.
-fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Attempt<'a>>> {
-    let count = |part: &Part| part.record.earlier.len();
+fn attempts<'a>(parts: &'a [RankRun], warnings: &mut Vec<String>) -> Result<Vec<Attempt<'a>>> {
+    let count = |part: &RankRun| part.record.earlier.len();
     let most = parts.iter().map(count).max().unwrap_or(0);
     if parts.iter().all(|part| count(part) == most) {
         let of =
@@ -70,7 +70,7 @@ fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Att
         "not all ranks were interrupted as often as each other ({counts}): their parts are matched by \
          the time in which they ran"
     ));
-    let mut all: Vec<(f64, f64, &Part, &record::Part)> = Vec::new();
+    let mut all: Vec<(f64, f64, &RankRun, &record::Part)> = Vec::new();
     for part in parts {
         for before in &part.record.earlier {
             let started = before.started.parse::<jiff::Timestamp>().unwrap_or_default();
@@ -95,10 +95,10 @@ fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Att
 }
 
 /// Whether two ranks of different attempts never ran at the same time.
-fn disjoint(parts: &[Part]) -> bool {
-    let apart = |a: &Part, b: &Part| a.end() < b.start || b.end() < a.start;
+fn disjoint(parts: &[RankRun]) -> bool {
+    let apart = |a: &RankRun, b: &RankRun| a.end() < b.start || b.end() < a.start;
     parts.iter().any(|a| {
-        let other = |b: &&Part| a.record.earlier.len() != b.record.earlier.len();
+        let other = |b: &&RankRun| a.record.earlier.len() != b.record.earlier.len();
         parts.iter().filter(other).any(|b| apart(a, b))
     })
 }
