@@ -1,8 +1,10 @@
 //! Energies, how they were obtained and how far off they can be.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::units::Joules;
+use crate::units::{Joules, Watts};
 
 /// How an energy was obtained, from the most to the least trustworthy.
 ///
@@ -118,6 +120,76 @@ pub struct Usage {
     /// Joules per domain, in the order of [`Record::domains`](crate::Record::domains). A domain without readings has `None`, so 0
     /// means that 0 was read.
     pub by_domain: Vec<Option<Energy>>,
+}
+
+/// Number, time, energy and items of some steps.
+///
+/// ```
+/// use ergometer::energy::StepTotals;
+/// use ergometer::units::{Joules, Watts};
+///
+/// let before = StepTotals { count: 2, seconds: 1.0, joules: Joules::new(10.0), ..StepTotals::default() };
+/// let now = StepTotals { count: 6, seconds: 3.0, joules: Joules::new(30.0), ..StepTotals::default() };
+/// let four = now.since(&before).unwrap();
+/// assert_eq!((four.per_step(), four.power()), (Some(Joules::new(5.0)), Some(Watts::new(10.0))));
+/// assert_eq!(four.per_item(), None, "they have no items");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepTotals {
+    /// How many.
+    pub count: u64,
+    /// Their time, seconds.
+    pub seconds: f64,
+    /// Their energy over all domains.
+    pub joules: Joules,
+    /// Their items, in `unit`.
+    pub items: f64,
+    /// Unit of the items; empty where there is none.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub unit: Cow<'static, str>,
+}
+
+impl StepTotals {
+    /// Adds other steps; the unit is that of the first that have one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.seconds += other.seconds;
+        self.joules += other.joules;
+        self.items += other.items;
+        if self.unit.is_empty() {
+            self.unit.clone_from(&other.unit);
+        }
+    }
+
+    /// The steps that came after `before` was true; `None` if there were more then.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Option<Self> {
+        Some(Self {
+            count: self.count.checked_sub(before.count)?,
+            seconds: self.seconds - before.seconds,
+            joules: self.joules - before.joules,
+            items: self.items - before.items,
+            unit: self.unit.clone(),
+        })
+    }
+
+    /// Mean energy of a step; `None` without steps.
+    #[must_use]
+    pub fn per_step(&self) -> Option<Joules> {
+        (self.count > 0).then(|| self.joules / self.count as f64)
+    }
+
+    /// Mean energy of an item; `None` without items.
+    #[must_use]
+    pub fn per_item(&self) -> Option<Joules> {
+        (self.items > 0.0).then(|| self.joules / self.items)
+    }
+
+    /// Mean power during the steps; `None` without time.
+    #[must_use]
+    pub fn power(&self) -> Option<Watts> {
+        (self.seconds > 0.0).then(|| Watts::new(self.joules.get() / self.seconds))
+    }
 }
 
 /// The named parts of a standard uncertainty, each in joules (one standard deviation).

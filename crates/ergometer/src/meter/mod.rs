@@ -33,7 +33,7 @@ pub use builder::MeterBuilder;
 use command::{Command, Ending};
 use ending::Ended;
 
-pub use crate::ledger::live::{Live, LiveDomain, LiveEpoch, LiveSteps, LiveWhole};
+pub use crate::ledger::live::{Live, LiveDomain, LiveEpoch, LiveWhole};
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};

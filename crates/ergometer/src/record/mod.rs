@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::energy::{Energy, Method, Usage};
+use crate::energy::{Energy, Method, StepTotals, Usage};
 use crate::footprint::Footprint;
 use crate::forecast::Forecast;
 use crate::source::{Domain, SourceReport};
@@ -512,19 +512,10 @@ pub struct Part {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartSteps {
-    /// Their number.
-    pub count: u64,
-    /// Their time, seconds.
-    pub seconds: f64,
-    /// Their energy over all domains.
-    pub joules: Joules,
-    /// Their items.
-    pub items: f64,
-    /// Unit of the items; empty without items, and in records of older versions.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub unit: String,
-    /// Joules per domain, in the order of [`Part::domains`]. Missing from records of older versions, and
-    /// from sums over several parts, which may have metered different domains.
+    /// Their sums.
+    #[serde(flatten)]
+    pub totals: StepTotals,
+    /// Joules per domain, in the order of [`Part::domains`]. Missing from records of older versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_domain: Vec<Joules>,
 }

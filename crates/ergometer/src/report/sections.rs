@@ -111,7 +111,8 @@ fn parts(record: &Record) -> Section {
         let energy = or_absent(energy, figure::energy);
         vec![name, figure::duration(seconds), steps.to_string(), energy]
     };
-    let count = |steps: &BTreeMap<String, PartSteps>| steps.values().map(|steps| steps.count).sum();
+    let count =
+        |steps: &BTreeMap<String, PartSteps>| steps.values().map(|steps| steps.totals.count).sum();
     let mut rows: Vec<_> = record
         .earlier
         .iter()

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{RankRun, mismatch, numbers};
-use crate::energy::Usage;
+use crate::energy::{StepTotals, Usage};
 use crate::error::Result;
 use crate::record::{self, Distribution, Items, PartSteps, Record, RunInfo, Steps};
 use crate::units::Joules;
@@ -168,7 +168,8 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
 
 /// Sums as statistics, of which only the means are known.
 fn stats(sums: &PartSteps, domains: usize) -> Steps {
-    let PartSteps { count, seconds, joules, items, unit, by_domain } = sums;
+    let PartSteps { totals, by_domain } = sums;
+    let StepTotals { count, seconds, joules, items, unit } = totals;
     let mean = |sum: f64| Distribution {
         mean: sum / *count as f64,
         min: None,
@@ -186,7 +187,7 @@ fn stats(sums: &PartSteps, domains: usize) -> Steps {
         duration_s: mean(*seconds),
         items: (*items > 0.0).then(|| Items {
             count: *items,
-            unit: if unit.is_empty() { "items".to_owned() } else { unit.clone() },
+            unit: if unit.is_empty() { "items".to_owned() } else { unit.clone().into_owned() },
             joules_per_item: *joules / *items,
             per_second: if *seconds > 0.0 { items / seconds } else { 0.0 },
         }),
