@@ -1,4 +1,4 @@
-//! What the whole run has come to, and will, as metrics of Burn.
+//! Totals of the whole run, so far and expected, as metrics of Burn.
 
 use std::marker::PhantomData;
 use std::sync::Arc;

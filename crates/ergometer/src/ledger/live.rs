@@ -48,13 +48,13 @@ pub struct Live {
     /// Mean power over the last second, over all domains whose power is known; `None` before there are
     /// two readings.
     pub power: Option<Watts>,
-    /// What is planned, as far as it was [told](crate::Meter::plan).
+    /// What is planned, as set by [`Meter::plan`](crate::Meter::plan).
     pub plan: Plan,
-    /// What the run is expected to come to; `None` without a plan and before enough steps were seen.
+    /// The expected total of the run; `None` without a plan and before enough steps were seen.
     pub forecast: Option<Forecast>,
-    /// The epochs that go on and the last that ended, in the order in which they began.
+    /// The open epochs and the latest that ended, in the order in which they began.
     pub epochs: Vec<LiveEpoch>,
-    /// What the run came to before its interruptions.
+    /// The run's sums before its interruptions.
     pub earlier: Earlier,
 }
 
@@ -66,8 +66,8 @@ pub struct LiveWhole {
     pub seconds: f64,
     /// Energy of all parts; `None` before the first reading, and if nothing could be read in one of them.
     pub energy: Option<Joules>,
-    /// What all parts are expected to come to; `None` where no forecast can be made, and if nothing could
-    /// be read in one of them.
+    /// The expected total of all parts; `None` where no forecast can be made, and if nothing could be read in one
+    /// of them.
     pub forecast: Option<Forecast>,
 }
 
@@ -303,7 +303,7 @@ impl LiveDomain {
     }
 }
 
-/// An epoch that goes on, or one of the last that ended.
+/// An open epoch, or one of the latest that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveEpoch {
     /// Its name: `train`, `valid`.

@@ -25,10 +25,10 @@ use crate::units::Watts;
 ///
 /// | variable | sets | example |
 /// |---|---|---|
-/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and gives the reason | `off` |
+/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and has the reason | `off` |
 /// | `ERGOMETER_LABEL` | [`label`](Self::label) | `my-run` |
-/// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program gives a [`site`](Self::site) | `DE` |
-/// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program gives a [`site`](Self::site) | `1.2` |
+/// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program sets a [`site`](Self::site) | `DE` |
+/// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program sets a [`site`](Self::site) | `1.2` |
 /// | `ERGOMETER_JOURNAL` | [`journal`](Self::journal) | `journals` |
 /// | `ERGOMETER_OUTPUT` | [`output`](Self::output) | `runs` |
 /// | `ERGOMETER_CPU_POWER` | [`cpu_power`](Self::cpu_power) | `20,180` |
@@ -132,7 +132,7 @@ impl MeterBuilder {
     }
 
     /// What ties the ranks of the run together: the same for each, and another for every other run;
-    /// by default what the launcher gives, see [`rank`](crate::record::rank).
+    /// by default the launcher's, see [`rank`](crate::record::rank).
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self

@@ -106,9 +106,9 @@ impl Span {
         Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
     }
 
-    /// Tells how many items (tokens, sentences) the span processed; further calls add up.
+    /// Adds the number of items (tokens, sentences) that the span processed; calls add up.
     ///
-    /// A count that is negative, infinite or not a number is left out, with a warning in the record.
+    /// A count that is negative, infinite or not a number is ignored, with a warning in the record.
     #[inline]
     pub fn items(&self, count: impl ItemCount) {
         if let Some(open) = &self.0 {

@@ -130,7 +130,7 @@ impl Label {
         Self::known(text).unwrap_or(Self::OTHER_NAMES)
     }
 
-    /// What all names are called that are one too many.
+    /// The name of all spans whose own name is beyond that limit.
     pub const OTHER_NAMES: &'static str = "(other names)";
 }
 
@@ -193,7 +193,7 @@ impl From<Kind> for Label {
 /// assert_eq!((7_usize.to_count(), 0.5_f32.to_count()), (7.0, 0.5));
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no count of items",
+    message = "`{Self}` is not a count of items",
     label = "expected an integer or a float"
 )]
 pub trait ItemCount {
