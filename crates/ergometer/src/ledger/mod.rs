@@ -243,7 +243,7 @@ impl Ledger {
         live.joules += Joules::new(joules.iter().sum());
         live.seconds += mark.seconds();
         live.items = (live.items + mark.items).min(f64::MAX);
-        live.unit = mark.label.unit;
+        live.unit = mark.label.unit.into();
         if let Some(log) = &mut self.log {
             log.add(mark, mark.seconds(), &joules);
         }

@@ -61,8 +61,8 @@ impl Part {
             count(&row.domain.id, row.failed_readings)?;
         }
         for (split, steps) in &self.steps {
-            count(split, steps.count)?;
-            seconds(split, steps.seconds)?;
+            count(split, steps.totals.count)?;
+            seconds(split, steps.totals.seconds)?;
             if !steps.by_domain.is_empty() {
                 list(split, &steps.by_domain, self.domains.len())?;
             }

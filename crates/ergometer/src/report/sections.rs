@@ -7,13 +7,12 @@ mod spans;
 use std::collections::BTreeMap;
 
 use super::columns::Column;
-use super::figure::{self, ABSENT, or_absent};
+use super::figure::{self, or_absent};
 use crate::energy::{Energy, Method, Usage};
 use crate::printable;
 use crate::record::{
-    Distribution, Epoch, NamedSteps, PartSteps, RankRecord, Record, SpanNode, Steps, method_shares,
+    Distribution, Epoch, NamedSteps, PartSteps, RankRecord, Record, Steps, method_shares,
 };
-use crate::span::Kind;
 use crate::units::{Joules, Watts};
 pub(super) use notes::notes;
 
@@ -127,7 +126,7 @@ fn parts(record: &Record) -> Section {
         let (seconds, energy) = (record.run.seconds, record.total.energy.as_ref());
         rows.push(row(record.run.started.clone(), seconds, energy, steps));
         let whole = record.whole();
-        let steps = count(&whole.steps);
+        let steps = whole.steps.values().map(|steps| steps.count).sum();
         rows.push(row("whole".to_owned(), whole.seconds, whole.energy.as_ref(), steps));
     }
     let columns = std::iter::once(Column::prose("part"));
@@ -341,6 +340,3 @@ fn steps(record: &Record) -> Section {
     let columns = names_and_figures("steps of", titles);
     Section { title: title.to_owned(), columns, rows: ends(rows.collect()) }
 }
-
-/// Rows of spans that a report shows.
-const SPANS: usize = 60;

@@ -62,7 +62,7 @@ use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::units::{Joules, Watts};
 
-pub use validation::{HeldOut, pooled, validation};
+pub use validation::validation;
 
 /// The source's name.
 pub(crate) const NAME: &str = "cpu-model";

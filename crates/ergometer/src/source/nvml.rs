@@ -44,8 +44,7 @@ mod query;
 mod update_times;
 mod visible;
 
-pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
-pub use identity::BoardIdentity;
+pub use devices::{DeviceId, Devices, Environment};
 
 /// The source's name.
 pub const NAME: &str = "nvml";

@@ -151,7 +151,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         method_shares: BTreeMap::new(),
         steps: steps
             .iter()
-            .filter(|(_, sums)| sums.count > 0)
+            .filter(|(_, sums)| sums.totals.count > 0)
             .map(|(split, sums)| (split.clone(), stats(sums, domains.len())))
             .collect(),
         spans: Vec::new(),

@@ -1,10 +1,13 @@
 //! The tree of spans.
 
-use super::Section;
+use super::{Section, names_and_figures};
 use crate::record::{Record, SpanNode};
-use crate::report::columns::Column;
-use crate::report::figure;
+use crate::report::figure::{self, or_absent};
+use crate::span::Kind;
 use crate::units::Joules;
+
+/// Rows of spans that a report shows.
+const SPANS: usize = 60;
 
 pub(super) fn spans(record: &Record) -> Section {
     let mut rows = Vec::new();

@@ -64,8 +64,8 @@ pub fn validation() -> Vec<HeldOut> {
 }
 
 /// Root mean square over machines of the [`HeldOut::rms`] of each; NaN of none.
-#[must_use]
-pub fn pooled(rows: &[HeldOut]) -> f64 {
+#[cfg(test)]
+pub(super) fn pooled(rows: &[HeldOut]) -> f64 {
     rms(&rows.iter().map(|row| row.rms).collect::<Vec<_>>())
 }
 
