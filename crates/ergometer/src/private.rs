@@ -131,6 +131,8 @@ pub mod sources {
 
     /// NVIDIA boards.
     pub mod nvml {
-        pub use crate::source::nvml::{Environment, NAME, open};
+        pub use crate::source::nvml::{
+            BoardIdentity, Choice, Chosen, Environment, NAME, choose, open,
+        };
     }
 }

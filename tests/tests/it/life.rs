@@ -2,10 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -18,7 +15,7 @@ use ergometer::source::{
 };
 use ergometer::span::Label;
 use ergometer::units::Watts;
-use ergometer::{Devices, ErrorKind, Kind, Meter, MeterBuilder, Span, clock};
+use ergometer::{ErrorKind, Kind, Meter, MeterBuilder, Span, clock};
 
 use crate::accounting::{Steady, assert_conserved};
 use crate::starts::{child_alone, left_behind};

@@ -44,7 +44,8 @@ mod query;
 mod update_times;
 mod visible;
 
-pub use devices::{DeviceId, Devices, Environment};
+pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
+pub use identity::BoardIdentity;
 
 /// The source's name.
 pub const NAME: &str = "nvml";
