@@ -395,7 +395,7 @@ mod tests {
                 look(&mut now);
             }
         }
-        (forecasts, now.joules)
+        (forecasts, now.joules.get())
     }
 
     fn at(forecasts: &[Forecast], progress: f64) -> Forecast {

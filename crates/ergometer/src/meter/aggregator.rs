@@ -380,7 +380,6 @@ mod tests {
 
     use super::*;
     use crate::ledger::live::Live;
-    use crate::span::word::Word;
     use crate::span::{Kind, Label, Span};
 
     #[test]

@@ -16,7 +16,7 @@ const FAR_ABOVE_LIMIT: f64 = 4.0;
 const LIMIT_WINDOW: f64 = 0.05;
 /// Seconds after which power is integrated without waiting for the counter any longer: more than any
 /// source holds its values back.
-const SILENT_COUNTER: f64 = 9.5;
+pub(super) const SILENT_COUNTER: f64 = 9.5;
 /// A domain none of whose reads succeeds for this many seconds is gone: no level is held.
 const LOST: f64 = 0.1;
 /// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.

@@ -8,7 +8,7 @@ use super::{Anchor, Interval, Piece, RECTANGULAR, Sample, Timeline, UNBROKEN};
 const GAP_PERIODS: f64 = 3.5;
 const MIN_GAP: f64 = 0.3;
 /// Seconds for which the last level is held at the end of the readings.
-const HOLD: f64 = 1.5;
+pub(super) const HOLD: f64 = 1.5;
 /// Between two anchors with at least this many samples, the samples give the shape.
 const SHAPED_BY_SAMPLES: usize = 4;
 /// Joules by which counter and power must have been compared before their ratio scales power.
