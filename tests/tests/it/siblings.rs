@@ -121,8 +121,8 @@ fn live_sums_of_steps_beside_each_other_are_inclusive() {
     let ended = &live.epochs[0];
     assert!(!going_on.ended && ended.ended);
     for (steps, seconds) in [
-        (going_on.steps, 0.020),
-        (ended.steps, 0.020),
+        (&going_on.steps, 0.020),
+        (&ended.steps, 0.020),
         (&live.steps["a"], 0.020),
         (&live.steps["b"], 0.040),
     ] {
