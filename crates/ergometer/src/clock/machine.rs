@@ -55,10 +55,11 @@ mod linux {
 
         /// It shows `origin` now.
         pub(in super::super) fn start(&self, origin: u64) {
+            let rate = self.counter.calibrate();
             // The kernel checks the counter against other clocks, and stops using it when it errs.
             let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
             let trusted = COUNTERS.contains(&current.trim());
-            let rate = if trusted { self.counter.calibrate() } else { 0 };
+            let rate = rate.filter(|_| trusted).unwrap_or_default();
             let shown = scaled(self.counter.read(), rate);
             self.counter_offset.store(origin.wrapping_sub(shown), Ordering::Relaxed);
             let system = nanos(ClockId::Monotonic);
@@ -182,7 +183,7 @@ mod linux {
         seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos)
     }
 
-    /// On x86 the counter is read in place.
+    /// On x86 the counter is read in place; `quanta` calibrates it, but would read it through a call.
     #[cfg(target_arch = "x86_64")]
     struct Counter;
 
@@ -192,31 +193,12 @@ mod linux {
             Self
         }
 
-        /// The length of 2^32 ticks in nanoseconds, by a clock of the kernel that is never set or slewed; 0 if the
-        /// counter stands still.
-        ///
-        /// Both ends are known to half of what it takes to read that clock twice, some 30 ns, and so the rate to about
-        /// 1e-5.
-        fn calibrate(&self) -> u64 {
-            /// Time between the two ends, nanoseconds.
-            const LENGTH: u64 = 4_000_000;
-            /// Of several readings at each end the quickest counts: nothing came between.
-            const READINGS: u32 = 16;
-            let kernel = || nanos(ClockId::MonotonicRaw);
-            let reading = |_| {
-                let (before, ticks, after) = (kernel(), self.read(), kernel());
-                let width = after.wrapping_sub(before);
-                (width, before.wrapping_add(width / 2), ticks)
-            };
-            let quickest = || (0..READINGS).map(reading).min().unwrap_or_default();
-            let (_, first, begin) = quickest();
-            while kernel().wrapping_sub(first) < LENGTH {
-                std::hint::spin_loop();
-            }
-            let (_, last, end) = quickest();
-            let ticks = u128::from(end.wrapping_sub(begin));
-            let rate = (u128::from(last.wrapping_sub(first)) << 32).checked_div(ticks);
-            rate.and_then(|rate| u64::try_from(rate).ok()).unwrap_or(0)
+        /// The length of 2^32 ticks in nanoseconds; `None` if `quanta` does not trust the counter.
+        fn calibrate(&self) -> Option<u64> {
+            let clock = quanta::Clock::new();
+            let (before, between, after) = (self.read(), clock.raw(), self.read());
+            let trusted = (before..=after).contains(&between);
+            trusted.then(|| clock.delta_as_nanos(0, 1 << 32))
         }
 
         #[inline]
@@ -236,8 +218,8 @@ mod linux {
         }
 
         /// The length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
-        fn calibrate(&self) -> u64 {
-            self.0.get_or_init(quanta::Clock::new).delta_as_nanos(0, 1 << 32)
+        fn calibrate(&self) -> Option<u64> {
+            Some(self.0.get_or_init(quanta::Clock::new).delta_as_nanos(0, 1 << 32))
         }
 
         #[inline]
