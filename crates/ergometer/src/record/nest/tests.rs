@@ -84,7 +84,7 @@ fn a_program_gives_the_run_its_epochs_steps_and_spans_and_no_energy() {
     close(steps.joules.mean, 380.0 * 4.0);
     assert_eq!(steps.joules.p50, None, "not known of a domain that the program did not read");
     let span = &record.spans[0];
-    assert_eq!((span.kind, span.name.as_str(), span.children.len()), (Kind::Run, "train", 2));
+    assert_eq!((span.kind, span.name.as_str(), span.children.len()), (Kind::Run, "train", 1));
     close(joules_of(span), 380.0 * 60.0);
     close(joules_of(&span.children[0]), 380.0 * 40.0);
     let [program] = &record.programs[..] else { panic!("{:?}", record.programs) };
