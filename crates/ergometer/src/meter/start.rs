@@ -1,6 +1,6 @@
 //! From settings to a running meter.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,7 +84,7 @@ impl MeterBuilder {
         self.find_collector();
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
-        let (run, draft, output) = self.resolve()?;
+        let (run, mut places) = self.resolve()?;
         let (sources, reports) = self.gather()?;
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
@@ -105,9 +105,9 @@ impl MeterBuilder {
                 .start(subject)
                 .map_err(|error| no_thread("the threads for live figures", error))?
         };
-        let journal = draft.map(|draft| begin_journal(draft, &head, &domains)).transpose()?;
+        let (journal, path, every) = places.begin(&head, &domains, self.journal_steps)?;
         // Nothing fails from here on.
-        let path = launch.announce(&head, journal, &notes, self.journal_steps);
+        launch.announce(&head, journal, &notes, every);
         if install {
             launch.rings.install();
         }
@@ -126,7 +126,7 @@ impl MeterBuilder {
             domains,
             notes,
             journal: path,
-            output: output.map(Arc::new),
+            output: places.output.map(Arc::new),
             off,
             #[cfg(feature = "_export")]
             exporters: Arc::new(exporters),
@@ -139,13 +139,18 @@ impl MeterBuilder {
     }
 
     /// What the settings come to, before the hardware is looked at.
-    fn resolve(&mut self) -> Result<(Resolved, Option<Draft>, Option<Output>)> {
+    fn resolve(&mut self) -> Result<(Resolved, Places)> {
         let label = self.label_or_default();
         let site = self.place()?;
-        let (draft, output) = (self.journal_draft()?, self.record_folder()?);
+        let (journal, output) = (self.journal_draft()?, self.record_folder()?);
+        let parent = self.parent_folder();
+        let journal_for_parent = match (&journal, &parent) {
+            (None, Some(folder)) => self.journal_for_parent(folder),
+            _ => None,
+        };
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
-            check_signals(draft.is_some() || output.is_some())?;
+            check_signals(journal.is_some() || output.is_some())?;
             super::signals::listen()?;
         }
         let mut placement = self.placement()?;
@@ -153,7 +158,7 @@ impl MeterBuilder {
         let command = command_line::of_this_process(self.command_line);
         let accelerators = self.accelerators;
         let run = Resolved { label, site, accelerators, placement, command, earlier };
-        Ok((run, draft, output))
+        Ok((run, Places { journal, output, parent, journal_for_parent }))
     }
 
     /// Whether the machine's own sources are looked for.
@@ -301,6 +306,39 @@ impl Resolved {
     }
 }
 
+/// Where the run is kept.
+struct Places {
+    journal: Option<Draft>,
+    output: Option<Output>,
+    /// The folder of the `ergometer run` that started the program.
+    parent: Option<PathBuf>,
+    /// A journal there, where the program has none of its own.
+    journal_for_parent: Option<Draft>,
+}
+
+impl Places {
+    /// Begins the journal. Returns the one that is written, the path of the program's own, and every which step is
+    /// written alone.
+    fn begin(
+        &mut self,
+        head: &Arc<RunHeader>,
+        domains: &[Domain],
+        every: u64,
+    ) -> Result<(Option<Journal>, Option<PathBuf>, u64)> {
+        let draft = self.journal.take();
+        let journal = draft.map(|draft| begin_journal(draft, head, domains)).transpose()?;
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let (Some(folder), Some(path)) = (&self.parent, &path) {
+            point_to(path, folder, &head.id());
+        }
+        Ok(match self.journal_for_parent.take() {
+            // Its end is shown by `ergometer run`, which needs no single steps.
+            Some(draft) => (begin_journal(draft, head, domains).ok(), path, 0),
+            None => (journal, path, every),
+        })
+    }
+}
+
 fn no_thread(what: &str, error: std::io::Error) -> Error {
     let message = format!("{what} could not be started");
     Error::new(ErrorKind::Sampler, message).with_source(error)
@@ -365,14 +403,14 @@ impl Launch {
         Ok((notes, progress))
     }
 
-    /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
+    /// The run begins: the meter's thread learns of it, and of its journal.
     fn announce(
         &self,
         head: &Arc<RunHeader>,
         journal: Option<Journal>,
         notes: &Arc<Mutex<Notes>>,
         every: u64,
-    ) -> Option<PathBuf> {
+    ) {
         if let Some(idle_from) = head.idle_from {
             self.tell(Command::Pin(idle_from));
         }
@@ -380,13 +418,11 @@ impl Launch {
             self.tell(Command::Pin(change));
         }
         self.tell(Command::Start(Arc::clone(head)));
-        let path = journal.as_ref().map(|journal| journal.path().to_owned());
         if let Some(journal) = journal {
             let (head, notes) = (Arc::clone(head), Arc::clone(notes));
             let writer = JournalWriter::new(journal, head, notes, every);
             self.tell(Command::Journal(Box::new(writer)));
         }
-        path
     }
 
     fn done(mut self) -> (Arc<Rings>, Sender<Command>) {
@@ -447,6 +483,18 @@ fn provenance(settings: &Settings) -> (Machine, Option<String>) {
     });
     let git_commit = bounded::call(FILE_LIMIT, provenance::git_commit);
     (machine.unwrap_or_default(), git_commit.ok().flatten())
+}
+
+/// Tells `ergometer run`, which looks into `folder`, where the journal of this run is. Without that the run has no
+/// spans of this program there, which is no reason to stop it.
+fn point_to(journal: &Path, folder: &Path, id: &str) {
+    let journal = std::path::absolute(journal).ok();
+    let Some(journal) = journal.as_deref().and_then(Path::to_str) else { return };
+    // Whole or not at all, as it may be read at any time.
+    let beside = folder.join(format!("{id}.part"));
+    let written = std::fs::write(&beside, journal);
+    let _ =
+        written.and_then(|()| std::fs::rename(&beside, folder.join(format!("{id}.journal-path"))));
 }
 
 /// The journal, with a first line that says what the record of no time at all does.
