@@ -391,7 +391,7 @@ impl<'a> Merge<'a> {
 
     /// The programs of all ranks, by the time of the merged run.
     fn programs(&self) -> Vec<Program> {
-        let of = |part: &'a Part| {
+        let of = |part: &'a RankRun| {
             let later = move |program: &Program| Program {
                 start_s: program.start_s + part.start,
                 ..program.clone()
