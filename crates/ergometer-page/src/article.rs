@@ -1,6 +1,6 @@
 //! One record: figures, charts, tables, and how far they can be trusted.
 
-use ergometer::footprint::equivalents::equivalents;
+use ergometer::footprint::Familiar;
 use ergometer::record::Record;
 use ergometer::record::power::LongSpan;
 use maud::{Markup, PreEscaped, html};
@@ -204,9 +204,11 @@ fn spans(record: &Record) -> Markup {
 /// What the emissions compare with: the paper's Table 1.
 fn meaning(record: &Record) -> Markup {
     let Some(emitted) = record.whole().footprint.co2e else { return html! {} };
-    let rows: Vec<Vec<String>> = equivalents(emitted.value)
-        .map(|(familiar, times)| {
-            vec![familiar.name.to_owned(), grouped(familiar.pounds), times_text(times)]
+    let rows: Vec<Vec<String>> = Familiar::ALL
+        .iter()
+        .map(|familiar| {
+            let times = times_text(familiar.times_in(emitted.value));
+            vec![familiar.name.to_owned(), grouped(familiar.pounds), times]
         })
         .collect();
     html! {

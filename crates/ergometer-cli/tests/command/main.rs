@@ -13,7 +13,11 @@ mod grafana;
 mod ledger;
 mod made;
 mod markup;
+mod mistakes;
+mod nested;
 mod page;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod program;
 mod published;
 mod python;
