@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `test`,
-//! `tidy`, `ci`.
+//! `tidy`, `targets`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -11,6 +11,7 @@ mod ci;
 mod performance;
 mod reliability;
 mod stop;
+mod targets;
 mod test;
 mod tidy;
 mod workspace;
@@ -35,6 +36,7 @@ enum Task {
     Reliability(reliability::Reliability),
     Test(test::Test),
     Tidy(tidy::Tidy),
+    Targets(targets::Targets),
     Ci(ci::Ci),
 }
 
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Task::Reliability(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Tidy(task) => task.run(),
+        Task::Targets(task) => task.run(),
         Task::Ci(task) => task.run(),
     };
     outcome.map_or_else(|stop| stop.report(), |()| ExitCode::SUCCESS)

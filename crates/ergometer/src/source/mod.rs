@@ -19,6 +19,7 @@ pub mod cpu_model;
 pub mod fixed;
 pub(crate) mod host;
 pub mod hwmon;
+mod load;
 pub mod nvml;
 pub mod perf;
 pub mod probe;
@@ -27,6 +28,7 @@ pub mod rapl;
 pub mod replay;
 mod stat;
 mod sysfs;
+mod system;
 mod tracked_counter;
 
 /// The kind of a domain.
