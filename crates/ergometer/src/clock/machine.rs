@@ -225,6 +225,7 @@ mod linux {
         }
 
         /// The length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
+        #[expect(clippy::unnecessary_wraps, reason = "as on x86")]
         fn calibrate(&self) -> Option<u64> {
             Some(self.0.get_or_init(quanta::Clock::new).delta_as_nanos(0, 1 << 32))
         }
@@ -335,6 +336,7 @@ mod other {
 
     /// Nanoseconds by a clock that counts on while the machine sleeps; `None` where none is known.
     #[cfg(target_vendor = "apple")]
+    #[expect(clippy::unnecessary_wraps, reason = "as elsewhere")]
     fn through_sleep(_: u64) -> Option<u64> {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
         let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());

@@ -70,7 +70,6 @@ impl MeterBuilder {
     }
 
     fn begin(mut self, install: bool) -> Result<Meter> {
-        check_platform(cfg!(target_family = "wasm"))?;
         self.check()?;
         let off = self.is_off();
         let install = install && !off;
@@ -186,6 +185,7 @@ impl MeterBuilder {
     ///
     /// An invalid variable is only a remark, as those of launchers are: the environment stops no training.
     fn check(&mut self) -> Result<()> {
+        check_platform(cfg!(target_family = "wasm"))?;
         if self.probes() {
             self.remarks.extend(self.settings.stated_cpu_power().err());
         }

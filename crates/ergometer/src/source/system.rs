@@ -92,6 +92,7 @@ mod elsewhere {
     /// After a longer time without a read the machine may have slept.
     const LONGEST: Duration = Duration::from_secs(10);
 
+    #[expect(clippy::unnecessary_wraps, reason = "Linux needs no description")]
     pub(in super::super) fn host() -> Option<Host> {
         let of = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())
@@ -119,6 +120,7 @@ mod elsewhere {
         System::host_name()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "Linux needs no description")]
     pub(in super::super) fn load() -> Option<Box<dyn ProcessorLoad>> {
         Some(Box::new(Processors { system: System::new(), last: None }))
     }
