@@ -519,7 +519,7 @@ mod tests {
                 }
             }
             // Here the files of Linux stand for what the system shows.
-            let domains = sources.iter().flat_map(|source| source.domains());
+            let domains = sources.iter().flat_map(PowerSource::domains);
             let kinds: Vec<_> = domains.map(|domain| (domain.kind, &*domain.source)).collect();
             let model = cpu_model::NAME;
             assert_eq!(kinds, [(DomainKind::CpuPackage, model), (DomainKind::Dram, model)]);
