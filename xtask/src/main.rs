@@ -1,5 +1,5 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `test`,
-//! `tidy`, `targets`, `ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `spark`,
+//! `test`, `tidy`, `targets`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -8,8 +8,10 @@ mod accuracy;
 mod artifacts;
 mod bench_models;
 mod ci;
+mod lab;
 mod performance;
 mod reliability;
+mod spark;
 mod stop;
 mod targets;
 mod test;
@@ -34,6 +36,7 @@ enum Task {
     Accuracy(accuracy::Accuracy),
     Performance(performance::Performance),
     Reliability(reliability::Reliability),
+    Spark(spark::Spark),
     Test(test::Test),
     Tidy(tidy::Tidy),
     Targets(targets::Targets),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Task::Accuracy(task) => task.run(),
         Task::Performance(task) => task.run(),
         Task::Reliability(task) => task.run(),
+        Task::Spark(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Tidy(task) => task.run(),
         Task::Targets(task) => task.run(),

@@ -1,7 +1,6 @@
 //! `ergometer footprint`: the formula as a calculator.
 
-use ergometer::footprint::equivalents::equivalents;
-use ergometer::footprint::{AcceleratorPrice, Site, cloud_cost, facility_energy};
+use ergometer::footprint::{AcceleratorPrice, Familiar, Site};
 use ergometer::report::Column;
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 use serde::Serialize;
@@ -19,13 +18,13 @@ pub struct Footprint {
     #[command(flatten)]
     site: SiteArgs,
     /// Power of all that computes, watts
-    #[arg(long, requires = "hours", conflicts_with = "kwh")]
+    #[arg(long, requires = "hours", conflicts_with = "kwh", allow_negative_numbers = true)]
     watts: Option<f64>,
     /// Energy of all that computes, kilowatt-hours, in place of a power
-    #[arg(long, required_unless_present = "watts")]
+    #[arg(long, allow_negative_numbers = true)]
     kwh: Option<f64>,
     /// Duration, hours; also of the rent
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     hours: Option<f64>,
     /// Accelerators that are rented: `8xP100`, `64xV100`, `16xTPUv2`
     #[arg(long, value_name = "NxMODEL", value_parser = Rented::parse)]
@@ -80,6 +79,10 @@ impl Footprint {
                 return Err(Stop::new(format!("--{name} is not a finite value of 0 or more")));
             }
         }
+        if self.watts.is_none() && self.kwh.is_none() {
+            return Err(Stop::new("there is no energy to work with")
+                .with_remedy("give `--watts W --hours H`, or `--kwh E`"));
+        }
         let site = self.site.site()?;
         let seconds = self.hours.unwrap_or(0.0) * 3600.0;
         let energy = match (self.watts, self.kwh) {
@@ -95,11 +98,11 @@ impl Footprint {
         let power = Watts::new(1.0);
         let duration = std::time::Duration::try_from_secs_f64(energy.get())
             .map_err(|_| Stop::new("the energy is larger than anything can draw"))?;
-        let facility = facility_energy(power, duration, site.pue.value);
+        let facility = site.facility_energy(power, duration);
         let gases = site.co2e(facility);
         let cloud = self.gpus.as_ref().zip(self.hours).map(|(rented, hours)| {
-            let cost = |price| cloud_cost(f64::from(rented.count), hours, price).get();
-            [cost(rented.price.low), cost(rented.price.high)]
+            let rent = rented.price.rent(f64::from(rented.count), hours);
+            [rent.low.get(), rent.high.get()]
         });
         let calculated = Calculated {
             it_kwh: energy.to_kwh().get(),
@@ -163,7 +166,8 @@ impl Calculated {
         let columns =
             [Column::exact(""), Column::exact("cost"), Column::prose("constant (source, year)")];
         let mut text = table(columns, [], rows);
-        for (familiar, times) in equivalents(GramsCo2e::new(self.co2e_g)) {
+        for familiar in Familiar::ALL {
+            let times = familiar.times_in(GramsCo2e::new(self.co2e_g));
             text += &wrapped(&format!("{} times: {}", significant(times), familiar.name));
         }
         text + "(familiar consumption: Strubell et al. 2019, Table 1)\n"

@@ -46,7 +46,7 @@ mod power;
 mod spans;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ use crate::footprint::Footprint;
 use crate::record::power::share_out;
 use crate::record::resume::mean_intensity;
 use crate::record::{
-    DomainRecord, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, method_shares,
+    DomainRecord, Machine, NamedSteps, Program, RankRecord, Record, RunInfo, Steps, method_shares,
 };
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
@@ -66,13 +66,13 @@ use domains::{Physical, Whole};
 use warnings::{RankLines, numbers};
 
 /// A rank's record, and its start in seconds after the first rank's.
-struct Part {
+struct RankRun {
     rank: Rank,
     start: f64,
     record: Record,
 }
 
-impl Part {
+impl RankRun {
     fn end(&self) -> f64 {
         self.start + self.record.run.seconds
     }
@@ -149,7 +149,7 @@ fn row(rank: Rank, record: &Record, domains: Vec<String>) -> RankRecord {
 
 /// Results computed from the parts.
 struct Merge<'a> {
-    parts: &'a [Part],
+    parts: &'a [RankRun],
     /// The domains without duplicates, in the order of the merged record.
     domains: Vec<Physical>,
     /// The energy of each domain.
@@ -162,8 +162,8 @@ struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(parts: &'a [Part], started: String) -> Self {
-        let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
+    fn new(parts: &'a [RankRun], started: String) -> Self {
+        let seconds = parts.iter().map(RankRun::end).fold(0.0, f64::max);
         let mut warnings = RankLines::over(parts, |record| record.warnings.clone());
         let domains = domains::physical(parts, &mut warnings);
         let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();
@@ -207,7 +207,7 @@ impl<'a> Merge<'a> {
         let domains = self.domain_records();
         let power = power::join(&self);
         Record {
-            schema: SCHEMA.to_owned(),
+            schema: Record::SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),
@@ -224,6 +224,7 @@ impl<'a> Merge<'a> {
             results: self.values(|record| &record.results, |a, b| a.to_bits() == b.to_bits()),
             facts: self.values(|record| &record.facts, PartialEq::eq),
             ranks: self.ranks(),
+            programs: self.programs(),
             forecasts,
             earlier: Vec::new(),
             power,
@@ -295,8 +296,15 @@ impl<'a> Merge<'a> {
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),
+            exit_code: self.exit_code(),
             ..first.clone()
         }
+    }
+
+    /// The first rank's exit code that is not 0, or 0 if all have one.
+    fn exit_code(&self) -> Option<u8> {
+        let codes = self.parts.iter().map(|part| part.record.run.exit_code);
+        codes.clone().flatten().find(|code| *code != 0).or(codes.min().flatten())
     }
 
     fn differs<T: PartialEq + 'a>(&self, what: impl Fn(&'a RunInfo) -> &'a T) -> bool {
@@ -379,6 +387,18 @@ impl<'a> Merge<'a> {
             row(part.rank.clone(), &part.record, ids)
         });
         rows.collect()
+    }
+
+    /// The programs of all ranks, by the time of the merged run.
+    fn programs(&self) -> Vec<Program> {
+        let of = |part: &'a RankRun| {
+            let later = move |program: &Program| Program {
+                start_s: program.start_s + part.start,
+                ..program.clone()
+            };
+            part.record.programs.iter().map(later)
+        };
+        self.parts.iter().flat_map(of).collect()
     }
 
     /// The first rank's values; a different value of another rank is added as `name@rank`.
