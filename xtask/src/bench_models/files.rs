@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::report::Report;
 use super::table::{self, Style};
-use super::{csv_rows, notes, page};
+use super::{csv_rows, html, notes};
 use crate::stop::{Doing, Stop};
 
 /// Writes the report in each format under `out` and gives the files' paths, the records' among
@@ -16,7 +16,7 @@ pub fn write(report: &Report, out: &Path) -> Result<Vec<PathBuf>, Stop> {
         ("report.json", json.into_bytes()),
         ("report.md", markdown(report).into_bytes()),
         ("report.csv", csv),
-        ("report.html", page::html(report).into_bytes()),
+        ("report.html", html::of(report).into_bytes()),
     ];
     let mut written = Vec::new();
     for (name, content) in files {

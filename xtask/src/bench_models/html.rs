@@ -17,7 +17,7 @@ const KINDS: [&str; 3] = [
 ];
 
 /// The page. Of a model with several runs the first is shown whole, and all of them in the sums.
-pub fn html(report: &Report) -> String {
+pub fn of(report: &Report) -> String {
     let mut lines: Vec<String> =
         notes::of(report).lines().map(|line| line.trim().to_owned()).collect();
     let mut records = Vec::new();
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_page_has_costs_beside_the_papers_quality_against_energy_and_each_run() {
         let folder = tempfile::tempdir().unwrap();
-        let page = html(&written(folder.path()));
+        let page = of(&written(folder.path()));
         for part in [
             "<h2>Energy beside the paper&#39;s</h2>",
             "<h2>Quality against energy</h2>",
@@ -167,7 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let report = written(folder.path());
         std::fs::remove_file(&report.models[1].runs[0].record).unwrap();
-        let page = html(&report);
+        let page = of(&report);
         assert_eq!(page.matches("<article").count(), 2);
         assert!(page.contains("not shown:") && page.contains("elmo.json"), "{page}");
         // Without energy there is nothing to draw, and nothing is 0.
@@ -176,7 +176,7 @@ mod tests {
         record.domains[0].energy = None;
         record.footprint = ergometer::footprint::Site::current().footprint(None, 100.0, 0);
         let unread = super::super::report::tests::report(vec![(Model::Gpt2, record)]);
-        let page = html(&unread);
+        let page = of(&unread);
         assert!(
             !page.contains("beside the paper's</h2>") && !page.contains("Quality against"),
             "{page}"
