@@ -115,6 +115,16 @@ impl Clock {
 }
 
 /// A moment on the process's monotonic clock, in nanoseconds since its origin.
+///
+/// ```
+/// use std::time::Duration;
+/// use ergometer::clock;
+///
+/// let start = clock::now();
+/// let later = start.after(Duration::from_millis(5));
+/// assert_eq!(later.since(start), Duration::from_millis(5));
+/// assert_eq!(start.since(later), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 

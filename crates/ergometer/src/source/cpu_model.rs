@@ -62,7 +62,7 @@ use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::units::{Joules, Watts};
 
-pub use validation::{HeldOut, pooled, validation};
+pub use validation::validation;
 
 /// The source's name.
 pub(crate) const NAME: &str = "cpu-model";
@@ -117,12 +117,6 @@ const STALE: Duration = Duration::from_secs(1);
 
 /// Package power at `utilisation` (0 to 1; what lies outside is moved to the edge) of a processor
 /// that draws `full` when all its logical processors are busy.
-///
-/// ```
-/// use ergometer::{source::cpu_model::package_power, units::Watts};
-/// assert_eq!(package_power(1.0, Watts::new(100.0)).get(), 100.0);
-/// assert!((package_power(0.0, Watts::new(100.0)).get() - 29.3).abs() < 1e-9);
-/// ```
 #[must_use]
 pub fn package_power(utilisation: f64, full: Watts) -> Watts {
     full * (IDLE_SHARE + (1.0 - IDLE_SHARE) * utilisation.clamp(0.0, 1.0))

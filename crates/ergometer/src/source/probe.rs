@@ -111,38 +111,13 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         .collect();
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let nvml = look(nvml::NAME, DRIVER_LIMIT, {
-        let settings = settings.clone();
-        move || {
-            let library = settings.nvml_library.as_deref();
-            let (devices, environment) = (left_to_nvml(&settings), &settings.environment);
-            let (sources, report) = nvml::open_within(
-                library,
-                &settings.proc_root,
-                &devices,
-                environment,
-                settings.nvml_share,
-            );
-            Found { sources, watched: Vec::new(), report }
-        }
-    });
-    let mut found = vec![outside(nvml)];
+    let mut found = vec![outside(nvidia(settings))];
     found.extend(processor(settings).map(outside));
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let (hwmon, memory_inside) = look_also(hwmon::NAME, FILE_LIMIT, {
-        let settings = settings.clone();
-        move || {
-            let root = &settings.sysfs_root;
-            let (devices, environment) = (&settings.devices, &settings.environment);
-            let choice = boards::Choice::of(devices, environment, root, &hwmon::boards(root));
-            let (hwmon, report) = Hwmon::open_chosen(root, package.as_deref(), &choice);
-            let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
-            (Found::new(hwmon, report).proven(), memory_inside)
-        }
-    });
+    let (hwmon, memory_inside) = hwmon_sensors(settings, package);
     let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
     found.push(outside(hwmon));
 
@@ -165,23 +140,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         package: !given(DomainKind::CpuPackage),
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
-    let (own, invalid) = match settings.stated_cpu_power() {
-        Ok(own) => (own, None),
-        Err(invalid) => (None, Some(invalid)),
-    };
-    let mut model = look(cpu_model::NAME, FILE_LIMIT, {
-        let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
-        move || {
-            // A job's control group on a machine that it has to itself is not a container: there the whole
-            // machine is metered.
-            let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
-            let quota = quota.filter(|_| host::in_container(&proc_root));
-            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
-            Found::new(model, report)
-        }
-    });
-    model.report.remarks.extend(invalid);
-    found.push(model);
+    found.push(model(settings, wanted));
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
@@ -334,6 +293,62 @@ impl Found {
         self.report.remarks.push(format!("not used: {why}"));
         self
     }
+}
+
+/// NVIDIA boards.
+fn nvidia(settings: &Settings) -> Found {
+    look(nvml::NAME, DRIVER_LIMIT, {
+        let settings = settings.clone();
+        move || {
+            let library = settings.nvml_library.as_deref();
+            let (devices, environment) = (left_to_nvml(&settings), &settings.environment);
+            let (sources, report) = nvml::open_within(
+                library,
+                &settings.proc_root,
+                &devices,
+                environment,
+                settings.nvml_share,
+            );
+            Found { sources, watched: Vec::new(), report }
+        }
+    })
+}
+
+/// What the kernel shows of AMD and Intel boards, sockets and modules, and whether the reading of the processor
+/// includes the memory. `package` is the source that meters the processor already.
+fn hwmon_sensors(settings: &Settings, package: Option<String>) -> (Found, bool) {
+    look_also(hwmon::NAME, FILE_LIMIT, {
+        let settings = settings.clone();
+        move || {
+            let root = &settings.sysfs_root;
+            let (devices, environment) = (&settings.devices, &settings.environment);
+            let choice = boards::Choice::of(devices, environment, root, &hwmon::boards(root));
+            let (hwmon, report) = Hwmon::open_chosen(root, package.as_deref(), &choice);
+            let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
+            (Found::new(hwmon, report).proven(), memory_inside)
+        }
+    })
+}
+
+/// The model of what no sensor measures.
+fn model(settings: &Settings, wanted: Wanted) -> Found {
+    let (own, invalid) = match settings.stated_cpu_power() {
+        Ok(own) => (own, None),
+        Err(invalid) => (None, Some(invalid)),
+    };
+    let mut model = look(cpu_model::NAME, FILE_LIMIT, {
+        let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
+        move || {
+            // A job's control group on a machine that it has to itself is not a container: there the whole
+            // machine is metered.
+            let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
+            let quota = quota.filter(|_| host::in_container(&proc_root));
+            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
+            Found::new(model, report)
+        }
+    });
+    model.report.remarks.extend(invalid);
+    model
 }
 
 /// RAPL, through powercap or `perf_event`.

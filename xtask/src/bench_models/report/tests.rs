@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ergometer::Record;
 use ergometer::energy::{Energy, Method, Uncertainty, Usage};
-use ergometer::record::{SCHEMA as RECORD_SCHEMA, Steps};
+use ergometer::record::Steps;
 use ergometer::units::{Joules, Watts};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -72,7 +72,7 @@ pub fn record(seed: u64, joules: f64) -> Record {
     let train = steps(100, 70.0, joules * 0.7, 7000.0);
     let valid = steps(10, 9.0, joules * 0.05, 1000.0);
     read(json!({
-        "schema": RECORD_SCHEMA,
+        "schema": Record::SCHEMA,
         "run": {
             "id": format!("run-{seed}"),
             "label": "transformer-tiny",

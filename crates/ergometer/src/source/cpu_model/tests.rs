@@ -2,7 +2,7 @@ use std::fs;
 
 use super::fit::{LINE_START, Law, fit, line, shares};
 use super::points::{MACHINES, Machine};
-use super::validation::{held_out, rms};
+use super::validation::{held_out, pooled, rms};
 use super::*;
 
 #[test]
