@@ -34,7 +34,7 @@ impl Layer {
     pub fn new(options: &Options, device: &Device) -> Self {
         let width = options.width;
         let dropout = || DropoutConfig::new(options.dropout).init();
-        let square = || linear(width, width, width, device);
+        let square = || linear(width, width, device);
         Self {
             attention: Attention {
                 query: square(),
@@ -45,9 +45,9 @@ impl Layer {
                 dropout: dropout(),
             },
             norm_attention: layer_norm(width, device),
-            expand: linear(width, 4 * width, width, device),
+            expand: linear(width, 4 * width, device),
             activation: Gelu::new(),
-            contract: linear(4 * width, width, width, device),
+            contract: linear(4 * width, width, device),
             norm_feed_forward: layer_norm(width, device),
             dropout: dropout(),
         }
