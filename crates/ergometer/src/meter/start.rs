@@ -1,6 +1,6 @@
 //! From settings to a running meter.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,15 +93,10 @@ impl MeterBuilder {
         let export = std::mem::take(&mut self.export).open()?;
         let label = self.label_or_default();
         let site = self.place()?;
-        let (draft, output) = (self.journal_draft()?, self.record_folder()?);
-        let parent = self.parent_folder();
-        let draft_for_parent = match (&draft, &parent) {
-            (None, Some(folder)) => self.journal_for_parent(folder),
-            _ => None,
-        };
+        let (drafts, output) = (self.journal_drafts()?, self.record_folder()?);
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
-            check_signals(draft.is_some() || output.is_some())?;
+            check_signals(drafts.own.is_some() || output.is_some())?;
             super::signals::listen()?;
         }
         let mut placement = self.placement()?;
@@ -148,17 +143,8 @@ impl MeterBuilder {
                     .with_source(error)
             })?
         };
-        let journal = draft.map(|draft| begin_journal(draft, &head, &domains)).transpose()?;
+        let (journal, path, every) = drafts.begin(&head, &domains, self.journal_steps)?;
         // Nothing fails from here on.
-        let path = journal.as_ref().map(|journal| journal.path().to_owned());
-        if let (Some(folder), Some(path)) = (&parent, &path) {
-            point_to(path, folder, &head.id());
-        }
-        let (journal, every) = match draft_for_parent {
-            // Its end is shown by `ergometer run`, which needs no single steps.
-            Some(draft) => (begin_journal(draft, &head, &domains).ok(), 0),
-            None => (journal, self.journal_steps),
-        };
         launch.announce(&head, journal, &notes, every);
         if install {
             launch.rings.install();
@@ -188,6 +174,16 @@ impl MeterBuilder {
             super::signals::want(&inner);
         }
         Ok(Meter { inner })
+    }
+
+    /// The journals that are about to begin: the program's own, or one for `ergometer run`.
+    fn journal_drafts(&mut self) -> Result<Drafts> {
+        let (own, parent) = (self.journal_draft()?, self.parent_folder());
+        let for_parent = match (&own, &parent) {
+            (None, Some(folder)) => self.journal_for_parent(folder),
+            _ => None,
+        };
+        Ok(Drafts { own, parent, for_parent })
     }
 
     /// Whether the machine's own sources are looked for.
@@ -411,6 +407,35 @@ fn provenance(settings: &Settings) -> (Machine, Option<String>) {
     });
     let git_commit = bounded::call(FILE_LIMIT, provenance::git_commit);
     (machine.unwrap_or_default(), git_commit.ok().flatten())
+}
+
+/// Journals that are about to begin; at most one is written.
+struct Drafts {
+    own: Option<Draft>,
+    /// Where `ergometer run` looks.
+    parent: Option<PathBuf>,
+    for_parent: Option<Draft>,
+}
+
+impl Drafts {
+    /// The journal, its path if it is the program's own, and of how many steps one has a row in it.
+    fn begin(
+        self,
+        head: &RunHeader,
+        domains: &[Domain],
+        every: u64,
+    ) -> Result<(Option<Journal>, Option<PathBuf>, u64)> {
+        if let Some(draft) = self.for_parent {
+            // The program has not asked for it: without it, the run goes on. Nobody reads single steps there.
+            return Ok((begin_journal(draft, head, domains).ok(), None, 0));
+        }
+        let journal = self.own.map(|draft| begin_journal(draft, head, domains)).transpose()?;
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let (Some(folder), Some(path)) = (&self.parent, &path) {
+            point_to(path, folder, &head.id());
+        }
+        Ok((journal, path, every))
+    }
 }
 
 /// Tells `ergometer run`, which looks into `folder`, where the journal of this run is. Without that the run has no
