@@ -13,6 +13,7 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
+use crate::footprint::Site;
 use crate::journal::resume_from;
 use crate::journal::{Draft, Journal};
 use crate::ledger::Ledger;
@@ -27,6 +28,7 @@ use crate::progress::Progress;
 use crate::record::rank::{self, Rank};
 use crate::record::resume::Earlier;
 use crate::record::{Machine, Part};
+use crate::report::Output;
 use crate::source::attribution::{self, Scope};
 use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
@@ -62,7 +64,7 @@ impl MeterBuilder {
     /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
     /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
     /// figures cannot be shown at the address that was asked for;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// [`ErrorKind::Sampler`] if no thread can be started, as in WebAssembly; [`ErrorKind::Io`] for a journal that cannot be
     /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
     /// no error: see [`Meter::sources`]. An error leaves nothing behind: no thread, no open file, no journal.
     pub fn start(self) -> Result<Meter> {
@@ -76,74 +78,34 @@ impl MeterBuilder {
         if install {
             self.remarks.extend(RunSpan::missed());
         }
-        let (commands, inbox) = mpsc::channel();
-        let words = commands.clone();
-        // A meter that is gone hears nothing more.
-        let rings = Rings::new(move |word| drop(words.send(Command::Word(word))));
-        if install && !rings.reserve() {
-            let message = "a meter is already installed in this process";
-            return Err(Error::new(ErrorKind::AlreadyInstalled, message)
-                .with_remedy("finish that one first, or use `start` for one of its own"));
-        }
         // Dropped on any error from here on: it frees the place and stops the threads.
-        let launch = Launch { rings, commands, launched: false };
+        let (launch, inbox) = Launch::new(install)?;
         #[cfg(feature = "otlp")]
         self.find_collector();
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
-        let label = self.label_or_default();
-        let site = self.place()?;
-        let (drafts, output) = (self.journal_drafts()?, self.record_folder()?);
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal {
-            check_signals(drafts.own.is_some() || output.is_some())?;
-            super::signals::listen()?;
-        }
-        let mut placement = self.placement()?;
-        let earlier = self.earlier(&label, &mut placement)?;
+        let (run, mut places) = self.resolve()?;
         let (sources, reports) = self.gather()?;
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
-        let shown = domains.iter().map(LiveDomain::new).collect();
         let screen = Arc::new(LiveView::new(Live {
-            domains: shown,
-            earlier: Earlier::of(&earlier),
+            domains: domains.iter().map(LiveDomain::new).collect(),
+            earlier: Earlier::of(&run.earlier),
             ..Live::default()
         }));
-        let (machine, git_commit) = provenance(&self.settings);
+        let here = provenance(&self.settings);
         let (notes, progress) = launch.sample(sources, inbox, &screen)?;
-        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
-        if idle_from.is_some() {
-            thread::sleep(self.idle);
-            // As at the edges of an epoch: what lies nearest to it is worth most.
-            launch.rings.tell(Word::Nudge);
-        }
-        let head = Arc::new(RunHeader {
-            label,
-            placement,
-            machine,
-            command: command_line::of_this_process(self.command_line),
-            git_commit,
-            start: clock::check(),
-            started: clock::date(),
-            wall_was_set: clock::wall_was_set(),
-            asleep: clock::asleep(),
-            idle_from,
-            site,
-            accelerators: self.accelerators,
-            sources: reports,
-            earlier,
-        });
+        let idle_from = launch.measure_idle(self.idle);
+        let head = Arc::new(run.begin(here, reports, idle_from));
         #[cfg(feature = "_export")]
         let exporters = {
             let subject =
                 export::Subject::new(Arc::clone(&screen), Arc::clone(&head), domains.clone());
-            export.start(subject).map_err(|error| {
-                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
-                    .with_source(error)
-            })?
+            export
+                .start(subject)
+                .map_err(|error| no_thread("the threads for live figures", error))?
         };
-        let (journal, path, every) = drafts.begin(&head, &domains, self.journal_steps)?;
+        let (journal, path, every) = places.begin(&head, &domains, self.journal_steps)?;
         // Nothing fails from here on.
         launch.announce(&head, journal, &notes, every);
         if install {
@@ -164,7 +126,7 @@ impl MeterBuilder {
             domains,
             notes,
             journal: path,
-            output: output.map(Arc::new),
+            output: places.output.map(Arc::new),
             off,
             #[cfg(feature = "_export")]
             exporters: Arc::new(exporters),
@@ -176,14 +138,27 @@ impl MeterBuilder {
         Ok(Meter { inner })
     }
 
-    /// The journals that are about to begin: the program's own, or one for `ergometer run`.
-    fn journal_drafts(&mut self) -> Result<Drafts> {
-        let (own, parent) = (self.journal_draft()?, self.parent_folder());
-        let for_parent = match (&own, &parent) {
+    /// What the settings come to, before the hardware is looked at.
+    fn resolve(&mut self) -> Result<(Resolved, Places)> {
+        let label = self.label_or_default();
+        let site = self.place()?;
+        let (journal, output) = (self.journal_draft()?, self.record_folder()?);
+        let parent = self.parent_folder();
+        let journal_for_parent = match (&journal, &parent) {
             (None, Some(folder)) => self.journal_for_parent(folder),
             _ => None,
         };
-        Ok(Drafts { own, parent, for_parent })
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal {
+            check_signals(journal.is_some() || output.is_some())?;
+            super::signals::listen()?;
+        }
+        let mut placement = self.placement()?;
+        let earlier = self.earlier(&label, &mut placement)?;
+        let command = command_line::of_this_process(self.command_line);
+        let accelerators = self.accelerators;
+        let run = Resolved { label, site, accelerators, placement, command, earlier };
+        Ok((run, Places { journal, output, parent, journal_for_parent }))
     }
 
     /// Whether the machine's own sources are looked for.
@@ -195,6 +170,7 @@ impl MeterBuilder {
     ///
     /// An invalid variable is only a remark, as those of launchers are: the environment stops no training.
     fn check(&mut self) -> Result<()> {
+        check_platform(cfg!(target_family = "wasm"))?;
         if self.probes() {
             self.remarks.extend(self.settings.stated_cpu_power().err());
         }
@@ -292,6 +268,83 @@ fn report_on(domains: std::result::Result<&[Domain], Failure>) -> SourceReport {
     }
 }
 
+/// What the settings of a meter say of its run.
+struct Resolved {
+    label: String,
+    site: Site,
+    accelerators: Option<u32>,
+    placement: rank::Placement,
+    command: Vec<String>,
+    earlier: Vec<Part>,
+}
+
+impl Resolved {
+    /// The run begins at this moment, on the machine and at the commit `here`.
+    fn begin(
+        self,
+        here: (Machine, Option<String>),
+        sources: Vec<SourceReport>,
+        idle_from: Option<Timestamp>,
+    ) -> RunHeader {
+        let Self { label, site, accelerators, placement, command, earlier } = self;
+        let (machine, git_commit) = here;
+        RunHeader {
+            label,
+            placement,
+            machine,
+            command,
+            git_commit,
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
+            idle_from,
+            site,
+            accelerators,
+            sources,
+            earlier,
+        }
+    }
+}
+
+/// Where the run is kept.
+struct Places {
+    journal: Option<Draft>,
+    output: Option<Output>,
+    /// The folder of the `ergometer run` that started the program.
+    parent: Option<PathBuf>,
+    /// A journal there, where the program has none of its own.
+    journal_for_parent: Option<Draft>,
+}
+
+impl Places {
+    /// Begins the journal. Returns the one that is written, the path of the program's own, and every which step is
+    /// written alone.
+    fn begin(
+        &mut self,
+        head: &Arc<RunHeader>,
+        domains: &[Domain],
+        every: u64,
+    ) -> Result<(Option<Journal>, Option<PathBuf>, u64)> {
+        let draft = self.journal.take();
+        let journal = draft.map(|draft| begin_journal(draft, head, domains)).transpose()?;
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let (Some(folder), Some(path)) = (&self.parent, &path) {
+            point_to(path, folder, &head.id());
+        }
+        Ok(match self.journal_for_parent.take() {
+            // Its end is shown by `ergometer run`, which needs no single steps.
+            Some(draft) => (begin_journal(draft, head, domains).ok(), path, 0),
+            None => (journal, path, every),
+        })
+    }
+}
+
+fn no_thread(what: &str, error: std::io::Error) -> Error {
+    let message = format!("{what} could not be started");
+    Error::new(ErrorKind::Sampler, message).with_source(error)
+}
+
 /// A meter that is being started: if it is dropped before it runs, its threads end and its place is free.
 struct Launch {
     rings: Arc<Rings>,
@@ -300,6 +353,32 @@ struct Launch {
 }
 
 impl Launch {
+    /// A place for a meter, and what its thread will be told. With `install` it is the one of this process.
+    fn new(install: bool) -> Result<(Self, Receiver<Command>)> {
+        let (commands, inbox) = mpsc::channel();
+        let words = commands.clone();
+        // A meter that is gone hears nothing more.
+        let rings = Rings::new(move |word| drop(words.send(Command::Word(word))));
+        if install && !rings.reserve() {
+            let message = "a meter is already installed in this process";
+            return Err(Error::new(ErrorKind::AlreadyInstalled, message)
+                .with_remedy("finish that one first, or use `start` for one of its own"));
+        }
+        Ok((Self { rings, commands, launched: false }, inbox))
+    }
+
+    /// Waits while the baseline is measured, and returns when that began; `None` without a baseline.
+    fn measure_idle(&self, length: Duration) -> Option<Timestamp> {
+        if length.is_zero() {
+            return None;
+        }
+        let from = clock::checked_now();
+        thread::sleep(length);
+        // As at the edges of an epoch: the readings nearest to it matter most.
+        self.rings.tell(Word::Nudge);
+        Some(from)
+    }
+
     fn tell(&self, command: Command) {
         let _ = self.commands.send(command);
     }
@@ -320,10 +399,8 @@ impl Launch {
             notes: Arc::clone(&notes),
             progress: Arc::clone(&progress),
         };
-        Aggregator::spawn(sources, desk).map_err(|error| {
-            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                .with_source(error)
-        })?;
+        Aggregator::spawn(sources, desk)
+            .map_err(|error| no_thread("the meter's threads", error))?;
         Ok((notes, progress))
     }
 
@@ -362,6 +439,16 @@ impl Drop for Launch {
             self.tell(Command::Stop);
         }
     }
+}
+
+/// WebAssembly without a system has neither threads nor a clock, and asking for either may panic.
+fn check_platform(wasm: bool) -> Result<()> {
+    if !wasm {
+        return Ok(());
+    }
+    let message = "nothing can be metered in WebAssembly: it has no threads and shows no hardware";
+    Err(Error::new(ErrorKind::Sampler, message)
+        .with_remedy("go on without a meter: `span` and `#[track_energy]` then do nothing"))
 }
 
 /// Errors of sensors are figures of the record, and of every uncertainty in it.
@@ -409,35 +496,6 @@ fn provenance(settings: &Settings) -> (Machine, Option<String>) {
     (machine.unwrap_or_default(), git_commit.ok().flatten())
 }
 
-/// Journals that are about to begin; at most one is written.
-struct Drafts {
-    own: Option<Draft>,
-    /// Where `ergometer run` looks.
-    parent: Option<PathBuf>,
-    for_parent: Option<Draft>,
-}
-
-impl Drafts {
-    /// The journal, its path if it is the program's own, and of how many steps one has a row in it.
-    fn begin(
-        self,
-        head: &RunHeader,
-        domains: &[Domain],
-        every: u64,
-    ) -> Result<(Option<Journal>, Option<PathBuf>, u64)> {
-        if let Some(draft) = self.for_parent {
-            // The program has not asked for it: without it, the run goes on. Nobody reads single steps there.
-            return Ok((begin_journal(draft, head, domains).ok(), None, 0));
-        }
-        let journal = self.own.map(|draft| begin_journal(draft, head, domains)).transpose()?;
-        let path = journal.as_ref().map(|journal| journal.path().to_owned());
-        if let (Some(folder), Some(path)) = (&self.parent, &path) {
-            point_to(path, folder, &head.id());
-        }
-        Ok((journal, path, every))
-    }
-}
-
 /// Tells `ergometer run`, which looks into `folder`, where the journal of this run is. Without that the run has no
 /// spans of this program there, which is no reason to stop it.
 fn point_to(journal: &Path, folder: &Path, id: &str) {
@@ -468,4 +526,17 @@ fn begin_journal(draft: Draft, head: &RunHeader, domains: &[Domain]) -> Result<J
     // What is recovered takes from it what held up to then.
     record.footprint.site = head.site.clone();
     draft.begin(&record, head.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_webassembly_a_meter_refuses_to_start_and_says_what_goes_on_without_it() {
+        let error = check_platform(true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Sampler);
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("span")), "{error}");
+        assert!(check_platform(false).is_ok());
+    }
 }

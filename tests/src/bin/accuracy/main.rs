@@ -16,9 +16,9 @@ use std::{env, fs, process, thread};
 
 use ergometer::clock::{self, Timestamp};
 use ergometer::energy::Energy;
+use ergometer::private::sources::validation;
 use ergometer::record::Epoch;
 use ergometer::record::Record;
-use ergometer::source::cpu_model;
 use ergometer::span::Label;
 use ergometer::{Devices, Kind, Meter};
 use nvml_sim::{Machine, monotonic_ns};
@@ -153,7 +153,7 @@ lie further off. Sources of the points: see `crates/ergometer/src/source/cpu_mod
 
 fn model() {
     println!("{MODEL}");
-    for row in cpu_model::validation() {
+    for row in validation() {
         println!(
             "| {} | {} | {:+.2} | {:.2} | {:+.2} | {:.2} | {:.0} % |",
             row.machine,
