@@ -308,6 +308,7 @@ fn unwritten(path: &Path, error: io::Error) -> Error {
 /// Options for a file that only its user can read: it contains the command line, in which some secrets may
 /// not be recognised.
 fn private() -> fs::OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode"))]
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

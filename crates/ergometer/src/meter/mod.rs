@@ -428,11 +428,12 @@ fn silent(silence: Silence, patience: Duration) -> Error {
     let (what, remedy) = match doing {
         Doing::Reading => (
             "reading the sources",
-            "a driver may hang: see `dmesg`, and leave that source out; `finish` may be called again",
+            "a driver may hang: see the system's log (on Linux `dmesg`), and leave that source out; `finish` may be called again",
         ),
-        Doing::Journaling => {
-            ("writing the journal", "the disk may hang: see `dmesg`; `finish` may be called again")
-        }
+        Doing::Journaling => (
+            "writing the journal",
+            "the disk may hang: see the system's log (on Linux `dmesg`); `finish` may be called again",
+        ),
         Doing::Exporting => ("sending figures", "`finish` may be called again"),
         Doing::Listening | Doing::Booking => (
             "keeping the books",

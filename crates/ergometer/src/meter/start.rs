@@ -64,7 +64,7 @@ impl MeterBuilder {
     /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
     /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
     /// figures cannot be shown at the address that was asked for;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// [`ErrorKind::Sampler`] if no thread can be started, as in WebAssembly; [`ErrorKind::Io`] for a journal that cannot be
     /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
     /// no error: see [`Meter::sources`]. An error leaves nothing behind: no thread, no open file, no journal.
     pub fn start(self) -> Result<Meter> {
@@ -170,6 +170,7 @@ impl MeterBuilder {
     ///
     /// An invalid variable is only a remark, as those of launchers are: the environment stops no training.
     fn check(&mut self) -> Result<()> {
+        check_platform(cfg!(target_family = "wasm"))?;
         if self.probes() {
             self.remarks.extend(self.settings.stated_cpu_power().err());
         }
@@ -440,6 +441,16 @@ impl Drop for Launch {
     }
 }
 
+/// WebAssembly without a system has neither threads nor a clock, and asking for either may panic.
+fn check_platform(wasm: bool) -> Result<()> {
+    if !wasm {
+        return Ok(());
+    }
+    let message = "nothing can be metered in WebAssembly: it has no threads and shows no hardware";
+    Err(Error::new(ErrorKind::Sampler, message)
+        .with_remedy("go on without a meter: `span` and `#[track_energy]` then do nothing"))
+}
+
 /// Errors of sensors are figures of the record, and of every uncertainty in it.
 fn check_sensors(sources: &[Guarded]) -> Result<()> {
     for domain in sources.iter().flat_map(Guarded::domains) {
@@ -515,4 +526,17 @@ fn begin_journal(draft: Draft, head: &RunHeader, domains: &[Domain]) -> Result<J
     // What is recovered takes from it what held up to then.
     record.footprint.site = head.site.clone();
     draft.begin(&record, head.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_webassembly_a_meter_refuses_to_start_and_says_what_goes_on_without_it() {
+        let error = check_platform(true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Sampler);
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("span")), "{error}");
+        assert!(check_platform(false).is_ok());
+    }
 }

@@ -36,6 +36,7 @@ pub(crate) mod cpu_model;
 pub mod fixed;
 pub(crate) mod host;
 pub(crate) mod hwmon;
+mod load;
 pub(crate) mod nvml;
 pub(crate) mod perf;
 pub(crate) mod probe;
@@ -44,6 +45,7 @@ pub(crate) mod rapl;
 pub mod replay;
 mod stat;
 mod sysfs;
+mod system;
 mod tracked_counter;
 
 /// The kind of a domain.
