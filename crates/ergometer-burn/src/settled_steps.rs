@@ -176,7 +176,7 @@ impl SettledSteps {
     /// The epoch that there were the updates of. Of several that it may be, one with as many steps.
     fn whole(&self, epochs: &[LiveEpoch]) -> Option<LiveEpoch> {
         let same = |epoch: &&LiveEpoch| epoch.ended && epoch.steps.count == self.updates;
-        self.candidates(epochs).find(same).or_else(|| self.candidates(epochs).next()).copied()
+        self.candidates(epochs).find(same).or_else(|| self.candidates(epochs).next()).cloned()
     }
 
     fn show(&mut self, epoch: Option<LiveEpoch>) {

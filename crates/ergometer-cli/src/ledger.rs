@@ -14,6 +14,7 @@ mod digest;
 mod export;
 mod sums;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -41,7 +42,7 @@ pub struct Ledger {
     /// What makes a row
     #[arg(long, value_enum, default_value_t = By::Label)]
     by: By,
-    /// Write runs, epochs, steps, spans and trials as Parquet files to this folder, for DuckDB and Spark; of a build with
+    /// Write runs, epochs, steps, spans and trials as Parquet files to this folder, for `DuckDB` and Spark; of a build with
     /// the feature `parquet`
     #[arg(long, value_name = "FOLDER")]
     parquet: Option<PathBuf>,
@@ -189,10 +190,10 @@ impl Totals {
         );
         if self.total.without_energy > 0 {
             let count = self.total.without_energy;
-            text += &format!("runs without any energy that could be read: {count}\n");
+            let _ = writeln!(text, "runs without any energy that could be read: {count}");
         }
         if !self.passed_over.is_empty() {
-            text += &format!("files passed over: {}\n", self.passed_over.len());
+            let _ = writeln!(text, "files passed over: {}", self.passed_over.len());
         }
         text
     }

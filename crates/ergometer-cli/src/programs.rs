@@ -32,7 +32,7 @@ impl Programs {
             None => tempfile::Builder::new().prefix("ergometer-").tempdir().map(Self::Temporary),
         };
         made.map_err(|error| {
-            note(format!("what the program marks itself is not recorded: {error}"))
+            note(format!("what the program marks itself is not recorded: {error}"));
         })
         .ok()
     }

@@ -3,16 +3,19 @@
 //! * [`Change`] compares two independent sets of runs (Welch, on relative deviations).
 //! * [`Paired`] compares runs that were made in pairs (Student's t on the logarithms of their ratios, and
 //!   Hodges–Lehmann with the exact interval of Wilcoxon's signed ranks).
+//! * [`wilson`] is the interval of a share.
 //! * [`Verdict`] judges an interval by a margin that was stated before.
 #![forbid(unsafe_code)]
 
 mod change;
 mod paired;
+mod proportion;
 mod student;
 mod verdict;
 
 pub use change::{Change, Run};
 pub use paired::{Paired, hodges_lehmann, median, pairs_needed, shift};
+pub use proportion::wilson;
 pub use student::{NORMAL, quantile};
 pub use verdict::{Interval, Verdict};
 

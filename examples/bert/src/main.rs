@@ -75,6 +75,8 @@ fn run(args: &Args) -> Result<(), Failure> {
             meter.result(name, last);
         }
     }
+    meter.result("next_sentence_majority", last.next_majority());
+    meter.result("next_sentence_pairs", last.pairs() as f64);
     harness::finish(
         &meter,
         &args.train,

@@ -66,8 +66,7 @@ impl<'a> Trainer<'a> {
     pub fn new(corpus: &'a Corpus, recipe: &'a Recipe, device: &Device, args: &TrainArgs) -> Self {
         let pairs = |documents, shape| Instances::new(documents, corpus.vocabulary, shape);
         let mut rng = StdRng::seed_from_u64(HELD_OUT_SEED);
-        let mut held_out = pairs(&corpus.valid, recipe.short).pass(&mut rng);
-        held_out.truncate(recipe.evaluated);
+        let held_out = pairs(&corpus.valid, recipe.short).sample(recipe.evaluated, &mut rng);
         let valid = held_out.chunks(recipe.batch);
         Self {
             recipe,
@@ -182,6 +181,13 @@ impl Trainer<'_> {
             self.passes.step(step, scores.loss());
         }
         self.passes.passed(scores.loss());
+        self.passes.remark(&format!(
+            "masked accuracy {:.3}; next sentence: loss {:.3}, accuracy {:.3} (the same answer always: {:.3})",
+            scores.masked_accuracy(),
+            scores.next_loss(),
+            scores.next_accuracy(),
+            scores.next_majority()
+        ));
         scores
     }
 }

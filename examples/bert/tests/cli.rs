@@ -60,6 +60,10 @@ fn a_smoke_run_records_epochs_and_three_measures_of_quality() {
         }
     }
     let result = |name: &str| record["results"][name].as_f64().expect(name);
+    let majority = result("next_sentence_majority");
+    assert!((0.5..=1.0).contains(&majority), "{majority}");
+    let pairs = result("next_sentence_pairs");
+    assert!(pairs > 0.0 && pairs <= 16.0, "{pairs}");
     // Ten steps of the short shape, then eight of it and two of the long one.
     let fact = |name: &str| facts[name].as_str().and_then(|text| text.parse::<f64>().ok());
     let (short, long) = (

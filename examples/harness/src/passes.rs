@@ -85,6 +85,11 @@ impl Passes {
         self.progress.end_split();
     }
 
+    /// Shows a line below those of the passes.
+    pub fn remark(&self, line: &str) {
+        self.progress.remark(line);
+    }
+
     /// Epoch number `epoch`, from 1, is over.
     pub fn epoch(&mut self, epoch: usize) {
         self.progress.update_epoch(epoch);

@@ -93,6 +93,13 @@ impl Progress {
         self.with(|state| Losses { fingerprint: state.fingerprint.hex(), ..state.losses.clone() })
     }
 
+    /// Shows a line below those of the epochs, unless quiet.
+    pub fn remark(&self, line: &str) {
+        if !self.with(|state| state.quiet) {
+            eprintln!("{line}");
+        }
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         // What is shown stays useful even when another thread panicked while showing it.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))

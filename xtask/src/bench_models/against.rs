@@ -7,9 +7,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::args::BenchModels;
+use super::choices::{Model, Subject, word};
+use super::commit_tree::CommitTree;
 use super::comparison::Comparison;
-use super::report::{Measured, Run};
-use super::{BenchModels, Model, child, comparison, order, word};
+use super::run::{Measured, Run};
+use super::{child, order};
 use crate::stop::{Doing, Stop};
 use crate::workspace;
 
@@ -80,6 +83,7 @@ impl BenchModels {
         out: &Path,
     ) -> Result<Outcome, Stop> {
         let base = Base::of(text, &workspace::root())?;
+        let backend = self.one_backend()?;
         if matches!(base, Base::Command(..)) && models.len() > 1 {
             return Err(Stop::wrong_input("--against a command takes one model (--models)"));
         }
@@ -100,14 +104,15 @@ impl BenchModels {
             };
             let base = Side { name: "base", program: base_program, first };
             let new = Side { name: "new", program: new, first: Vec::new() };
-            self.pairs_of(*model, text, [&base, &new], nvml, out, &mut outcome)?;
+            let subject = Subject { model: *model, size: self.size, backend };
+            self.pairs_of(subject, text, [&base, &new], nvml, out, &mut outcome)?;
         }
         Ok(outcome)
     }
 
     fn pairs_of(
         &self,
-        model: Model,
+        subject: Subject,
         text: &str,
         [base, new]: [&Side; 2],
         nvml: Option<&Path>,
@@ -119,7 +124,7 @@ impl BenchModels {
             let sides = if new_first { [new, base] } else { [base, new] };
             let mut runs = Vec::new();
             for side in sides {
-                match self.run_side(model, side, pair, nvml, out) {
+                match self.run_side(subject, side, pair, nvml, out) {
                     Ok(run) => runs.push(run),
                     Err(child::Failure::WrongInput) => return Err(Stop::relayed(2)),
                     Err(child::Failure::Other(message)) => {
@@ -136,35 +141,30 @@ impl BenchModels {
                 outcome.measured.push(new.clone());
             }
         }
-        let title = comparison::title(model, self.size);
+        let title = subject.to_string();
         outcome.comparisons.push(Comparison::of_pairs(title, text, &pairs, self.margin));
         Ok(())
     }
 
     fn run_side(
         &self,
-        model: Model,
+        subject: Subject,
         side: &Side,
         pair: u32,
         nvml: Option<&Path>,
         out: &Path,
     ) -> Result<Measured, child::Failure> {
         let number = pair + 1;
-        let name = format!("{}-{number}-{}", word(model), side.name);
-        eprintln!(
-            "==> {}, {}, pair {number} of {}",
-            comparison::title(model, self.size),
-            side.name,
-            self.repeats
-        );
+        let name = format!("{}-{number}-{}", subject.file_stem(), side.name);
+        eprintln!("==> {subject}, {}, pair {number} of {}", side.name, self.repeats);
         let seed = self.seed.wrapping_add(u64::from(pair));
         let mut arguments = side.first.clone();
         // An older program may not know how to measure an idle machine.
-        arguments.extend(self.arguments(model, seed, None));
+        arguments.extend(self.arguments(subject, seed, None));
         let (record_path, log_path) =
             (out.join(format!("{name}.json")), out.join(format!("{name}.log")));
         let record = child::train(&side.program, nvml, &arguments, &record_path, &log_path)?;
-        Ok(Measured { model, record, record_path, log_path })
+        Ok(Measured { subject, record, record_path, log_path })
     }
 
     /// Builds a commit in a work tree of its own, which goes again, and copies its programs.
@@ -174,33 +174,11 @@ impl BenchModels {
         models: &[Model],
         programs: &Path,
     ) -> Result<Vec<PathBuf>, Stop> {
-        let tree = tempfile::tempdir().doing("make a folder for the commit")?;
-        let path = tree.path().join("tree");
-        let git = |arguments: &[&str]| {
-            let mut git = Command::new("git");
-            let status = git.args(arguments).arg(&path).current_dir(workspace::root());
-            status.stdout(Stdio::null()).stderr(Stdio::null());
-            status
-                .status()
-                .ok()
-                .filter(std::process::ExitStatus::success)
-                .ok_or_else(|| Stop::failed(format!("git {} failed", arguments.join(" "))))
-        };
-        // `--detach` takes the commit behind the path.
-        let added = Command::new("git")
-            .args(["worktree", "add", "--detach"])
-            .arg(&path)
-            .arg(commit)
-            .current_dir(workspace::root())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if !added.is_ok_and(|status| status.success()) {
-            return Err(Stop::failed(format!("git made no work tree of {commit}")));
-        }
-        let built = self.build_copies(models, Some(&path), &programs.join("base"));
-        git(&["worktree", "remove", "--force"])?;
-        built
+        // One place for all commits: what was built there before is built again only where it differs.
+        let folder = workspace::target_folder()?.join("against");
+        let tree = CommitTree::new(&workspace::root(), &folder, commit)?;
+        let built = self.build_copies(models, Some(tree.path()), &programs.join("base"));
+        if tree.interrupted() { Err(Stop::failed("interrupted")) } else { built }
     }
 
     /// Builds the models of a tree, by default the present one, and copies their programs to `folder`.
@@ -211,7 +189,7 @@ impl BenchModels {
         folder: &Path,
     ) -> Result<Vec<PathBuf>, Stop> {
         std::fs::create_dir_all(folder).doing(format!("create {}", folder.display()))?;
-        let built = child::build(models, self.backend, self.profile, tree)?;
+        let built = child::build(models, &self.backends, self.profile, tree)?;
         built
             .into_iter()
             .map(|(model, program)| {

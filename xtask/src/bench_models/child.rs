@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use ergometer::Record;
 use ergometer::source::SourceReport;
-use serde::{Deserialize, Serialize};
 
-use super::{Backend, Model, Profile, word};
+use super::choices::{Backend, Model, Profile, word};
+use super::peak::Peak;
 use crate::stop::{Doing, Stop};
 use crate::{artifacts, workspace};
 
@@ -23,10 +23,11 @@ pub enum Failure {
 }
 
 /// Builds the programs of `models` in one go and returns their paths, in the same order: of the present tree, or of
-/// another one, whose dependencies are shared with the present one's.
+/// another one, whose dependencies are shared with the present one's. The programs have all of `backends`, and choose
+/// one when they run.
 pub fn build(
     models: &[Model],
-    backend: Backend,
+    backends: &[Backend],
     profile: Profile,
     tree: Option<&Path>,
 ) -> Result<Vec<(Model, PathBuf)>, Stop> {
@@ -37,8 +38,8 @@ pub fn build(
     }
     for &model in models {
         cargo.args(["--package", &word(model)]);
-        if backend != Backend::Flex {
-            cargo.args(["--features", &format!("{}/{}", word(model), word(backend))]);
+        for backend in backends.iter().filter(|backend| **backend != Backend::Flex) {
+            cargo.args(["--features", &format!("{}/{}", word(model), word(*backend))]);
         }
     }
     let line = workspace::typed(&cargo);
@@ -73,15 +74,6 @@ pub fn probe(program: &Path, nvml: Option<&Path>) -> Result<Vec<SourceReport>, S
         return Err(Stop::failed(format!("`{line}` failed: {}", output.status)));
     }
     serde_json::from_slice(&output.stdout).doing(format!("understand the output of `{line}`"))
-}
-
-/// How fast a large matrix product is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Peak {
-    /// Floating-point operations a second, of the best product.
-    pub flops_per_second: f64,
-    /// Rows and columns of the matrices.
-    pub size: u64,
 }
 
 /// The machine's own peak; `None` where the program cannot tell.

@@ -1,14 +1,14 @@
 //! What changed from one set of runs to another, and whether it matters.
 
-use std::path::Path;
-
+use ergometer::record::Machine;
 use ergometer_stats::{
     Change, Interval, Paired, Run as Value, Verdict, mean_and_deviation, pairs_needed, shift,
 };
 use serde::{Deserialize, Serialize};
 
-use super::report::{ModelReport, Report, Run};
-use super::{table, word};
+use super::model_report::ModelReport;
+use super::run::Run;
+use super::steady::Steady;
 use crate::stop::Stop;
 
 /// How much single runs are assumed to differ where each side has one, as a relative standard deviation.
@@ -94,7 +94,7 @@ impl Metric {
         let value = match self {
             Self::Time => return Value::exact(run.seconds),
             Self::Energy => run.energy?.joules.get(),
-            Self::EnergyPerStep => run.steady()?.joules_per_step()?,
+            Self::EnergyPerStep => Steady::of(run)?.joules_per_step()?,
         };
         let energy = run.energy?;
         let part = |part: ergometer::units::Joules| part.get() / energy.joules.get();
@@ -112,14 +112,22 @@ impl Metric {
     }
 }
 
+/// What was measured in one benchmark, and on which machine.
+#[derive(Clone, Copy)]
+pub struct Benchmark<'a> {
+    /// The machine.
+    pub machine: &'a Machine,
+    /// The models.
+    pub models: &'a [ModelReport],
+}
+
 impl Comparison {
-    /// The models of `new` that `old` has at the same size, each against its runs there.
-    pub fn with_report(new: &Report, old: &Report, name: &str, margin: f64) -> Vec<Self> {
+    /// The models of `new` that `old` has at the same size and on the same backend, each against its runs there.
+    pub fn between(new: Benchmark<'_>, old: Benchmark<'_>, name: &str, margin: f64) -> Vec<Self> {
         let same_machine =
             new.machine.machine_id.is_some() && new.machine.machine_id == old.machine.machine_id;
-        let counterpart = |model: &ModelReport| {
-            old.models.iter().find(|old| (old.model, old.size) == (model.model, model.size))
-        };
+        let counterpart =
+            |model: &ModelReport| old.models.iter().find(|old| old.subject() == model.subject());
         new.models
             .iter()
             .filter_map(|model| {
@@ -143,7 +151,7 @@ impl Comparison {
                 }
                 let rows = rows.collect();
                 let base = name.to_owned();
-                Some(Self { model: table::name(model), base, paired: false, margin, rows, notes })
+                Some(Self { model: model.title(), base, paired: false, margin, rows, notes })
             })
             .collect()
     }
@@ -173,15 +181,6 @@ impl Comparison {
         })?;
         Ok(row.interval_95.low > limit)
     }
-}
-
-/// Reads a report that an earlier benchmark wrote.
-pub fn read(path: &Path) -> Result<Report, Stop> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        Stop::wrong_input(format!("{} is not a report of bench-models: {error}", path.display()))
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
-    serde_json::from_str(&text).map_err(|error| wrong(&error))
 }
 
 fn unpaired(metric: Metric, base: &[Run], new: &[Run], same: bool, margin: f64) -> Option<Row> {
@@ -295,23 +294,6 @@ pub fn judge(comparisons: &[Comparison], limit: f64) -> Result<(), Stop> {
         "energy rose by more than {limit} %, beyond the interval: {}",
         failed.join(", ")
     )))
-}
-
-/// `5%`, `5 %` or `5`: per cent.
-pub fn share(text: &str) -> Result<f64, String> {
-    let number = text.trim().trim_end_matches('%').trim_end();
-    let value: f64 = number.parse().map_err(|_| format!("'{text}' is not a percentage"))?;
-    let valid = value.is_finite() && value >= 0.0;
-    if valid {
-        Ok(value / 100.0)
-    } else {
-        Err(format!("'{text}' is not a percentage of 0 or more"))
-    }
-}
-
-/// The model and size that a comparison is of.
-pub fn title(model: super::Model, size: super::Size) -> String {
-    format!("{} {}", word(model), word(size))
 }
 
 #[cfg(test)]

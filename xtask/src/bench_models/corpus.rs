@@ -16,8 +16,8 @@ pub fn check_parallel(prefix: &Path, languages: [&str; 2]) -> Result<(), Stop> {
 }
 
 /// Every file has to be there.
-pub fn check_files(files: &[PathBuf]) -> Result<(), Stop> {
-    files.iter().find(|file| !file.is_file()).map_or(Ok(()), |file| Err(missing(file)))
+pub fn check_files<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), Stop> {
+    files.into_iter().find(|file| !file.is_file()).map_or(Ok(()), |file| Err(missing(file)))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn a_folder_is_not_a_text_file() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(check_files(&[folder.path().to_path_buf()]).is_err());
-        assert_eq!(check_files(&[]), Ok(()));
+        assert!(check_files([&folder.path().to_path_buf()]).is_err());
+        assert_eq!(check_files([]), Ok(()));
     }
 }

@@ -3,10 +3,12 @@
 use ergometer::units::GramsCo2e;
 use serde::{Deserialize, Serialize};
 
+use super::choices::word;
+use super::model_report::ModelReport;
 use super::paper::{self, PaperRow};
-use super::report::{ModelReport, Report, Run};
+use super::report::Report;
+use super::run::Run;
 use super::steady::Steady;
-use super::word;
 
 /// Origin of a row that was measured.
 const RUN: &str = "run";
@@ -21,6 +23,7 @@ pub struct Row {
     pub origin: String,
     pub model: String,
     pub size: Option<String>,
+    pub backend: Option<String>,
     pub seed: Option<u64>,
     pub hardware: String,
     pub method: Option<String>,
@@ -75,13 +78,14 @@ pub fn of(report: &Report) -> Result<Vec<u8>, csv::Error> {
 fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
     let training = run.training_steps();
     let items = run.training_items();
-    let steady = run.steady();
+    let steady = Steady::of(run);
     let steady = steady.as_ref();
     let quality = run.quality.as_ref();
     Row {
         origin: origin.to_owned(),
         model: word(model.model),
         size: Some(word(model.size)),
+        backend: Some(word(model.backend)),
         seed: run.seed,
         hardware: run.hardware.clone(),
         method: run.energy.map(|energy| energy.method.as_str().to_owned()),

@@ -4,9 +4,11 @@ use ergometer::record::Record;
 use ergometer_page::chart::{self, Chart, Outcome, Range};
 use ergometer_page::{Page, Section};
 
+use super::model_report::ModelReport;
 use super::notes;
 use super::paper;
-use super::report::{ModelReport, Report, Run};
+use super::report::Report;
+use super::run::Run;
 use super::table::{self, Style};
 
 /// Kinds of figures beside each other, in the order of the chart's colours.
@@ -66,7 +68,7 @@ fn ranges(model: &ModelReport) -> Vec<Range> {
     });
     if let Some(kwh) = model.mean.facility_kwh.map(|spread| spread.mean) {
         let (low, high) = (kwh * (1.0 - relative), kwh * (1.0 + relative));
-        rows.push(Range { name: table::name(model), kind: 0, low, high, figure: Some(kwh) });
+        rows.push(Range { name: model.title(), kind: 0, low, high, figure: Some(kwh) });
     }
     if let Some(projection) = &model.projection {
         let (low, high) = (projection.facility_kwh.low, projection.facility_kwh.high);
@@ -110,7 +112,7 @@ fn against_energy(report: &Report) -> Option<Section> {
 fn outcome(model: &ModelReport, run: &Run) -> Option<Outcome> {
     let (energy, quality) = (run.energy?, run.quality.as_ref()?);
     Some(Outcome {
-        name: table::name(model),
+        name: model.title(),
         joules: energy.joules.get(),
         spread: 2.0 * energy.standard_uncertainty.get(),
         first: quality.first,

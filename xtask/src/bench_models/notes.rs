@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use ergometer::footprint::Site;
 use ergometer::source::{Availability, SourceReport};
 
-use super::comparison;
 use super::conditions::Conditions;
 use super::figure::{plus_minus, significant};
+use super::model_report::ModelReport;
 use super::projection::Projection;
-use super::report::{ModelReport, Report, Run};
+use super::report::Report;
+use super::run::Run;
 use super::spread::Spread;
-use super::{table, word};
+use super::steady::Steady;
+use super::{checks, comparison, table};
 
 /// One line a power source: what it gives, or why it gives nothing and what would change that.
 pub fn sources(sources: &[SourceReport]) -> String {
@@ -63,10 +65,10 @@ pub fn of(report: &Report) -> String {
     for model in &report.models {
         for run in &model.runs {
             let seed = run.seed.map_or_else(String::new, |seed| format!(", seed {seed}"));
-            let what = format!("{} {}{seed}", word(model.model), word(model.size));
+            let what = format!("{}{seed}", model.subject());
             let loss = table::change(run.train_loss);
             line(&mut lines, &format!("{what}: training loss {loss}, {}", table::quality(run)));
-            for remark in of_run(run) {
+            for remark in of_run(run).into_iter().chain(checks::of(run)) {
                 line(&mut lines, &format!("{what}: {remark}"));
             }
             for warning in &run.warnings {
@@ -99,21 +101,32 @@ pub fn of(report: &Report) -> String {
 
 /// What the machine was like, and its own peak.
 fn machine(lines: &mut String, report: &Report) {
-    let states: Vec<String> = report.conditions.iter().map(Conditions::words).collect();
-    if let [before, after] = &states[..]
-        && !before.is_empty()
-    {
-        line(lines, &format!("machine before: {before}; after: {after}"));
+    for remark in &report.remarks {
+        line(lines, remark);
     }
-    if let Some(peak) = &report.peak {
+    let states: Vec<String> = report.conditions.iter().map(Conditions::words).collect();
+    for states in states.chunks(2) {
+        if let [before, after] = states
+            && !before.is_empty()
+        {
+            line(lines, &format!("machine before: {before}; after: {after}"));
+        }
+    }
+    let peaks = report.models.iter().filter_map(|model| {
+        let peak = model.peak?;
         let rate = significant(peak.flops_per_second / 1e9, 3);
-        line(
-            lines,
-            &format!(
-                "peak: {rate} GFLOP/s, a product of {0} × {0} matrices in single precision",
-                peak.size
-            ),
-        );
+        Some(format!(
+            "peak{}: {rate} GFLOP/s, a product of {1} × {1} matrices in single precision",
+            model.subject().backend_words(),
+            peak.size
+        ))
+    });
+    let mut shown = Vec::new();
+    for peak in peaks {
+        if !shown.contains(&peak) {
+            line(lines, &peak);
+            shown.push(peak);
+        }
     }
 }
 
@@ -127,7 +140,7 @@ fn of_run(run: &Run) -> Vec<String> {
         let (idle, above) = (significant(idle, 3), significant(above, 3));
         remarks.push(format!("{idle} W before the run; {above} J above that"));
     }
-    if let Some(steady) = run.steady().filter(|steady| steady.left_out > 0)
+    if let Some(steady) = Steady::of(run).filter(|steady| steady.left_out > 0)
         && let (Some(warm), Some(left_out)) =
             (steady.joules_per_step(), steady.left_out_joules_per_step)
     {
@@ -212,7 +225,7 @@ fn spreads(model: &ModelReport) -> Vec<String> {
     if parts.is_empty() {
         return Vec::new();
     }
-    vec![format!("{}, 95 % interval between runs: {}", table::name(model), parts.join(", "))]
+    vec![format!("{}, 95 % interval between runs: {}", model.title(), parts.join(", "))]
 }
 
 /// Where the files are.

@@ -4,19 +4,17 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 
-use super::Model;
-
-/// Every model in every repeat, counted from 0. Within each repeat the order is random, so that no model always runs
+/// Every subject in every repeat, counted from 0. Within each repeat the order is random, so that none always runs
 /// on a machine that another one has warmed up. A single repeat keeps the order given.
-pub fn of(models: &[Model], repeats: u32, seed: u64) -> Vec<(Model, u32)> {
+pub fn of<T: Clone>(subjects: &[T], repeats: u32, seed: u64) -> Vec<(T, u32)> {
     let mut rng = StdRng::seed_from_u64(seed);
     let mut order = Vec::new();
     for repeat in 0..repeats {
-        let mut models = models.to_vec();
+        let mut subjects = subjects.to_vec();
         if repeats > 1 {
-            models.shuffle(&mut rng);
+            subjects.shuffle(&mut rng);
         }
-        order.extend(models.into_iter().map(|model| (model, repeat)));
+        order.extend(subjects.into_iter().map(|subject| (subject, repeat)));
     }
     order
 }
@@ -32,6 +30,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::bench_models::choices::Model;
 
     #[test]
     fn every_repeat_has_every_model_in_an_order_of_its_own() {

@@ -4,7 +4,7 @@ use ergometer::footprint::strubell::Training;
 use ergometer::units::{UsDollars, Watts};
 use serde::{Deserialize, Serialize};
 
-use super::{Model, Size};
+use super::choices::{Model, Size};
 
 /// How a printed row is marked wherever it stands.
 pub const CITATION: &str = "Strubell et al. 2019";

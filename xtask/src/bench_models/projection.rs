@@ -9,8 +9,8 @@ use ergometer::footprint::{Site, strubell::Training};
 use ergometer::units::{KilowattHours, Watts};
 use serde::{Deserialize, Serialize};
 
-use super::report::ModelReport;
-use super::{Model, Size};
+use super::choices::{Model, Size, Subject};
+use super::mean::Mean;
 
 /// A published training: which, and what it took in operations.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,12 +141,11 @@ pub struct Corrected {
 }
 
 impl Projection {
-    /// From the steady steps of a model's first run with operations; `None` where none were counted or metered.
-    pub fn of(site: &Site, model: &ModelReport) -> Option<Self> {
-        let published = Published::of(model.model, model.size);
-        let (per_second, per_joule) =
-            (model.mean.flops_per_second?.mean, model.mean.flops_per_joule?.mean);
-        let energy = model.mean.energy?;
+    /// From the steady steps of what was measured; `None` where no operations were counted or metered.
+    pub fn of(site: &Site, measured: Subject, mean: &Mean) -> Option<Self> {
+        let published = Published::of(measured.model, measured.size);
+        let (per_second, per_joule) = (mean.flops_per_second?.mean, mean.flops_per_joule?.mean);
+        let energy = mean.energy?;
         let (low, high) = published.flops;
         let flops = Range { low, high };
         let kwh = flops.scaled(1.0 / per_joule / 3.6e6 * site.pue.value);
@@ -154,13 +153,10 @@ impl Projection {
             low: value(KilowattHours::new(kwh.low)),
             high: value(KilowattHours::new(kwh.high)),
         };
-        let assumed = if published.size == model.size {
+        let assumed = if published.size == measured.size {
             "the same model, for as long as its schedule".to_owned()
         } else {
-            format!(
-                "assumes that it uses this machine as well as the {} did",
-                super::table::name(model)
-            )
+            format!("assumes that it uses this machine as well as the {measured} did")
         };
         Some(Self {
             name: published.name.to_owned(),

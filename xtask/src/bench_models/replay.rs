@@ -7,7 +7,9 @@ use std::path::Path;
 use clap::ValueEnum as _;
 use ergometer::Record;
 
-use super::{BenchModels, Model, child, word};
+use super::args::BenchModels;
+use super::child;
+use super::choices::{Backend, Model, word};
 use crate::stop::{Doing, Stop};
 
 /// What has to agree for two runs to be the same, by the names of its facts.
@@ -26,7 +28,9 @@ impl BenchModels {
         let old = Record::from_json(&text)
             .map_err(|error| Stop::wrong_input(format!("{}: {error}", path.display())))?;
         let (model, arguments) = recipe(&old).map_err(Stop::wrong_input)?;
-        let program = child::build(&[model], self.backend, self.profile, None)?;
+        let backend = old.facts.get("backend").and_then(|name| Backend::from_str(name, true).ok());
+        let backends = [backend.unwrap_or_default()];
+        let program = child::build(&[model], &backends, self.profile, None)?;
         let (_, program) = program.first().ok_or_else(|| Stop::failed("nothing was built"))?;
         let (record, log) = (out.join("replay.json"), out.join("replay.log"));
         if same_file(path, &record) {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::word;
+use super::choices::word;
 use crate::stop::{Doing, Stop};
 use crate::{artifacts, workspace};
 

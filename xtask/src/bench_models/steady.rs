@@ -7,7 +7,7 @@
 use ergometer::record::Steps;
 use serde::{Deserialize, Serialize};
 
-use super::report::Run;
+use super::run::Run;
 
 /// Sums over training steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -36,7 +36,9 @@ use std::path::{Path, PathBuf};
 use ergometer::{Budget, Record};
 use serde::{Deserialize, Serialize};
 
-use super::{BenchModels, Model, Size, child, word};
+use super::args::BenchModels;
+use super::child;
+use super::choices::{Backend, Model, Size, Subject};
 use crate::stop::{Doing, Stop};
 use journal::Journal;
 use results::Results;
@@ -209,8 +211,8 @@ impl Runner for Programs<'_> {
         let values: Vec<String> =
             trial.values.iter().map(|(name, value)| format!("{name} {value}")).collect();
         eprintln!("==> trial {}: {}", trial.id, values.join(", "));
-        let bench = BenchModels { size: self.sweep.size, ..self.bench.clone() };
-        let mut arguments = bench.arguments(self.sweep.model, self.bench.seed, None);
+        let subject = subject(self.sweep, self.bench.one_backend()?);
+        let mut arguments = self.bench.arguments(subject, self.bench.seed, None);
         arguments.extend(self.sweep.arguments.iter().map(OsString::from));
         arguments.extend(self::arguments(&trial.values));
         if let Some(epochs) = trial.epochs {
@@ -249,7 +251,7 @@ impl BenchModels {
         let budget = budget
             .transpose()
             .map_err(|error: ergometer::Error| Stop::wrong_input(error.to_string()))?;
-        let programs = child::build(&[description.model], self.backend, self.profile, None)?;
+        let programs = child::build(&[description.model], &self.backends, self.profile, None)?;
         let (_, program) =
             programs.into_iter().next().ok_or_else(|| Stop::failed("nothing was built"))?;
         let mut journal = Journal::open(&out.join("sweep.jsonl"), &description)?;
@@ -279,9 +281,9 @@ fn method_word(method: Method) -> &'static str {
     }
 }
 
-/// The model and size of a sweep, as the tables name it.
-fn title(sweep: &Sweep) -> String {
-    format!("{} {}", word(sweep.model), word(sweep.size))
+/// What every trial trains.
+const fn subject(sweep: &Sweep, backend: Backend) -> Subject {
+    Subject { model: sweep.model, size: sweep.size, backend }
 }
 
 #[cfg(test)]

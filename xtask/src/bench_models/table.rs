@@ -5,10 +5,14 @@ use std::fmt;
 use ergometer::report::{Column, width};
 use ergometer::units::GramsCo2e;
 
-use super::figure::{fixed, plus_minus, plus_minus_si, significant};
+use super::figure::{as_printed, fixed, plus_minus, plus_minus_si, range_plus_minus, significant};
+use super::model_report::ModelReport;
 use super::paper::{self, PaperRow};
-use super::report::{Change, ModelReport, Report, Run};
-use super::word;
+use super::projection::Range;
+use super::report::Report;
+use super::run::{Change, Run};
+use super::spread::Spread;
+use super::steady::Steady;
 
 /// What stands where there is no figure.
 const NONE: &str = "–";
@@ -30,7 +34,8 @@ pub struct Table {
 }
 
 impl Table {
-    fn add_row(&mut self, row: Vec<String>) {
+    /// Adds a row, with a cell for each title.
+    pub fn add_row(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
@@ -111,7 +116,7 @@ pub fn costs(report: &Report, style: Style) -> Table {
 
 fn measured(model: &ModelReport) -> Vec<String> {
     let mean = &model.mean;
-    let value = |spread: Option<super::spread::Spread>| spread.map(|spread| spread.mean);
+    let value = |spread: Option<Spread>| spread.map(|spread| spread.mean);
     // PUE and grid intensity are constants here: kWh have the relative uncertainty of the joules.
     let relative = mean.energy.map_or(0.0, |energy| {
         2.0 * energy.standard_uncertainty.get() / energy.joules.get().max(f64::MIN_POSITIVE)
@@ -120,7 +125,7 @@ fn measured(model: &ModelReport) -> Vec<String> {
         |value: Option<f64>| value.map_or_else(none, |value| plus_minus(value, value * relative));
     let grams = value(mean.co2e_kg).map(|kg| GramsCo2e::new(kg * 1000.0));
     vec![
-        name(model),
+        model.title(),
         model.runs.first().map_or_else(none, |run| run.hardware.clone()),
         uncertain(value(mean.watts)),
         value(mean.seconds).map_or_else(none, |seconds| significant(seconds / 3600.0, 3)),
@@ -138,12 +143,12 @@ fn printed(row: &PaperRow) -> Vec<String> {
     vec![
         format!("  {}", row.model),
         row.hardware.clone(),
-        row.watts.map_or_else(none, |watts| fixed(watts, 2)),
-        significant(row.hours, 2),
-        row.facility_kwh.map_or_else(none, |kwh| significant(kwh, 2)),
-        pounds.map_or_else(none, |grams| significant(grams.pounds(), 2)),
-        pounds.map_or_else(none, |grams| significant(grams.kilograms(), 2)),
-        dollars(row.cloud_usd.0.get(), row.cloud_usd.1.get()),
+        row.watts.map_or_else(none, as_printed),
+        as_printed(row.hours),
+        row.facility_kwh.map_or_else(none, as_printed),
+        row.co2e_lb.map_or_else(none, as_printed),
+        pounds.map_or_else(none, |grams| fixed(grams.kilograms(), 0)),
+        format!("${}–{}", as_printed(row.cloud_usd.0.get()), as_printed(row.cloud_usd.1.get())),
         NONE.to_owned(),
         paper::CITATION.to_owned(),
     ]
@@ -157,15 +162,11 @@ fn cloud(model: &ModelReport) -> String {
         Some(ranges) if !ranges.is_empty() => {
             let low = ranges.iter().map(|(low, _)| low.get()).sum::<f64>() / count;
             let high = ranges.iter().map(|(_, high)| high.get()).sum::<f64>() / count;
-            dollars(low, high)
+            format!("${}–{}", significant(low, 2), significant(high, 2))
         }
         _ if model.runs.iter().all(Run::on_cpu) => "n/a (no GPU)".to_owned(),
         _ => "n/a (no price)".to_owned(),
     }
-}
-
-fn dollars(low: f64, high: f64) -> String {
-    format!("${}–{}", significant(low, 2), significant(high, 2))
 }
 
 /// Speed, energy a step and quality of each model.
@@ -188,11 +189,10 @@ pub fn training(report: &Report, style: Style) -> Table {
     );
     for model in &report.models {
         let mean = &model.mean;
-        let value = |spread: Option<super::spread::Spread>| {
-            spread.map_or_else(none, |spread| significant(spread.mean, 3))
-        };
+        let value =
+            |spread: Option<Spread>| spread.map_or_else(none, |spread| significant(spread.mean, 3));
         table.add_row(vec![
-            name(model),
+            model.title(),
             value(mean.seconds),
             mean.energy.map_or_else(none, |energy| {
                 let spread = 2.0 * energy.standard_uncertainty.get();
@@ -218,16 +218,16 @@ fn operations(report: &Report, style: Style) -> Table {
     for model in &report.models {
         let mean = &model.mean;
         let Some(run) = model.runs.first() else { continue };
-        let Some(steady) = run.steady() else { continue };
+        let Some(steady) = Steady::of(run) else { continue };
         let Some(flops) = steady.flops.filter(|_| steady.steps > 0) else { continue };
-        let giga = |spread: Option<super::spread::Spread>| {
+        let giga = |spread: Option<Spread>| {
             spread.map_or_else(none, |spread| significant(spread.mean / 1e9, 3))
         };
-        let share = mean.flops_per_second.zip(report.peak).map(|(rate, peak)| {
+        let share = mean.flops_per_second.zip(model.peak).map(|(rate, peak)| {
             format!("{} %", significant(100.0 * rate.mean / peak.flops_per_second, 2))
         });
         table.add_row(vec![
-            name(model),
+            model.title(),
             exponent(flops / steady.steps as f64),
             giga(mean.flops_per_second),
             giga(mean.flops_per_joule),
@@ -246,26 +246,29 @@ fn projections(report: &Report, style: Style) -> Table {
     let mut table = empty(style, &head);
     for model in &report.models {
         let Some(projection) = &model.projection else { continue };
-        let pounds = |kg: f64| GramsCo2e::new(kg * 1000.0).pounds();
-        let dollars = projection.electricity_usd;
+        let relative = 2.0 * projection.standard_uncertainty;
+        let uncertain = |range: Range, of: fn(f64) -> f64| {
+            range_plus_minus(of(range.low), of(range.high), of(range.high) * relative)
+        };
+        let backend = model.subject().backend_words();
         table.add_row(vec![
             projection.name.clone(),
-            "this machine".to_owned(),
+            format!("this machine{backend}"),
             range(projection.flops, exponent),
-            range(projection.hours, |hours| significant(hours, 3)),
-            range(projection.facility_kwh, |kwh| significant(kwh, 3)),
-            range(projection.co2e_kg, |kg| significant(pounds(kg), 3)),
-            format!("${}", range(dollars, |usd| significant(usd, 2))),
+            range(projection.hours, |hours| significant(hours, 2)),
+            uncertain(projection.facility_kwh, |kwh| kwh),
+            uncertain(projection.co2e_kg, |kg| GramsCo2e::new(kg * 1000.0).pounds()),
+            format!("${}", uncertain(projection.electricity_usd, |usd| usd)),
             "projected".to_owned(),
         ]);
         let Some(row) = &model.paper else { continue };
-        let printed = |value: Option<f64>| value.map_or_else(none, |value| fixed(value, 0));
+        let printed = |value: Option<f64>| value.map_or_else(none, as_printed);
         let paper = |hours: String, kwh: String, pounds: String, how: &str| {
             let (title, hardware) = (format!("  {}", row.model), row.hardware.clone());
             vec![title, hardware, none(), hours, kwh, pounds, none(), how.to_owned()]
         };
         table.add_row(paper(
-            significant(row.hours, 3),
+            as_printed(row.hours),
             printed(row.facility_kwh),
             printed(row.co2e_lb),
             "as printed",
@@ -333,7 +336,7 @@ fn ends(interval: ergometer_stats::Interval) -> String {
 }
 
 /// `1.2–3.4`, or one figure where both ends show the same.
-fn range(range: super::projection::Range, show: impl Fn(f64) -> String) -> String {
+fn range(range: Range, show: impl Fn(f64) -> String) -> String {
     let (low, high) = (show(range.low), show(range.high));
     if low == high { low } else { format!("{low}–{high}") }
 }
@@ -372,24 +375,17 @@ pub fn change(change: Option<Change>) -> String {
     })
 }
 
-/// `transformer tiny`, and how many runs the row is the mean of.
-pub fn name(model: &ModelReport) -> String {
-    let name = format!("{} {}", word(model.model), word(model.size));
-    match model.runs.len() {
-        0 | 1 => name,
-        runs => format!("{name} (mean of {runs})"),
-    }
-}
-
 fn none() -> String {
     NONE.to_owned()
 }
 
 /// A table without rows; all columns but the names are figures.
-fn empty(style: Style, head: &[&str]) -> Table {
+pub fn empty(style: Style, head: &[&str]) -> Table {
     let column = |title: &&str| match *title {
         "model" => Column::name("model"),
-        "hardware" | "how" | "quality" | "metric" | "verdict" | "reached" => Column::prose(*title),
+        "text" | "hardware" | "how" | "quality" | "metric" | "verdict" | "reached" => {
+            Column::prose(*title)
+        }
         figure => Column::figure(figure),
     };
     Table { style, columns: head.iter().map(column).collect(), rows: Vec::new() }

@@ -94,7 +94,7 @@ impl Ledger {
         let goal = format!("≤ {AGAIN_S} s: {}", verdict(again.seconds <= AGAIN_S));
         for (what, taken, goal) in [
             ("the first time", first, ""),
-            ("after that", again, &goal),
+            ("after that", again, goal.as_str()),
             ("with `--parquet`, after that", export, ""),
         ] {
             let Taken { seconds, mebibytes } = taken;

@@ -119,7 +119,9 @@ fn log<M>(run: &Run<M>, split: &str, metric: &str) -> Option<String> {
 #[test]
 fn totals_stand_in_burns_files() {
     let meter = meter();
-    let run = train(&meter, line(), Metering::totals);
+    let run = train(&meter, line(), |metering| metering.totals().sync_every(8));
+    let synced = "after every 8 steps and at the end of each epoch";
+    assert_eq!(run.record.facts["device sync, train"], synced);
     let final_value = |split, metric| {
         let text = log(&run, split, metric).unwrap_or_else(|| panic!("no {metric}"));
         let entry = text.lines().last().unwrap().to_owned();

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::env;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -129,7 +130,7 @@ impl Cache {
         for Found { path, stamp, read, .. } in files {
             let Some(stamp) = *stamp else { continue };
             let json = serde_json::to_string(&LineRef { path, stamp, read })?;
-            text += &format!("{:08x} {json}\n", crc32c::crc32c(json.as_bytes()));
+            let _ = writeln!(text, "{:08x} {json}", crc32c::crc32c(json.as_bytes()));
         }
         // Another ledger may be reading or writing it.
         let beside = self.file.with_extension(format!("{}.part", std::process::id()));

@@ -29,6 +29,8 @@ use crate::clock::Timestamp;
 use crate::energy::Method;
 use crate::units::{Joules, Watts};
 
+#[cfg(any(test, all(target_os = "macos", target_arch = "aarch64")))]
+mod apple;
 pub(crate) mod attribution;
 mod boards;
 mod counter;
@@ -104,7 +106,8 @@ pub struct Domain {
     pub kind: DomainKind,
     /// Its name for people: `NVIDIA H100 80GB HBM3`.
     pub label: String,
-    /// The source that reads it: `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`, `fixed`, `replay`.
+    /// The source that reads it: `nvml`, `rapl`, `perf`, `hwmon`, `apple`, `cpu-model`, `fixed`,
+    /// `replay`.
     pub source: String,
     /// How its energy is obtained.
     pub method: Method,

@@ -86,7 +86,7 @@ impl Settings {
 }
 
 /// Opens every source and reports on each, in the order `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`,
-/// `fixed`; the last only if a power was stated.
+/// `fixed`; the last only if a power was stated. On a Mac with Apple's chip, `apple` comes before `hwmon`.
 ///
 /// A sensor of `rapl`, `perf` or `hwmon` has to prove that it works. A counter that does not move in 0.3 s
 /// (1.1 s for sockets and modules of `hwmon`), or a power of 0, is left out with a remark if something can
@@ -126,6 +126,11 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
     } else {
         found.extend([rapl::NAME, perf::NAME].map(|name| Found::without(system.without(name))));
     }
+    #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
+    found.push(outside(look(super::apple::NAME, FILE_LIMIT, || {
+        let (apple, report) = super::apple::of_this_mac();
+        Found::new(apple, report).proven()
+    })));
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
     let package = package
         .map(|found| found.report.source.clone())

@@ -91,9 +91,10 @@ impl Rapl {
         }
         rapl.drop_mirrors(&mut remarks);
         let availability = if rapl.zones.is_empty() {
-            let psys_missing = scope == Level::Platform && found.others;
+            let without_platform = scope == Level::Platform && found.others;
             let Zones { powercap, nameless, .. } = found;
-            Missing { denied, broken, psys_missing, powercap, nameless }.why(sysfs_root, proc_root)
+            Missing { denied, broken, without_platform, powercap, nameless }
+                .why(sysfs_root, proc_root)
         } else {
             Availability::Available
         };
@@ -185,7 +186,7 @@ struct Missing {
     /// Why another file cannot be read.
     broken: Option<String>,
     /// The platform was asked for, and there are only zones of its components.
-    psys_missing: bool,
+    without_platform: bool,
     /// There is a powercap folder.
     powercap: bool,
     /// Number of entries whose name could not be read.
@@ -217,7 +218,7 @@ impl Missing {
                 "check the kernel log for errors of the intel_rapl driver",
             ),
             (
-                self.psys_missing,
+                self.without_platform,
                 "this machine's RAPL has no psys zone".to_owned(),
                 "meter the packages and the memory instead, as is the default",
             ),

@@ -180,6 +180,13 @@ impl Label {
 /// Labels that a program's marks may have.
 const MOST_SITES: usize = 8192;
 
+/// A phase of this name, as that of [`span`](crate::span()).
+impl From<&'static str> for Label {
+    fn from(name: &'static str) -> Self {
+        Self::new(Kind::Phase, name)
+    }
+}
+
 impl From<Kind> for Label {
     fn from(kind: Kind) -> Self {
         Self::new(kind, kind.as_str())

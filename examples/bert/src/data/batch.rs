@@ -21,6 +21,8 @@ pub struct Batch {
     pub weights: Tensor<2>,
     /// 0 where the second stretch follows the first, 1 where it does not. `[batch, 1]`
     pub random: Tensor<2, Int>,
+    /// Pairs whose second stretch does not follow the first.
+    pub random_pairs: usize,
     /// Words to predict.
     pub predicted: usize,
     /// Tokens, padding not counted.
@@ -55,6 +57,7 @@ impl Batch {
         }
         let random: Vec<i32> =
             instances.iter().map(|instance| i32::from(!instance.follows)).collect();
+        let random_pairs = instances.iter().filter(|instance| !instance.follows).count();
         let table =
             |values| Tensor::from_data(TensorData::new::<i32, _>(values, [rows, length]), device);
         let predicted = instances.iter().map(|instance| instance.masked.len()).sum();
@@ -67,6 +70,7 @@ impl Batch {
             words: Tensor::from_data(TensorData::new(words, [count, 1]), device),
             weights: Tensor::from_data(TensorData::new(weights, [count, 1]), device),
             random: Tensor::from_data(TensorData::new(random, [rows, 1]), device),
+            random_pairs,
             predicted,
             tokens: instances.iter().map(|instance| instance.ids.len()).sum(),
         }
@@ -95,6 +99,6 @@ mod tests {
         let weights: Vec<f32> = batch.weights.into_data().iter().collect();
         assert_eq!(weights, [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
         assert_eq!(ints(batch.random), [0, 1]);
-        assert_eq!((batch.predicted, batch.tokens), (3, 11));
+        assert_eq!((batch.random_pairs, batch.predicted, batch.tokens), (1, 3, 11));
     }
 }

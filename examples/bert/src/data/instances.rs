@@ -67,6 +67,14 @@ impl<'a> Instances<'a> {
         (0..self.documents.len()).flat_map(|document| self.of_document(document, rng)).collect()
     }
 
+    /// At most `count` pairs of one pass, from all documents rather than from the first ones.
+    pub fn sample(&self, count: usize, rng: &mut StdRng) -> Vec<Instance> {
+        let mut pairs = self.pass(rng);
+        pairs.shuffle(rng);
+        pairs.truncate(count);
+        pairs
+    }
+
     /// The pairs of a document.
     fn of_document(&self, index: usize, rng: &mut StdRng) -> Vec<Instance> {
         let document = &self.documents[index];
@@ -275,6 +283,20 @@ mod tests {
         }
         assert!((hidden / all - 0.8_f64).abs() < 0.02, "{}", hidden / all);
         assert!((kept / all - 0.1_f64).abs() < 0.02, "{}", kept / all);
+    }
+
+    #[test]
+    fn a_sample_is_of_all_documents() {
+        let documents = documents();
+        let instances = Instances::new(&documents, 4000, Shape { length: 64, predictions: 10 });
+        let sample = instances.sample(60, &mut StdRng::seed_from_u64(4));
+        assert_eq!(sample.len(), 60);
+        // Of 30 documents; in their order, 60 pairs would be those of the first dozen.
+        let seen: std::collections::HashSet<u32> =
+            sample.iter().map(|pair| restored(pair)[1] / 100).collect();
+        assert!(seen.len() > 20, "{seen:?}");
+        let all = instances.sample(usize::MAX, &mut StdRng::seed_from_u64(4));
+        assert_eq!(all.len(), instances.pass(&mut StdRng::seed_from_u64(4)).len());
     }
 
     #[test]

@@ -48,14 +48,14 @@ impl Recipe {
     /// The recipe of one of [`SIZES`].
     pub fn of(size: Size) -> Self {
         let tiny = Self {
-            options: Options { vocabulary: 2000, positions: 128, ..Options::published(2, 128) },
-            short: shape(64, 10),
-            long: shape(128, 20),
+            options: Options { vocabulary: 2000, positions: 256, ..Options::published(2, 128) },
+            short: shape(128, 20),
+            long: shape(256, 39),
             batch: 16,
             accumulation: 1,
             steps: 200,
             epochs: 3,
-            evaluated: 320,
+            evaluated: 1000,
             documents: 1_000,
             rate: 1e-3,
             warmup: 60,

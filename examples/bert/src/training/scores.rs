@@ -15,6 +15,8 @@ pub struct Scores {
     /// Negative log-likelihood of what follows, nats.
     next_loss: f64,
     next_right: f64,
+    /// Pairs that do not follow.
+    random: usize,
     pairs: usize,
 }
 
@@ -32,6 +34,7 @@ impl Scores {
         self.next_right += self::right(&outcome.next, &batch.random).sum().into_scalar::<f64>();
         let [pairs, _] = batch.random.dims();
         self.pairs += pairs;
+        self.random += batch.random_pairs;
     }
 
     /// Mean loss of a masked word, nats.
@@ -44,14 +47,30 @@ impl Scores {
         self.masked_right / self.masked as f64
     }
 
-    /// Share of the pairs of which it is told whether they follow.
+    /// Share of the pairs that are rightly said to follow or not.
     pub fn next_accuracy(&self) -> f64 {
         self.next_right / self.pairs as f64
     }
 
+    /// The accuracy of whoever always gives the more frequent answer. It is above one half: a stretch of a single
+    /// sentence has nothing that follows, and gets a random second one.
+    pub fn next_majority(&self) -> f64 {
+        self.random.max(self.pairs - self.random) as f64 / self.pairs as f64
+    }
+
+    /// Pairs that were judged.
+    pub const fn pairs(&self) -> usize {
+        self.pairs
+    }
+
+    /// Mean loss of a pair, nats; whoever guesses has ln 2 where half of the pairs follow.
+    pub fn next_loss(&self) -> f64 {
+        self.next_loss / self.pairs as f64
+    }
+
     /// What training minimises: the mean of a masked word plus the mean of a pair, nats.
     pub fn loss(&self) -> f64 {
-        self.masked_loss() + self.next_loss / self.pairs as f64
+        self.masked_loss() + self.next_loss()
     }
 }
 

@@ -7,9 +7,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::bench_models::report::Measured;
+use crate::bench_models::choices::{Backend, Model, Size, Subject};
+use crate::bench_models::report::Report;
 use crate::bench_models::report::tests::{record, report};
-use crate::bench_models::{Model, Size};
+use crate::bench_models::run::Measured;
 
 /// A record of this many joules, of a machine that says which it is.
 fn of(joules: f64) -> ergometer::Record {
@@ -20,7 +21,7 @@ fn of(joules: f64) -> ergometer::Record {
 
 fn run(joules: f64) -> Run {
     Run::new(Measured {
-        model: Model::Gpt2,
+        subject: Subject { model: Model::Gpt2, size: Size::Tiny, backend: Backend::Flex },
         record: of(joules),
         record_path: PathBuf::new(),
         log_path: PathBuf::new(),
@@ -45,6 +46,10 @@ impl Machine {
     }
 }
 
+fn with_report(new: &Report, old: &Report) -> Vec<Comparison> {
+    Comparison::between(new.benchmark(), old.benchmark(), "old.json", 0.02)
+}
+
 fn energy(comparison: &Comparison) -> &Row {
     comparison.rows.iter().find(|row| row.metric == Metric::Energy).unwrap()
 }
@@ -54,7 +59,7 @@ fn tries(more: f64) -> Vec<(Verdict, bool)> {
     let mut machine = Machine(StdRng::seed_from_u64(15));
     let mut one = || {
         let (old, new) = (report_of(&machine.runs(0.0)), report_of(&machine.runs(more)));
-        let comparisons = Comparison::with_report(&new, &old, "old.json", 0.02);
+        let comparisons = with_report(&new, &old);
         let failed = judge(&comparisons, 0.05).is_err();
         (energy(&comparisons[0]).verdict, failed)
     };
@@ -105,7 +110,7 @@ fn gain_and_model_cancel_on_one_machine_and_not_between_two() {
     let old = report_of(&[1000.0, 1001.0, 999.0]);
     let mut new = report_of(&[1100.0, 1101.0, 1099.0]);
     let width = |new: &Report| {
-        let comparisons = Comparison::with_report(new, &old, "old.json", 0.02);
+        let comparisons = with_report(new, &old);
         let interval = energy(&comparisons[0]).interval_95;
         (interval.high - interval.low, comparisons[0].notes.concat())
     };
@@ -125,13 +130,13 @@ fn what_cannot_be_judged_is_not_a_passed_check() {
     let mut new = report_of(&[1000.0]);
     let old = report_of(&[1000.0]);
     new.models[0].runs[0].energy = None;
-    let comparisons = Comparison::with_report(&new, &old, "old.json", 0.02);
+    let comparisons = with_report(&new, &old);
     assert!(judge(&comparisons, 0.05).is_err());
     assert!(judge(&[], 0.05).is_err());
     // Another size is another thing.
     let mut old = report_of(&[1000.0]);
     old.models[0].size = Size::Base;
-    assert!(Comparison::with_report(&new, &old, "old.json", 0.02).is_empty());
+    assert!(with_report(&new, &old).is_empty());
 }
 
 #[test]
@@ -142,12 +147,6 @@ fn counters_are_not_called_modelled_and_other_sensors_are_noticed() {
         let energy = run.domains[0].energy.unwrap();
         run.domains[0].energy = Some(Energy { method: Method::Counter, ..energy });
     }
-    let comparisons = Comparison::with_report(&new, &old, "old.json", 0.02);
+    let comparisons = with_report(&new, &old);
     assert!(comparisons[0].notes.concat().contains("other sensors"), "{:?}", comparisons[0].notes);
-}
-
-#[test]
-fn shares_are_per_cent() {
-    assert_eq!((share("5%"), share("5 %"), share("0.5")), (Ok(0.05), Ok(0.05), Ok(0.005)));
-    assert!(share("-1%").is_err() && share("five").is_err());
 }

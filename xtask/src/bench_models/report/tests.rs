@@ -1,14 +1,18 @@
 //! The report from hand-made records, in every form it takes.
 
+use std::path::PathBuf;
+
 use ergometer::Record;
-use ergometer::energy::{Method, Uncertainty, Usage};
-use ergometer::footprint::Site;
-use ergometer::units::Watts;
+use ergometer::energy::{Energy, Method, Uncertainty, Usage};
+use ergometer::record::Steps;
+use ergometer::units::{Joules, Watts};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::*;
 use crate::bench_models::csv_rows::{self, Row};
+use crate::bench_models::run::hardware;
+use crate::bench_models::steady::Steady;
 use crate::bench_models::table::{self, Style};
 use crate::bench_models::{files, notes};
 
@@ -137,15 +141,19 @@ pub fn record(seed: u64, joules: f64) -> Record {
 }
 
 pub fn report(runs: Vec<(Model, Record)>) -> Report {
-    report_on(None, runs)
+    report_on(None, &[Backend::Flex], runs.into_iter().map(on_flex).collect())
 }
 
-/// A report on boards simulated with `--simulate`.
-fn report_on(simulate: Option<&str>, runs: Vec<(Model, Record)>) -> Report {
+fn on_flex((model, record): (Model, Record)) -> (Subject, Record) {
+    (Subject { model, size: Size::Tiny, backend: Backend::Flex }, record)
+}
+
+/// A report on these backends, or on boards simulated with `--simulate`.
+fn report_on(simulate: Option<&str>, backends: &[Backend], runs: Vec<(Subject, Record)>) -> Report {
     let settings = Settings {
         command: vec!["xtask".to_owned()],
         size: Size::Tiny,
-        backend: Backend::Flex,
+        backends: backends.to_vec(),
         device: 0,
         seed: 1,
         repeats: 1,
@@ -158,15 +166,19 @@ fn report_on(simulate: Option<&str>, runs: Vec<(Model, Record)>) -> Report {
     let measured = runs
         .into_iter()
         .enumerate()
-        .map(|(number, (model, record))| Measured {
-            model,
+        .map(|(number, (subject, record))| Measured {
+            subject,
             record,
             record_path: PathBuf::from(format!("out/{number}.json")),
             log_path: PathBuf::from(format!("out/{number}.log")),
         })
         .collect();
-    let setting =
-        Setting { settings, software: Software::default(), conditions: Vec::new(), peak: None };
+    let setting = Setting {
+        settings,
+        software: Software::default(),
+        conditions: Vec::new(),
+        peaks: Vec::new(),
+    };
     let order = [Model::Transformer, Model::Elmo, Model::Bert, Model::Gpt2];
     Report::new(setting, &order, measured, Vec::new()).unwrap()
 }
@@ -308,7 +320,7 @@ fn warming_up() -> Record {
 #[test]
 fn the_first_epoch_is_left_out_as_warm_up_and_said_to_be() {
     let report = report(vec![(Model::Elmo, warming_up())]);
-    let steady = report.models[0].runs[0].steady().unwrap();
+    let steady = Steady::of(&report.models[0].runs[0]).unwrap();
     assert_eq!((steady.steps, steady.left_out), (100, 100));
     let mean = &report.models[0].mean;
     let means = [
@@ -326,14 +338,14 @@ fn the_first_epoch_is_left_out_as_warm_up_and_said_to_be() {
         "warm-up left out: the first epoch's 100 steps of 28.0 J; the 100 after them took 10.0 J";
     assert!(notes.contains(remark), "{notes}");
     // A single epoch has its warm-up in it, and nothing to leave it out for.
-    let steady = two_models().models[0].runs[0].steady().unwrap();
+    let steady = Steady::of(&two_models().models[0].runs[0]).unwrap();
     assert_eq!((steady.steps, steady.left_out, steady.flops), (100, 0, None));
 }
 
 #[test]
 fn operations_and_projections_stand_in_tables_of_their_own() {
     let mut report = report(vec![(Model::Elmo, warming_up())]);
-    report.peak = Some(crate::bench_models::child::Peak { flops_per_second: 2e11, size: 1024 });
+    report.models[0].peak = Some(Peak { flops_per_second: 2e11, size: 1024 });
     let tables = table::terminal(&report);
     let operations = row(&tables, "elmo tiny");
     assert!(!operations.is_empty());
@@ -373,6 +385,50 @@ fn models_stand_in_the_order_asked_for_whichever_ran_first() {
 }
 
 #[test]
+fn backends_stand_side_by_side_in_the_order_asked_for() {
+    let on = |model, backend| Subject { model, size: Size::Tiny, backend };
+    let runs = [
+        (on(Model::Gpt2, Backend::Vulkan), record(1, 2000.0)),
+        (on(Model::Gpt2, Backend::Flex), record(1, 4000.0)),
+        (on(Model::Elmo, Backend::Vulkan), record(1, 1000.0)),
+    ];
+    let report = report_on(None, &[Backend::Flex, Backend::Vulkan], runs.to_vec());
+    let titles: Vec<String> = report.models.iter().map(ModelReport::title).collect();
+    assert_eq!(titles, ["elmo tiny on vulkan", "gpt2 tiny", "gpt2 tiny on vulkan"]);
+    let table = table::training(&report, Style::Markdown).to_string();
+    // 70 % of the joules in 7000 tokens of training.
+    for (title, joules_per_token) in [("gpt2 tiny ", "0.400"), ("gpt2 tiny on vulkan", "0.200")] {
+        assert!(row(&table, title).contains(joules_per_token), "{table}");
+    }
+    // What is compared is the same model on the same backend.
+    let changes = Comparison::between(report.benchmark(), report.benchmark(), "itself", 0.02);
+    assert_eq!(changes.len(), 3);
+    let flex = report_on(None, &[Backend::Flex], runs[1..2].to_vec());
+    let changes = Comparison::between(report.benchmark(), flex.benchmark(), "flex", 0.02);
+    assert_eq!(changes.len(), 1);
+    // A report from before there were several reads as one of the processor.
+    let mut json: serde_json::Value = serde_json::from_str(&flex.to_json().unwrap()).unwrap();
+    json["models"][0].as_object_mut().unwrap().remove("backend");
+    json["settings"].as_object_mut().unwrap().remove("backends");
+    let old: Report = serde_json::from_value(json).unwrap();
+    assert_eq!(old.models[0].subject(), runs[1].0);
+}
+
+#[test]
+fn reports_of_one_machine_become_one() {
+    let one = |model, joules| report(vec![(model, record(1, joules))]);
+    let mut second = one(Model::Bert, 2000.0);
+    second.failures.push("gpt2: failed".to_owned());
+    let whole = Report::merged(vec![one(Model::Gpt2, 1000.0), second.clone()]).unwrap();
+    let titles: Vec<String> = whole.models.iter().map(ModelReport::title).collect();
+    assert_eq!(titles, ["gpt2 tiny", "bert tiny"]);
+    assert_eq!(whole.failures, ["gpt2: failed"], "a failure is not lost");
+    second.machine.cpu = Some("another".to_owned());
+    assert!(Report::merged(vec![one(Model::Gpt2, 1000.0), second]).is_err());
+    assert!(Report::merged(Vec::new()).is_err());
+}
+
+#[test]
 fn repeats_make_one_row_with_the_spread_below() {
     let model = Model::Transformer;
     let report = report(vec![(model, record(1, 3000.0)), (model, record(2, 5000.0))]);
@@ -384,7 +440,7 @@ fn repeats_make_one_row_with_the_spread_below() {
     // A model's error is the same in each run: the mean is no more certain than one run.
     let energy = mean.energy.unwrap();
     assert!((energy.standard_uncertainty.get() - 600.0).abs() < 1e-9);
-    assert!(notes::of(&report).contains("(4,000 ± 12,706) J (sd 1,414)"), "{}", notes::of(&report));
+    assert!(notes::of(&report).contains("(4,000 ± 13,000) J (sd 1,400)"), "{}", notes::of(&report));
     assert!(table::training(&report, Style::Terminal(200)).to_string().contains("(mean of 2)"));
 }
 
@@ -423,7 +479,11 @@ fn all_files_are_written_where_they_are_said_to_be() {
 
 #[test]
 fn simulated_energies_are_called_so_in_every_form() {
-    let report = report_on(Some("h100x4"), vec![(Model::Elmo, record(1, 6000.0))]);
+    let report = report_on(
+        Some("h100x4"),
+        &[Backend::Flex],
+        vec![on_flex((Model::Elmo, record(1, 6000.0)))],
+    );
     let json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
     assert_eq!(json["simulated"], true);
     assert_eq!(json["settings"]["simulate"], "h100x4");

@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_FULL_CONDENSED;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use ergometer::report::{Column, Table, paragraph, width};
 use ergometer_stats::{mean_and_deviation, median};
 use serde::Serialize;
 
 use super::journal::Journal;
 use super::trial::{Cost, Trial};
-use super::{Method, Sweep, method_word, title};
+use super::{Method, Sweep, method_word};
+use crate::bench_models::choices::word;
 use crate::bench_models::figure::significant;
 
 /// The results as data.
@@ -175,26 +175,40 @@ impl Results {
         }
     }
 
-    /// For a terminal.
+    /// For the terminal of this process.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "{}, {} of {} trials, to {} {}\n",
-            title(&self.sweep),
-            method_word(self.sweep.method),
+        self.fit(width())
+    }
+
+    /// For a terminal of this width.
+    fn fit(&self, width: usize) -> String {
+        let sweep = &self.sweep;
+        let title = format!(
+            "{} {}, {} of {} trials, to {} {}",
+            word(sweep.model),
+            word(sweep.size),
+            method_word(sweep.method),
             self.trials.len(),
-            if self.sweep.maximise { "maximise" } else { "minimise" },
-            self.sweep.metric
+            if sweep.maximise { "maximise" } else { "minimise" },
+            sweep.metric
         );
-        let _ = writeln!(text, "{}", self.trial_table());
+        let mut text = paragraph(&title, 0, width) + "\n\n" + &self.trial_table().fit(width);
         if let Some(variance) = &self.variance {
-            text += &variance.text(&self.sweep);
+            text = text + "\n" + &paragraph(&variance.text(sweep), 2, width) + "\n";
         }
-        text += "\nexpected best of so many trials (Dodge et al. 2019)\n";
-        let _ = writeln!(text, "{}", self.expected_table());
-        text += "\nin the form of Strubell et al. (2019), Table 4\n";
-        let _ = writeln!(text, "{}", self.project_table());
+        for (heading, table) in [
+            ("expected best of this many trials (Dodge et al. 2019)", self.expected_table()),
+            ("in the form of Strubell et al. (2019), Table 4", self.project_table()),
+        ] {
+            let _ = writeln!(
+                text,
+                "\n{}\n{}",
+                paragraph(heading, 2, width),
+                table.fit(width).trim_end()
+            );
+        }
         for note in &self.notes {
-            let _ = writeln!(text, "  {note}");
+            let _ = writeln!(text, "  {}", paragraph(note, 4, width.saturating_sub(2)));
         }
         text
     }
@@ -210,7 +224,7 @@ impl Results {
         head.extend(
             [&metric, "energy (J)", "CO2e (g)", "electricity ($)", "front"].map(str::to_owned),
         );
-        let mut table = empty(&head);
+        let mut rows = Vec::new();
         let mut best: Vec<&Trial> = self.trials.iter().collect();
         let objective = |trial: &Trial| trial.objective(self.sweep.maximise);
         best.sort_by(|a, b| objective(a).total_cmp(&objective(b)));
@@ -233,29 +247,28 @@ impl Results {
                     String::new()
                 },
             ]);
-            table.add_row(row);
+            rows.push(row);
         }
-        table
+        table(&head, rows)
     }
 
     fn expected_table(&self) -> Table {
         let head = ["trials", "energy (J)", "expected", "sd", "unbiased"].map(str::to_owned);
-        let mut table = empty(&head);
-        for expected in &self.expected {
-            table.add_row([
+        let row = |expected: &Expected| {
+            vec![
                 expected.trials.to_string(),
                 figure(expected.joules, 3),
                 significant(expected.best, 5),
                 significant(expected.deviation, 2),
                 significant(expected.unbiased, 5),
-            ]);
-        }
-        table
+            ]
+        };
+        table(&head, self.expected.iter().map(row))
     }
 
     fn project_table(&self) -> Table {
         let head = [
-            "",
+            "what",
             "models",
             "hours",
             "energy (J)",
@@ -264,12 +277,11 @@ impl Results {
             "electricity ($)",
             "cloud ($)",
         ];
-        let mut table = empty(&head.map(str::to_owned));
-        for project in &self.project {
+        let row = |project: &Project| {
             let cost = project.cost;
             let known = |of: fn(Cost) -> Option<f64>, digits| figure(cost.and_then(of), digits);
             let cloud = cost.and_then(|cost| cost.cloud_usd);
-            table.add_row([
+            vec![
                 project.what.clone(),
                 project.models.to_string(),
                 known(|cost| Some(cost.seconds / 3600.0), 3),
@@ -281,9 +293,9 @@ impl Results {
                     || "n/a".to_owned(),
                     |(low, high)| format!("{}–{}", significant(low, 2), significant(high, 2)),
                 ),
-            ]);
-        }
-        table
+            ]
+        };
+        table(&head.map(str::to_owned), self.project.iter().map(row))
     }
 }
 
@@ -306,7 +318,7 @@ impl Variance {
         };
         format!(
             "variance over the hyperparameters searched: n {trials} ({failed} failed), mean {}, {spread}min {}, \
-             median {}, max {} ({draws})\n",
+             median {}, max {} ({draws})",
             show(mean),
             show(min),
             show(median),
@@ -369,14 +381,13 @@ fn figure(value: Option<f64>, digits: i32) -> String {
     value.map_or_else(|| "n/a".to_owned(), |value| significant(value, digits))
 }
 
-fn empty(head: &[String]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Disabled).set_header(head);
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+/// A table whose first column is of words, and the others of figures.
+fn table(head: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut columns: Vec<Column> = head.iter().map(Column::figure).collect();
+    if let (Some(first), Some(title)) = (columns.first_mut(), head.first()) {
+        *first = Column::prose(title);
     }
-    table
+    Table::new(columns, rows)
 }
 
 #[cfg(test)]
@@ -443,5 +454,33 @@ mod tests {
         ];
         assert_eq!(front(&trials, false), [0, 2], "no energy, no quality, no place");
         assert_eq!(front(&trials, true), [0, 1]);
+    }
+
+    #[test]
+    fn the_tables_fit_the_terminal_and_have_every_figure() {
+        let sweep: Sweep = toml::from_str(
+            "model = 'gpt2'\nmethod = 'random'\ntrials = 2\n[parameters]\nrate = { log = [1e-4, 1e-1] }\n\
+             dropout = { uniform = [0.0, 0.3] }\nwarmup = { integer = [0, 20] }",
+        )
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&folder.path().join("sweep.jsonl"), &sweep).unwrap();
+        for (id, quality) in [(0, 1.987), (1, 2.412)] {
+            let values = ["rate", "dropout", "warmup"]
+                .map(|name| (name.to_owned(), "0.01234567".to_owned()));
+            let cost = Cost { joules: Some(12_345.0), seconds: 600.0, ..Cost::default() };
+            journal.begin(id).unwrap();
+            let trial = Trial::new(id, Values::from(values));
+            journal.end(Trial { quality: Some(quality), cost: Some(cost), ..trial }).unwrap();
+        }
+        let results = Results::of(&sweep, &journal);
+        for width in [50, 80, 200] {
+            let text = results.fit(width);
+            let too_wide = text.lines().find(|line| line.chars().count() > width);
+            assert_eq!(too_wide, None, "{width}: {text}");
+            for figure in ["1.987", "2.412", "12,300", "24,700", "0.01234567"] {
+                assert!(text.contains(figure), "{width}: {figure} is not in\n{text}");
+            }
+        }
     }
 }
