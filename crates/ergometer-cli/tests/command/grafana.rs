@@ -174,7 +174,7 @@ fn promtool_reads_every_query() {
     match Command::new("promtool").args(["check", "rules", argument(&path)]).output() {
         Err(_) => eprintln!("not checked: there is no promtool here"),
         Ok(output) => {
-            assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr))
+            assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
         }
     }
 }
