@@ -16,6 +16,7 @@ pub fn ergometer(arguments: &[&str]) -> Command {
         "ERGOMETER_LABEL",
         "ERGOMETER_NVML_LIBRARY",
         "ERGOMETER_OUTPUT",
+        "ERGOMETER_PROCESSORS",
         "ERGOMETER_PUE",
         "ERGOMETER_REGION",
         "CUDA_VISIBLE_DEVICES",

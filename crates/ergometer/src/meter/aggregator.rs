@@ -13,7 +13,9 @@ use super::command::{Command, Ending};
 use super::journaling::{JournalWriter, RunState};
 use super::open_spans::OpenSpans;
 use super::stamps::Stamps;
+use super::start::STAT_LIMIT;
 use super::windows::Windows;
+use crate::bounded;
 use crate::clock::{self, Timestamp};
 #[cfg(feature = "_export")]
 use crate::export::LAST_EXPORT;
@@ -604,6 +606,10 @@ impl Aggregator {
             power: self.power.history(head.start, ending.end, &self.timelines),
         };
         let mut record = assemble::record(&head, notes, ending.end, books);
+        record.run.cpu_utilisation = head
+            .utilisation
+            .clone()
+            .and_then(|since| bounded::call(STAT_LIMIT, move || since.until_now()).ok().flatten());
         if let Some(why) = &ending.interrupted {
             record.run.finished = false;
             record.warnings.push(why.clone());

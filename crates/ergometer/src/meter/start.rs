@@ -32,6 +32,7 @@ use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
+use crate::source::stat::Utilisation;
 use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
 use crate::span::ring::Rings;
 use crate::span::unmetered::RunSpan;
@@ -40,6 +41,8 @@ use crate::timeline::Timeline;
 
 /// How long a file of the kernel or a file system is waited for.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
+/// The same for the processors' time, which a run can do without.
+pub(super) const STAT_LIMIT: Duration = Duration::from_secs(1);
 
 impl MeterBuilder {
     /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
@@ -118,6 +121,10 @@ impl MeterBuilder {
             // As at the edges of an epoch: what lies nearest to it is worth most.
             launch.rings.tell(Word::Nudge);
         }
+        let utilisation = {
+            let proc_root = self.settings.proc_root.clone();
+            bounded::call(STAT_LIMIT, move || Utilisation::begin(&proc_root)).ok().flatten()
+        };
         let head = Arc::new(RunHeader {
             label,
             placement,
@@ -128,6 +135,7 @@ impl MeterBuilder {
             started: clock::date(),
             wall_was_set: clock::wall_was_set(),
             asleep: clock::asleep(),
+            utilisation,
             idle_from,
             site,
             accelerators: self.accelerators,
@@ -186,7 +194,10 @@ impl MeterBuilder {
     /// An invalid variable is only a remark, as those of launchers are: the environment stops no training.
     fn check(&mut self) -> Result<()> {
         if self.probes() {
-            self.remarks.extend(self.settings.stated_cpu_power().err());
+            self.remarks.extend(self.settings.known_power().1);
+            if self.settings.processors.is_some() {
+                self.settings.calibrations()?;
+            }
         }
         if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
             let message =

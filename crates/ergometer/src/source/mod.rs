@@ -25,7 +25,7 @@ pub mod probe;
 mod proof;
 pub mod rapl;
 pub mod replay;
-mod stat;
+pub(crate) mod stat;
 mod sysfs;
 mod tracked_counter;
 
@@ -182,6 +182,9 @@ impl Due {
         Self { from: moment, by: moment }
     }
 }
+
+/// A source holds no value back for longer than this, seconds: it may date or judge values by those that follow them.
+pub(crate) const HELD_BACK: f64 = 9.0;
 
 /// Hardware, or a substitute for it.
 ///

@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::clock::{Event, Timestamp, What};
 use crate::energy::{Method, Uncertainty};
 use crate::source::attribution::is_share;
-use crate::source::{Domain, Reading, Sensor, Value, cpu_model};
+use crate::source::{Domain, HELD_BACK, Reading, Sensor, Value, cpu_model};
 use crate::units::{Joules, Watts};
 #[cfg(test)]
 use curve::Curve;
@@ -47,8 +47,9 @@ const LIMIT_WINDOW: f64 = 0.05;
 const GAP_PERIODS: f64 = 3.5;
 const MIN_GAP: f64 = 0.3;
 /// Seconds after which power is integrated without waiting for the counter any longer: more than any
-/// source holds its values back.
-const SILENT_COUNTER: f64 = 9.5;
+/// source holds its values back, and less than what others wait for a domain ([`PATIENCE`]).
+const SILENT_COUNTER: f64 = HELD_BACK + 0.5;
+const _: () = assert!(SILENT_COUNTER < PATIENCE.as_secs() as f64);
 /// Seconds for which the last level is held at the end of the readings.
 const HOLD: f64 = 1.5;
 /// A domain none of whose reads succeeds for this many seconds is gone: no level is held.
