@@ -207,7 +207,10 @@ fn a_resumed_training_comes_to_what_an_uninterrupted_one_does() {
     let parts = uncertainty(&first).hypot(uncertainty(&second)) / whole.steps["train"].seconds;
     let stated = 2.0 * parts.hypot(uncertainty(&uninterrupted) / steps.seconds);
     let off = (resumed - alone).abs();
-    assert!(off <= stated.max(0.1 * alone), "{resumed} W in steps, {alone} W uninterrupted, ± {stated} W");
+    assert!(
+        off <= stated.max(0.1 * alone),
+        "{resumed} W in steps, {alone} W uninterrupted, ± {stated} W"
+    );
     let expected = other.joules.get() / uninterrupted.run.seconds * whole.seconds;
     let error = 2.0 * energy.standard_uncertainty.get().hypot(other.standard_uncertainty.get());
     let off = (energy.joules.get() - expected).abs();

@@ -282,7 +282,7 @@ fn stated_errors_of_a_boards_first_seconds_hold_however_late_its_reader_is() {
         for (late, busy) in READERS {
             // Windows by their length, then epochs.
             let mut tallies = [Tally::default(); LENGTHS.len() + 1];
-            for (seed, curve) in (0..16).flat_map(|seed| CURVES.map(|curve| (seed, curve))) {
+            for (seed, curve) in (0..12).flat_map(|seed| CURVES.map(|curve| (seed, curve))) {
                 let epoch = if seed % 2 == 0 { 0.3 } else { 0.9 };
                 let lasts = WINDOWS + REST;
                 let script =
@@ -314,7 +314,7 @@ fn stated_errors_of_a_boards_first_seconds_hold_however_late_its_reader_is() {
 fn values_are_held_back_for_a_bounded_time_even_if_the_period_is_never_learnt() {
     let mut unlearnt = 0;
     for (counter, power, late) in [(0.1, (0.1, 0.025), 0.3), (0.02, (0.02, 0.01), 0.08)] {
-        for seed in 0..16 {
+        for seed in 0..8 {
             let script = Script {
                 curve: Curve::Square(100.0, 300.0, 0.43),
                 counter,
@@ -323,7 +323,7 @@ fn values_are_held_back_for_a_bounded_time_even_if_the_period_is_never_learnt() 
                 held: 0.5,
                 busy: f64::INFINITY,
                 epoch: 0.9,
-                lasts: 20.0,
+                lasts: 12.0,
                 seed,
             };
             let played = script.play();
@@ -341,11 +341,9 @@ fn values_are_held_back_for_a_bounded_time_even_if_the_period_is_never_learnt() 
 #[test]
 fn steps_of_a_short_training_have_its_mean_power_however_late_the_reader_is() {
     let mut report = String::new();
-    for (late, lasts, most) in
-        [(0.0, 3.5, 10.0), (0.08, 3.5, 20.0), (0.08, 8.0, 20.0), (0.08, 14.0, 20.0)]
-    {
+    for (late, lasts) in [(0.0, 3.5), (0.08, 3.5), (0.08, 8.0), (0.08, 14.0)] {
         let mut off: Vec<f64> = Vec::new();
-        for seed in 0..64 {
+        for seed in 0..32 {
             let script = Script {
                 curve: Curve::Square(100.0, 300.0, 0.13),
                 counter: 0.02,
@@ -375,8 +373,7 @@ fn steps_of_a_short_training_have_its_mean_power_however_late_the_reader_is() {
         off.sort_by(f64::total_cmp);
         let worst = off[off.len() - 1];
         report +=
-            &format!("{late} s late, {lasts} s: median {:.1} W, worst {worst:.1} W\n", off[32]);
-        assert!(worst <= most, "{report}");
+            &format!("{late} s late, {lasts} s: median {:.1} W, worst {worst:.1} W\n", off[16]);
+        assert!(worst <= 10.0, "{report}");
     }
-    println!("{report}");
 }
