@@ -20,7 +20,7 @@ struct Check {
 
 /// Cheapest first. Clippy and rustdoc share the metadata of the dependencies; only the tests
 /// generate code for them.
-const CHECKS: [Check; 8] = [
+const CHECKS: [Check; 9] = [
     Check { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Check {
         // With the annotated program that is to compile without the feature `macros` too.
@@ -74,6 +74,19 @@ const CHECKS: [Check; 8] = [
         arguments: &["doc", "--workspace", "--no-deps", "--locked"],
         environment: &[("RUSTDOCFLAGS", "--deny warnings")],
     },
+    // By itself, as it is off in the workspace.
+    alone(&[
+        "test",
+        "--package",
+        "ergometer-cli",
+        "--features",
+        "parquet",
+        "--test",
+        "command",
+        "--locked",
+        "--",
+        "parquet",
+    ]),
     Check {
         // The rings between threads, in all interleavings: other flags, so another folder.
         arguments: &[

@@ -1,5 +1,5 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `test`,
-//! `tidy`, `ci`.
+//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `spark`,
+//! `test`, `tidy`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -8,8 +8,10 @@ mod accuracy;
 mod artifacts;
 mod bench_models;
 mod ci;
+mod lab;
 mod performance;
 mod reliability;
+mod spark;
 mod stop;
 mod test;
 mod tidy;
@@ -33,6 +35,7 @@ enum Task {
     Accuracy(accuracy::Accuracy),
     Performance(performance::Performance),
     Reliability(reliability::Reliability),
+    Spark(spark::Spark),
     Test(test::Test),
     Tidy(tidy::Tidy),
     Ci(ci::Ci),
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Task::Accuracy(task) => task.run(),
         Task::Performance(task) => task.run(),
         Task::Reliability(task) => task.run(),
+        Task::Spark(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Tidy(task) => task.run(),
         Task::Ci(task) => task.run(),

@@ -1,5 +1,6 @@
 //! `cargo xtask performance`: what metering costs, measured here and written down.
 
+mod ledger;
 mod output;
 mod page;
 mod running;
@@ -20,7 +21,8 @@ const TIMES: u32 = 1000;
 ///
 /// Runs the benchmark `span` and counts instructions with `valgrind --tool=callgrind` where that is
 /// installed; runs the benchmark `sustained`; takes the processor time of the meter's threads over simulated
-/// boards; simulates a month of a run; and trains the Transformer with and without a meter in turn. It takes
+/// boards; simulates a month of a run; trains the Transformer with and without a meter in turn; and adds up a ledger
+/// of ten thousand records. It takes
 /// half an hour, or less for a part: leave the machine alone meanwhile.
 #[derive(Debug, clap::Args)]
 pub struct Performance {
@@ -43,6 +45,7 @@ enum Part {
     Threads,
     LongRuns,
     Training,
+    Ledger,
 }
 
 /// A row of the table.
@@ -89,6 +92,7 @@ impl Performance {
             Part::Threads => running::threads_section(&running::threads()?),
             Part::LongRuns => running::lengths_section(&running::lengths()?),
             Part::Training => training::compare(self.rounds)?.section(),
+            Part::Ledger => ledger::measure()?.section(),
         })
     }
 }

@@ -19,13 +19,13 @@ pub struct Footprint {
     #[command(flatten)]
     site: SiteArgs,
     /// Power of all that computes, watts
-    #[arg(long, requires = "hours", conflicts_with = "kwh")]
+    #[arg(long, requires = "hours", conflicts_with = "kwh", allow_negative_numbers = true)]
     watts: Option<f64>,
     /// Energy of all that computes, kilowatt-hours, in place of a power
-    #[arg(long, required_unless_present = "watts")]
+    #[arg(long, allow_negative_numbers = true)]
     kwh: Option<f64>,
     /// Duration, hours; also of the rent
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     hours: Option<f64>,
     /// Accelerators that are rented: `8xP100`, `64xV100`, `16xTPUv2`
     #[arg(long, value_name = "NxMODEL", value_parser = Rented::parse)]
@@ -79,6 +79,10 @@ impl Footprint {
             if value.is_some_and(|value| !value.is_finite() || value < 0.0) {
                 return Err(Stop::new(format!("--{name} is not a finite value of 0 or more")));
             }
+        }
+        if self.watts.is_none() && self.kwh.is_none() {
+            return Err(Stop::new("there is no energy to work with")
+                .with_remedy("give `--watts W --hours H`, or `--kwh E`"));
         }
         let site = self.site.site()?;
         let seconds = self.hours.unwrap_or(0.0) * 3600.0;

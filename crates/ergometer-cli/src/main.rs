@@ -15,6 +15,7 @@ mod merge;
 mod metering;
 mod outcome;
 mod paper;
+mod programs;
 mod recover;
 mod regions;
 mod report;
@@ -43,7 +44,7 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     1  a check failed: doctor --require, compare --fail-above, paper\n  \
     2  wrong usage, or a file that cannot be read or written\n  \
     run passes the program's exit code through: 128+n if signal n ended it, 127 if it was not found,\n  \
-    126 if it cannot be executed, 125 if the meter was not started";
+    126 if it cannot be executed, 125 if the meter was not started or the usage is wrong";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -87,8 +88,26 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command.run() {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return not_understood(&error),
+    };
+    match command.run() {
         Ok(outcome) => outcome.print(),
         Err(stop) => stop.print(),
+    }
+}
+
+/// Prints what is wrong with the command line, or the help that it asks for. Of `run` 2 would look like the exit code
+/// of the program.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Where nobody reads it, there is nobody to tell.
+    let _ = error.print();
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if std::env::args_os().nth(1).is_some_and(|command| command == "run") => {
+            ExitCode::from(run::NOT_METERED)
+        }
+        _ => ExitCode::from(outcome::WRONG_INPUT),
     }
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use ergometer::Record;
 use serde::Serialize;
 
+use crate::journals;
 use crate::outcome::{Outcome, Stop};
+use crate::programs;
 
 /// Write the record of each journal beside it: of runs whose program was killed, too
 ///
@@ -58,7 +60,10 @@ impl Recover {
     }
 
     fn one(&self, journal: &Path) -> Result<Written, Stop> {
-        let record = Record::recover(journal)?;
+        let record = Record::recover(journal).map_err(|error| not_recovered(journal, &error))?;
+        let programs = programs::beside(journal);
+        let record =
+            if programs.is_dir() { record.nest(programs::read(&programs)) } else { record };
         let beside = journal.with_extension("json");
         let path = match &self.output {
             Some(folder) if folder.is_dir() => folder.join(beside.file_name().unwrap_or_default()),
@@ -79,4 +84,13 @@ impl Recover {
             joules: record.total.energy.map(|energy| energy.joules.get()),
         })
     }
+}
+
+/// Why there is nothing to recover.
+fn not_recovered(journal: &Path, error: &ergometer::Error) -> Stop {
+    if Record::read(journal).is_ok() {
+        return Stop::new(format!("'{}' is a record", journal.display()))
+            .with_remedy("it needs no recovering: `ergometer report` shows it");
+    }
+    journals::unread(journal, error)
 }

@@ -53,7 +53,8 @@ impl ResumeInfo {
         let mut all = Vec::new();
         for path in &self.paths {
             if !path.is_dir() {
-                all.push(Standing::of(path.clone(), &Record::read(path)?));
+                let read = Record::read(path).map_err(|error| journals::unread(path, &error))?;
+                all.push(Standing::of(path.clone(), &read));
                 continue;
             }
             let files = journals::below(path)?;

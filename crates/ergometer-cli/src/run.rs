@@ -11,15 +11,19 @@ use ergometer::{Meter, Record};
 
 use crate::metering::{MeteringArgs, length};
 use crate::outcome::{Outcome, Stop, note};
+use crate::programs::{self, Programs};
 
-/// Exit code where the program was not started because the meter was not.
-const NOT_METERED: u8 = 125;
+/// Exit code where the program was not started because the meter was not, or the command line is wrong.
+pub const NOT_METERED: u8 = 125;
+/// The folder in which the meter keeps its record.
+const OUTPUT: &str = "ERGOMETER_OUTPUT";
 
 /// Meter a program and its children: time, energy, power, CO2e and cost
 ///
 /// The table goes to stderr, as stdout belongs to the program. Signals are passed on to it, and its exit
 /// code is that of this command. By default all that the machine draws meanwhile is metered; `--scope
-/// process` gives the program's share of it.
+/// process` gives the program's share of it. What the program or its children mark with the library (epochs, steps,
+/// spans) is in the same record.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Run {
@@ -66,7 +70,8 @@ impl Run {
         // Signals are held before the meter starts: one that comes meanwhile is for the program.
         let signals = child::Signals::hold().map_err(not_metered)?;
         let meter = self.start().map_err(not_metered)?;
-        let ended = signals.run(&self.command);
+        let programs = Programs::new(meter.journal());
+        let ended = signals.run(&self.command, programs.as_ref().map(Programs::folder));
         let record = meter.finish();
         let code = match &ended {
             Ok(code) => *code,
@@ -74,7 +79,7 @@ impl Run {
             Err(failure) => return Err(Stop::new(failure.to_string()).with_code(failure.code())),
         };
         match record {
-            Ok(record) => self.show(&record),
+            Ok(record) => self.show(&complete(record, code, programs)),
             Err(error) => note(format!("the run has no record: {error}")),
         }
         Ok(Outcome::of("").with_code(code))
@@ -136,6 +141,24 @@ impl Run {
             eprint(&format!("\n{record}"));
         }
     }
+}
+
+/// The record with the program's exit code, and what the programs marked themselves.
+fn complete(mut record: Record, code: u8, programs: Option<Programs>) -> Record {
+    record.run.exit_code = Some(code);
+    if let Some(programs) = programs {
+        record = record.nest(programs.records());
+    }
+    // Where the meter has written the record without it, and where a run around this one looks for it.
+    for folder in [OUTPUT, programs::VARIABLE].into_iter().filter_map(env::var_os) {
+        let path = Path::new(&folder).join(format!("{}.json", record.run.id));
+        if Path::new(&folder).is_dir()
+            && let Err(error) = record.write(&path)
+        {
+            note(error);
+        }
+    }
+    record
 }
 
 /// Stderr may be closed: then nobody reads it.

@@ -8,9 +8,11 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use crate::outcome::Stop;
+use crate::programs;
 
 /// Why the program did not run, or was lost.
 #[derive(Debug)]
@@ -37,10 +39,15 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The program with its arguments; there is at least the first word.
-fn command(words: &[OsString]) -> Command {
+/// The program with its arguments, of which there is at least the first word, and the folder for what it marks.
+fn command(words: &[OsString], marks: Option<&Path>) -> Command {
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]);
+    // Without a folder of its own it must not write into that of a run around this one, which has this run's record.
+    match marks {
+        Some(folder) => command.env(programs::VARIABLE, folder),
+        None => command.env_remove(programs::VARIABLE),
+    };
     command
 }
 
@@ -70,7 +77,7 @@ mod unix {
     use shared_child::unix::SharedChildExt as _;
     use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 
-    use super::{Failure, OsString, Stop, code, command, failure};
+    use super::{Failure, OsString, Path, Stop, code, command, failure};
 
     /// What is passed on.
     const PASSED_ON: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
@@ -89,10 +96,10 @@ mod unix {
             Ok(Self(held))
         }
 
-        /// Runs the program to its end, and returns its exit code.
-        pub fn run(mut self, words: &[OsString]) -> Result<u8, Failure> {
+        /// Runs the program to its end, which leaves what it marks in the folder `marks`, and returns its exit code.
+        pub fn run(mut self, words: &[OsString], marks: Option<&Path>) -> Result<u8, Failure> {
             let failed = |error| failure(words, error);
-            let child = SharedChild::spawn(&mut command(words)).map_err(failed)?;
+            let child = SharedChild::spawn(&mut command(words, marks)).map_err(failed)?;
             loop {
                 // SIGCHLD was asked for before the program began: its end always wakes the wait below.
                 if let Some(status) = child.try_wait().map_err(failed)? {
@@ -142,7 +149,7 @@ pub use elsewhere::Signals;
 
 #[cfg(not(unix))]
 mod elsewhere {
-    use super::{Failure, OsString, Stop, code, command, failure};
+    use super::{Failure, OsString, Path, Stop, code, command, failure};
 
     /// Nothing is held: the console signals the program itself.
     pub struct Signals;
@@ -152,10 +159,10 @@ mod elsewhere {
             Ok(Self)
         }
 
-        /// Runs the program to its end, and returns its exit code.
-        pub fn run(self, words: &[OsString]) -> Result<u8, Failure> {
+        /// Runs the program to its end, which leaves what it marks in the folder `marks`, and returns its exit code.
+        pub fn run(self, words: &[OsString], marks: Option<&Path>) -> Result<u8, Failure> {
             let failed = |error| failure(words, error);
-            command(words).status().map(code).map_err(failed)
+            command(words, marks).status().map(code).map_err(failed)
         }
     }
 }

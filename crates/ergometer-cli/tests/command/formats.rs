@@ -64,7 +64,7 @@ fn report(path: &Path, format: &str) -> String {
 }
 
 /// The output of a Python program that has `module`; `None`, with a line on stderr, where it is missing.
-fn python(module: &str, program: &str, arguments: &[&str]) -> Option<String> {
+pub fn python(module: &str, program: &str, arguments: &[&str]) -> Option<String> {
     let python = std::env::var("ERGOMETER_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let has = Command::new(&python).args(["-c", &format!("import {module}")]).output();
     if !has.is_ok_and(|output| output.status.success()) {

@@ -1,8 +1,13 @@
 //! `ergometer ledger`.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use crate::program::{argument, ends_with, json, prints, text};
+use serde_json::Value;
+
+use crate::program::{argument, checked, ends_with, ergometer, json, prints, text};
 use crate::records::{journal, meter, record};
 
 #[test]
@@ -97,4 +102,154 @@ fn what_ranks_did_before_an_interruption_counts_once() {
 fn a_folder_that_is_not_there_is_named() {
     let error = text(&ends_with(2, &["ledger", "/nowhere/records"]).stderr);
     assert!(error.contains("/nowhere/records"), "{error}");
+}
+
+/// Records of many runs, as of a lab's months; returns the sums that are expected of them.
+pub fn lab(folder: &Path, count: u64) -> BTreeMap<String, (u64, f64, f64)> {
+    let (path, mut record) = record(folder, "first.json", meter("first", 50.0));
+    fs::remove_file(path).unwrap();
+    let mut sums: BTreeMap<String, (u64, f64, f64)> = BTreeMap::new();
+    // The same numbers every time, with nothing in common between neighbours.
+    let mut state: u64 = count;
+    let mut random = |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for number in 0..count {
+        let joules = random(1_000_000) as f64 / 7.0;
+        let label = format!("model-{}", random(5));
+        record.run.id = format!("{number}-1");
+        record.run.label.clone_from(&label);
+        record.run.started = format!("2026-{:02}-{:02}T10:00:00Z", 1 + random(12), 1 + random(28));
+        record.run.seconds = 1.0 + random(100_000) as f64 / 3.0;
+        record.run.finished = random(10) > 0;
+        record.run.exit_code = [None, Some(0), Some(1)][usize::try_from(random(3)).unwrap()];
+        record.machine.host = Some(format!("node-{}", random(7)));
+        record
+            .facts
+            .insert("learning_rate".to_owned(), format!("{}", 1.0 / (1.0 + random(9) as f64)));
+        let energy = record.total.energy.as_mut().unwrap();
+        energy.joules = ergometer::units::Joules::new(joules);
+        // Some could not be read.
+        let mut written = record.clone();
+        if random(20) == 0 {
+            written.total.energy = None;
+        }
+        written.write(folder.join(format!("{number}.json"))).unwrap();
+        let read = written.total.energy.map_or(0.0, |energy| energy.joules.get());
+        for name in [label, "everything".to_owned()] {
+            let sum = sums.entry(name).or_default();
+            (sum.0, sum.1, sum.2) = (sum.0 + 1, sum.1 + read, sum.2 + written.run.seconds);
+        }
+    }
+    sums
+}
+
+/// The rows and the total that are printed, against the sums that are expected.
+fn is_as_expected(found: &Value, sums: &BTreeMap<String, (u64, f64, f64)>) {
+    let rows = found["rows"].as_array().unwrap();
+    assert_eq!(rows.len() + 1, sums.len());
+    for row in rows.iter().chain([&found["total"]]) {
+        let (runs, joules, seconds) = sums[row["name"].as_str().unwrap()];
+        assert_eq!(row["runs"], runs, "{row}");
+        for (name, expected) in [("joules", joules), ("seconds", seconds)] {
+            let value = row[name].as_f64().unwrap();
+            assert!((value / expected - 1.0).abs() < 1e-9, "{name}: {value}, {expected}");
+        }
+    }
+}
+
+#[test]
+fn totals_of_thousands_are_the_sums_and_what_was_read_before_is_never_trusted_blindly() {
+    let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sums = lab(folder.path(), 2000);
+    // Times of files that changed just now are not relied on.
+    let long_ago = SystemTime::now() - Duration::from_mins(1);
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let file = fs::File::options().append(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(long_ago).unwrap();
+    }
+    let ledger = |more: &[&str]| {
+        let arguments = [&["ledger", "--json", argument(folder.path())], more].concat();
+        let mut command = ergometer(&arguments);
+        let output = checked(0, command.env("XDG_CACHE_HOME", cache.path()));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let first = ledger(&[]);
+    is_as_expected(&first, &sums);
+    let (total, rows) = (&first["total"], first["rows"].as_array().unwrap());
+    for name in ["runs", "not_finished", "failed", "without_energy"] {
+        let count = |row: &Value| row[name].as_u64().unwrap();
+        assert!(count(total) > 0 && count(total) == rows.iter().map(count).sum::<u64>(), "{name}");
+    }
+    let kept =
+        fs::read_dir(cache.path().join("ergometer")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(ledger(&[]), first);
+    assert_eq!(ledger(&["--without-cache"]), first);
+
+    // Damaged in the middle, cut off, of another version, and gone.
+    let good = fs::read(&kept).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    for bad in [&flipped[..], &good[..good.len() / 3], b"ergometer-ledger-cache/2\n", b""] {
+        fs::write(&kept, bad).unwrap();
+        assert_eq!(ledger(&[]), first);
+    }
+    fs::remove_dir_all(cache.path()).unwrap();
+    assert_eq!(ledger(&[]), first);
+
+    // A file that is another now, one that is gone and one that is new.
+    let path = |name: &str| folder.path().join(name);
+    fs::copy(path("1.json"), path("0.json")).unwrap();
+    fs::remove_file(path("2.json")).unwrap();
+    let mut new = ergometer::Record::read(path("3.json")).unwrap();
+    new.run.id = "new".to_owned();
+    new.write(path("new.json")).unwrap();
+    assert_eq!(ledger(&[]), ledger(&["--without-cache"]));
+    assert_eq!(ledger(&[])["total"]["runs"], 1999, "a copy counts once");
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_costs_nothing_but_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let sums = lab(folder.path(), 10);
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    for cache in [&file, Path::new("relative"), Path::new("")] {
+        let mut command = ergometer(&["ledger", "--json", argument(folder.path())]);
+        let output = checked(0, command.env("XDG_CACHE_HOME", cache).env_remove("HOME"));
+        is_as_expected(&serde_json::from_slice(&output.stdout).unwrap(), &sums);
+    }
+}
+
+#[test]
+fn a_program_that_ended_with_an_error_is_shown_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    for (code, name) in [("0", "a.json"), ("3", "b.json")] {
+        let path = folder.path().join(name);
+        let line = format!("exit {code}");
+        let arguments = ["run", "--without-probe", "--fixed=node=50", "--quiet", "--record"];
+        let arguments = [&arguments[..], &[argument(&path), "--", "sh", "-c", &line]].concat();
+        ends_with(code.parse().unwrap(), &arguments);
+    }
+    let found = json(&["ledger", "--json", argument(folder.path())]);
+    let total = &found["total"];
+    assert_eq!(
+        (&total["runs"], &total["failed"], &total["not_finished"]),
+        (&2.into(), &1.into(), &0.into())
+    );
+    let failed = ergometer::Record::read(folder.path().join("b.json")).unwrap();
+    let joules = failed.total.energy.unwrap().joules.get();
+    assert!((total["joules_failed"].as_f64().unwrap() - joules).abs() < 1e-9);
+    assert!(prints(&["ledger", argument(folder.path())]).contains("failed"));
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_build_without_parquet_says_how_to_get_one_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let tables = folder.path().join("tables");
+    let output = ends_with(2, &["ledger", argument(folder.path()), "--parquet", argument(&tables)]);
+    assert!(text(&output.stderr).contains("--features parquet") && !tables.exists());
 }

@@ -8,6 +8,10 @@ mod doctor;
 mod footprint;
 mod formats;
 mod ledger;
+mod mistakes;
+mod nested;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod program;
 mod records;
 mod run;

@@ -16,6 +16,7 @@ pub fn ergometer(arguments: &[&str]) -> Command {
         "ERGOMETER_LABEL",
         "ERGOMETER_NVML_LIBRARY",
         "ERGOMETER_OUTPUT",
+        "ERGOMETER_PARENT",
         "ERGOMETER_PROCESSORS",
         "ERGOMETER_PUE",
         "ERGOMETER_REGION",
@@ -24,6 +25,8 @@ pub fn ergometer(arguments: &[&str]) -> Command {
     ] {
         command.env_remove(name);
     }
+    // What is kept from one test to the next is that of its own folder.
+    command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
     command.env("ERGOMETER_SYSFS_ROOT", "/nowhere").env("ERGOMETER_PROC_ROOT", "/nowhere");
     command
 }

@@ -28,6 +28,16 @@ fn the_table_goes_to_stderr_and_stdout_is_the_programs() {
     assert_eq!(text(&quiet.stderr), "");
 }
 
+/// The lines of the README.
+#[test]
+fn cargo_itself_is_metered() {
+    let mut command = ergometer(&run(&["--", "cargo", "--version"]));
+    let output = checked(0, &mut command);
+    assert!(text(&output.stdout).starts_with("cargo 1."), "{}", text(&output.stdout));
+    let table = text(&output.stderr);
+    assert!(table.trim_start().starts_with("cargo: ") && table.contains("Footprint"), "{table}");
+}
+
 #[test]
 fn the_record_has_the_time_of_the_program_and_its_energy() {
     let folder = tempfile::tempdir().unwrap();

@@ -94,6 +94,7 @@ pub(crate) fn record(
         results: notes.results,
         facts: notes.facts,
         ranks: Vec::new(),
+        programs: Vec::new(),
         forecasts,
         earlier: head.earlier.clone(),
         power,
@@ -117,6 +118,7 @@ fn run_info(head: &RunHeader, seconds: f64) -> RunInfo {
         rank: head.placement.rank.clone(),
         group: head.placement.group.clone(),
         finished: true,
+        exit_code: None,
     }
 }
 

@@ -31,6 +31,7 @@ use crate::units::Watts;
 /// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program gives a [`site`](Self::site) | `1.2` |
 /// | `ERGOMETER_JOURNAL` | [`journal`](Self::journal) | `journals` |
 /// | `ERGOMETER_OUTPUT` | [`output`](Self::output) | `runs` |
+/// | `ERGOMETER_PARENT` | where `ergometer run` looks for the spans of the programs that it meters; it sets this itself, and a journal without single steps is written there | |
 /// | `ERGOMETER_CPU_POWER` | [`cpu_power`](Self::cpu_power) | `20,180` |
 /// | `ERGOMETER_PROCESSORS` | [`processors`](Self::processors) | `processors.json` |
 /// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `otlp`, if the program is built with the feature `otlp` | `http://localhost:4318` |
@@ -41,7 +42,7 @@ use crate::units::Watts;
 /// | `COLUMNS` | width of the tables, by default the terminal's, or 120 | `80` |
 ///
 /// An invalid value is not used, and the record's warnings report it: the environment stops no training. An
-/// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first six and
+/// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first seven and
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {

@@ -3,7 +3,7 @@
 //! The environment stops no training: an invalid value is not used, and the record reports it.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::MeterBuilder;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +17,7 @@ const REGION: &str = "ERGOMETER_REGION";
 const PUE: &str = "ERGOMETER_PUE";
 const JOURNAL: &str = "ERGOMETER_JOURNAL";
 const OUTPUT: &str = "ERGOMETER_OUTPUT";
+const PARENT: &str = "ERGOMETER_PARENT";
 #[cfg(feature = "otlp")]
 const COLLECTOR: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -121,6 +122,28 @@ impl MeterBuilder {
                 Ok(opened.map_err(|error| self.not_used(JOURNAL, &folder, &error.to_string())).ok())
             }
             (None, None) => Ok(None),
+        }
+    }
+
+    /// The folder in which `ergometer run` looks for what this program marks.
+    pub(super) fn parent_folder(&mut self) -> Option<PathBuf> {
+        let value = self.variable(PARENT)?;
+        let folder = PathBuf::from(&value);
+        if !folder.is_dir() {
+            self.not_used(PARENT, &value, "there is no such folder on this machine");
+            return None;
+        }
+        Some(folder)
+    }
+
+    /// A journal in the folder of `ergometer run`, of a program that keeps none itself.
+    pub(super) fn journal_for_parent(&mut self, folder: &Path) -> Option<Draft> {
+        match Draft::open(folder.to_owned()) {
+            Ok(draft) => Some(draft),
+            Err(error) => {
+                self.not_used(PARENT, &folder.display().to_string(), &error.to_string());
+                None
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! From settings to a running meter.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -97,6 +97,11 @@ impl MeterBuilder {
         let label = self.label_or_default();
         let site = self.place()?;
         let (draft, output) = (self.journal_draft()?, self.record_folder()?);
+        let parent = self.parent_folder();
+        let draft_for_parent = match (&draft, &parent) {
+            (None, Some(folder)) => self.journal_for_parent(folder),
+            _ => None,
+        };
         #[cfg(all(unix, feature = "signals"))]
         if self.on_signal {
             check_signals(draft.is_some() || output.is_some())?;
@@ -153,7 +158,16 @@ impl MeterBuilder {
         };
         let journal = draft.map(|draft| begin_journal(draft, &head, &domains)).transpose()?;
         // Nothing fails from here on.
-        let path = launch.announce(&head, journal, &notes, self.journal_steps);
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let (Some(folder), Some(path)) = (&parent, &path) {
+            point_to(path, folder, &head.id());
+        }
+        let (journal, every) = match draft_for_parent {
+            // Its end is shown by `ergometer run`, which needs no single steps.
+            Some(draft) => (begin_journal(draft, &head, &domains).ok(), 0),
+            None => (journal, self.journal_steps),
+        };
+        launch.announce(&head, journal, &notes, every);
         if install {
             launch.rings.install();
         }
@@ -328,14 +342,14 @@ impl Launch {
         Ok((notes, progress))
     }
 
-    /// The run begins: the meter's thread learns of it, and of its journal, whose path is returned.
+    /// The run begins: the meter's thread learns of it, and of its journal.
     fn announce(
         &self,
         head: &Arc<RunHeader>,
         journal: Option<Journal>,
         notes: &Arc<Mutex<Notes>>,
         every: u64,
-    ) -> Option<PathBuf> {
+    ) {
         if let Some(idle_from) = head.idle_from {
             self.tell(Command::Pin(idle_from));
         }
@@ -343,13 +357,11 @@ impl Launch {
             self.tell(Command::Pin(change));
         }
         self.tell(Command::Start(Arc::clone(head)));
-        let path = journal.as_ref().map(|journal| journal.path().to_owned());
         if let Some(journal) = journal {
             let (head, notes) = (Arc::clone(head), Arc::clone(notes));
             let writer = JournalWriter::new(journal, head, notes, every);
             self.tell(Command::Journal(Box::new(writer)));
         }
-        path
     }
 
     fn done(mut self) -> (Arc<Rings>, Sender<Command>) {
@@ -410,6 +422,18 @@ fn provenance(settings: &Settings) -> (Machine, Option<String>) {
     });
     let git_commit = bounded::call(FILE_LIMIT, provenance::git_commit);
     (machine.unwrap_or_default(), git_commit.ok().flatten())
+}
+
+/// Tells `ergometer run`, which looks into `folder`, where the journal of this run is. Without that the run has no
+/// spans of this program there, which is no reason to stop it.
+fn point_to(journal: &Path, folder: &Path, id: &str) {
+    let journal = std::path::absolute(journal).ok();
+    let Some(journal) = journal.as_deref().and_then(Path::to_str) else { return };
+    // Whole or not at all, as it may be read at any time.
+    let beside = folder.join(format!("{id}.part"));
+    let written = std::fs::write(&beside, journal);
+    let _ =
+        written.and_then(|()| std::fs::rename(&beside, folder.join(format!("{id}.journal-path"))));
 }
 
 /// The journal, with a first line that says what the record of no time at all does.

@@ -46,7 +46,7 @@ mod power;
 mod spans;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod warnings;
 
 use std::collections::BTreeMap;
@@ -58,7 +58,8 @@ use crate::footprint::Footprint;
 use crate::record::power::share_out;
 use crate::record::resume::mean_intensity;
 use crate::record::{
-    DomainRecord, Machine, NamedSteps, RankRecord, Record, RunInfo, SCHEMA, Steps, method_shares,
+    DomainRecord, Machine, NamedSteps, Program, RankRecord, Record, RunInfo, SCHEMA, Steps,
+    method_shares,
 };
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
@@ -224,6 +225,7 @@ impl<'a> Merge<'a> {
             results: self.values(|record| &record.results, |a, b| a.to_bits() == b.to_bits()),
             facts: self.values(|record| &record.facts, PartialEq::eq),
             ranks: self.ranks(),
+            programs: self.programs(),
             forecasts,
             earlier: Vec::new(),
             power,
@@ -296,8 +298,15 @@ impl<'a> Merge<'a> {
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),
+            exit_code: self.exit_code(),
             ..first.clone()
         }
+    }
+
+    /// The first rank's exit code that is not 0, or 0 if all have one.
+    fn exit_code(&self) -> Option<u8> {
+        let codes = self.parts.iter().map(|part| part.record.run.exit_code);
+        codes.clone().flatten().find(|code| *code != 0).or(codes.min().flatten())
     }
 
     fn differs<T: PartialEq + 'a>(&self, what: impl Fn(&'a RunInfo) -> &'a T) -> bool {
@@ -380,6 +389,18 @@ impl<'a> Merge<'a> {
             row(part.rank.clone(), &part.record, ids)
         });
         rows.collect()
+    }
+
+    /// The programs of all ranks, by the time of the merged run.
+    fn programs(&self) -> Vec<Program> {
+        let of = |part: &'a Part| {
+            let later = move |program: &Program| Program {
+                start_s: program.start_s + part.start,
+                ..program.clone()
+            };
+            part.record.programs.iter().map(later)
+        };
+        self.parts.iter().flat_map(of).collect()
     }
 
     /// The first rank's values; a different value of another rank is added as `name@rank`.

@@ -4,6 +4,7 @@
 //! form contains [`SCHEMA`]; a reader refuses an unknown major version.
 
 pub mod merge;
+pub(crate) mod nest;
 pub mod power;
 pub mod rank;
 pub mod resume;
@@ -70,6 +71,10 @@ pub struct Record {
     /// process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ranks: Vec<RankRecord>,
+    /// The programs inside this run that marked spans of their own ([`Record::nest`]); the epochs, steps and spans
+    /// of this record are theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub programs: Vec<Program>,
     /// Forecasts at every twentieth of the run, kept so that they can be judged. The last one is the
     /// result, if everything that was planned was done ([`Forecast::is_final`]).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,6 +166,33 @@ pub struct RunInfo {
     /// Whether the program ended the run; `false` if the record was [recovered](Record::recover) from the
     /// journal of a program that died first.
     #[serde(default = "yes")]
+    pub finished: bool,
+    /// The exit code of the program that `ergometer run` metered, 128 + n if signal n ended it; `None` of a program
+    /// that metered itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+}
+
+/// A program inside a run that marked spans of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Program {
+    /// [`RunInfo::id`] of its own record.
+    pub run_id: String,
+    /// [`RunInfo::id`] of the records of its ranks, if it had several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<String>,
+    /// The name it has in this record: its label, with a number where several programs have the same.
+    pub name: String,
+    /// Its command line.
+    pub command: Vec<String>,
+    /// Seconds from the start of the run to the start of its meter.
+    pub start_s: f64,
+    /// How long its meter ran, seconds.
+    pub seconds: f64,
+    /// What the run drew meanwhile, divided among the programs that ran at once; `None` if nothing was read.
+    pub joules: Option<Joules>,
+    /// Whether it ended its run itself; `false` if its record was recovered from its journal.
     pub finished: bool,
 }
 

@@ -108,6 +108,7 @@ impl Record {
             forecasts: _,
             // In a merged record each rank has its own parts, and `earlier` is kept beside this part.
             ranks: _,
+            programs: _,
             earlier: _,
         } = self;
         let own = steps.iter().filter(|(split, _)| !self.is_of_one_rank(split));
@@ -135,7 +136,7 @@ impl Record {
     }
 
     /// Whether steps of this name belong to one rank; they are included in those of all ranks.
-    fn is_of_one_rank(&self, split: &str) -> bool {
+    pub(crate) fn is_of_one_rank(&self, split: &str) -> bool {
         let Some((all, rank)) = split.rsplit_once('@') else { return false };
         let is_rank = |row: &crate::record::RankRecord| row.rank.rank.to_string() == rank;
         self.steps.contains_key(all) && self.ranks.iter().any(is_rank)

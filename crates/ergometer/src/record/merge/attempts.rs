@@ -139,6 +139,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
             idle_seconds: None,
             rank: Some(own.clone().unwrap_or_else(|| rank.clone())),
             finished: *finished,
+            exit_code: None,
             ..last.run.clone()
         },
         machine: machine.clone(),
@@ -160,6 +161,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         results: results.clone(),
         facts: facts.clone(),
         ranks: Vec::new(),
+        programs: Vec::new(),
         forecasts: Vec::new(),
         earlier: Vec::new(),
         power: power.clone(),

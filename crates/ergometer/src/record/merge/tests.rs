@@ -2,7 +2,7 @@
 
 mod attempts;
 mod properties;
-mod script;
+pub(in crate::record) mod script;
 
 use super::*;
 use crate::energy::Method;

@@ -208,6 +208,7 @@ fn a_merge_accounts_for_every_field() {
         results,
         facts,
         ranks: rows,
+        programs,
         forecasts,
         earlier,
         power,
@@ -234,6 +235,7 @@ fn a_merge_accounts_for_every_field() {
         rank,
         group,
         finished,
+        exit_code,
     } = run;
     let first = &ranks[0].run;
     assert_eq!(
@@ -256,7 +258,7 @@ fn a_merge_accounts_for_every_field() {
     close(footprint.it_energy.unwrap().value.to_joules().get(), joules);
     assert_eq!(results.len(), 3, "{results:?}");
     assert_eq!((facts["seed"].as_str(), facts["seed@1"].as_str()), ("0", "1"));
-    assert_eq!(rows.len(), 2);
+    assert_eq!((rows.len(), programs.len(), exit_code), (2, 0, None));
     close(forecasts[0].joules.value, joules);
     close(earlier[0].energy.unwrap().joules.get(), 10.0 * 680.0);
     assert_eq!(warnings, ["careful"]);

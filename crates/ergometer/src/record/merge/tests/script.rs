@@ -11,7 +11,7 @@ use crate::span::Kind;
 
 /// What a rank metered: where, when, and at which power.
 #[derive(Clone, Debug)]
-pub(super) struct Script {
+pub(in crate::record) struct Script {
     pub rank: u32,
     pub world_size: u32,
     pub machine: u32,
@@ -24,35 +24,41 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub(super) fn new(rank: u32, world_size: u32, seconds: f64) -> Self {
+    pub(in crate::record) fn new(rank: u32, world_size: u32, seconds: f64) -> Self {
         let (domains, epochs) = (Vec::new(), Vec::new());
         Self { rank, world_size, machine: 0, start: 0.0, seconds, domains, epochs }
     }
 
-    pub(super) fn from(mut self, start: f64) -> Self {
+    pub(in crate::record) fn from(mut self, start: f64) -> Self {
         self.start = start;
         self
     }
 
-    pub(super) fn on(mut self, machine: u32) -> Self {
+    pub(in crate::record) fn on(mut self, machine: u32) -> Self {
         self.machine = machine;
         self
     }
 
-    pub(super) fn gpu(self, id: &str, watts: f64) -> Self {
+    pub(in crate::record) fn gpu(self, id: &str, watts: f64) -> Self {
         self.with(id, DomainKind::Gpu, Method::Counter, watts)
     }
 
-    pub(super) fn cpu(self, id: &str, watts: f64) -> Self {
+    pub(in crate::record) fn cpu(self, id: &str, watts: f64) -> Self {
         self.with(id, DomainKind::CpuPackage, Method::Counter, watts)
     }
 
-    pub(super) fn with(mut self, id: &str, kind: DomainKind, method: Method, watts: f64) -> Self {
+    pub(in crate::record) fn with(
+        mut self,
+        id: &str,
+        kind: DomainKind,
+        method: Method,
+        watts: f64,
+    ) -> Self {
         self.domains.push((id.to_owned(), kind, method, watts));
         self
     }
 
-    pub(super) fn epoch(mut self, split: &'static str, begin: f64, end: f64) -> Self {
+    pub(in crate::record) fn epoch(mut self, split: &'static str, begin: f64, end: f64) -> Self {
         self.epochs.push((split, begin, end));
         self
     }
@@ -117,7 +123,7 @@ impl Script {
         }
     }
 
-    pub(super) fn record(&self) -> Record {
+    pub(in crate::record) fn record(&self) -> Record {
         let total = self.usage(self.seconds);
         let mut epochs: Vec<Epoch> = Vec::new();
         let mut steps: BTreeMap<String, Steps> = BTreeMap::new();
@@ -171,6 +177,7 @@ impl Script {
                 rank: Some(rank),
                 group: Some("torchrun:a".to_owned()),
                 finished: true,
+                exit_code: None,
             },
             machine: Machine {
                 machine_id: Some(format!("{:016x}", self.machine)),
@@ -200,6 +207,7 @@ impl Script {
             results: [("loss".to_owned(), 0.5)].into(),
             facts: BTreeMap::new(),
             ranks: Vec::new(),
+            programs: Vec::new(),
             forecasts: Vec::new(),
             earlier: Vec::new(),
             power: None,
