@@ -1,14 +1,12 @@
 //! `cargo xtask ci`: what the continuous integration runs, cheapest check first.
 
-use std::process::Command;
-use std::time::Instant;
-
-use crate::stop::{Doing, Stop};
+use crate::stop::Stop;
+use crate::targets::Targets;
 use crate::test::Test;
 use crate::tidy::Tidy;
 use crate::workspace;
 
-/// Check the modules, the format, the lints, the documentation and the build, then run the tests
+/// Check the modules, the format, the lints, the documentation, the build and other systems, then run the tests
 #[derive(Debug, clap::Args)]
 pub struct Ci {}
 
@@ -116,22 +114,9 @@ impl Ci {
         for check in &CHECKS {
             let mut cargo = workspace::cargo();
             cargo.args(check.arguments).envs(check.environment.iter().copied());
-            timed(&mut cargo)?;
+            workspace::timed(&mut cargo)?;
         }
+        Targets {}.run()?;
         Test::default().run()
-    }
-}
-
-/// Runs a command, saying which, and how long it took.
-fn timed(command: &mut Command) -> Result<(), Stop> {
-    let line = workspace::typed(command);
-    eprintln!("==> {line}");
-    let start = Instant::now();
-    let status = command.status().doing(format!("run `{line}`"))?;
-    if status.success() {
-        eprintln!("==> {:.0} s", start.elapsed().as_secs_f64());
-        Ok(())
-    } else {
-        Err(Stop::failed(format!("`{line}` failed: {status}")))
     }
 }

@@ -1,5 +1,5 @@
 //! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `spark`,
-//! `test`, `tidy`, `ci`.
+//! `test`, `tidy`, `targets`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
 //! the records they write.
@@ -13,6 +13,7 @@ mod performance;
 mod reliability;
 mod spark;
 mod stop;
+mod targets;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +39,7 @@ enum Task {
     Spark(spark::Spark),
     Test(test::Test),
     Tidy(tidy::Tidy),
+    Targets(targets::Targets),
     Ci(ci::Ci),
 }
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Task::Spark(task) => task.run(),
         Task::Test(task) => task.run(),
         Task::Tidy(task) => task.run(),
+        Task::Targets(task) => task.run(),
         Task::Ci(task) => task.run(),
     };
     outcome.map_or_else(|stop| stop.report(), |()| ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use crate::stop::{Doing, Stop};
 
@@ -45,4 +46,18 @@ pub fn typed(command: &Command) -> String {
             format!("{line} {argument}")
         }
     })
+}
+
+/// Runs a command, printing the command and how long it took.
+pub fn timed(command: &mut Command) -> Result<(), Stop> {
+    let line = typed(command);
+    eprintln!("==> {line}");
+    let start = Instant::now();
+    let status = command.status().doing(format!("run `{line}`"))?;
+    if status.success() {
+        eprintln!("==> {:.0} s", start.elapsed().as_secs_f64());
+        Ok(())
+    } else {
+        Err(Stop::failed(format!("`{line}` failed: {status}")))
+    }
 }

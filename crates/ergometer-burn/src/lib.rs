@@ -71,7 +71,7 @@
 //!
 //! Burn's terminal UI, log files and summary show [`EnergyMetric`] and [`PowerMetric`]. They are for
 //! watching: they know only what is resolved already, within the limits that they document. The
-//! record that [`ergometer::Meter::finish`] gives has every step.
+//! record that [`ergometer::Meter::finish`] returns has every step.
 //!
 //! # What is not covered
 //!
@@ -79,13 +79,13 @@
 //!   is done in the next one. At the end of an epoch the loader waits for its device, so that epochs are
 //!   exact; metrics that read the loss, as Burn's own do, wait for it about once a step, which keeps the
 //!   rest to a step or two. Where single steps matter, let the loader wait more often
-//!   ([`MeteredLoader::sync_every`], with [`EnergyTraining::metered_loaders`]): what waiting costs is then
+//!   ([`Metering::sync_every`]): what waiting costs is then
 //!   part of the run. The record's fact `device sync, train` says which it was. The `flex` backend runs on
 //!   the calling thread, so there marks are exact. The device's own clock
 //!   (`burn::tensor::Device::profile_with`) is not used.
 //! * Under Burn's multi-device strategies the first device's loader marks; see [`MeteredLoader`].
 //! * A step is one batch, not one update of the weights. With gradient accumulation the record says how many
-//!   batches make an update ([`EnergyTraining::accumulated`]); under [`Profiled`] the phase `optimizer` has
+//!   batches make an update ([`Metering::accumulated`]); under [`Profiled`] the phase `optimizer` has
 //!   the updates' number and energy.
 //! * Spans that a dataset or batcher opens on the training thread while it loads count under the
 //!   epoch, not under the phase `data`: whether there is a step is known only when the batch has come.
@@ -112,7 +112,7 @@ pub use run_metrics::{CarbonMetric, CostMetric, ForecastMetric, RunMetric, Total
 pub use step_metrics::{EnergyMetric, ItemEnergyMetric, PowerMetric, StepMetric};
 pub use stopping::EnergyEarlyStopping;
 pub use synced::Synced;
-pub use training::EnergyTraining;
+pub use training::{EnergyTraining, Metering};
 
 /// The programs of the guide.
 #[cfg(doctest)]

@@ -1,4 +1,4 @@
-//! What the whole run has come to, and will, as metrics of Burn.
+//! Totals of the whole run, so far and expected, as metrics of Burn.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub type CostMetric = RunMetric<Cost>;
 
 /// Energy that the whole run is expected to draw, in kilowatt-hours: see [`ergometer::forecast`]. There is
 /// none before enough steps were seen, and without a plan
-/// ([`EnergyTraining::planned_epochs`](crate::EnergyTraining::planned_epochs)).
+/// ([`Metering::epochs`](crate::Metering::epochs)).
 pub type ForecastMetric = RunMetric<ForecastEnergy>;
 
 /// A quantity that a run has.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use ergometer::Meter;
 use ergometer::clock::{self, Timestamp};
-use ergometer::meter::{LiveEpoch, LiveSteps};
-use ergometer::units::{Joules, Watts};
+use ergometer::energy::StepTotals;
+use ergometer::meter::LiveEpoch;
 
 use crate::loader::{TRAIN, VALID};
 
@@ -23,44 +23,14 @@ const SHARE: f64 = 0.002;
 /// How often it may wait in vain before it no longer waits.
 const VAIN: u8 = 3;
 
-/// Energy and time of some steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sum {
-    pub steps: u64,
-    joules: Joules,
-    seconds: f64,
-    items: f64,
-}
-
-impl Sum {
-    /// The difference of two sums; `None` while there is no new step or no energy to go with it.
-    ///
-    /// Steps without energy are those of a meter that could read nothing, or lie between two readings of
-    /// a counter: they wait for joules rather than count as steps of 0 J.
-    fn between(before: &LiveSteps, now: &LiveSteps) -> Option<Self> {
-        let sum = Self {
-            steps: now.count.checked_sub(before.count)?,
-            joules: now.joules - before.joules,
-            seconds: now.seconds - before.seconds,
-            items: now.items - before.items,
-        };
-        (sum.steps > 0 && sum.joules.get() > 0.0 && sum.joules.get().is_finite()).then_some(sum)
-    }
-
-    /// Mean energy of a step; `None` without steps.
-    pub(crate) fn energy_per_step(&self) -> Option<Joules> {
-        (self.steps > 0).then(|| self.joules / self.steps as f64)
-    }
-
-    /// Mean power during the steps; `None` without a duration.
-    pub(crate) fn power(&self) -> Option<Watts> {
-        (self.seconds > 0.0).then(|| Watts::new(self.joules.get() / self.seconds))
-    }
-
-    /// Mean energy of an item; `None` without items.
-    pub(crate) fn energy_per_item(&self) -> Option<Joules> {
-        (self.items > 0.0).then(|| self.joules / self.items)
-    }
+/// What the sums grew by; `None` while there is no new step or no energy to go with it.
+///
+/// Steps without energy are those of a meter that could read nothing, or lie between two readings of
+/// a counter: they wait for joules rather than count as steps of 0 J.
+fn growth(before: &StepTotals, now: &StepTotals) -> Option<StepTotals> {
+    let joules = |sum: &StepTotals| sum.joules.get();
+    let known = |sum: &StepTotals| sum.count > 0 && joules(sum) > 0.0 && joules(sum).is_finite();
+    now.since(before).filter(known)
 }
 
 /// Which epochs a metric is about.
@@ -113,13 +83,13 @@ pub(crate) struct SettledSteps {
     /// When the epoch began that is shown.
     shown: Option<Timestamp>,
     /// The epoch's sums when they last grew.
-    seen: LiveSteps,
+    seen: StepTotals,
     /// What grew at the last update; no steps when nothing did.
-    pub fresh: Sum,
+    pub fresh: StepTotals,
     /// The last growth within this epoch.
-    pub latest: Sum,
+    pub latest: StepTotals,
     /// All of this epoch.
-    pub epoch: Sum,
+    pub epoch: StepTotals,
     /// Updates within this epoch: one a step, or one a step and device.
     updates: u64,
     /// The end of the epoch that is shown was asked for.
@@ -134,10 +104,10 @@ impl SettledSteps {
             split,
             after: clock::now(),
             shown: None,
-            seen: LiveSteps::default(),
-            fresh: Sum::default(),
-            latest: Sum::default(),
-            epoch: Sum::default(),
+            seen: StepTotals::default(),
+            fresh: StepTotals::default(),
+            latest: StepTotals::default(),
+            epoch: StepTotals::default(),
             updates: 0,
             settled: None,
             allowance: Allowance::new(),
@@ -148,7 +118,7 @@ impl SettledSteps {
     pub(crate) fn update(&mut self) {
         self.updates += 1;
         let epochs = self.meter.live().epochs;
-        let epoch = self.candidates(&epochs).next().copied();
+        let epoch = self.candidates(&epochs).next().cloned();
         self.show(epoch);
     }
 
@@ -187,10 +157,10 @@ impl SettledSteps {
         self.after = self.shown.or(self.settled).unwrap_or(self.after);
         self.shown = None;
         self.settled = None;
-        self.seen = LiveSteps::default();
-        self.fresh = Sum::default();
-        self.latest = Sum::default();
-        self.epoch = Sum::default();
+        self.seen = StepTotals::default();
+        self.fresh = StepTotals::default();
+        self.latest = StepTotals::default();
+        self.epoch = StepTotals::default();
         self.updates = 0;
     }
 
@@ -210,43 +180,45 @@ impl SettledSteps {
     }
 
     fn show(&mut self, epoch: Option<LiveEpoch>) {
-        self.fresh = Sum::default();
+        self.fresh = StepTotals::default();
         let Some(epoch) = epoch else { return };
         if self.shown != Some(epoch.start) {
             self.shown = Some(epoch.start);
-            self.seen = LiveSteps::default();
+            self.seen = StepTotals::default();
         }
-        if let Some(fresh) = Sum::between(&self.seen, &epoch.steps) {
+        if let Some(fresh) = growth(&self.seen, &epoch.steps) {
             self.seen = epoch.steps;
+            self.latest.clone_from(&fresh);
             self.fresh = fresh;
-            self.latest = fresh;
         }
-        self.epoch = Sum::between(&LiveSteps::default(), &self.seen).unwrap_or_default();
+        self.epoch = growth(&StepTotals::default(), &self.seen).unwrap_or_default();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use ergometer::units::{Joules, Watts};
+
     use super::*;
 
-    fn steps(count: u64, joules: f64, seconds: f64) -> LiveSteps {
-        LiveSteps { count, joules: Joules::new(joules), seconds, ..LiveSteps::default() }
+    fn steps(count: u64, joules: f64, seconds: f64) -> StepTotals {
+        StepTotals { count, joules: Joules::new(joules), seconds, ..StepTotals::default() }
     }
 
     #[test]
     fn growth_is_the_difference_of_two_snapshots() {
-        let sum = Sum::between(&steps(2, 10.0, 1.0), &steps(6, 30.0, 3.0)).unwrap();
-        assert_eq!(sum.energy_per_step(), Some(Joules::new(5.0)));
+        let sum = growth(&steps(2, 10.0, 1.0), &steps(6, 30.0, 3.0)).unwrap();
+        assert_eq!(sum.per_step(), Some(Joules::new(5.0)));
         assert_eq!(sum.power(), Some(Watts::new(10.0)));
     }
 
     #[test]
     fn steps_without_energy_wait() {
         let before = steps(2, 10.0, 1.0);
-        assert_eq!(Sum::between(&before, &before), None);
-        assert_eq!(Sum::between(&before, &steps(5, 10.0, 2.0)), None);
-        assert_eq!(Sum::between(&before, &steps(5, f64::NAN, 2.0)), None);
-        assert_eq!(Sum::between(&before, &steps(0, 0.0, 0.0)), None);
+        assert_eq!(growth(&before, &before), None);
+        assert_eq!(growth(&before, &steps(5, 10.0, 2.0)), None);
+        assert_eq!(growth(&before, &steps(5, f64::NAN, 2.0)), None);
+        assert_eq!(growth(&before, &steps(0, 0.0, 0.0)), None);
     }
 
     #[test]
@@ -272,8 +244,8 @@ mod tests {
 
     #[test]
     fn nothing_has_no_mean() {
-        assert_eq!(Sum::default().energy_per_step(), None);
-        assert_eq!(Sum::default().power(), None);
+        assert_eq!(StepTotals::default().per_step(), None);
+        assert_eq!(StepTotals::default().power(), None);
     }
 
     /// Epochs that are known late stay those that they are.
@@ -298,13 +270,13 @@ mod tests {
         resolved.updates = 4;
         assert_eq!(whole(&resolved, &epochs), Some(3));
         resolved.show(resolved.whole(&epochs));
-        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(30.0)));
+        assert_eq!(resolved.epoch.per_step(), Some(Joules::new(30.0)));
         // The next one has begun, and this one is not known to its end.
         let epochs =
             [epoch("train", 3, true, 4), epoch("train", 5, false, 1), epoch("valid", 4, true, 3)];
         assert_eq!(whole(&resolved, &epochs), Some(3));
         resolved.show(resolved.whole(&epochs));
-        assert_eq!(resolved.epoch.steps, 4);
+        assert_eq!(resolved.epoch.count, 4);
         resolved.clear();
         resolved.updates = 1;
         assert_eq!(whole(&resolved, &epochs), Some(5));
@@ -338,17 +310,20 @@ mod tests {
         let easy = test("easy", 1, 3, 30.0);
         resolved.begin();
         resolved.updates = 3;
-        resolved.show(resolved.whole(&[easy]));
-        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(10.0)));
+        resolved.show(resolved.whole(std::slice::from_ref(&easy)));
+        assert_eq!(resolved.epoch.per_step(), Some(Joules::new(10.0)));
 
         // The second test begins: nothing of the first is left, also while nothing of the second is known.
         resolved.begin();
-        assert_eq!((resolved.epoch, resolved.latest), (Sum::default(), Sum::default()));
+        assert_eq!(
+            (&resolved.epoch, &resolved.latest),
+            (&StepTotals::default(), &StepTotals::default())
+        );
         resolved.updates = 3;
-        assert_eq!(resolved.whole(&[easy]), None);
+        assert_eq!(resolved.whole(std::slice::from_ref(&easy)), None);
         let hard = test("hard", 2, 3, 90.0);
         resolved.show(resolved.whole(&[easy, hard]));
-        assert_eq!(resolved.epoch.energy_per_step(), Some(Joules::new(30.0)));
+        assert_eq!(resolved.epoch.per_step(), Some(Joules::new(30.0)));
 
         // An epoch of training ends where Burn clears the metric, and not before.
         let mut training = SettledSteps::new(&meter, Split::Named(TRAIN));
@@ -356,6 +331,6 @@ mod tests {
         training.updates = 3;
         training.show(training.whole(&[test(TRAIN, 1, 3, 30.0)]));
         training.begin();
-        assert_eq!(training.epoch.steps, 3);
+        assert_eq!(training.epoch.count, 3);
     }
 }

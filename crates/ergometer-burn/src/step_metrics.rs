@@ -9,12 +9,13 @@ use burn::train::metric::{
     format_float,
 };
 use ergometer::Meter;
+use ergometer::energy::StepTotals;
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
 
 use crate::loader::{TRAIN, VALID};
 use crate::quantity::{self, Shown, shown};
-use crate::settled_steps::{SettledSteps, Split, Sum};
+use crate::settled_steps::{SettledSteps, Split};
 
 /// Decimals shown.
 const PRECISION: usize = 3;
@@ -51,7 +52,7 @@ pub type ItemEnergyMetric = StepMetric<EnergyPerItem>;
 /// A quantity that resolved steps have.
 pub trait Quantity: Shown {
     /// Its value over some steps; `None` where there are none.
-    fn of(sum: &Sum) -> Option<f64>;
+    fn of(sum: &StepTotals) -> Option<f64>;
 }
 
 shown! {
@@ -64,20 +65,20 @@ shown! {
 }
 
 impl Quantity for EnergyPerStep {
-    fn of(sum: &Sum) -> Option<f64> {
-        sum.energy_per_step().map(Joules::get)
+    fn of(sum: &StepTotals) -> Option<f64> {
+        sum.per_step().map(Joules::get)
     }
 }
 
 impl Quantity for PowerInSteps {
-    fn of(sum: &Sum) -> Option<f64> {
+    fn of(sum: &StepTotals) -> Option<f64> {
         sum.power().map(Watts::get)
     }
 }
 
 impl Quantity for EnergyPerItem {
-    fn of(sum: &Sum) -> Option<f64> {
-        sum.energy_per_item().map(Joules::get)
+    fn of(sum: &StepTotals) -> Option<f64> {
+        sum.per_item().map(Joules::get)
     }
 }
 
@@ -194,6 +195,6 @@ impl<Q: Quantity> Numeric for StepMetric<Q> {
 }
 
 /// How much a value counts in a mean over several.
-fn weight(sum: &Sum) -> usize {
-    usize::try_from(sum.steps).unwrap_or(usize::MAX)
+fn weight(sum: &StepTotals) -> usize {
+    usize::try_from(sum.count).unwrap_or(usize::MAX)
 }

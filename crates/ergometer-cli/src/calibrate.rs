@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use ergometer::Record;
 use ergometer::energy::Method;
 use ergometer::report::Column;
-use ergometer::source::DomainKind;
-use ergometer::source::cpu_model::{Calibration, Calibrations, Own};
+use ergometer::source::{Calibration, Calibrations, DomainKind, Own};
 use ergometer::units::Watts;
 use serde::Serialize;
 

@@ -2,8 +2,7 @@
 
 use std::fmt::Display;
 
-use ergometer::footprint::equivalents::FAMILIAR;
-use ergometer::footprint::{AcceleratorPrice, Site, grid};
+use ergometer::footprint::{AcceleratorPrice, CarbonIntensity, Familiar, Site};
 use ergometer::report::Column;
 use serde::Serialize;
 
@@ -67,7 +66,7 @@ impl Sources {
             Constant::new(format!("rent of {}", price.name), value, price.year, &price.source)
         }));
         all.extend(grids());
-        all.extend(FAMILIAR.iter().map(|one| {
+        all.extend(Familiar::ALL.iter().map(|one| {
             let value = format!("{} lb CO2e", one.pounds);
             Constant::new(one.name, value, 2019, "Strubell et al. 2019, Table 1")
         }));
@@ -86,7 +85,7 @@ impl Sources {
 /// The sets of grids: how many places each has, from which years.
 fn grids() -> Vec<Constant> {
     let mut sets: Vec<(String, usize, u16, u16)> = Vec::new();
-    for place in grid::places() {
+    for place in CarbonIntensity::places() {
         match sets.iter_mut().find(|(source, ..)| *source == place.source) {
             Some((_, count, first, last)) => {
                 *count += 1;

@@ -1,7 +1,6 @@
 //! `ergometer footprint`: the formula as a calculator.
 
-use ergometer::footprint::equivalents::equivalents;
-use ergometer::footprint::{AcceleratorPrice, Site, cloud_cost, facility_energy};
+use ergometer::footprint::{AcceleratorPrice, Familiar, Site};
 use ergometer::report::Column;
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 use serde::Serialize;
@@ -99,11 +98,11 @@ impl Footprint {
         let power = Watts::new(1.0);
         let duration = std::time::Duration::try_from_secs_f64(energy.get())
             .map_err(|_| Stop::new("the energy is larger than anything can draw"))?;
-        let facility = facility_energy(power, duration, site.pue.value);
+        let facility = site.facility_energy(power, duration);
         let gases = site.co2e(facility);
         let cloud = self.gpus.as_ref().zip(self.hours).map(|(rented, hours)| {
-            let cost = |price| cloud_cost(f64::from(rented.count), hours, price).get();
-            [cost(rented.price.low), cost(rented.price.high)]
+            let rent = rented.price.rent(f64::from(rented.count), hours);
+            [rent.low.get(), rent.high.get()]
         });
         let calculated = Calculated {
             it_kwh: energy.to_kwh().get(),
@@ -167,7 +166,8 @@ impl Calculated {
         let columns =
             [Column::exact(""), Column::exact("cost"), Column::prose("constant (source, year)")];
         let mut text = table(columns, [], rows);
-        for (familiar, times) in equivalents(GramsCo2e::new(self.co2e_g)) {
+        for familiar in Familiar::ALL {
+            let times = familiar.times_in(GramsCo2e::new(self.co2e_g));
             text += &wrapped(&format!("{} times: {}", significant(times), familiar.name));
         }
         text + "(familiar consumption: Strubell et al. 2019, Table 1)\n"

@@ -1,6 +1,6 @@
 //! `ergometer regions [SEARCH]`: the grids that are known.
 
-use ergometer::footprint::grid;
+use ergometer::footprint::CarbonIntensity;
 use ergometer::report::Column;
 
 use crate::outcome::{Outcome, Stop};
@@ -21,11 +21,12 @@ impl Regions {
     pub fn run(self) -> Result<Outcome, Stop> {
         let search = self.search.unwrap_or_default().to_lowercase();
         let is_wanted = |text: &str| text.to_lowercase().contains(&search);
-        let mut found: Vec<_> =
-            grid::places().filter(|row| is_wanted(&row.code) || is_wanted(&row.place)).collect();
+        let mut found: Vec<_> = CarbonIntensity::places()
+            .filter(|row| is_wanted(&row.code) || is_wanted(&row.place))
+            .collect();
         if found.is_empty() {
             // It knows other names too (`UK`, `DEU`), and what is spelt alike.
-            found.push(grid::find(&search)?);
+            found.push(CarbonIntensity::find(&search)?);
         }
         if self.json {
             return Outcome::json(&found);

@@ -34,6 +34,18 @@ pub enum Budget {
 }
 
 /// A budget that is used up.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let (send, spent) = std::sync::mpsc::channel();
+/// meter.budget("1 J".parse()?, move |report| send.send(report).unwrap())?;
+/// let report = spent.recv().unwrap(); // after 20 ms at 50 W
+/// assert!(report.to_string().starts_with("the budget of"));
+/// assert!((report.energy.get() / report.seconds - 50.0).abs() < 1.0);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Spent {
@@ -88,6 +100,13 @@ impl FromStr for Budget {
 }
 
 /// A value that states a budget: a [`Budget`], or text that parses as one.
+///
+/// ```
+/// use ergometer::{Budget, ToBudget, units::KilowattHours};
+/// assert_eq!("2 kWh".to_budget()?, Budget::Energy(KilowattHours::new(2.0)));
+/// assert!("2 apples".to_budget().is_err());
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a budget",
     label = "neither a text such as \"2 kWh\" nor an `ergometer::Budget`"

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Duration;
 
+pub(crate) use machine::KNOWS_SLEEP;
 use machine::{Machine, Offsets};
 use watch::Watch;
 pub(crate) use watch::{Event, What};
@@ -115,6 +116,16 @@ impl Clock {
 }
 
 /// A moment on the process's monotonic clock, in nanoseconds since its origin.
+///
+/// ```
+/// use std::time::Duration;
+/// use ergometer::clock;
+///
+/// let start = clock::now();
+/// let later = start.after(Duration::from_millis(5));
+/// assert_eq!(later.since(start), Duration::from_millis(5));
+/// assert_eq!(start.since(later), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
@@ -187,7 +198,7 @@ pub(crate) fn check() -> Timestamp {
     let clock = clock();
     let Some(mut watch) = clock.watch() else { return clock.now() };
     let now = clock.compare(&mut watch);
-    let moved = watch.look(now.as_nanos(), clock.offsets());
+    let moved = watch.look(now.as_nanos(), clock.offsets(), machine::RATES_DIFFER);
     clock.asleep.fetch_add(moved.asleep.cast_unsigned(), Ordering::Relaxed);
     clock.set.fetch_add(moved.wall, Ordering::Relaxed);
     now
@@ -221,9 +232,6 @@ pub(crate) fn asleep() -> Duration {
 pub(crate) fn wall_was_set() -> i64 {
     clock().set.load(Ordering::Relaxed)
 }
-
-/// Whether sleep can be detected.
-pub(crate) const KNOWS_SLEEP: bool = cfg!(target_os = "linux");
 
 /// The date according to the wall clock.
 pub(crate) fn date() -> jiff::Timestamp {
@@ -372,7 +380,7 @@ mod tests {
             let offsets = Machine::offsets()?;
             let offsets = Offsets { asleep: offsets.asleep + slept, wall: offsets.wall + set };
             let now = clock.compare(&mut clock.watch().unwrap());
-            Some(clock.watch().unwrap().look(now.as_nanos(), Some(offsets)))
+            Some(clock.watch().unwrap().look(now.as_nanos(), Some(offsets), false))
         };
         let Some(first) = look(0, 0) else { return };
         assert_eq!((first.asleep, first.wall), (0, 0));
@@ -387,5 +395,24 @@ mod tests {
         let again = look(hour, -hour).unwrap();
         assert_eq!((again.asleep, again.wall), (0, 0));
         assert_eq!(clock.watch().unwrap().since(0).count(), 1, "the sleep");
+    }
+
+    #[test]
+    fn clocks_that_drift_apart_are_no_sleep_and_a_step_between_them_is_one() {
+        let millisecond = 1_000_000;
+        let offsets = |asleep| Some(Offsets { asleep, wall: -asleep });
+        let slept = |rates_differ: bool| {
+            let clock = alone();
+            let mut watch = Watch::start(&clock.machine, offsets(0));
+            let mut look = |asleep| {
+                let moved = watch.look(clock.now().as_nanos(), offsets(asleep), rates_differ);
+                assert_eq!(moved.wall, -moved.asleep);
+                moved.asleep
+            };
+            let drift: i64 = (1..=100).map(|looks| look(looks * millisecond)).sum();
+            (drift, look(3_700_000 * millisecond))
+        };
+        assert_eq!(slept(true), (0, 3_699_900 * millisecond));
+        assert!(slept(false).0 > 0, "where rates are the same, small steps add up");
     }
 }

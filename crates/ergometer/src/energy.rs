@@ -1,10 +1,18 @@
 //! Energies, how they were obtained and how far off they can be.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use crate::units::Joules;
+use crate::units::{Joules, Watts};
 
 /// How an energy was obtained, from the most to the least trustworthy.
+///
+/// ```
+/// use ergometer::energy::Method;
+/// assert!(Method::Integrated.is_measured() && !Method::Modelled.is_measured());
+/// assert_eq!(Method::Counter.max(Method::Assumed), Method::Assumed); // the method of their sum
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -43,6 +51,17 @@ impl Method {
 }
 
 /// An energy: joules with standard uncertainty, method and coverage.
+///
+/// ```
+/// # use ergometer::{Meter, energy::Method, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let record = meter.finish()?;
+/// let energy = record.total.energy.unwrap();
+/// assert!((energy.joules.get() - 50.0 * record.run.seconds).abs() < 1e-6);
+/// assert_eq!(energy.method, Method::Assumed);
+/// assert_eq!(energy.standard_uncertainty, energy.parts.standard());
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Energy {
     /// The best estimate.
@@ -83,6 +102,15 @@ impl Energy {
 }
 
 /// Energy of an interval, per domain and in total.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let usage = meter.finish()?.total;
+/// assert_eq!(usage.by_domain.len(), 1);
+/// assert_eq!(usage.by_domain[0], usage.energy);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Duration, seconds.
@@ -94,10 +122,91 @@ pub struct Usage {
     pub by_domain: Vec<Option<Energy>>,
 }
 
+/// Number, time, energy and items of some steps.
+///
+/// ```
+/// use ergometer::energy::StepTotals;
+/// use ergometer::units::{Joules, Watts};
+///
+/// let before = StepTotals { count: 2, seconds: 1.0, joules: Joules::new(10.0), ..StepTotals::default() };
+/// let now = StepTotals { count: 6, seconds: 3.0, joules: Joules::new(30.0), ..StepTotals::default() };
+/// let four = now.since(&before).unwrap();
+/// assert_eq!((four.per_step(), four.power()), (Some(Joules::new(5.0)), Some(Watts::new(10.0))));
+/// assert_eq!(four.per_item(), None, "they have no items");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepTotals {
+    /// How many.
+    pub count: u64,
+    /// Their time, seconds.
+    pub seconds: f64,
+    /// Their energy over all domains.
+    pub joules: Joules,
+    /// Their items, in `unit`.
+    pub items: f64,
+    /// Unit of the items; empty where there is none.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub unit: Cow<'static, str>,
+}
+
+impl StepTotals {
+    /// Adds other steps; the unit is that of the first that have one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.seconds += other.seconds;
+        self.joules += other.joules;
+        self.items += other.items;
+        if self.unit.is_empty() {
+            self.unit.clone_from(&other.unit);
+        }
+    }
+
+    /// The steps that came after `before` was true; `None` if there were more then.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Option<Self> {
+        Some(Self {
+            count: self.count.checked_sub(before.count)?,
+            seconds: self.seconds - before.seconds,
+            joules: self.joules - before.joules,
+            items: self.items - before.items,
+            unit: self.unit.clone(),
+        })
+    }
+
+    /// Mean energy of a step; `None` without steps.
+    #[must_use]
+    pub fn per_step(&self) -> Option<Joules> {
+        (self.count > 0).then(|| self.joules / self.count as f64)
+    }
+
+    /// Mean energy of an item; `None` without items.
+    #[must_use]
+    pub fn per_item(&self) -> Option<Joules> {
+        (self.items > 0.0).then(|| self.joules / self.items)
+    }
+
+    /// Mean power during the steps; `None` without time.
+    #[must_use]
+    pub fn power(&self) -> Option<Watts> {
+        (self.seconds > 0.0).then(|| Watts::new(self.joules.get() / self.seconds))
+    }
+}
+
 /// The named parts of a standard uncertainty, each in joules (one standard deviation).
 ///
 /// *Systematic* parts keep their sign from one span to the next and add linearly when spans of one
 /// domain are summed; *random* parts are independent between spans and add in quadrature.
+///
+/// ```
+/// use ergometer::{energy::Uncertainty, units::Joules};
+///
+/// let span =
+///     Uncertainty { gain: Joules::new(3.0), edges: Joules::new(4.0), ..Uncertainty::default() };
+/// assert_eq!(span.standard().get(), 5.0);
+/// let two = span.plus(&span);
+/// assert_eq!(two.gain.get(), 6.0);
+/// assert!((two.edges.get() - 32_f64.sqrt()).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Uncertainty {
     /// Systematic: the sensor's gain error.

@@ -23,6 +23,12 @@ pub struct Error {
 }
 
 /// The classes of [`Error`].
+///
+/// ```
+/// use ergometer::{Budget, ErrorKind};
+/// let error = "2 apples".parse::<Budget>().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -9,9 +9,22 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::energy::StepTotals;
 use crate::units::Joules;
 
 /// How much work a training has.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// meter.plan(|plan| {
+///     plan.epochs = 10;
+///     plan.train_steps = 200;
+/// });
+/// assert_eq!(meter.live().plan.train_steps, 200);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Epochs of the training.
@@ -48,27 +61,26 @@ impl Plan {
 }
 
 /// How far a run is, counted from its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RunProgress {
     /// Training steps done.
-    pub train_steps: u64,
-    /// Their energy, joules.
-    pub train_joules: f64,
-    /// Their time, seconds.
-    pub train_seconds: f64,
+    pub train: StepTotals,
     /// Validation steps done.
-    pub valid_steps: u64,
-    /// Their energy, joules.
-    pub valid_joules: f64,
-    /// Their time, seconds.
-    pub valid_seconds: f64,
-    /// Energy of the run so far, joules.
-    pub joules: f64,
+    pub valid: StepTotals,
+    /// Energy of the run so far.
+    pub joules: Joules,
     /// Time of the run so far, seconds.
     pub seconds: f64,
 }
 
 /// A value, and the interval that contains it with 95 % probability.
+///
+/// ```
+/// use ergometer::forecast::Interval;
+/// let joules = Interval { value: 10.0, low: 8.0, high: 13.0 };
+/// assert!(joules.holds(12.0) && !joules.holds(7.0));
+/// assert_eq!(joules.scaled(2.0).high, 26.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The expected value.
@@ -98,6 +110,21 @@ impl Interval {
 }
 
 /// The expected total of a run.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// meter.plan(|plan| (plan.epochs, plan.train_steps) = (1, 40));
+/// for _ in 0..40 {
+///     let _step = meter.span(Kind::Step);
+///     std::thread::sleep(std::time::Duration::from_millis(1));
+/// }
+/// let record = meter.finish()?;
+/// let last = record.forecasts.last().unwrap();
+/// assert!(last.is_final());
+/// assert!((last.energy() / record.total.energy.unwrap().joules - 1.0).abs() < 0.1);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Forecast {
@@ -196,18 +223,19 @@ impl Forecaster {
     /// Observes how far the run is. Calls must be in the order of time.
     pub fn observe(&mut self, now: RunProgress) {
         let seen = std::mem::replace(&mut self.seen, now);
-        if now.train_steps <= seen.train_steps {
+        let now = &self.seen;
+        let Some(fresh) = now.train.since(&seen.train).filter(|fresh| fresh.count > 0) else {
             return;
-        }
+        };
         self.before.get_or_insert_with(|| {
-            let inside = now.train_joules + now.valid_joules;
-            let seconds = now.train_seconds + now.valid_seconds;
-            ((now.joules - inside).max(0.0), (now.seconds - seconds).max(0.0))
+            let inside = now.train.joules + now.valid.joules;
+            let seconds = now.train.seconds + now.valid.seconds;
+            ((now.joules - inside).get().max(0.0), (now.seconds - seconds).max(0.0))
         });
         self.open = self.open.merged(Group {
-            steps: (now.train_steps - seen.train_steps) as f64,
-            joules: now.train_joules - seen.train_joules,
-            seconds: now.train_seconds - seen.train_seconds,
+            steps: fresh.count as f64,
+            joules: fresh.joules.get(),
+            seconds: fresh.seconds,
         });
         if self.open.steps >= self.size {
             self.groups.push(std::mem::take(&mut self.open));
@@ -225,14 +253,14 @@ impl Forecaster {
         // Both come from the caller: their product may exceed an integer.
         let all = |steps: u64| epochs.saturating_sub(done) as f64 * steps as f64;
         let (all_train, all_valid) = (all(train_steps), all(valid_steps));
-        let RunProgress { train_steps: done, valid_steps: validated, .. } = self.seen;
-        let steps = Rest { done: done as f64, left: (all_train - done as f64).max(0.0) };
-        let valid = Rest { done: validated as f64, left: (all_valid - validated as f64).max(0.0) };
+        let seen = &self.seen;
+        let rest =
+            |all: f64, done: u64| Rest { done: done as f64, left: (all - done as f64).max(0.0) };
+        let (steps, valid) = (rest(all_train, seen.train.count), rest(all_valid, seen.valid.count));
         let (before_joules, before_seconds) = self.before?;
         if all_train <= 0.0 || self.groups.len() < FEWEST_GROUPS {
             return None;
         }
-        let seen = &self.seen;
         let quantity =
             |of: fn(&Group) -> f64, now: f64, train: f64, valid_so_far: f64, before: f64| {
                 let rates: Vec<f64> =
@@ -262,16 +290,16 @@ impl Forecaster {
             at_s: seen.seconds,
             joules: quantity(
                 |group| group.joules,
-                seen.joules,
-                seen.train_joules,
-                seen.valid_joules,
+                seen.joules.get(),
+                seen.train.joules.get(),
+                seen.valid.joules.get(),
                 before_joules,
             ),
             seconds: quantity(
                 |group| group.seconds,
                 seen.seconds,
-                seen.train_seconds,
-                seen.valid_seconds,
+                seen.train.seconds,
+                seen.valid.seconds,
                 before_seconds,
             ),
         })
@@ -329,6 +357,12 @@ mod tests {
 
     const PLAN: Plan = Plan { epochs: 4, done: 0, train_steps: 100, valid_steps: 20 };
 
+    /// Steps that take a second for every 100 J.
+    fn steps(count: u64, joules: f64) -> StepTotals {
+        let joules = Joules::new(joules);
+        StepTotals { count, joules, seconds: joules.get() / 100.0, ..StepTotals::default() }
+    }
+
     /// A run of `PLAN` whose training steps take `joules(step)` and validation steps a third of 10 J. It
     /// draws 50 J before, 5 J after each epoch, and takes a second for every 100 J.
     fn run(joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
@@ -336,36 +370,32 @@ mod tests {
     }
 
     fn run_of(plan: Plan, joules: impl Fn(u64) -> f64) -> (Vec<Forecast>, f64) {
-        let mut now = RunProgress { joules: 50.0, ..RunProgress::default() };
+        let mut now = RunProgress { joules: Joules::new(50.0), ..RunProgress::default() };
         let mut forecaster = Forecaster::new(plan);
         let mut forecasts = Vec::new();
         let mut look = |now: &mut RunProgress| {
-            now.seconds = now.joules / 100.0;
-            forecaster.observe(*now);
-            if now.train_steps.is_multiple_of(8) {
+            now.seconds = now.joules.get() / 100.0;
+            forecaster.observe(now.clone());
+            if now.train.count.is_multiple_of(8) {
                 forecasts.extend(forecaster.forecast());
             }
         };
         for step in 0..(plan.epochs - plan.done) * plan.train_steps {
             let drawn = joules(step);
-            now.train_steps += 1;
-            now.train_joules += drawn;
-            now.train_seconds += drawn / 100.0;
-            now.joules += drawn;
+            now.train.add(&steps(1, drawn));
+            now.joules += Joules::new(drawn);
             look(&mut now);
             if (step + 1) % plan.train_steps == 0 {
                 for _ in 0..plan.valid_steps {
-                    now.valid_steps += 1;
-                    now.valid_joules += 10.0 / 3.0;
-                    now.valid_seconds += 10.0 / 300.0;
-                    now.joules += 10.0 / 3.0;
+                    now.valid.add(&steps(1, 10.0 / 3.0));
+                    now.joules += Joules::new(10.0 / 3.0);
                     look(&mut now);
                 }
-                now.joules += 5.0;
+                now.joules += Joules::new(5.0);
                 look(&mut now);
             }
         }
-        (forecasts, now.joules)
+        (forecasts, now.joules.get())
     }
 
     fn at(forecasts: &[Forecast], progress: f64) -> Forecast {
@@ -438,10 +468,12 @@ mod tests {
             ..Plan::default()
         });
         for step in 1..20 {
-            let joules = step as f64;
-            let now =
-                RunProgress { train_steps: step, train_joules: joules, ..RunProgress::default() };
-            forecaster.observe(RunProgress { joules, ..now });
+            let train = steps(step, step as f64);
+            forecaster.observe(RunProgress {
+                joules: train.joules,
+                train,
+                ..RunProgress::default()
+            });
         }
         assert!(forecaster.forecast().unwrap().joules.value > 1e38);
     }
@@ -452,8 +484,9 @@ mod tests {
         assert_eq!(forecaster.forecast(), None);
         let mut forecaster = Forecaster::new(Plan::default());
         for step in 1..20 {
-            let joules = step as f64;
-            forecaster.observe(RunProgress { train_steps: step, joules, ..RunProgress::default() });
+            let train = StepTotals { count: step, ..StepTotals::default() };
+            let joules = Joules::new(step as f64);
+            forecaster.observe(RunProgress { train, joules, ..RunProgress::default() });
         }
         assert_eq!(forecaster.forecast(), None);
     }

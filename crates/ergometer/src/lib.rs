@@ -53,6 +53,10 @@
 //!
 //! # Not covered
 //!
+//! Sensors of processors, and boards of AMD and Intel, are read on Linux only; Windows and macOS have NVIDIA boards
+//! (Windows), the model of processor and memory, and powers that you state. In WebAssembly a meter does not start, and
+//! spans do nothing.
+//!
 //! Child processes that a program forks have no meter. Those that it starts are metered with the machine.
 
 #![forbid(unsafe_code)]

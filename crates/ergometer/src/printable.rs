@@ -1,4 +1,4 @@
-//! Makes external text (labels, names, paths) safe for a terminal.
+//! Text for people: external text (labels, names, paths) made safe for a terminal, and numbers of things.
 
 use std::borrow::Cow;
 
@@ -16,6 +16,16 @@ pub(crate) fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(replaced).collect())
 }
 
+/// `1 epoch`, `3 epochs`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+/// The verb after such a number.
+pub(crate) const fn were(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
+}
+
 /// Control characters, line separators, and characters that change the direction of text.
 fn is_control(character: char) -> bool {
     character.is_control()
@@ -26,6 +36,12 @@ fn is_control(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_thing_is_singular() {
+        let text = |count| format!("{} {}", counted(count, "epoch"), were(count));
+        assert_eq!([text(0), text(1), text(2)], ["0 epochs were", "1 epoch was", "2 epochs were"]);
+    }
 
     #[test]
     fn no_control_character_reaches_a_terminal() {

@@ -1,8 +1,10 @@
 //! Everything that macro output may name; not part of the public interface.
+//!
+//! [`sources`] is what the tests and the accuracy programs of this workspace drive directly.
 
 use crate::budget::{ToBudget, text};
 pub use crate::deadline::Deadline;
-pub use crate::span::future::{Metered, Scoped, metered, opened, scoped};
+pub use crate::span::future::{Metered, Scoped, metered, scoped};
 
 pub use std::future::Future;
 pub use std::option::Option::{None, Some};
@@ -91,6 +93,11 @@ pub fn budget<B: ToBudget + ?Sized>(span: &Span, budget: &B) {
     span.budget(budget);
 }
 
+/// Puts a future under the span that `opening` describes.
+pub const fn opened<F: Future>(opening: Opening, future: F) -> Metered<F> {
+    Metered::new(opening, future)
+}
+
 /// Called at compile time with the text of a budget.
 ///
 /// # Panics
@@ -113,4 +120,21 @@ pub fn report(span: &Span) {
 #[must_use]
 pub fn waits<S: Synchronize + ?Sized>(device: Option<&S>) -> Waits<'_, S> {
     Waits::for_edges(device)
+}
+
+/// The sources of the probe, one by one.
+pub mod sources {
+    pub use crate::source::cpu_model::{
+        KNOWN_ERROR, UNKNOWN_ERROR, errors, median, own_validation, validation,
+    };
+    pub use crate::source::hwmon::Hwmon;
+    pub use crate::source::probe::{Settings, fixed_only, probe};
+    pub use crate::source::rapl::{Level, Rapl};
+
+    /// NVIDIA boards.
+    pub mod nvml {
+        pub use crate::source::nvml::{
+            BoardIdentity, Choice, Chosen, Environment, NAME, choose, open,
+        };
+    }
 }

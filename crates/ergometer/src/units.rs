@@ -117,26 +117,56 @@ macro_rules! quantity {
 
 quantity!(
     /// Energy in joules.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ergometer::units::{Joules, Watts};
+    /// let energy = Watts::new(50.0) * Duration::from_secs(2);
+    /// assert_eq!(energy, Joules::new(100.0));
+    /// assert_eq!(energy.over(Duration::from_secs(4)), Some(Watts::new(25.0)));
+    /// ```
     Joules,
     "joules"
 );
 quantity!(
     /// Power in watts (joules per second).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ergometer::units::{KilowattHours, Watts};
+    /// let hour = Duration::from_secs(3600);
+    /// assert_eq!((Watts::new(1000.0) * hour).to_kwh(), KilowattHours::new(1.0));
+    /// ```
     Watts,
     "watts"
 );
 quantity!(
     /// Energy in kilowatt-hours; 1 kWh is 3.6 MJ.
+    ///
+    /// ```
+    /// use ergometer::units::{Joules, KilowattHours};
+    /// assert_eq!(KilowattHours::new(0.5).to_joules(), Joules::new(1.8e6));
+    /// ```
     KilowattHours,
     "kilowatt-hours"
 );
 quantity!(
     /// A mass of greenhouse gases in grams of CO2 equivalent.
+    ///
+    /// ```
+    /// use ergometer::units::GramsCo2e;
+    /// assert_eq!(GramsCo2e::new(2500.0).kilograms(), 2.5);
+    /// ```
     GramsCo2e,
     "grams of CO2 equivalent"
 );
 quantity!(
     /// Money in US dollars.
+    ///
+    /// ```
+    /// use ergometer::units::UsDollars;
+    /// assert_eq!(UsDollars::new(0.12) * 10.0, UsDollars::new(1.2));
+    /// ```
     UsDollars,
     "US dollars"
 );

@@ -16,7 +16,7 @@ use burn::train::logger::FileMetricLogger;
 use burn::train::metric::{IterationSpeedMetric, LearningRateMetric};
 use burn::train::{Learner, SupervisedTraining};
 use ergometer::Meter;
-use ergometer_burn::EnergyTraining as _;
+use ergometer_burn::{EnergyTraining as _, Metering};
 use harness::{Artifacts, Failure, Flops, Progress, Quality, Summary, TokenLossMetric, TrainArgs};
 
 use self::exact::ExactMatch;
@@ -159,10 +159,21 @@ impl Run<'_> {
         };
         let (train, valid) = (loader(train), loader(valid));
         let mut training = match self.meter {
-            Some(meter) => SupervisedTraining::metered(meter, artifacts.path(), train, valid)
-                .planned_epochs(meter, recipe.epochs),
+            Some(meter) => {
+                let metering = Metering::new(meter).epochs(recipe.epochs);
+                let metering = match recipe.accumulation {
+                    Some(batches) => metering.accumulated(batches),
+                    None => metering,
+                };
+                SupervisedTraining::metered(metering, artifacts.path(), train, valid)
+            }
             None => {
-                SupervisedTraining::new(artifacts.path(), train, valid).num_epochs(recipe.epochs)
+                let training = SupervisedTraining::new(artifacts.path(), train, valid)
+                    .num_epochs(recipe.epochs);
+                match recipe.accumulation {
+                    Some(batches) => training.grads_accumulation(batches),
+                    None => training,
+                }
             }
         }
         .metrics((TokenLossMetric::new(),))
@@ -178,12 +189,6 @@ impl Run<'_> {
                 .metric_train_numeric(IterationSpeedMetric::new())
                 .metric_valid_numeric(LearningRateMetric::new())
                 .metric_valid_numeric(IterationSpeedMetric::new());
-        }
-        if let Some(batches) = recipe.accumulation {
-            training = match self.meter {
-                Some(meter) => training.accumulated(meter, batches),
-                None => training.grads_accumulation(batches),
-            };
         }
         let result = training.launch(Learner::new(model, optimizer, schedule));
         match result.error {

@@ -6,7 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use ergometer::energy::Method;
-use ergometer::source::{Availability, nvml};
+use ergometer::private::sources::nvml;
+use ergometer::source::Availability;
 use ergometer::{Devices, Meter, MeterBuilder};
 
 use crate::child;

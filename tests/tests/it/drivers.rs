@@ -4,7 +4,8 @@ use std::thread;
 use std::time::Duration;
 
 use ergometer::Kind;
-use ergometer::source::{PowerSource, nvml};
+use ergometer::private::sources::nvml;
+use ergometer::source::PowerSource;
 use ergometer::span::Label;
 use ergometer::{Devices, Meter};
 

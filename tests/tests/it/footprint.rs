@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use ergometer::energy::Energy;
 use ergometer::energy::{Method, Uncertainty};
-use ergometer::footprint::equivalents::equivalents;
-use ergometer::footprint::strubell::{self, TABLE_1_MODELS, TABLE_3, TABLE_4, TABLE_4_POWER};
-use ergometer::footprint::{AcceleratorPrice, Cited, Site, cloud_cost, facility_energy};
+use ergometer::footprint::strubell::{Project, Training};
+use ergometer::footprint::{AcceleratorPrice, CarbonIntensity, Cited, Familiar, Site};
 use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
@@ -23,14 +22,14 @@ fn hours(hours: f64) -> Duration {
 }
 
 fn facility(power: Watts, duration: Duration) -> KilowattHours {
-    facility_energy(power, duration, Site::strubell2019().pue.value)
+    Site::strubell2019().facility_energy(power, duration)
 }
 
 #[test]
 fn table_3_energy_and_gases() {
     let site = Site::strubell2019();
     let mut rows = 0;
-    for row in &TABLE_3 {
+    for row in Training::TABLE_3 {
         let (Some(power), Some(kwh), Some(pounds)) = (row.power, row.facility_kwh, row.co2e_pounds)
         else {
             continue;
@@ -45,26 +44,25 @@ fn table_3_energy_and_gases() {
 
 #[test]
 fn table_3_cloud_cost() {
-    for row in &TABLE_3 {
-        let price = row.price();
-        let cost = |price| cloud_cost(f64::from(row.accelerators), row.hours, price).get();
-        rounds_to(cost(price.low), row.cloud.0.get());
+    for row in Training::TABLE_3 {
+        let rent = row.price().rent(f64::from(row.accelerators), row.hours);
+        rounds_to(rent.low.get(), row.cloud.0.get());
         // 32 633 · 4.50 = 146 848.5 was rounded down in print.
-        let high = cost(price.high);
+        let high = rent.high.get();
         assert!((high - row.cloud.1.get()).abs() <= 0.5, "{}: {high}", row.model);
     }
 }
 
 #[test]
 fn the_three_corrections_are_needed() {
-    let bert = strubell::table3("BERT base", "V100x64").unwrap();
+    let bert = Training::find("BERT base", "V100x64").unwrap();
     let power = bert.power.unwrap();
     assert_ne!(Some(facility(power, hours(bert.hours_printed)).get().round()), bert.facility_kwh);
 
-    let tpu = strubell::table3("BERT base", "TPUv2x16").unwrap();
+    let tpu = Training::find("BERT base", "TPUv2x16").unwrap();
     assert_ne!(f64::from(tpu.accelerators) * tpu.hours * 1.46, tpu.cloud.0.get());
 
-    let nas = strubell::table3("NAS", "TPUv2x1").unwrap();
+    let nas = Training::find("NAS", "TPUv2x1").unwrap();
     assert_ne!((nas.hours_printed * 1.35).round(), nas.cloud.0.get());
     // 979 million steps at 10 h for 300 000.
     rounds_to(979e6 / 300e3 * 10.0, nas.hours);
@@ -90,15 +88,13 @@ fn test_vectors_to_a_hundredth() {
 #[test]
 fn table_4_project() {
     let site = Site::strubell2019();
-    let price = &site.accelerator;
-    for row in TABLE_4 {
-        let (low, high) =
-            (cloud_cost(1.0, row.hours, price.low), cloud_cost(1.0, row.hours, price.high));
+    for row in Project::TABLE_4 {
+        let rent = site.accelerator.rent(1.0, row.hours);
         // The last row is printed in thousands.
         let unit = if row.models == 4789 { 1000.0 } else { 1.0 };
-        rounds_to(low.get() / unit, row.cloud.0 / unit);
-        rounds_to(high.get() / unit, row.cloud.1 / unit);
-        let energy = facility(TABLE_4_POWER, hours(row.hours));
+        rounds_to(rent.low.get() / unit, row.cloud.0 / unit);
+        rounds_to(rent.high.get() / unit, row.cloud.1 / unit);
+        let energy = facility(Project::POWER, hours(row.hours));
         rounds_to(site.electricity_cost(energy).get(), row.electricity);
     }
 }
@@ -107,19 +103,20 @@ fn table_4_project() {
 fn table_1_models_and_familiar_consumption() {
     let site = Site::strubell2019();
     let pounds = |power, h| site.co2e(facility(power, hours(h))).pounds();
-    let big = strubell::table3("Transformer big", "P100x8").unwrap();
-    let nas = strubell::table3("NAS", "P100x8").unwrap();
+    let big = Training::find("Transformer big", "P100x8").unwrap();
+    let nas = Training::find("NAS", "P100x8").unwrap();
     let computed = [
-        pounds(TABLE_4_POWER, TABLE_4[0].hours),
-        pounds(TABLE_4_POWER, TABLE_4[2].hours),
+        pounds(Project::POWER, Project::TABLE_4[0].hours),
+        pounds(Project::POWER, Project::TABLE_4[2].hours),
         pounds(big.power.unwrap(), big.hours),
         pounds(nas.power.unwrap(), nas.hours),
     ];
-    for (pounds, (_, printed)) in computed.into_iter().zip(TABLE_1_MODELS) {
+    for (pounds, (_, printed)) in computed.into_iter().zip(Training::TABLE_1) {
         rounds_to(pounds, printed);
     }
     // "as much carbon as five cars in their lifetimes".
-    let (car, times) = equivalents(GramsCo2e::from_pounds(computed[3])).last().unwrap();
+    let [.., car] = Familiar::ALL;
+    let times = car.times_in(GramsCo2e::from_pounds(computed[3]));
     assert!(car.name.starts_with("car") && (4.9..5.0).contains(&times), "{times}");
 }
 
@@ -127,8 +124,10 @@ fn table_1_models_and_familiar_consumption() {
 #[test]
 fn patterson_2021_correction_of_nas() {
     let hours_run = 6.8 * 24.0;
-    let energy = facility_energy(Watts::new(200.0 * 208.0), hours(hours_run), 1.10);
-    let grams = ergometer::footprint::co2e(energy, 431.0);
+    let grid = CarbonIntensity { grams_per_kwh: 431.0, ..CarbonIntensity::world() };
+    let site = Site::current().with_pue(1.10).unwrap().with_carbon(grid).unwrap();
+    let energy = site.facility_energy(Watts::new(200.0 * 208.0), hours(hours_run));
+    let grams = site.co2e(energy);
     rounds_to(grams.kilograms(), 3219.0);
     assert!((grams.kilograms() - 3218.0).abs() < 1.0);
 }

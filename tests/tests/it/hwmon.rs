@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use ergometer::energy::Method;
-use ergometer::source::hwmon::Hwmon;
+use ergometer::private::sources::Hwmon;
 use ergometer::source::{Availability, DomainKind, PowerSource, Request, SourceReport, Value};
 use ergometer::units::{Joules, Watts};
 use tempfile::TempDir;

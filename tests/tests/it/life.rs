@@ -1,12 +1,8 @@
-//! The life of a meter where it is cut short: signals, ends that take long, starts that fail, the program's own
-//! code that calls back.
+//! The life of a meter: ends that take long, what comes too fast, the program's own code that calls back.
 
 use std::fmt;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -19,19 +15,19 @@ use ergometer::source::{
 };
 use ergometer::span::Label;
 use ergometer::units::Watts;
-use ergometer::{Devices, ErrorKind, Kind, Meter, MeterBuilder, Span, clock};
+use ergometer::{ErrorKind, Kind, Meter, MeterBuilder, Span, clock};
 
 use crate::accounting::{Steady, assert_conserved};
-use crate::child;
+use crate::starts::{child_alone, left_behind};
 
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
-fn builder() -> MeterBuilder {
+pub fn builder() -> MeterBuilder {
     Meter::builder().without_probe().source(Steady::boxed("gpu-0", DomainKind::Gpu, 300.0))
 }
 
 /// Waits until `done` gives something.
-fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+pub fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(done) = done() {
@@ -42,275 +38,14 @@ fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A process that was started for `how`, ready to be signalled.
-struct Life {
-    folder: PathBuf,
-    child: Child,
-}
-
-impl Life {
-    fn new(folder: &Path, how: &str) -> Self {
-        Self::spawn(folder, child::with_default_signals(env!("CARGO_BIN_EXE_life")), how)
-    }
-
-    fn spawn(folder: &Path, mut command: Command, how: &str) -> Self {
-        let folder = folder.join(how);
-        let mut child = command
-            .args([folder.as_os_str(), how.as_ref()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "{how}");
-        Self { folder, child }
-    }
-
-    fn signal(&self, signals: &[&str]) {
-        let process = self.child.id();
-        let script: Vec<_> =
-            signals.iter().map(|name| format!("kill -s {name} {process}")).collect();
-        let sent = Command::new("sh").args(["-c", &script.join("; ")]).status();
-        assert!(sent.is_ok_and(|status| status.success()));
-    }
-
-    fn ends(&mut self) -> ExitStatus {
-        eventually("the process ends", || self.child.try_wait().unwrap())
-    }
-
-    /// The records in its journals, of those that are whole first.
-    fn records(&self) -> Vec<Record> {
-        let entries = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
-        let mut records: Vec<_> = entries.map(|path| whole(&path)).collect();
-        records.sort_by_key(|record| !record.run.finished);
-        records
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-    }
-}
-
 /// The record in a journal that has its end.
-fn whole(journal: &Path) -> Record {
+pub fn whole(journal: &Path) -> Record {
     let text = fs::read_to_string(journal).unwrap();
     let last = text.lines().last().unwrap_or_default();
     assert!(last.contains(r#""row":"end""#), "{}: {:.200}", journal.display(), last);
     let record = Record::recover(journal).unwrap();
     assert_conserved(&record);
     record
-}
-
-fn ended_by(record: &Record, signal: &str) -> bool {
-    !record.run.finished && record.warnings.contains(&format!("the run was ended by {signal}"))
-}
-
-#[test]
-fn a_signal_finishes_whatever_runs_there_are_and_then_ends_the_program() {
-    let folder = tempfile::tempdir().unwrap();
-    for (how, signal, number, journals) in [
-        ("one", "INT", 2, 1),
-        ("one", "TERM", 15, 1),
-        ("second", "TERM", 15, 2),
-        ("several", "TERM", 15, 3),
-    ] {
-        let folder = folder.path().join(signal);
-        let mut life = Life::new(&folder, how);
-        life.signal(&[signal]);
-        assert_eq!(life.ends().signal(), Some(number), "{how}");
-        let records = life.records();
-        let ended = records.iter().filter(|record| ended_by(record, &format!("SIG{signal}")));
-        let before = usize::from(how == "second");
-        assert_eq!((records.len(), ended.count()), (journals, journals - before), "{how}");
-    }
-}
-
-#[test]
-fn a_signal_that_comes_twice_is_one() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut life = Life::new(folder.path(), "one");
-    life.signal(&["TERM", "TERM", "TERM"]);
-    assert_eq!(life.ends().signal(), Some(15));
-    assert!(ended_by(&life.records()[0], "SIGTERM"));
-}
-
-#[test]
-fn a_signal_while_the_run_is_finished_waits_for_its_record() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut life = Life::new(folder.path(), "finishing");
-    thread::sleep(Duration::from_millis(20));
-    life.signal(&["TERM"]);
-    assert_eq!(life.ends().signal(), Some(15));
-    let records = life.records();
-    assert!(records[0].run.finished, "{:?}", records[0].warnings);
-    assert!(records[0].steps["run"].count > 0);
-}
-
-#[test]
-fn the_programs_own_handler_decides() {
-    let folder = tempfile::tempdir().unwrap();
-    for how in ["handler before", "handler later", "dropped, then handler"] {
-        let mut life = Life::new(folder.path(), how);
-        life.signal(&["TERM"]);
-        assert_eq!(life.ends().code(), Some(42), "{how}");
-    }
-    let mut life = Life::new(folder.path(), "dropped");
-    life.signal(&["TERM"]);
-    assert_eq!(life.ends().signal(), Some(15), "without one it is the system's default");
-}
-
-#[test]
-fn a_signal_that_the_parent_ignores_stays_ignored() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut shell = Command::new("sh");
-    shell.args(["-c", r#"trap "" INT; exec "$0" "$@""#, env!("CARGO_BIN_EXE_life")]);
-    let mut life = Life::spawn(folder.path(), shell, "one");
-    life.signal(&["INT"]);
-    thread::sleep(Duration::from_millis(200));
-    assert_eq!(life.child.try_wait().unwrap(), None);
-    life.signal(&["TERM"]);
-    assert_eq!(life.ends().signal(), Some(15));
-    assert!(ended_by(&life.records()[0], "SIGTERM"));
-}
-
-#[test]
-fn a_forked_child_keeps_its_signals_to_itself_and_may_have_a_meter() {
-    let folder = tempfile::tempdir().unwrap();
-    for how in ["forked", "forked installs"] {
-        let status = Command::new(env!("CARGO_BIN_EXE_life"))
-            .args([folder.path().join(how).as_os_str(), how.as_ref()])
-            .stdin(Stdio::null())
-            .process_group(0)
-            .status()
-            .unwrap();
-        assert!(status.success(), "{how}: {status}");
-    }
-}
-
-/// Threads of this process that are the meter's, its open files, and the files below `folder`.
-fn left_behind(folder: &Path) -> (Vec<String>, usize, Vec<PathBuf>) {
-    let tasks = fs::read_dir("/proc/self/task").unwrap();
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    let threads = names.filter(|name| name.starts_with("ergometer")).collect();
-    let files = fs::read_dir("/proc/self/fd").unwrap().count();
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    (threads, files, entries)
-}
-
-fn child_alone(test: &str) -> bool {
-    if child::is_one() {
-        return true;
-    }
-    child::passes(&mut child::of(&format!("life::{test}"), &[]));
-    false
-}
-
-#[test]
-fn an_install_that_is_refused_is_refused_at_once_and_leaves_nothing() {
-    if !child_alone("an_install_that_is_refused_is_refused_at_once_and_leaves_nothing") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let meter = builder().install().unwrap();
-    // A thread names itself.
-    eventually("its threads have begun", || {
-        (left_behind(folder.path()).0.len() == 2).then_some(())
-    });
-    let before = left_behind(folder.path());
-    for _ in 0..20 {
-        let begin = Instant::now();
-        let refused = builder()
-            .idle(Duration::from_mins(10))
-            .journal(folder.path().join("journals"))
-            .finish_on_signal()
-            .prometheus(0)
-            .install()
-            .unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::AlreadyInstalled);
-        assert!(begin.elapsed() < Duration::from_mins(1), "it did not wait for the baseline");
-        assert_eq!(left_behind(folder.path()), before);
-    }
-    drop(ergometer::span("still the first one's"));
-    assert_eq!(meter.finish().unwrap().spans.len(), 1);
-    // Of threads that install at once one is the first.
-    let installed = thread::scope(|scope| {
-        let tries: Vec<_> = (0..8).map(|_| scope.spawn(|| builder().install())).collect();
-        tries.into_iter().filter_map(|one| one.join().unwrap().ok()).collect::<Vec<_>>()
-    });
-    assert_eq!(installed.len(), 1);
-}
-
-type Setting = fn(MeterBuilder) -> MeterBuilder;
-
-#[test]
-fn a_start_that_fails_leaves_nothing() {
-    if !child_alone("a_start_that_fails_leaves_nothing") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("file");
-    fs::write(&file, "").unwrap();
-    // What the library sets up once for a process.
-    builder().start().unwrap().finish().unwrap();
-    let taken = builder().prometheus(0).start().unwrap();
-    let port = taken.prometheus().unwrap();
-    eventually("the first meter is gone", || {
-        (left_behind(folder.path()).0.len() == 3).then_some(())
-    });
-    let before = left_behind(folder.path());
-    let full = || {
-        builder()
-            .journal(folder.path().join("journals"))
-            .idle(Duration::from_millis(1))
-            .prometheus(0)
-    };
-    let tries: [(Setting, ErrorKind); 3] = [
-        (|builder| builder.region("Germny"), ErrorKind::UnknownRegion),
-        (|builder| builder.fixed(DomainKind::Node, Watts::new(150e3)), ErrorKind::InvalidSetting),
-        (|builder| builder.resume("/nowhere/at/all.journal"), ErrorKind::Io),
-    ];
-    for (setting, kind) in tries {
-        assert_eq!(setting(full()).install().unwrap_err().kind(), kind);
-    }
-    let unwritten = full().journal(file.join("journals")).install().unwrap_err();
-    assert_eq!(unwritten.kind(), ErrorKind::Io);
-    assert_eq!(full().prometheus(port).install().unwrap_err().kind(), ErrorKind::Network);
-    let without = Meter::builder()
-        .nvml_library(folder.path().join("libnvidia-ml.so.1"))
-        .devices(Devices::List(vec!["GPU-8932f937".parse().unwrap()]))
-        .journal(folder.path().join("journals"))
-        .sysfs_root(folder.path());
-    assert_eq!(without.install().unwrap_err().kind(), ErrorKind::UnknownDevice);
-    eventually("nothing is left", || (left_behind(folder.path()) == before).then_some(()));
-    // The place is free.
-    builder().install().unwrap().finish().unwrap();
-}
-
-#[test]
-fn a_file_that_hangs_costs_the_probe_its_limit_and_the_source() {
-    let tree = crate::rapl::Tree::new().zone("intel-rapl:0", "package-0", 1);
-    let energy = tree.folder("intel-rapl:0").join("energy_uj");
-    fs::remove_file(&energy).unwrap();
-    assert!(Command::new("mkfifo").arg(&energy).status().unwrap().success());
-    let begin = Instant::now();
-    let meter = Meter::builder()
-        .sysfs_root(tree.sys())
-        .proc_root(tree.proc())
-        .nvml_library(tree.sys().join("libnvidia-ml.so.1"))
-        .source(Steady::boxed("going", DomainKind::Gpu, 40.0))
-        .start()
-        .unwrap();
-    assert!(begin.elapsed() < PATIENCE);
-    let report = meter.sources().iter().find(|report| report.source == "rapl").unwrap();
-    let Availability::Unavailable { reason, remedy } = &report.availability else {
-        panic!("{report:?}")
-    };
-    assert!(reason.contains("took longer than") && remedy.contains("dmesg"), "{reason}; {remedy}");
-    let record = meter.finish().unwrap();
-    assert!(record.domains.iter().any(|row| row.domain.id == "going" && row.energy.is_some()));
 }
 
 /// Panics in one of its calls, the `left`-th and later ones.
@@ -431,7 +166,7 @@ fn a_callback_that_hangs_holds_up_nothing() {
 
 #[test]
 fn a_meter_in_its_own_callback_is_given_up_once_that_was_called() {
-    if !child_alone("a_meter_in_its_own_callback_is_given_up_once_that_was_called") {
+    if !child_alone("life::a_meter_in_its_own_callback_is_given_up_once_that_was_called") {
         return;
     }
     let meter = builder().start().unwrap();
@@ -599,7 +334,7 @@ fn an_epoch_that_is_open_at_the_end_ends_there() {
     assert!(epoch.usage.energy.unwrap().joules.get() > 300.0 * 0.14);
     let names: Vec<_> = record.spans.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["run"], "the epoch is in the run");
-    assert!(record.warnings.iter().any(|line| line.contains("1 epochs were still open")));
+    assert!(record.warnings.iter().any(|line| line.contains("1 epoch was still open")));
     assert_eq!(whole(meter.journal().unwrap()).epochs, record.epochs);
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use ergometer::clock;
 use ergometer::energy::{Method, Uncertainty};
+use ergometer::private::sources::nvml;
 use ergometer::record::DomainRecord;
 use ergometer::record::Record;
-use ergometer::source::{Availability, PowerSource, Reading, Request, SourceReport, Value, nvml};
+use ergometer::source::{Availability, PowerSource, Reading, Request, SourceReport, Value};
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
 use ergometer::{Devices, Kind, Meter};

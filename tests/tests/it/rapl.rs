@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ergometer::source::rapl::{Level, Rapl};
+use ergometer::private::sources::{Level, Rapl};
 use ergometer::source::{
     Availability, DomainKind, PowerSource, Reading, Request, SourceReport, Value,
 };

@@ -2,7 +2,7 @@
 
 use ergometer::energy::Method;
 use ergometer::footprint::Site;
-use ergometer::record::{Distribution, Record, SCHEMA};
+use ergometer::record::{Distribution, Record};
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
@@ -39,12 +39,12 @@ fn json_gives_the_same_record_back() {
     let record = run();
     let again = Record::from_json(&record.to_json().unwrap()).unwrap();
     assert_eq!(record, again);
-    assert_eq!(again.schema, SCHEMA);
+    assert_eq!(again.schema, Record::SCHEMA);
 }
 
 #[test]
 fn json_of_another_version_is_refused() {
-    let json = run().to_json().unwrap().replace(SCHEMA, "ergometer-record/99");
+    let json = run().to_json().unwrap().replace(Record::SCHEMA, "ergometer-record/99");
     let error = Record::from_json(&json).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Format);
     assert!(error.to_string().contains("ergometer-record/99"), "{error}");

@@ -109,7 +109,7 @@ fn live_sums_of_steps_beside_each_other_are_inclusive() {
     let epoch = meter.enter_at(Label::new(Kind::Epoch, "train"), begin);
     put(&meter, Kind::Step, "a", begin, (0, 10));
     put(&meter, Kind::Step, "a", begin, (0, 10));
-    let going_on = meter.live_at(at(20), PATIENCE).epochs[0];
+    let going_on = meter.live_at(at(20), PATIENCE).epochs[0].clone();
     epoch.close_at(at(20));
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -118,13 +118,13 @@ fn live_sums_of_steps_beside_each_other_are_inclusive() {
     });
     let record = meter.finish().unwrap();
     let live = meter.live();
-    let ended = live.epochs[0];
+    let ended = &live.epochs[0];
     assert!(!going_on.ended && ended.ended);
     for (steps, seconds) in [
-        (going_on.steps, 0.020),
-        (ended.steps, 0.020),
-        (live.steps["a"], 0.020),
-        (live.steps["b"], 0.040),
+        (&going_on.steps, 0.020),
+        (&ended.steps, 0.020),
+        (&live.steps["a"], 0.020),
+        (&live.steps["b"], 0.040),
     ] {
         assert_eq!(steps.count, 2);
         close(steps.seconds, seconds, 1e5);

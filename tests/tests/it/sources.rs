@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use ergometer::source::nvml::Environment;
-use ergometer::source::probe::{Settings, fixed_only, probe};
+use ergometer::private::sources::nvml::Environment;
+use ergometer::private::sources::{Settings, fixed_only, probe};
 use ergometer::source::{Availability, DomainKind, SourceReport};
 use ergometer::units::Watts;
 use ergometer::{Devices, ErrorKind, Meter};

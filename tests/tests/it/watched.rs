@@ -72,7 +72,7 @@ fn an_epoch_that_ended_is_known_once_it_was_read_to_its_end() {
     let meter = meter(&vain);
     let known = |split: &str| -> LiveEpoch {
         let epochs = meter.live_after_epochs(clock::now(), PATIENCE).epochs;
-        *epochs.iter().find(|epoch| epoch.split == split).unwrap()
+        epochs.iter().find(|epoch| epoch.split == split).unwrap().clone()
     };
     let train = epoch(&meter, "train");
     steps(&meter, 5);

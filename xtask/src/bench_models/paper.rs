@@ -1,6 +1,6 @@
 //! The paper's own rows, to be read beside what was measured.
 
-use ergometer::footprint::strubell;
+use ergometer::footprint::strubell::Training;
 use ergometer::units::{UsDollars, Watts};
 use serde::{Deserialize, Serialize};
 
@@ -40,12 +40,12 @@ impl PaperRow {
             (Model::Bert, _) => ("BERT base", "V100x64"),
             (Model::Gpt2, _) => ("GPT-2", "TPUv3x32"),
         };
-        strubell::table3(name, hardware).map(Self::from)
+        Training::find(name, hardware).map(Self::from)
     }
 }
 
-impl From<&strubell::Row> for PaperRow {
-    fn from(row: &strubell::Row) -> Self {
+impl From<&Training> for PaperRow {
+    fn from(row: &Training) -> Self {
         Self {
             source: CITATION.to_owned(),
             model: row.model.to_owned(),

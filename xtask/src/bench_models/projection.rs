@@ -5,7 +5,7 @@
 //! say how many steps read 512 tokens, ELMo's released model is from before its last epoch, and of GPT-2 only
 //! the hardware and the time are known.
 
-use ergometer::footprint::{Site, facility_energy, strubell};
+use ergometer::footprint::{Site, strubell::Training};
 use ergometer::units::{KilowattHours, Watts};
 use serde::{Deserialize, Serialize};
 
@@ -180,10 +180,10 @@ impl Projection {
 
 impl Corrected {
     fn of(model: &str, hardware: &str) -> Option<Self> {
-        let row = strubell::table3(model, hardware)?;
+        let row = Training::find(model, hardware)?;
         let site = Site::strubell2019();
         let time = std::time::Duration::from_secs_f64(row.hours * 3600.0);
-        let energy = |power: Watts| facility_energy(power, time, site.pue.value);
+        let energy = |power: Watts| site.facility_energy(power, time);
         Some(Self {
             hours: row.hours,
             facility_kwh: row.power.map(|power| energy(power).get()),

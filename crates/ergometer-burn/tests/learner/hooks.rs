@@ -12,8 +12,8 @@ use ergometer::record::SpanNode;
 use ergometer::units::Joules;
 use ergometer::{Budget, Meter};
 use ergometer_burn::{
-    CarbonMetric, CostMetric, EnergyTraining as _, ForecastMetric, ItemEnergyMetric, Profiled,
-    TotalEnergyMetric,
+    CarbonMetric, CostMetric, EnergyTraining as _, ForecastMetric, ItemEnergyMetric, Metering,
+    Profiled, TotalEnergyMetric,
 };
 
 use crate::toy::{self, Batch, Diary, Line};
@@ -31,12 +31,8 @@ struct Run<M> {
     train: Diary,
 }
 
-/// Trains `model`; `hook` adds to the training.
-fn train<M>(
-    meter: &Meter,
-    model: M,
-    hook: impl FnOnce(SupervisedTraining<M>) -> SupervisedTraining<M>,
-) -> Run<M>
+/// Trains `model`; `set` adds to how it is metered.
+fn train<M>(meter: &Meter, model: M, set: impl FnOnce(Metering) -> Metering) -> Run<M>
 where
     M: LearnerModel + burn::train::TrainStep<Input = Batch>,
     M: burn::train::InferenceStep<Input = Batch>,
@@ -44,7 +40,7 @@ where
     let directory = tempfile::tempdir().unwrap();
     let (train, valid) = (Diary::new(meter, "train"), Diary::new(meter, "valid"));
     let training = SupervisedTraining::metered(
-        meter,
+        set(Metering::new(meter)),
         directory.path(),
         toy::loader(&train, TRAIN),
         toy::loader(&valid, VALID),
@@ -52,7 +48,7 @@ where
     .num_epochs(EPOCHS)
     .with_application_logger(None)
     .renderer(Box::new(CliMetricsRenderer::new()));
-    let result = hook(training).launch(Learner::new(model, SgdConfig::new().init(), 0.1));
+    let result = training.launch(Learner::new(model, SgdConfig::new().init(), 0.1));
     assert!(result.error.is_none(), "{:?}", result.error);
     let record = meter.finish().unwrap();
     Run { result, record, directory, train }
@@ -64,14 +60,14 @@ fn line() -> Line {
 
 #[test]
 fn a_budget_of_three_fifths_of_the_total_stops_within_a_step_of_it() {
-    let known = train(&meter(), line(), |training| training);
+    let known = train(&meter(), line(), |metering| metering);
     let total = known.record.total.energy.unwrap().joules;
     let budget = Budget::Energy((total * 0.6).to_kwh());
 
     let before = clock::now();
     let meter = meter();
     let after = clock::now();
-    let run = train(&meter, line(), |training| training.energy_budget(&meter, budget).unwrap());
+    let run = train(&meter, line(), |metering| metering.budget(budget).unwrap());
     let reason = run.result.interrupted.expect("it was stopped").reason.expect("with a reason");
     assert!(reason.contains("budget") && reason.contains("is spent"), "{reason}");
     assert!(run.record.warnings.contains(&reason), "{:?}", run.record.warnings);
@@ -98,7 +94,7 @@ fn a_budget_of_three_fifths_of_the_total_stops_within_a_step_of_it() {
 #[test]
 fn a_planned_run_is_foreseen() {
     let meter = meter();
-    let run = train(&meter, line(), |training| training.planned_epochs(&meter, EPOCHS));
+    let run = train(&meter, line(), |metering| metering.epochs(EPOCHS));
     let total = run.record.total.energy.unwrap().joules.get();
     let forecasts = &run.record.forecasts;
     assert!(forecasts.len() >= 3, "{forecasts:?}");
@@ -123,7 +119,7 @@ fn log<M>(run: &Run<M>, split: &str, metric: &str) -> Option<String> {
 #[test]
 fn totals_stand_in_burns_files() {
     let meter = meter();
-    let run = train(&meter, line(), |training| training.energy_totals(&meter));
+    let run = train(&meter, line(), Metering::totals);
     let final_value = |split, metric| {
         let text = log(&run, split, metric).unwrap_or_else(|| panic!("no {metric}"));
         let entry = text.lines().last().unwrap().to_owned();
@@ -153,7 +149,7 @@ fn find<'a>(nodes: &'a [SpanNode], name: &str) -> &'a SpanNode {
 #[test]
 fn a_profiled_model_is_the_same_model_with_its_steps_in_parts() {
     let (meter, _installed) = installed();
-    let run = train(&meter, Profiled::new(line()), |training| training);
+    let run = train(&meter, Profiled::new(line()), |metering| metering);
     let model: Line = run.result.model.into_inner();
     assert!(model.to_string().contains("Line"));
     for (split, steps) in [("train", 18), ("valid", 9)] {
@@ -173,7 +169,7 @@ fn a_profiled_model_is_the_same_model_with_its_steps_in_parts() {
 #[test]
 fn batches_and_updates_are_both_counted() {
     let (meter, _installed) = installed();
-    let run = train(&meter, Profiled::new(line()), |training| training.accumulated(&meter, 4));
+    let run = train(&meter, Profiled::new(line()), |metering| metering.accumulated(4));
     assert_eq!(run.record.facts["batches an update"], "4");
     // Of six batches an epoch, Burn updates after the fourth and after the last.
     assert_eq!(run.record.steps["train"].count, 18);

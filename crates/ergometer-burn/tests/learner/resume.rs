@@ -16,7 +16,7 @@ use ergometer::clock;
 use ergometer::record::Record;
 use ergometer::units::Joules;
 use ergometer::{Devices, Meter, MeterBuilder};
-use ergometer_burn::EnergyTraining as _;
+use ergometer_burn::{EnergyTraining as _, Metering};
 use nvml_sim::{Curve, Installed, Machine, monotonic_ns};
 
 use crate::toy::{self, Diary, Line};
@@ -51,18 +51,18 @@ fn train(meter: &Meter, directory: &Path, from: usize, train: &Diary) {
     meter.fact("from_ns", monotonic_ns());
     let items = |batches: usize| u8::try_from(4 * batches).unwrap();
     let valid = Diary::new(meter, "valid").lasting(STEP);
+    let metering = Metering::new(meter).epochs(EPOCHS);
+    let metering = if from > 0 { metering.resumed(from) } else { metering };
     let training = SupervisedTraining::metered(
-        meter,
+        metering,
         directory,
         toy::loader(train, items(BATCHES.0)),
         toy::loader(&valid, items(BATCHES.1)),
     )
-    .planned_epochs(meter, EPOCHS)
     .with_default_checkpointers()
     .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
     .with_application_logger(None)
     .renderer(Box::new(CliMetricsRenderer::new()));
-    let training = if from > 0 { training.resumed(meter, from) } else { training };
     let model = Line::new(&Device::flex().autodiff());
     let result = training.launch(Learner::new(model, SgdConfig::new().init(), 0.1));
     assert!(result.error.is_none(), "{:?}", result.error);

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use ergometer::footprint::equivalents::FAMILIAR;
-use ergometer::footprint::strubell::{
-    Row, TABLE_1_MODELS, TABLE_3, TABLE_4, TABLE_4_POWER, table3,
-};
-use ergometer::footprint::{Site, cloud_cost, facility_energy};
+use ergometer::footprint::strubell::{Project, Training};
+use ergometer::footprint::{Familiar, Site};
 use ergometer::units::{UsDollars, Watts};
 use serde::Serialize;
 
@@ -97,7 +94,7 @@ impl Figure {
 
 fn facility(power: Watts, hours: f64) -> ergometer::units::KilowattHours {
     let duration = Duration::from_secs_f64(hours * 3600.0);
-    facility_energy(power, duration, Site::strubell2019().pue.value)
+    Site::strubell2019().facility_energy(power, duration)
 }
 
 fn pounds(power: Watts, hours: f64) -> f64 {
@@ -106,21 +103,21 @@ fn pounds(power: Watts, hours: f64) -> f64 {
 
 /// Table 1.
 pub fn table_1() -> Vec<Figure> {
-    let stated = FAMILIAR.iter().map(|familiar| Figure {
+    let stated = Familiar::ALL.iter().map(|familiar| Figure {
         recomputed: None,
         ..Figure::new(familiar.name, "lb CO2e", familiar.pounds, 0.0).noted(STATED)
     });
     let of = |model, hardware| {
-        let row: Option<&Row> = table3(model, hardware);
+        let row = Training::find(model, hardware);
         row.and_then(|row| Some(pounds(row.power?, row.hours))).unwrap_or(f64::NAN)
     };
     let computed = [
-        (pounds(TABLE_4_POWER, TABLE_4[0].hours), DERIVED),
-        (pounds(TABLE_4_POWER, TABLE_4[2].hours), DERIVED),
+        (pounds(Project::POWER, Project::TABLE_4[0].hours), DERIVED),
+        (pounds(Project::POWER, Project::TABLE_4[2].hours), DERIVED),
         (of("Transformer big", "P100x8"), ""),
         (of("NAS", "P100x8"), ""),
     ];
-    let models = TABLE_1_MODELS.iter().zip(computed).map(|(&(name, printed), (value, note))| {
+    let models = Training::TABLE_1.iter().zip(computed).map(|(&(name, printed), (value, note))| {
         Figure::new(name, "lb CO2e", printed, value).noted(note)
     });
     stated.chain(models).collect()
@@ -128,10 +125,10 @@ pub fn table_1() -> Vec<Figure> {
 
 /// Table 3.
 pub fn table_3() -> Vec<Figure> {
-    TABLE_3.iter().flat_map(of_row).collect()
+    Training::TABLE_3.iter().flat_map(of_row).collect()
 }
 
-fn of_row(row: &'static Row) -> Vec<Figure> {
+fn of_row(row: &'static Training) -> Vec<Figure> {
     let mut figures = Vec::new();
     let name = match (row.model, row.hardware) {
         ("BERT base", "TPUv2x16") => "BERT base, TPUv2x16",
@@ -152,7 +149,7 @@ fn of_row(row: &'static Row) -> Vec<Figure> {
     }
     let count = f64::from(row.accelerators);
     let price = row.price();
-    let rent = |hours, price| cloud_cost(count, hours, price).get();
+    let rent = |hours: f64, price: UsDollars| price.get() * (count * hours);
     let (low, high) = (row.cloud.0.get(), row.cloud.1.get());
     let tpu_v2 = row.hardware.starts_with("TPUv2");
     let low_printed = if tpu_v2 { UsDollars::new(TPU_V2_PRINTED) } else { price.low };
@@ -173,7 +170,7 @@ fn of_row(row: &'static Row) -> Vec<Figure> {
 pub fn table_4() -> Vec<Figure> {
     let site = Site::strubell2019();
     let price = &site.accelerator;
-    TABLE_4
+    Project::TABLE_4
         .iter()
         .flat_map(|project| {
             let row = match project.models {
@@ -182,16 +179,16 @@ pub fn table_4() -> Vec<Figure> {
                 _ => "everything, 4789 models",
             };
             let thousands = project.models == 4789;
-            let rent = |price| cloud_cost(1.0, project.hours, price).get();
-            let electricity = site.electricity_cost(facility(TABLE_4_POWER, project.hours)).get();
+            let rent = price.rent(1.0, project.hours);
+            let electricity = site.electricity_cost(facility(Project::POWER, project.hours)).get();
             [
                 Figure {
                     thousands,
-                    ..Figure::new(row, "cloud $, low", project.cloud.0, rent(price.low))
+                    ..Figure::new(row, "cloud $, low", project.cloud.0, rent.low.get())
                 },
                 Figure {
                     thousands,
-                    ..Figure::new(row, "cloud $, high", project.cloud.1, rent(price.high))
+                    ..Figure::new(row, "cloud $, high", project.cloud.1, rent.high.get())
                 },
                 Figure::new(row, "electricity $", project.electricity, electricity).noted(DERIVED),
             ]

@@ -4,7 +4,7 @@ mod charts;
 
 use ergometer::Record;
 use ergometer::energy::Energy;
-use ergometer::footprint::equivalents::equivalents;
+use ergometer::footprint::Familiar;
 use ergometer::record::{DomainRecord, SpanNode};
 use ergometer::source::DomainKind;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -361,8 +361,8 @@ fn meaning(record: &Record) -> Markup {
             table {
                 thead { tr { th { "consumption" } th { "lb CO2e" } th { "this run" } } }
                 tbody {
-                    @for (familiar, times) in equivalents(gases.value) {
-                        tr { td.long { (familiar.name) } td { (familiar.pounds) } td { (times_text(times)) } }
+                    @for familiar in Familiar::ALL {
+                        tr { td.long { (familiar.name) } td { (familiar.pounds) } td { (times_text(familiar.times_in(gases.value))) } }
                     }
                 }
             }

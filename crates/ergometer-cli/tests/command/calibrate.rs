@@ -36,7 +36,7 @@ fn idle_and_full_power_of_measured_records_are_those_of_the_model_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     // Fully busy at 160 W, and 40 W before: the second record lies on the curve.
     let first = measured(folder.path(), "a.json", 160.0, 1.0, Some(40.0));
-    let own = ergometer::source::cpu_model::Own::share(0.4);
+    let own = ergometer::source::Own::share(0.4);
     let second = measured(folder.path(), "b.json", 40.0 + 120.0 * own, 0.4, None);
     let file = folder.path().join("processors.json");
     let rows = json(&[

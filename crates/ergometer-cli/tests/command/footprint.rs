@@ -2,13 +2,13 @@
 
 #![allow(clippy::float_cmp, reason = "rounded to what is printed")]
 
-use ergometer::footprint::strubell::TABLE_3;
+use ergometer::footprint::strubell::Training;
 
 use crate::program::{ends_with, json, prints, text};
 
 #[test]
 fn the_papers_table_3_comes_out_of_the_calculator() {
-    for row in TABLE_3.iter().filter(|row| row.power.is_some()) {
+    for row in Training::TABLE_3.iter().filter(|row| row.power.is_some()) {
         let watts = row.power.unwrap().get().to_string();
         let hours = row.hours.to_string();
         let (model, _) = row.hardware.split_once('x').unwrap();

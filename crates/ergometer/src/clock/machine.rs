@@ -5,6 +5,13 @@ pub(super) use linux::Machine;
 #[cfg(not(target_os = "linux"))]
 pub(super) use other::Machine;
 
+/// Whether sleep can be detected.
+pub(crate) const KNOWS_SLEEP: bool =
+    cfg!(any(target_os = "linux", target_vendor = "apple", windows));
+
+/// Whether the clocks of [`Offsets`] may run at slightly different rates, so that only a step of them is an event.
+pub(super) const RATES_DIFFER: bool = cfg!(not(target_os = "linux"));
+
 /// Differences between clocks that change when the machine sleeps or the wall clock is set, nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Offsets {
@@ -218,6 +225,7 @@ mod linux {
         }
 
         /// The length of 2^32 ticks in nanoseconds; 2^32 itself if `quanta` asks the system.
+        #[expect(clippy::unnecessary_wraps, reason = "as on x86")]
         fn calibrate(&self) -> Option<u64> {
             Some(self.0.get_or_init(quanta::Clock::new).delta_as_nanos(0, 1 << 32))
         }
@@ -233,7 +241,7 @@ mod linux {
 mod other {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Instant;
+    use std::time::{Instant, SystemTime};
 
     use super::Offsets;
 
@@ -275,14 +283,23 @@ mod other {
         #[expect(clippy::unused_self, reason = "as on Linux")]
         pub(in super::super) fn leave_the_counter(&self, _now: u64) {}
 
+        /// Where this clock counts on while the machine sleeps, it is compared with one that does not.
         pub(in super::super) fn both(&self) -> (u64, u64, u64) {
             let system = system();
-            (system.wrapping_add(self.offset.load(Ordering::Relaxed)), system, 0)
+            let (awake, quantum) = awake(system);
+            (system.wrapping_add(self.offset.load(Ordering::Relaxed)), awake, quantum)
         }
 
-        /// The standard library reports neither sleep nor changes of the wall clock.
         pub(in super::super) fn offsets() -> Option<Offsets> {
-            None
+            let system = system();
+            let through_sleep = through_sleep(system)?;
+            let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+            // It fits until the year 2262.
+            let wall = wall.map_or(0, |wall| u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX));
+            Some(Offsets {
+                asleep: through_sleep.wrapping_sub(awake(system).0).cast_signed(),
+                wall: wall.wrapping_sub(through_sleep).cast_signed(),
+            })
         }
 
         pub(in super::super) fn restart(&self) {
@@ -293,10 +310,47 @@ mod other {
         pub(in super::super) fn stand_still(&self) {}
     }
 
+    /// Nanoseconds by the standard library's clock.
     #[inline]
     fn system() -> u64 {
         let first = *FIRST;
         // 2^64 ns are 584 years.
         u64::try_from(first.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Nanoseconds by a clock that stands still while the machine sleeps, and the time between two of its ticks.
+    #[cfg(windows)]
+    fn awake(system: u64) -> (u64, u64) {
+        /// The longest tick of Windows, a 64th of a second.
+        const TICK: u64 = 15_625_000;
+        // In units of 100 ns. The call has no way to fail.
+        let awake = winsafe::QueryUnbiasedInterruptTime().map(|units| units.wrapping_mul(100));
+        (awake.unwrap_or(system), TICK)
+    }
+
+    /// Elsewhere that is the standard library's clock, on Apple's systems and the BSDs by their documentation.
+    #[cfg(not(windows))]
+    const fn awake(system: u64) -> (u64, u64) {
+        (system, 0)
+    }
+
+    /// Nanoseconds by a clock that counts on while the machine sleeps; `None` where none is known.
+    #[cfg(target_vendor = "apple")]
+    #[expect(clippy::unnecessary_wraps, reason = "as elsewhere")]
+    fn through_sleep(_: u64) -> Option<u64> {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let (seconds, nanos) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
+        Some(seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos))
+    }
+
+    #[cfg(windows)]
+    #[expect(clippy::unnecessary_wraps, reason = "as elsewhere")]
+    const fn through_sleep(system: u64) -> Option<u64> {
+        Some(system)
+    }
+
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    const fn through_sleep(_: u64) -> Option<u64> {
+        None
     }
 }

@@ -145,8 +145,14 @@ impl Watch {
         self.earlier = (own, kernel);
     }
 
-    /// Checks whether the machine slept or the wall clock was set; returns by how much.
-    pub(super) fn look(&mut self, now: u64, offsets: Option<Offsets>) -> Offsets {
+    /// Checks whether the machine slept or the wall clock was set; returns by how much. Where the rates of these clocks
+    /// differ, only a step between two looks is an event.
+    pub(super) fn look(
+        &mut self,
+        now: u64,
+        offsets: Option<Offsets>,
+        rates_differ: bool,
+    ) -> Offsets {
         let from = std::mem::replace(&mut self.looked, now);
         let mut moved = Offsets::default();
         let (Some(offsets), Some(known)) = (offsets, &mut self.offsets) else { return moved };
@@ -158,6 +164,9 @@ impl Watch {
         }
         if wall.unsigned_abs() > LEAST.unsigned_abs() {
             (known.wall, moved.wall) = (offsets.wall, wall);
+        }
+        if rates_differ {
+            *known = offsets;
         }
         if moved.asleep > 0 {
             let time = Duration::from_nanos(moved.asleep.unsigned_abs());

@@ -67,7 +67,7 @@ use crate::ledger::live::{Live, LiveDomain, LiveView};
 use crate::ledger::run_header::RunHeader;
 use crate::source::{Availability, Domain};
 
-/// What the counter of the energy in steps is: see [`LiveSteps`](crate::meter::LiveSteps).
+/// What the counter of the energy in steps is: see [`Live::steps`](crate::meter::Live::steps).
 const STEP_ENERGY: &str = "Energy in steps over all domains, inclusive: each step that is open at the same time as others counts it whole";
 /// What the counter of the time in steps is.
 const STEP_TIME: &str =

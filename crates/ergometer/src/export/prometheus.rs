@@ -19,7 +19,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Result};
 
 /// This many connections are answered at a time; those that hang give way after `http::DEADLINE`.
-const MOST: usize = 64;
+const MOST_CONNECTIONS: usize = 64;
 /// How long a drop waits for the address to be let go; the thread may be pausing just then.
 const LET_GO: Duration = Duration::from_secs(1);
 /// Before another try, where no connection could be taken.
@@ -163,8 +163,10 @@ impl Thread {
                 return;
             }
             let begun = accepted.and_then(|(stream, _)| {
-                if Arc::strong_count(&self.connections) > MOST {
-                    return Err(io::Error::other(format!("more than {MOST} connections at once")));
+                if Arc::strong_count(&self.connections) > MOST_CONNECTIONS {
+                    return Err(io::Error::other(format!(
+                        "more than {MOST_CONNECTIONS} connections at once"
+                    )));
                 }
                 let registry = Arc::clone(&self.registry);
                 let held = Arc::clone(&self.connections);

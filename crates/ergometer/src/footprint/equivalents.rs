@@ -3,6 +3,13 @@
 use crate::units::GramsCo2e;
 
 /// A familiar consumption, and the CO2e that it causes.
+///
+/// ```
+/// use ergometer::{footprint::Familiar, units::GramsCo2e};
+/// let [flight, ..] = Familiar::ALL;
+/// assert!(flight.name.contains("New York"));
+/// assert!((flight.times_in(GramsCo2e::from_pounds(3968.0)) - 2.0).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Familiar {
     /// Its name.
@@ -11,22 +18,18 @@ pub struct Familiar {
     pub pounds: f64,
 }
 
-/// The upper half of Table 1.
-pub const FAMILIAR: [Familiar; 4] = [
-    Familiar { name: "air travel, one passenger, New York to San Francisco", pounds: 1984.0 },
-    Familiar { name: "human life, average, one year", pounds: 11_023.0 },
-    Familiar { name: "American life, average, one year", pounds: 36_156.0 },
-    Familiar { name: "car, average, fuel included, one lifetime", pounds: 126_000.0 },
-];
+impl Familiar {
+    /// The upper half of Table 1.
+    pub const ALL: [Self; 4] = [
+        Self { name: "air travel, one passenger, New York to San Francisco", pounds: 1984.0 },
+        Self { name: "human life, average, one year", pounds: 11_023.0 },
+        Self { name: "American life, average, one year", pounds: 36_156.0 },
+        Self { name: "car, average, fuel included, one lifetime", pounds: 126_000.0 },
+    ];
 
-/// `gases` as a multiple of each familiar consumption.
-///
-/// ```
-/// use ergometer::{footprint::equivalents::equivalents, units::GramsCo2e};
-/// let (flight, times) = equivalents(GramsCo2e::from_pounds(3968.0)).next().unwrap();
-/// assert!(flight.name.contains("New York"));
-/// assert!((times - 2.0).abs() < 1e-12);
-/// ```
-pub fn equivalents(gases: GramsCo2e) -> impl Iterator<Item = (Familiar, f64)> {
-    FAMILIAR.into_iter().map(move |familiar| (familiar, gases.pounds() / familiar.pounds))
+    /// How many times its CO2e goes into `gases`.
+    #[must_use]
+    pub fn times_in(&self, gases: GramsCo2e) -> f64 {
+        gases.pounds() / self.pounds
+    }
 }

@@ -41,6 +41,15 @@ impl IntensityKind {
 }
 
 /// Carbon intensity of the electricity of a place: location-based, annual mean.
+///
+/// ```
+/// use ergometer::footprint::CarbonIntensity;
+///
+/// let germany = CarbonIntensity::find("Germany")?;
+/// assert_eq!(germany, CarbonIntensity::find("DE")?);
+/// assert!(CarbonIntensity::world().assumed && !germany.assumed);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CarbonIntensity {
     /// Grams of CO2 equivalent per kilowatt-hour.
@@ -57,6 +66,46 @@ pub struct CarbonIntensity {
     pub source: String,
     /// The year it holds for.
     pub year: u16,
+}
+
+impl CarbonIntensity {
+    /// The world's average, assumed where no place is stated.
+    #[must_use]
+    pub fn world() -> Self {
+        Self {
+            grams_per_kwh: 458.29,
+            code: "WORLD".to_owned(),
+            place: "World".to_owned(),
+            kind: IntensityKind::LifeCycle,
+            assumed: true,
+            source: "Our World in Data from Ember, CC BY 4.0".to_owned(),
+            year: 2025,
+        }
+    }
+
+    /// The grid of a place, by code or name; case does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids around the place, or with
+    /// near matches.
+    pub fn find(code: &str) -> Result<Self> {
+        let wanted = code.trim();
+        known(wanted).or_else(|| cloud_region(wanted)).ok_or_else(|| hint::unknown(wanted))
+    }
+
+    /// Every place that [`CarbonIntensity::find`] knows by a code, in this order: the world, countries, eGRID and its
+    /// subregions, cloud regions.
+    pub fn places() -> impl Iterator<Item = Self> {
+        let world = Self { assumed: false, ..Self::world() };
+        let subregions = EGRID_2023.iter().map(|&(code, place, pounds)| egrid(code, place, pounds));
+        let others = REGIONS.iter().filter_map(on_the_grid_around);
+        std::iter::once(world)
+            .chain(COUNTRIES.iter().map(country))
+            .chain(subregions)
+            .chain(GOOGLE.iter().map(google))
+            .chain(others)
+    }
 }
 
 const OWID: &str = "Our World in Data from Ember, 2025 edition, CC BY 4.0";
@@ -86,49 +135,11 @@ struct CloudRegion {
     grams_per_kwh: f64,
 }
 
-/// The world's average, assumed where no place is stated.
-#[must_use]
-pub fn world() -> CarbonIntensity {
-    CarbonIntensity {
-        grams_per_kwh: 458.29,
-        code: "WORLD".to_owned(),
-        place: "World".to_owned(),
-        kind: IntensityKind::LifeCycle,
-        assumed: true,
-        source: "Our World in Data from Ember, CC BY 4.0".to_owned(),
-        year: 2025,
-    }
-}
-
-/// The grid of a place, by code or name; case does not matter.
-///
-/// # Errors
-///
-/// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids around the place, or with
-/// near matches.
-pub fn find(code: &str) -> Result<CarbonIntensity> {
-    let wanted = code.trim();
-    known(wanted).or_else(|| cloud_region(wanted)).ok_or_else(|| hint::unknown(wanted))
-}
-
-/// Every place that [`find`] knows by a code, in this order: the world, countries, eGRID and its
-/// subregions, cloud regions.
-pub fn places() -> impl Iterator<Item = CarbonIntensity> {
-    let world = CarbonIntensity { assumed: false, ..world() };
-    let subregions = EGRID_2023.iter().map(|&(code, place, pounds)| egrid(code, place, pounds));
-    let others = REGIONS.iter().filter_map(on_the_grid_around);
-    std::iter::once(world)
-        .chain(COUNTRIES.iter().map(country))
-        .chain(subregions)
-        .chain(GOOGLE.iter().map(google))
-        .chain(others)
-}
-
 /// The figure published for `wanted` itself.
 fn known(wanted: &str) -> Option<CarbonIntensity> {
     let is = |name: &str| name.eq_ignore_ascii_case(wanted);
     if is("world") {
-        return Some(CarbonIntensity { assumed: false, ..world() });
+        return Some(CarbonIntensity { assumed: false, ..CarbonIntensity::world() });
     }
     if let Some(&(code, place, pounds)) = EGRID_2023.iter().find(|(code, ..)| is(code)) {
         return Some(egrid(code, place, pounds));
@@ -229,18 +240,21 @@ mod tests {
     #[test]
     fn a_place_is_found_by_any_of_its_names() {
         for name in ["DE", "de", "DEU", "Germany", " germany "] {
-            assert_eq!(find(name).unwrap().code, "DE", "{name}");
+            assert_eq!(CarbonIntensity::find(name).unwrap().code, "DE", "{name}");
         }
-        assert_eq!(find("gcp:EUROPE-west3").unwrap(), find("europe-west3").unwrap());
-        assert!((find("US-eGRID").unwrap().grams_per_kwh - 349.7).abs() < 0.05);
-        assert!(!find("world").unwrap().assumed);
+        assert_eq!(
+            CarbonIntensity::find("gcp:EUROPE-west3").unwrap(),
+            CarbonIntensity::find("europe-west3").unwrap()
+        );
+        assert!((CarbonIntensity::find("US-eGRID").unwrap().grams_per_kwh - 349.7).abs() < 0.05);
+        assert!(!CarbonIntensity::find("world").unwrap().assumed);
     }
 
     #[test]
     fn every_place_of_the_list_is_found_by_its_code() {
         let mut count = 0;
-        for place in places() {
-            assert_eq!(find(&place.code).unwrap(), place);
+        for place in CarbonIntensity::places() {
+            assert_eq!(CarbonIntensity::find(&place.code).unwrap(), place);
             count += 1;
         }
         assert_eq!(count, 1 + COUNTRIES.len() + EGRID_2023.len() + GOOGLE.len() + REGIONS.len());
@@ -257,7 +271,8 @@ mod tests {
             ("azure:UK South", "azure:uksouth", "GB"),
             ("westus", "azure:westus", "US-CAMX"),
         ] {
-            let (found, grid) = (find(region).unwrap(), find(like).unwrap());
+            let (found, grid) =
+                (CarbonIntensity::find(region).unwrap(), CarbonIntensity::find(like).unwrap());
             assert_eq!(found.code, code);
             let figure =
                 |one: &CarbonIntensity| (one.grams_per_kwh, one.kind, one.year, one.assumed);
@@ -275,8 +290,8 @@ mod tests {
             );
         }
         // Other providers' names do not hide Google's own figures.
-        assert_eq!(find("us-east1").unwrap().code, "gcp:us-east1");
-        assert_eq!(find("europe-west3").unwrap().code, "gcp:europe-west3");
+        assert_eq!(CarbonIntensity::find("us-east1").unwrap().code, "gcp:us-east1");
+        assert_eq!(CarbonIntensity::find("europe-west3").unwrap().code, "gcp:europe-west3");
         for region in REGIONS {
             assert!(known(region.grid).is_some(), "{} of {}", region.grid, region.name);
             assert!(known(region.name).is_none(), "{} has a figure of its own", region.name);

@@ -12,9 +12,9 @@
 //!
 //! No value is rounded here; reports round when they print.
 
-pub mod equivalents;
-pub mod grid;
-pub mod price;
+mod equivalents;
+mod grid;
+mod price;
 mod series;
 mod site;
 pub mod strubell;
@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use equivalents::Familiar;
 pub use grid::{CarbonIntensity, IntensityKind};
 pub use price::{AcceleratorPrice, PerUnit};
 pub use series::CarbonSeries;
@@ -30,40 +31,6 @@ pub use site::{Cited, Site};
 
 use crate::energy::Energy;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
-
-/// Energy drawn by the building for `power` of IT equipment over `duration` (equation 1).
-///
-/// `pue` is the power usage effectiveness: facility energy over IT energy.
-///
-/// ```
-/// use ergometer::{footprint::facility_energy, units::Watts};
-/// use std::time::Duration;
-/// // Transformer base: 12 h at 1415.78 W.
-/// let kwh = facility_energy(Watts::new(1415.78), Duration::from_secs(12 * 3600), 1.58);
-/// assert!((kwh.get() - 26.843).abs() < 0.001);
-/// ```
-#[must_use]
-pub fn facility_energy(power: Watts, duration: Duration, pue: f64) -> KilowattHours {
-    (power * duration).to_kwh() * pue
-}
-
-/// Greenhouse gases of `energy` on a grid of `grams_per_kwh` (equation 2).
-#[must_use]
-pub fn co2e(energy: KilowattHours, grams_per_kwh: f64) -> GramsCo2e {
-    GramsCo2e::new(energy.get() * grams_per_kwh)
-}
-
-/// Cost of `energy` at `price` per kilowatt-hour.
-#[must_use]
-pub fn electricity_cost(energy: KilowattHours, price: UsDollars) -> UsDollars {
-    price * energy.get()
-}
-
-/// Rent of `units` for `hours` at `price` per unit and hour.
-#[must_use]
-pub fn cloud_cost(units: f64, hours: f64, price: UsDollars) -> UsDollars {
-    price * (units * hours)
-}
 
 /// A value with its standard uncertainty, in the value's unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +54,17 @@ pub struct CostRange {
 /// The cost of a run's energy, for the building, the climate and the payer.
 ///
 /// Values that depend on the energy are `None` when no domain could be read, never 0.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().pue(1.5).without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let footprint = meter.finish()?.footprint;
+/// let (it, facility) = (footprint.it_energy.unwrap(), footprint.facility_energy.unwrap());
+/// assert!((facility.value / it.value - 1.5).abs() < 1e-9);
+/// let grams = facility.value.get() * footprint.site.carbon.grams_per_kwh;
+/// assert!((footprint.co2e.unwrap().value.get() / grams - 1.0).abs() < 1e-9);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Footprint {
@@ -140,8 +118,8 @@ impl Footprint {
         self.mean_intensity = grams_per_kwh;
         if let Some((mean, facility)) = grams_per_kwh.zip(self.facility_energy) {
             self.co2e = Some(Estimate {
-                value: co2e(facility.value, mean),
-                standard_uncertainty: co2e(facility.standard_uncertainty, mean),
+                value: gases(facility.value, mean),
+                standard_uncertainty: gases(facility.standard_uncertainty, mean),
             });
         }
         self
@@ -171,35 +149,53 @@ impl Site {
         };
         let kwh = Joules::new(1.0).to_kwh().get();
         let facility = kwh * self.pue.value;
-        let hours = seconds / 3600.0;
-        let rent = |price| cloud_cost(f64::from(accelerators), hours, price);
+        let rent = || self.accelerator.rent(f64::from(accelerators), seconds / 3600.0);
         Footprint {
             it_energy: scaled(kwh).map(|pair| estimate(pair, KilowattHours::new)),
             facility_energy: scaled(facility).map(|pair| estimate(pair, KilowattHours::new)),
             co2e: scaled(facility).map(|pair| estimate(pair, |e| self.co2e(KilowattHours::new(e)))),
             electricity_cost: scaled(facility)
                 .map(|pair| estimate(pair, |e| self.electricity_cost(KilowattHours::new(e)))),
-            cloud_cost: (accelerators > 0).then(|| CostRange {
-                low: rent(self.accelerator.low),
-                high: rent(self.accelerator.high),
-            }),
+            cloud_cost: (accelerators > 0).then(rent),
             accelerators,
             mean_intensity: None,
             site: self.clone(),
         }
     }
 
-    /// Greenhouse gases of `energy` drawn by a building at this site.
+    /// Energy that a building at this site draws for `power` of IT equipment over `duration` (equation 1).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use ergometer::{footprint::Site, units::Watts};
+    /// // Transformer base: 12 h at 1415.78 W.
+    /// let site = Site::strubell2019();
+    /// let energy = site.facility_energy(Watts::new(1415.78), Duration::from_secs(12 * 3600));
+    /// assert!((energy.get() - 26.843).abs() < 0.001);
+    /// assert!((site.co2e(energy).pounds() - 25.608).abs() < 0.001);
+    /// assert!((site.electricity_cost(energy).get() - 3.22).abs() < 0.005);
+    /// ```
+    #[must_use]
+    pub fn facility_energy(&self, power: Watts, duration: Duration) -> KilowattHours {
+        (power * duration).to_kwh() * self.pue.value
+    }
+
+    /// Greenhouse gases of `energy` drawn by a building at this site (equation 2).
     #[must_use]
     pub fn co2e(&self, energy: KilowattHours) -> GramsCo2e {
-        co2e(energy, self.carbon.grams_per_kwh)
+        gases(energy, self.carbon.grams_per_kwh)
     }
 
     /// Cost of `energy` drawn by a building at this site.
     #[must_use]
     pub fn electricity_cost(&self, energy: KilowattHours) -> UsDollars {
-        electricity_cost(energy, self.electricity_price.value)
+        self.electricity_price.value * energy.get()
     }
+}
+
+/// Greenhouse gases of `energy` on a grid of `grams_per_kwh`.
+fn gases(energy: KilowattHours, grams_per_kwh: f64) -> GramsCo2e {
+    GramsCo2e::new(energy.get() * grams_per_kwh)
 }
 
 fn estimate<T>((value, error): (f64, f64), unit: impl Fn(f64) -> T) -> Estimate<T> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CostRange;
 use crate::units::UsDollars;
 
 /// The unit that an hourly price is for.
@@ -40,6 +41,13 @@ impl PerUnit {
 }
 
 /// Hourly rent of an accelerator, from pre-emptible to on-demand.
+///
+/// ```
+/// use ergometer::footprint::AcceleratorPrice;
+/// // Transformer base: 8 GPUs for 12 h, printed as $41 to $140.
+/// let rent = AcceleratorPrice::p100().rent(8.0, 12.0);
+/// assert_eq!((rent.low.get().round(), rent.high.get().round()), (41.0, 140.0));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AcceleratorPrice {
     /// The product: `NVIDIA P100`.
@@ -66,6 +74,13 @@ impl AcceleratorPrice {
             source: "Strubell et al. 2019, footnote 7: Google Cloud, United States".to_owned(),
             year: 2019,
         }
+    }
+
+    /// Rent of `units` of it for `hours`.
+    #[must_use]
+    pub fn rent(&self, units: f64, hours: f64) -> CostRange {
+        let cost = |price: UsDollars| price * (units * hours);
+        CostRange { low: cost(self.low), high: cost(self.high) }
     }
 
     /// NVIDIA P100: $0.43 to $1.46 per GPU and hour.

@@ -2,13 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grid::{self, CarbonIntensity, IntensityKind};
+use super::grid::{CarbonIntensity, IntensityKind};
 use super::price::AcceleratorPrice;
 use super::series::CarbonSeries;
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::{GramsCo2e, UsDollars};
 
 /// A value with its source and year.
+///
+/// ```
+/// use ergometer::footprint::{Cited, Site};
+/// use ergometer::units::UsDollars;
+///
+/// let price = Cited::new(UsDollars::new(0.31), "the invoice of May", 2026);
+/// let site = Site::current().with_electricity_price(price)?;
+/// assert_eq!(site.electricity_price.source, "the invoice of May");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cited<T> {
     /// The value.
@@ -70,7 +80,7 @@ impl Site {
         Self {
             name: PRESETS[0].to_owned(),
             pue: Cited::new(1.54, "Uptime Institute, Global Data Center Survey, mean", 2025),
-            carbon: grid::world(),
+            carbon: CarbonIntensity::world(),
             carbon_series: None,
             electricity_price: strubell_electricity(),
             accelerator: AcceleratorPrice::p100(),
@@ -126,7 +136,7 @@ impl Site {
     ///
     /// [`ErrorKind::UnknownRegion`] with the near matches.
     pub fn region(self, code: &str) -> Result<Self> {
-        Ok(Self { carbon: grid::find(code)?, carbon_series: None, ..self })
+        Ok(Self { carbon: CarbonIntensity::find(code)?, carbon_series: None, ..self })
     }
 
     /// The same site with another power usage effectiveness, as the user states it.

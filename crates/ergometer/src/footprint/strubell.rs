@@ -8,9 +8,19 @@
 use super::price::AcceleratorPrice;
 use crate::units::{UsDollars, Watts};
 
-/// A row of Table 3.
+/// A row of Table 3: the training of a model.
+///
+/// ```
+/// use std::time::Duration;
+/// use ergometer::footprint::{Site, strubell::Training};
+///
+/// let base = Training::find("Transformer base", "P100x8").unwrap();
+/// let time = Duration::from_secs_f64(base.hours * 3600.0);
+/// let energy = Site::strubell2019().facility_energy(base.power.unwrap(), time);
+/// assert_eq!(Some(energy.get().round()), base.facility_kwh);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Row {
+pub struct Training {
     /// The model.
     pub model: &'static str,
     /// Hardware of the model's own paper.
@@ -31,7 +41,63 @@ pub struct Row {
     pub cloud: (UsDollars, UsDollars),
 }
 
-impl Row {
+impl Training {
+    /// Table 3 in the order of the paper.
+    pub const TABLE_3: &[Self] = &[
+        row(
+            ("Transformer base", "P100x8", 8),
+            Some(1415.78),
+            (12.0, 12.0),
+            Some((27.0, 26.0)),
+            (41.0, 140.0),
+        ),
+        row(
+            ("Transformer big", "P100x8", 8),
+            Some(1515.43),
+            (84.0, 84.0),
+            Some((201.0, 192.0)),
+            (289.0, 981.0),
+        ),
+        row(
+            ("ELMo", "P100x3", 3),
+            Some(517.66),
+            (336.0, 336.0),
+            Some((275.0, 262.0)),
+            (433.0, 1472.0),
+        ),
+        row(
+            ("BERT base", "V100x64", 64),
+            Some(12_041.51),
+            (79.0, 79.2),
+            Some((1507.0, 1438.0)),
+            (3751.0, 12_571.0),
+        ),
+        row(("BERT base", "TPUv2x16", 16), None, (96.0, 96.0), None, (2074.0, 6912.0)),
+        row(
+            ("NAS", "P100x8", 8),
+            Some(1515.43),
+            (274_120.0, 274_120.0),
+            Some((656_347.0, 626_155.0)),
+            (942_973.0, 3_201_722.0),
+        ),
+        row(("NAS", "TPUv2x1", 1), None, (32_623.0, 32_633.0), None, (44_055.0, 146_848.0)),
+        row(("GPT-2", "TPUv3x32", 32), None, (168.0, 168.0), None, (12_902.0, 43_008.0)),
+    ];
+
+    /// The lower half of Table 1: what was trained, and its pounds of CO2e as printed.
+    pub const TABLE_1: [(&str, f64); 4] = [
+        ("NLP pipeline (parsing, SRL)", 39.0),
+        ("NLP pipeline with tuning and experimentation", 78_468.0),
+        ("Transformer (big)", 192.0),
+        ("Transformer (big) with neural architecture search", 626_155.0),
+    ];
+
+    /// The row of Table 3 for a model on hardware.
+    #[must_use]
+    pub fn find(model: &str, hardware: &str) -> Option<&'static Self> {
+        Self::TABLE_3.iter().find(|row| row.model == model && row.hardware == hardware)
+    }
+
     /// Rent of one of the row's accelerators.
     #[must_use]
     pub fn price(&self) -> AcceleratorPrice {
@@ -50,12 +116,12 @@ const fn row(
     (hours_printed, hours): (f64, f64),
     energy: Option<(f64, f64)>,
     (low, high): (f64, f64),
-) -> Row {
+) -> Training {
     let (facility_kwh, co2e_pounds) = match energy {
         Some((kwh, pounds)) => (Some(kwh), Some(pounds)),
         None => (None, None),
     };
-    Row {
+    Training {
         model,
         hardware,
         accelerators,
@@ -71,49 +137,15 @@ const fn row(
     }
 }
 
-/// Table 3 in the order of the paper.
-pub static TABLE_3: [Row; 8] = [
-    row(
-        ("Transformer base", "P100x8", 8),
-        Some(1415.78),
-        (12.0, 12.0),
-        Some((27.0, 26.0)),
-        (41.0, 140.0),
-    ),
-    row(
-        ("Transformer big", "P100x8", 8),
-        Some(1515.43),
-        (84.0, 84.0),
-        Some((201.0, 192.0)),
-        (289.0, 981.0),
-    ),
-    row(("ELMo", "P100x3", 3), Some(517.66), (336.0, 336.0), Some((275.0, 262.0)), (433.0, 1472.0)),
-    row(
-        ("BERT base", "V100x64", 64),
-        Some(12_041.51),
-        (79.0, 79.2),
-        Some((1507.0, 1438.0)),
-        (3751.0, 12_571.0),
-    ),
-    row(("BERT base", "TPUv2x16", 16), None, (96.0, 96.0), None, (2074.0, 6912.0)),
-    row(
-        ("NAS", "P100x8", 8),
-        Some(1515.43),
-        (274_120.0, 274_120.0),
-        Some((656_347.0, 626_155.0)),
-        (942_973.0, 3_201_722.0),
-    ),
-    row(("NAS", "TPUv2x1", 1), None, (32_623.0, 32_633.0), None, (44_055.0, 146_848.0)),
-    row(("GPT-2", "TPUv3x32", 32), None, (168.0, 168.0), None, (12_902.0, 43_008.0)),
-];
-
-/// The row of Table 3 for a model on hardware.
-#[must_use]
-pub fn table3(model: &str, hardware: &str) -> Option<&'static Row> {
-    TABLE_3.iter().find(|row| row.model == model && row.hardware == hardware)
-}
-
 /// A row of Table 4: the total of a project (LISA, EMNLP 2018).
+///
+/// ```
+/// use ergometer::footprint::{AcceleratorPrice, strubell::Project};
+///
+/// let [one, ..] = Project::TABLE_4;
+/// let rent = AcceleratorPrice::p100().rent(1.0, one.hours);
+/// assert_eq!((rent.low.get().round(), rent.high.get().round()), one.cloud);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Project {
     /// Models trained.
@@ -126,21 +158,14 @@ pub struct Project {
     pub electricity: f64,
 }
 
-/// Table 4 in the order of the paper.
-pub const TABLE_4: [Project; 3] = [
-    Project { models: 1, hours: 120.0, cloud: (52.0, 175.0), electricity: 5.0 },
-    Project { models: 24, hours: 2880.0, cloud: (1238.0, 4205.0), electricity: 118.0 },
-    Project { models: 4789, hours: 239_942.0, cloud: (103_000.0, 350_000.0), electricity: 9870.0 },
-];
+impl Project {
+    /// Table 4 in the order of the paper.
+    pub const TABLE_4: [Self; 3] = [
+        Self { models: 1, hours: 120.0, cloud: (52.0, 175.0), electricity: 5.0 },
+        Self { models: 24, hours: 2880.0, cloud: (1238.0, 4205.0), electricity: 118.0 },
+        Self { models: 4789, hours: 239_942.0, cloud: (103_000.0, 350_000.0), electricity: 9870.0 },
+    ];
 
-/// Power of one job of Table 4 before PUE, watts, derived from the printed CO2e; the paper does not break
-/// it down.
-pub const TABLE_4_POWER: Watts = Watts::new(216.96);
-
-/// The lower half of Table 1: what was trained, and its pounds of CO2e as printed.
-pub const TABLE_1_MODELS: [(&str, f64); 4] = [
-    ("NLP pipeline (parsing, SRL)", 39.0),
-    ("NLP pipeline with tuning and experimentation", 78_468.0),
-    ("Transformer (big)", 192.0),
-    ("Transformer (big) with neural architecture search", 626_155.0),
-];
+    /// Power of one job before PUE, watts, derived from the printed CO2e; the paper does not break it down.
+    pub const POWER: Watts = Watts::new(216.96);
+}

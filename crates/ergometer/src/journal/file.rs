@@ -12,6 +12,7 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::power_log::PowerLog;
 use crate::ledger::step_log::StepEntry;
+use crate::printable;
 use crate::record::{Epoch, Record, Steps};
 
 /// Bytes per second that the tree of spans may take.
@@ -216,12 +217,12 @@ impl Loss {
         let length = self.length + self.since.map_or(Duration::ZERO, |since| now.since(since));
         let end = if self.since.is_some() { ", up to the end of the run" } else { "" };
         Some(format!(
-            "journal '{}' could not be written for {:.1} s{end}: {}; {} rows of steps are missing \
-             from it, but are in the record",
+            "journal '{}' could not be written for {:.1} s{end}: {}; without the {} of \
+             steps of that time, which the record has",
             path.display(),
             length.as_secs_f64(),
             self.error,
-            self.steps
+            printable::counted(self.steps, "row")
         ))
     }
 }
@@ -307,6 +308,7 @@ fn unwritten(path: &Path, error: io::Error) -> Error {
 /// Options for a file that only its user can read: it contains the command line, in which some secrets may
 /// not be recognised.
 fn private() -> fs::OpenOptions {
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "only Unix has a mode"))]
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

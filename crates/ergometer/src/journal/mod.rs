@@ -7,7 +7,7 @@
 //!
 //! # Format
 //!
-//! [`SCHEMA`]. Each line is a CRC-32 (IEEE) of the rest of the line in eight hexadecimal digits, a space,
+//! `ergometer-journal/1`. Each line is a CRC-32 (IEEE) of the rest of the line in eight hexadecimal digits, a space,
 //! and a JSON object whose `row` names its type:
 //!
 //! ```text
@@ -70,4 +70,4 @@ pub(crate) use file::{Draft, Journal};
 pub(crate) use recover::beginning;
 
 /// Name and version of the journal's format.
-pub const SCHEMA: &str = "ergometer-journal/1";
+pub(crate) const SCHEMA: &str = "ergometer-journal/1";

@@ -11,6 +11,7 @@ use super::row::{End, Head, Notes, Row, State, usage};
 use super::{SCHEMA, line};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::power_log::PowerLog;
+use crate::printable;
 use crate::record::validate::{named, steps};
 use crate::record::{Epoch, NamedSteps, Record, SpanNode, Steps, method_shares};
 use crate::units::{Joules, Watts};
@@ -284,8 +285,8 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
     }
     if lost > 0 {
         record.warnings.push(format!(
-            "{lost} epochs have no row, as their lines are damaged; their energy is included in that outside \
-             epochs"
+            "there is no row of {}, as lines are damaged; the energy is included in that outside epochs",
+            printable::counted(lost as u64, "epoch")
         ));
         for (index, outside) in record.outside_epochs.iter_mut().enumerate() {
             let joules = |energy: Option<crate::energy::Energy>| {

@@ -14,7 +14,7 @@ use crate::energy::{Energy, Method, Uncertainty, Usage};
 use crate::forecast::Forecast;
 use crate::record::power::PowerHistory;
 use crate::record::{
-    DomainRecord, Epoch, Machine, MoreEpochs, Record, RunInfo, SCHEMA, SpanNode, method_shares,
+    DomainRecord, Epoch, Machine, MoreEpochs, Record, RunInfo, SpanNode, method_shares,
 };
 use crate::source::{Domain, DomainKind};
 use crate::span::Label;
@@ -63,7 +63,7 @@ pub(crate) fn record(
         site.footprint(total.energy.as_ref(), seconds, accelerators).at_mean_intensity(intensity);
     let domain_records = assembler.domain_records(&whole, seconds, idle.as_ref());
     Record {
-        schema: SCHEMA.to_owned(),
+        schema: Record::SCHEMA.to_owned(),
         run: run_info(head, seconds),
         machine: Machine { accelerators: boards, ..head.machine.clone() },
         sources: head.sources.clone(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ledger::node::name_of;
+use crate::printable;
 
 /// The number of each epoch within its split: set by the program, or one more than the largest so far.
 #[derive(Clone, Default)]
@@ -113,9 +114,10 @@ impl EpochNumbers {
     pub(crate) fn warning(&self) -> Option<String> {
         (self.repeated > 0).then(|| {
             format!(
-                "{} epochs were given a number that is already taken in their split; they have the \
-                 next one after the largest",
-                self.repeated
+                "{} {} given a number that is already taken in the split, and numbered after the largest \
+                 instead",
+                printable::counted(self.repeated, "epoch"),
+                printable::were(self.repeated)
             )
         })
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::amount::Amount;
-use super::live::LiveSteps;
 use super::node::{DEEPEST, Node, node_of};
 use super::siblings::{self, Divided, Interval, MOST_HELD};
 use super::stats::Step;
 use super::step_table::StepTable;
 use super::tiling::Tiling;
+use crate::energy::StepTotals;
 use crate::span::mark::Mark;
 use crate::span::{Kind, Label};
 use crate::timeline::Timeline;
@@ -110,16 +110,16 @@ impl Inside {
     }
 
     /// The sums of its steps, including those that are held back.
-    pub(super) fn live(&self) -> LiveSteps {
+    pub(super) fn live(&self) -> StepTotals {
         let mut sums = self.steps.live();
         for held in &self.held {
             let more = match held.mark.label.kind {
-                Kind::Step => LiveSteps {
+                Kind::Step => StepTotals {
                     count: held.mark.count(),
                     joules: Joules::new(held.amount.iter().map(|drawn| drawn.joules).sum()),
                     seconds: held.mark.seconds(),
                     items: held.mark.items,
-                    unit: held.mark.label.unit,
+                    unit: held.mark.label.unit.into(),
                 },
                 _ => held.steps.live(),
             };

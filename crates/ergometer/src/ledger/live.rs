@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::deadline::Deadline;
-use crate::energy::Method;
+use crate::energy::{Method, StepTotals};
 use crate::forecast::{Forecast, Plan, RunProgress};
 use crate::record::resume::Earlier;
 use crate::source::{Domain, DomainKind};
@@ -18,11 +18,27 @@ use crate::units::{Joules, Watts};
 ///
 /// Where the run was [resumed](crate::MeterBuilder::resume), the figures are those of the part that goes
 /// on, `earlier` has those of the parts before, and [`Live::whole`] adds them up.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// drop(meter.span(Kind::Step));
+/// let live = meter.live_at(clock::now(), std::time::Duration::from_secs(10));
+/// assert_eq!(live.steps["step"].count, 1);
+/// assert_eq!(live.whole().energy, live.total); // there was no interruption
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Live {
     /// Steps worked out so far, by the name of their label.
-    pub steps: BTreeMap<&'static str, LiveSteps>,
+    ///
+    /// Their time and energy are inclusive: of steps that are open at the same time, on several threads for
+    /// example, each counts its whole time and what the machine drew in it. In the sums of the record each moment
+    /// counts once; there the energy of such steps is lower. How their energy is divided is only known when those
+    /// beside them have ended, and live figures do not wait for that.
+    pub steps: BTreeMap<&'static str, StepTotals>,
     /// Each domain, in the order of [`Meter::domains`](crate::Meter::domains).
     pub domains: Vec<LiveDomain>,
     /// Energy of the run so far over all domains; `None` before the first reading.
@@ -32,13 +48,13 @@ pub struct Live {
     /// Mean power over the last second, over all domains whose power is known; `None` before there are
     /// two readings.
     pub power: Option<Watts>,
-    /// What is planned, as far as it was [told](crate::Meter::plan).
+    /// What is planned, as set by [`Meter::plan`](crate::Meter::plan).
     pub plan: Plan,
-    /// What the run is expected to come to; `None` without a plan and before enough steps were seen.
+    /// The expected total of the run; `None` without a plan and before enough steps were seen.
     pub forecast: Option<Forecast>,
-    /// The epochs that go on and the last that ended, in the order in which they began.
+    /// The open epochs and the latest that ended, in the order in which they began.
     pub epochs: Vec<LiveEpoch>,
-    /// What the run came to before its interruptions.
+    /// The run's sums before its interruptions.
     pub earlier: Earlier,
 }
 
@@ -50,8 +66,8 @@ pub struct LiveWhole {
     pub seconds: f64,
     /// Energy of all parts; `None` before the first reading, and if nothing could be read in one of them.
     pub energy: Option<Joules>,
-    /// What all parts are expected to come to; `None` where no forecast can be made, and if nothing could
-    /// be read in one of them.
+    /// The expected total of all parts; `None` where no forecast can be made, and if nothing could be read in one
+    /// of them.
     pub forecast: Option<Forecast>,
 }
 
@@ -70,19 +86,14 @@ impl Live {
 
     /// How far the run is: steps called `valid` are validation, all others training.
     pub(crate) fn run_progress(&self) -> RunProgress {
-        let mut progress = RunProgress { seconds: self.seconds, ..RunProgress::default() };
-        progress.joules = self.total.map_or(0.0, Joules::get);
+        let mut progress = RunProgress {
+            joules: self.total.unwrap_or_default(),
+            seconds: self.seconds,
+            ..RunProgress::default()
+        };
         for (name, steps) in &self.steps {
-            let (count, joules, seconds) = if *name == "valid" {
-                let RunProgress { valid_steps, valid_joules, valid_seconds, .. } = &mut progress;
-                (valid_steps, valid_joules, valid_seconds)
-            } else {
-                let RunProgress { train_steps, train_joules, train_seconds, .. } = &mut progress;
-                (train_steps, train_joules, train_seconds)
-            };
-            *count += steps.count;
-            *joules += steps.joules.get();
-            *seconds += steps.seconds;
+            let side = if *name == "valid" { &mut progress.valid } else { &mut progress.train };
+            side.add(steps);
         }
         progress
     }
@@ -214,38 +225,6 @@ impl LiveView {
     }
 }
 
-/// Sums over the steps worked out so far.
-///
-/// They are inclusive: of steps that are open at the same time, on several threads for example, each counts its
-/// whole time and energy. In the sums of the record each moment counts once; there the energy of such steps is lower.
-/// How their energy is divided is only known when those beside them have ended, and live figures do not wait for that.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct LiveSteps {
-    /// How many.
-    pub count: u64,
-    /// Their energy over all domains, inclusive: for each step, what the machine drew in its time.
-    pub joules: Joules,
-    /// Their time, seconds, inclusive.
-    pub seconds: f64,
-    /// Their items, in `unit`.
-    pub items: f64,
-    /// The unit of their items, as their label says; empty where it says none.
-    pub unit: &'static str,
-}
-
-impl LiveSteps {
-    /// Adds other steps; the unit is that of the first that have one.
-    pub(crate) fn add(&mut self, more: &Self) {
-        self.count += more.count;
-        self.joules += more.joules;
-        self.seconds += more.seconds;
-        self.items += more.items;
-        if self.unit.is_empty() {
-            self.unit = more.unit;
-        }
-    }
-}
-
 /// What one domain drew so far.
 ///
 /// Each domain is told up to where its own readings are settled, at [`seconds`](Self::seconds): the
@@ -324,8 +303,8 @@ impl LiveDomain {
     }
 }
 
-/// An epoch that goes on, or one of the last that ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// An open epoch, or one of the latest that ended.
+#[derive(Clone, Debug, PartialEq)]
 pub struct LiveEpoch {
     /// Its name: `train`, `valid`.
     pub split: &'static str,
@@ -335,5 +314,5 @@ pub struct LiveEpoch {
     pub ended: bool,
     /// Its steps worked out so far. Their energy may still change a little where the epoch was worked out for
     /// somebody who waited for it: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
-    pub steps: LiveSteps,
+    pub steps: StepTotals,
 }

@@ -30,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::energy::StepTotals;
 use crate::progress::Progress;
 use crate::span::mark::{Mark, NO_SPAN};
 use crate::span::{Kind, Label};
@@ -40,7 +41,7 @@ use ended_parents::EndedParents;
 use epoch_numbers::EpochNumbers;
 use epochs::{EpochRow, Epochs};
 use inside::{Held, Inside};
-use live::{LiveEpoch, LiveSteps};
+use live::LiveEpoch;
 use live_epochs::RecentEpochs;
 use node::{DEEPEST, MOST_LABELS, Node, fit, name_of};
 use phase_sums::PhaseSums;
@@ -67,7 +68,7 @@ pub(crate) struct Ledger {
     /// Steps per split; a step outside every epoch counts as `run`.
     pub steps: BTreeMap<&'static str, StepTable>,
     /// Steps booked so far by the name of their label, for live display.
-    pub live_steps: BTreeMap<&'static str, LiveSteps>,
+    pub live_steps: BTreeMap<&'static str, StepTotals>,
     /// The latest epochs, for live display.
     pub recent: RecentEpochs,
     /// Reports on single spans, printed as soon as their energies are known.
@@ -242,7 +243,7 @@ impl Ledger {
         live.joules += Joules::new(joules.iter().sum());
         live.seconds += mark.seconds();
         live.items = (live.items + mark.items).min(f64::MAX);
-        live.unit = mark.label.unit;
+        live.unit = mark.label.unit.into();
         if let Some(log) = &mut self.log {
             log.add(mark, mark.seconds(), &joules);
         }
@@ -270,7 +271,7 @@ impl Ledger {
         } else {
             Tiling::outside(tiling.as_ref(), mark.start, mark.end, timelines)
         };
-        self.recent.end(mark, steps.as_ref().map_or_else(LiveSteps::default, StepTable::live));
+        self.recent.end(mark, steps.as_ref().map_or_else(StepTotals::default, StepTable::live));
         let epoch = EpochRow {
             label: *mark.label,
             index,

@@ -2,7 +2,7 @@
 
 use sketches_ddsketch::{Config, DDSketch};
 
-use crate::ledger::live::LiveSteps;
+use crate::energy::StepTotals;
 use crate::record::{Distribution, Items, Steps};
 use crate::units::Joules;
 
@@ -143,13 +143,13 @@ impl StepStats {
     }
 
     /// The sums, for live display: inclusive, as are those of steps that are not divided yet.
-    pub(crate) fn live(&self) -> LiveSteps {
-        LiveSteps {
+    pub(crate) fn live(&self) -> StepTotals {
+        StepTotals {
             count: self.count,
             joules: Joules::new(self.inclusive),
             seconds: self.seconds,
             items: self.items,
-            unit: self.unit.unwrap_or_default(),
+            unit: self.unit.unwrap_or_default().into(),
         }
     }
 

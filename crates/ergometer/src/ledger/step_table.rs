@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::stats::{Step, StepStats};
-use crate::ledger::live::LiveSteps;
+use crate::energy::StepTotals;
 use crate::record::{NamedSteps, Steps};
 use crate::span::Label;
 use crate::timeline::Drawn;
@@ -68,8 +68,8 @@ impl StepTable {
     }
 
     /// The sums over the outer steps, for live display.
-    pub(crate) fn live(&self) -> LiveSteps {
-        let mut sum = LiveSteps::default();
+    pub(crate) fn live(&self) -> StepTotals {
+        let mut sum = StepTotals::default();
         self.outer.values().for_each(|steps| sum.add(&steps.live()));
         sum
     }

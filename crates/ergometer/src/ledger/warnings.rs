@@ -6,6 +6,7 @@ use super::Ledger;
 use super::node::Node;
 use super::step_table::StepTable;
 use crate::energy::Uncertainty;
+use crate::printable;
 use crate::source::Domain;
 use crate::span::Label;
 use crate::timeline::{Health, Timeline};
@@ -23,8 +24,9 @@ pub(super) fn of_spans(
 ) -> Vec<String> {
     let left_open = (left_open > 0).then(|| {
         format!(
-            "{left_open} spans were still open when the run ended; they are not in the record, \
-             their children are"
+            "{} {} still open when the run ended: not in the record, except for what had ended inside",
+            printable::counted(left_open as u64, "span"),
+            printable::were(left_open as u64)
         )
     });
     let epochs = ledger.epochs.overlap().then(|| {
@@ -54,9 +56,10 @@ pub(super) fn of_spans(
 fn folded(count: u64) -> Option<String> {
     (count > 0).then(|| {
         format!(
-            "{count} spans came faster than they could be recorded one by one, so that consecutive ones of one \
-             label share a mark; they are in every count and sum, but not in extremes and quantiles, and \
-             their energy is a share, by time, of the energy of their mark"
+            "{} came faster than spans can be recorded one by one, so that consecutive ones of one label share a \
+             mark; they are in every count and sum, but not in extremes and quantiles, and their energy is a \
+             share, by time, of the energy of their mark",
+            printable::counted(count, "span")
         )
     })
 }
@@ -110,13 +113,13 @@ fn listed(names: impl IntoIterator<Item = String>) -> String {
 /// their energy.
 fn unresolved(tree: &BTreeMap<Label, Node>) -> Option<String> {
     /// That share, for one standard uncertainty: two of them are half of the energy.
-    const MOST: f64 = 0.25;
+    const LARGEST_SHARE: f64 = 0.25;
     fn collect(tree: &BTreeMap<Label, Node>, names: &mut BTreeSet<String>) {
         for (label, node) in tree {
             let joules: f64 = node.amount.iter().map(|drawn| drawn.joules).sum();
             let parts = Uncertainty::across_all(node.amount.iter().map(|drawn| drawn.parts));
             let name = format!("{} '{}'", label.kind.as_str(), label.name);
-            let unresolved = parts.edges.get().hypot(parts.quantum.get()) > MOST * joules;
+            let unresolved = parts.edges.get().hypot(parts.quantum.get()) > LARGEST_SHARE * joules;
             if unresolved {
                 names.insert(name);
             }

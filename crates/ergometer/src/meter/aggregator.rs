@@ -1,41 +1,35 @@
 //! The meter's own thread: readings → timelines → books.
 
+mod finishing;
+mod listening;
+
 use std::collections::VecDeque;
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use super::budgets::{Budgets, Known};
 use super::callbacks::Callbacks;
-use super::command::{Command, Ending};
+use super::command::Command;
 use super::journaling::{JournalWriter, RunState};
 use super::open_spans::OpenSpans;
 use super::stamps::Stamps;
-use super::start::STAT_LIMIT;
 use super::windows::Windows;
-use crate::bounded;
 use crate::clock::{self, Timestamp};
-#[cfg(feature = "_export")]
-use crate::export::LAST_EXPORT;
 use crate::forecast::{Forecast, Forecaster, Plan};
 use crate::ledger::Ledger;
-use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::live::{LiveView, RECENT, Reach};
 use crate::ledger::phases::Phases;
 use crate::ledger::power_log::PowerLog;
 use crate::ledger::run_header::{Notes, RunHeader};
 use crate::meter::sampler::Guarded;
-use crate::meter::sampler::{Answer, Sampler};
+use crate::meter::sampler::Sampler;
 use crate::progress::{Doing, Progress};
-use crate::record::Record;
-use crate::record::resume::Earlier;
 use crate::source::{Domain, Reading};
-use crate::span::Kind;
 use crate::span::mark::Mark;
-use crate::span::ring::{MOST_ANNOUNCED, Rings};
-use crate::span::word::Word;
+use crate::span::ring::Rings;
 use crate::timeline::Timeline;
 use crate::units::{Joules, Watts};
 
@@ -43,9 +37,6 @@ use crate::units::{Joules, Watts};
 const ROUND: Duration = Duration::from_secs(1);
 /// The same while somebody looks at live figures, waits for a budget or keeps a journal.
 const BRISK: Duration = Duration::from_millis(250);
-/// Rings that are full are emptied this often at most. What comes faster shares marks, so that spans in a tight
-/// loop take neither memory nor a processor.
-const DRAINS_APART: Duration = Duration::from_millis(100);
 /// Time between two rounds while somebody waits for what has ended already: at first, and twice as long each time up to
 /// [`SOON_AT_MOST`]. A counter is read within this time, and a sensor that is updated seldom is not updated sooner
 /// by being read often.
@@ -224,135 +215,6 @@ impl Aggregator {
         budgets.look(&Known { now, settled: *settled, power, drawn: &drawn }, callbacks, warnings)
     }
 
-    /// Waits until `next` or for something to do; returns what cannot be done here, and a moment before which
-    /// nothing was begun that is not known.
-    fn listen(&mut self, next: Timestamp) -> (Option<Command>, Timestamp) {
-        let first = if self.pending.is_empty() { self.wait(next) } else { None };
-        // Before anything else is taken: every mark that ended by then has been left, and the message of every
-        // epoch that began by then is heard.
-        // What was stamped before it was known that the clock had jumped is put right from here on.
-        let now = self.watch_the_clock();
-        let edge = first.is_some_and(|command| self.note(command));
-        self.hear(edge);
-        self.budgets.heard_all();
-        (self.pending.pop_front(), now)
-    }
-
-    /// Takes in what was sent until now, and no more, so that it returns however fast more is sent. However many
-    /// asked for a read, or `edge` did, one answers.
-    fn hear(&mut self, mut edge: bool) {
-        self.rounds += 1;
-        let _ = self.commands.send(Command::Round(self.rounds));
-        loop {
-            match self.inbox.recv() {
-                Ok(Command::Round(round)) if round == self.rounds => break,
-                Ok(command) => edge |= self.note(command),
-                // Its own end is among the senders: this does not happen.
-                Err(_) => {
-                    self.pending.push_back(Command::Stop);
-                    break;
-                }
-            }
-        }
-        if edge {
-            self.sampler.edge();
-        }
-    }
-
-    /// Waits until `next` or for something to do, which full rings are not if they were emptied just before.
-    fn wait(&mut self, mut next: Timestamp) -> Option<Command> {
-        loop {
-            let now = clock::checked_now();
-            // On the system's clock, and never for longer than between two looks at this one.
-            let command = self.inbox.recv_timeout(next.since(now).min(ROUND));
-            let soonest = self.drained.after(DRAINS_APART);
-            match command {
-                Ok(Command::Word(Word::Drain)) if clock::checked_now() < soonest => {
-                    next = next.min(soonest);
-                }
-                Ok(command) => return Some(command),
-                Err(RecvTimeoutError::Timeout) => return None,
-                Err(RecvTimeoutError::Disconnected) => return Some(Command::Stop),
-            }
-        }
-    }
-
-    /// Takes in what a message says, if that is all it is for, and keeps it else. Returns whether all sources are
-    /// to be read.
-    fn note(&mut self, command: Command) -> bool {
-        self.progress.step();
-        match command {
-            Command::Word(word) => return self.hear_word(word),
-            Command::Pin(moment) => self.pins.push(moment),
-            // Before what was sent after it is taken in.
-            Command::Start(run) => {
-                self.pins.push(run.start);
-                self.stamps.begin(run.start);
-                self.budgets.begin_run(run.start, Earlier::of(&run.earlier));
-                self.run = Some(run);
-            }
-            Command::Journal(writer) => {
-                self.ledger.log = writer.log();
-                self.power.keep_for_journal();
-                self.writer = Some(*writer);
-            }
-            Command::Round(_) => {}
-            command => self.pending.push_back(command),
-        }
-        false
-    }
-
-    /// Takes in what a span tells. Returns whether all sources are to be read.
-    fn hear_word(&mut self, word: Word) -> bool {
-        match word {
-            Word::Nudge => {
-                self.rings.heard_nudge();
-                return true;
-            }
-            Word::Begun(mut mark) => {
-                self.stamps.put_start_right(&mut mark.start, self.looked);
-                if mark.label.kind == Kind::Epoch {
-                    self.ledger.recent.begin(&mark);
-                }
-                self.open.begin(mark);
-                self.phases.begun(&mark);
-                return true;
-            }
-            Word::Measure(mut window) => {
-                self.stamps.put_start_right(&mut window.start, self.looked);
-                self.windows.add(window);
-                return true;
-            }
-            Word::Number(span, index) => self.ledger.numbers.give(span, index),
-            Word::Report(span) => self.ledger.reports.ask(span),
-            Word::Limit(mut began, budget) => {
-                self.stamps.put_start_right(&mut began.start, self.looked);
-                let site = self.run.as_ref().filter(|_| !self.domains.is_empty());
-                let site = site.map(|run| &run.site);
-                self.budgets.begin(began, budget, site, &mut self.warnings);
-            }
-            Word::Future => self.stamps.count_future(),
-            #[cfg(feature = "tracing")]
-            Word::Warn(line) => {
-                if !self.warnings.contains(&line) {
-                    self.warnings.push(line);
-                }
-            }
-            Word::Late(mark) => self.late.push(mark),
-            Word::Drain => {}
-        }
-        false
-    }
-
-    /// Compares the clock with the system's, and tells the timelines what became of it.
-    fn watch_the_clock(&mut self) -> Timestamp {
-        self.looked = clock::check();
-        for event in self.stamps.look(&mut self.warnings) {
-            self.timelines.iter_mut().for_each(|line| line.interrupted(&event));
-        }
-        self.looked
-    }
-
     /// Takes what was read into the timelines.
     fn collect(&mut self) {
         let mut taken = std::mem::take(&mut self.taken);
@@ -475,62 +337,6 @@ impl Aggregator {
         }
     }
 
-    /// Books everything up to `end`, the end of the run.
-    fn close(&mut self, end: Timestamp) {
-        self.progress.begin(Doing::Booking);
-        let known = self.ledger.inbox().len();
-        self.stamps.end(end);
-        self.drain();
-        self.rings.close();
-        let marks = &self.ledger.inbox()[known..];
-        self.phases.advance(Some(marks), &mut self.timelines, end);
-        for line in &mut self.timelines {
-            line.close(end);
-        }
-        for (domain, line) in self.timelines.iter_mut().enumerate() {
-            if let Some(lag) = self.phases.lag(domain) {
-                line.health.remark(&format!(
-                    "power follows the marks by {:.0} ms: the device runs behind the program; sums of phases \
-                     allow for it",
-                    lag * 1e3
-                ));
-            }
-        }
-        self.ledger.phases = self.phases.sums(&self.timelines);
-        self.settled = end;
-        self.budgets.end_run();
-        self.look_at_budgets(end);
-        self.warnings.extend(self.budgets.warnings());
-        self.warnings.extend(self.callbacks.warnings());
-        self.warnings.extend(self.stamps.warnings());
-        self.ledger.book(end, &self.timelines);
-        self.follow_power();
-        self.windows.answer(end, true, &self.domains, &self.timelines);
-        self.show(end, end);
-        self.screen.reach(Reach { settled: end, epochs: end }, true);
-        if let Some(mut writer) = self.writer.take() {
-            self.progress.begin(Doing::Journaling);
-            writer.write_last(end, self.run_state());
-            self.writer = Some(writer);
-        }
-    }
-
-    /// Books the runs and epochs that are still open as if they ended at `end`, the end of the run.
-    fn cut_open(&mut self, end: Timestamp) {
-        let epochs = self.open.epochs(end);
-        if epochs > 0 {
-            // No more than that are announced.
-            let more = if epochs < MOST_ANNOUNCED { "" } else { " or more" };
-            self.warnings.push(format!(
-                "{epochs}{more} epochs were still open when the run was finished: they end there"
-            ));
-        }
-        self.ledger.cut(self.open.cut(end), end);
-        self.ledger.book(end, &self.timelines);
-        self.follow_power();
-        self.ledger.reports.print();
-    }
-
     /// Shows the run up to `settled`, and each domain as far as it is settled itself, `limit` at most.
     fn show(&mut self, settled: Timestamp, limit: Timestamp) {
         self.ledger.reports.print();
@@ -565,62 +371,6 @@ impl Aggregator {
                 }
             }
         });
-    }
-
-    /// Reads every source for the last time, but waits `patience` at most.
-    fn read_last(&mut self, patience: Duration) {
-        self.progress.begin(Doing::Reading);
-        for answer in self.sampler.finish(patience) {
-            match answer {
-                Answer::Domains(first, domains) => {
-                    for (known, learnt) in self.domains.iter_mut().skip(first).zip(domains) {
-                        *known = learnt;
-                    }
-                }
-                Answer::Lost(warning) => self.warnings.push(warning),
-                Answer::Gone => {}
-            }
-        }
-        self.collect();
-    }
-
-    /// Ends the run and sends its record, which is in the journal before: whoever asked may have given up.
-    fn finish(mut self, ending: Ending, reply: &Sender<Record>) {
-        self.read_last(ending.patience);
-        self.close(ending.end);
-        self.cut_open(ending.end);
-        #[cfg(feature = "_export")]
-        {
-            self.progress.begin(Doing::Exporting);
-            self.warnings.extend(ending.exporters.finish(LAST_EXPORT));
-        }
-        let Some(head) = self.run else { return };
-        self.progress.begin(Doing::Booking);
-        let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        let books = Snapshot {
-            timelines: &self.timelines,
-            ledger: self.ledger,
-            domains: &self.domains,
-            warnings: self.warnings,
-            forecasts: self.forecasts,
-            power: self.power.history(head.start, ending.end, &self.timelines),
-        };
-        let mut record = assemble::record(&head, notes, ending.end, books);
-        record.run.cpu_utilisation = head
-            .utilisation
-            .clone()
-            .and_then(|since| bounded::call(STAT_LIMIT, move || since.until_now()).ok().flatten());
-        if let Some(why) = &ending.interrupted {
-            record.run.finished = false;
-            record.warnings.push(why.clone());
-        }
-        if let Some(writer) = self.writer {
-            self.progress.begin(Doing::Journaling);
-            writer.into_journal().end(&mut record);
-        }
-        // Its own part of what is exported goes first: an address is free once the meter is dropped.
-        drop(ending);
-        let _ = reply.send(record);
     }
 }
 

@@ -241,9 +241,10 @@ impl Budgets {
                     warnings.push(spent.to_string());
                     if self.earlier.unread > 0 {
                         warnings.push(format!(
-                            "in {} parts before the run was resumed nothing could be read: the budget of {} \
-                             does not count what they drew",
-                            self.earlier.unread, open.budget
+                            "in {} before the run was resumed nothing could be read: the budget of {} does not \
+                             count what was drawn then",
+                            printable::counted(self.earlier.unread, "part"),
+                            open.budget
                         ));
                     }
                     callbacks.call(callback, spent);

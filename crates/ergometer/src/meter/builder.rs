@@ -25,10 +25,10 @@ use crate::units::Watts;
 ///
 /// | variable | sets | example |
 /// |---|---|---|
-/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and gives the reason | `off` |
+/// | `ERGOMETER` | `off` meters nothing: spans cost one atomic load, the record is empty and has the reason | `off` |
 /// | `ERGOMETER_LABEL` | [`label`](Self::label) | `my-run` |
-/// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program gives a [`site`](Self::site) | `DE` |
-/// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program gives a [`site`](Self::site) | `1.2` |
+/// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program sets a [`site`](Self::site) | `DE` |
+/// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program sets a [`site`](Self::site) | `1.2` |
 /// | `ERGOMETER_JOURNAL` | [`journal`](Self::journal) | `journals` |
 /// | `ERGOMETER_OUTPUT` | [`output`](Self::output) | `runs` |
 /// | `ERGOMETER_PARENT` | where `ergometer run` looks for the spans of the programs that it meters; it sets this itself, and a journal without single steps is written there | |
@@ -44,6 +44,23 @@ use crate::units::Watts;
 /// An invalid value is not used, and the record's warnings report it: the environment stops no training. An
 /// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first seven and
 /// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
+///
+/// ```
+/// use ergometer::{Meter, source::DomainKind, units::Watts};
+///
+/// let meter = Meter::builder()
+///     .label("my-run")
+///     .region("DE")
+///     .pue(1.2)
+///     .without_probe() // leave this line and the next out to measure
+///     .fixed(DomainKind::Node, Watts::new(50.0))
+///     .start()?;
+/// let record = meter.finish()?;
+/// assert_eq!(record.run.label, "my-run");
+/// assert_eq!(record.footprint.site.carbon.code, "DE");
+/// assert_eq!(record.domains[0].domain.id, "fixed:node");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[must_use = "settings do nothing until the meter is started"]
 pub struct MeterBuilder {
     pub(super) environment: Environment,
@@ -117,7 +134,7 @@ impl MeterBuilder {
     }
 
     /// What ties the ranks of the run together: the same for each, and another for every other run;
-    /// by default what the launcher gives, see [`rank`](crate::record::rank).
+    /// by default the launcher's, see [`rank`](crate::record::rank).
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.group = Some(group.into());
         self
@@ -227,7 +244,7 @@ impl MeterBuilder {
 
     /// A domain that draws a constant power which the user states. What is found inside a stated
     /// node, platform or module is not added to it; a stated component steps back where a sensor
-    /// gives it: see [`probe`](crate::source::probe::probe).
+    /// measures it: see [`source`](crate::source).
     pub fn fixed(mut self, kind: DomainKind, watts: Watts) -> Self {
         self.settings.fixed.push((kind, watts));
         self

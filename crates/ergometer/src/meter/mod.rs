@@ -33,7 +33,7 @@ pub use builder::MeterBuilder;
 use command::{Command, Ending};
 use ending::Ended;
 
-pub use crate::ledger::live::{Live, LiveDomain, LiveEpoch, LiveSteps, LiveWhole};
+pub use crate::ledger::live::{Live, LiveDomain, LiveEpoch, LiveWhole};
 
 use crate::budget::{Budget, Spent};
 use crate::clock::{self, Timestamp};
@@ -154,18 +154,16 @@ impl Meter {
         Under::from(self).enter_at(label, start)
     }
 
-    /// What the background thread has worked out so far: up to about a second ago. It works four times a
-    /// second while somebody looks, and once a second else.
+    /// The figures of the run up to about a second ago. The meter's thread updates them four times a second while
+    /// they are read, and once a second otherwise.
     #[must_use]
     pub fn live(&self) -> Live {
         self.inner.screen.snapshot()
     }
 
-    /// What is known as soon as everything up to `moment` is worked out, or after `patience` what is known
-    /// then.
+    /// Waits until everything up to `moment` is worked out, for `patience` at most, and returns the figures.
     ///
-    /// The sensors are asked to read at once. It waits for them, so that it is not for the thread that
-    /// trains.
+    /// The sensors are read at once, and this waits for them: do not call it on the thread that trains.
     ///
     /// ```
     /// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
@@ -181,8 +179,8 @@ impl Meter {
         self.live_with(Goal::Settled(moment), patience)
     }
 
-    /// What is known as soon as all epochs that ended by `moment` are in [`Live::epochs`] with all of their steps,
-    /// or after `patience` what is known then.
+    /// Waits until all epochs that ended by `moment` are in [`Live::epochs`] with all of their steps, for `patience`
+    /// at most, and returns the figures.
     ///
     /// The sensors are asked to read at once, and this waits only until they were read, which takes some
     /// milliseconds where a counter can be read at any time. So the energy of the epoch's last tenth of a second is
@@ -216,8 +214,8 @@ impl Meter {
         self.live()
     }
 
-    /// Tells what is planned, or more of it: with epochs and steps known the meter forecasts what the whole
-    /// run will come to ([`Live::forecast`]), and the record has the forecasts made on the way.
+    /// Sets what is planned, or more of it. Once epochs and steps are known, the meter forecasts the total of the run
+    /// ([`Live::forecast`]), and the record has the forecasts made on the way.
     ///
     /// ```
     /// # use ergometer::{Meter, source::DomainKind, units::Watts};
@@ -243,9 +241,8 @@ impl Meter {
         self.inner.screen.update(|live| live.plan.change(before, after));
     }
 
-    /// The energy that uses `budget` up is waited for: `spent` is called once, on a thread of its own, when
-    /// the run has drawn it. It may do what it likes, [finish](Self::finish) the meter among it. To stop a
-    /// training, set a flag.
+    /// Calls `spent` once, on a thread of its own, when the run has used `budget` up. It may do anything, such as
+    /// [finish](Self::finish) the meter. To stop a training, set a flag.
     ///
     /// It is dropped when it returns, or when the meter is finished before. A clone of this meter inside it
     /// keeps the meter running until then, like any other clone.
@@ -253,8 +250,8 @@ impl Meter {
     /// A run that was [resumed](MeterBuilder::resume) has one budget with all parts before its
     /// interruptions. Of parts in which nothing could be read nothing is counted, and the record says so.
     ///
-    /// What was not read yet is taken to go on at the last second's power, so that the call comes at the
-    /// moment, and not a sensor's delay later. The record says that a budget was spent.
+    /// Energy that was not read yet is extrapolated at the last second's power, so that the call is not late by the
+    /// sensor's delay. The record has a warning that the budget was spent.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -279,8 +276,8 @@ impl Meter {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] for a budget that limits nothing ([`Budget::energy`]), and of a meter
-    /// without domains, which would never know.
+    /// [`ErrorKind::InvalidSetting`] for a budget that limits nothing ([`Budget::energy`]), and for a meter without
+    /// domains.
     pub fn budget(&self, budget: Budget, spent: impl FnOnce(Spent) + Send + 'static) -> Result<()> {
         let energy = budget.energy(&self.inner.head.site)?;
         if self.inner.off {
@@ -304,7 +301,7 @@ impl Meter {
         &self.inner.head.earlier
     }
 
-    /// Where the run stands: its constants, for what its energy means outside.
+    /// The site of the run, whose constants turn its energy into CO2e and money.
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.inner.head.site
@@ -431,11 +428,12 @@ fn silent(silence: Silence, patience: Duration) -> Error {
     let (what, remedy) = match doing {
         Doing::Reading => (
             "reading the sources",
-            "a driver may hang: see `dmesg`, and leave that source out; `finish` may be called again",
+            "a driver may hang: see the system's log (on Linux `dmesg`), and leave that source out; `finish` may be called again",
         ),
-        Doing::Journaling => {
-            ("writing the journal", "the disk may hang: see `dmesg`; `finish` may be called again")
-        }
+        Doing::Journaling => (
+            "writing the journal",
+            "the disk may hang: see the system's log (on Linux `dmesg`); `finish` may be called again",
+        ),
         Doing::Exporting => ("sending figures", "`finish` may be called again"),
         Doing::Listening | Doing::Booking => (
             "keeping the books",

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::record::Machine;
-use crate::source::host;
+use crate::source::host::{self, Host};
 
 /// An identity of the machine, equal for all programs on it, containers included, and different from every
 /// other machine's.
@@ -16,10 +16,14 @@ pub(crate) fn machine_id(proc_root: &Path, etc: &Path) -> Option<String> {
     let read = |what: &str, path: PathBuf| {
         let text = fs::read_to_string(path).ok()?;
         let text = text.trim();
-        (!text.is_empty()).then(|| format!("{:016x}", fnv_1a(format!("{what}:{text}").as_bytes())))
+        (!text.is_empty()).then(|| hashed(what, text))
     };
     read("boot", proc_root.join("sys/kernel/random/boot_id"))
         .or_else(|| read("machine", etc.join("machine-id")))
+}
+
+fn hashed(what: &str, identity: &str) -> String {
+    format!("{:016x}", fnv_1a(format!("{what}:{identity}").as_bytes()))
 }
 
 /// FNV-1a, 64 bits, because the standard library's hashes may change between versions.
@@ -32,35 +36,18 @@ fn fnv_1a(bytes: &[u8]) -> u64 {
 
 /// Properties of this machine that can be read without privilege; a field that cannot be read is `None`.
 pub(crate) fn machine(machine_id: Option<String>, proc_root: &Path, sysfs_root: &Path) -> Machine {
-    let processor = host::processor(proc_root);
-    let field = |text: &str, name: &str| {
-        text.lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| key.trim() == name)
-            .map(|(_, value)| value.trim().to_owned())
-    };
-    let kernel = |name: &str| {
-        let text = fs::read_to_string(proc_root.join("sys/kernel").join(name)).ok()?;
-        Some(text.trim().to_owned())
-    };
-    let memory_bytes = fs::read_to_string(proc_root.join("meminfo")).ok().and_then(|text| {
-        let kib: u64 = field(&text, "MemTotal")?.split_whitespace().next()?.parse().ok()?;
-        kib.checked_mul(1024)
-    });
-    let os = match (kernel("ostype"), kernel("osrelease")) {
-        (Some(name), Some(release)) => Some(format!("{name} {release}")),
-        _ => Some(std::env::consts::OS.to_owned()),
-    };
+    let Host { name, os, processor, memory_bytes, booted, uuid } = Host::read(proc_root);
+    let identity = || uuid.map(|uuid| hashed("product", &uuid));
     Machine {
-        machine_id,
-        host: kernel("hostname"),
+        machine_id: machine_id.or_else(identity),
+        host: name,
         os,
         cpu: processor.as_ref().and_then(|processor| processor.name.clone()),
         logical_cpus: processor.as_ref().map(host::Processor::of_machine),
         available_cpus: processor
             .as_ref()
             .map(|processor| available(processor, proc_root, sysfs_root)),
-        booted: host::booted(proc_root),
+        booted,
         memory_bytes,
         // Filled in from the metered domains.
         accelerators: Vec::new(),

@@ -5,6 +5,7 @@
 //! program may hand in moments of its own: a span is never before the run, nor in the future.
 
 use crate::clock::{self, Event, Timestamp, What};
+use crate::printable;
 use crate::span::Kind;
 use crate::span::mark::Mark;
 
@@ -189,15 +190,17 @@ impl Stamps {
         }
         if self.early > 0 {
             warnings.push(format!(
-                "{} spans were given a start before the run's; they count from there",
-                self.early
+                "{} {} given a start before the run's, and counted from there",
+                printable::counted(self.early, "span"),
+                printable::were(self.early)
             ));
         }
         if self.future > 0 {
             warnings.push(format!(
-                "{} spans were given a start or an end in the future; they count up to when that was done, and \
-                 steps and phases up to a second longer",
-                self.future
+                "{} {} given a start or an end in the future, and counted up to when that was done, or up to a \
+                 second longer",
+                printable::counted(self.future, "span"),
+                printable::were(self.future)
             ));
         }
         warnings

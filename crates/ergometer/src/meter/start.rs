@@ -1,6 +1,6 @@
 //! From settings to a running meter.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::clock::{self, Timestamp};
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(feature = "_export")]
 use crate::export;
+use crate::footprint::Site;
 use crate::journal::resume_from;
 use crate::journal::{Draft, Journal};
 use crate::ledger::Ledger;
@@ -27,6 +28,7 @@ use crate::progress::Progress;
 use crate::record::rank::{self, Rank};
 use crate::record::resume::Earlier;
 use crate::record::{Machine, Part};
+use crate::report::Output;
 use crate::source::attribution::{self, Scope};
 use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
@@ -65,7 +67,7 @@ impl MeterBuilder {
     /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
     /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
     /// figures cannot be shown at the address that was asked for;
-    /// [`ErrorKind::Sampler`] if no thread can be started; [`ErrorKind::Io`] for a journal that cannot be
+    /// [`ErrorKind::Sampler`] if no thread can be started, as in WebAssembly; [`ErrorKind::Io`] for a journal that cannot be
     /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
     /// no error: see [`Meter::sources`]. An error leaves nothing behind: no thread, no open file, no journal.
     pub fn start(self) -> Result<Meter> {
@@ -79,94 +81,36 @@ impl MeterBuilder {
         if install {
             self.remarks.extend(RunSpan::missed());
         }
-        let (commands, inbox) = mpsc::channel();
-        let words = commands.clone();
-        // A meter that is gone hears nothing more.
-        let rings = Rings::new(move |word| drop(words.send(Command::Word(word))));
-        if install && !rings.reserve() {
-            let message = "a meter is already installed in this process";
-            return Err(Error::new(ErrorKind::AlreadyInstalled, message)
-                .with_remedy("finish that one first, or use `start` for one of its own"));
-        }
         // Dropped on any error from here on: it frees the place and stops the threads.
-        let launch = Launch { rings, commands, launched: false };
+        let (launch, inbox) = Launch::new(install)?;
         #[cfg(feature = "otlp")]
         self.find_collector();
         #[cfg(feature = "_export")]
         let export = std::mem::take(&mut self.export).open()?;
-        let label = self.label_or_default();
-        let site = self.place()?;
-        let (draft, output) = (self.journal_draft()?, self.record_folder()?);
-        let parent = self.parent_folder();
-        let draft_for_parent = match (&draft, &parent) {
-            (None, Some(folder)) => self.journal_for_parent(folder),
-            _ => None,
-        };
-        #[cfg(all(unix, feature = "signals"))]
-        if self.on_signal {
-            check_signals(draft.is_some() || output.is_some())?;
-            super::signals::listen()?;
-        }
-        let mut placement = self.placement()?;
-        let earlier = self.earlier(&label, &mut placement)?;
+        let (run, mut places) = self.resolve()?;
         let (sources, reports) = self.gather()?;
         check_sensors(&sources)?;
         let domains: Vec<_> = sources.iter().flat_map(|source| source.domains().to_vec()).collect();
-        let shown = domains.iter().map(LiveDomain::new).collect();
         let screen = Arc::new(LiveView::new(Live {
-            domains: shown,
-            earlier: Earlier::of(&earlier),
+            domains: domains.iter().map(LiveDomain::new).collect(),
+            earlier: Earlier::of(&run.earlier),
             ..Live::default()
         }));
-        let (machine, git_commit) = provenance(&self.settings);
+        let here = provenance(&self.settings);
         let (notes, progress) = launch.sample(sources, inbox, &screen)?;
-        let idle_from = (!self.idle.is_zero()).then(clock::checked_now);
-        if idle_from.is_some() {
-            thread::sleep(self.idle);
-            // As at the edges of an epoch: what lies nearest to it is worth most.
-            launch.rings.tell(Word::Nudge);
-        }
-        let utilisation = {
-            let proc_root = self.settings.proc_root.clone();
-            bounded::call(STAT_LIMIT, move || Utilisation::begin(&proc_root)).ok().flatten()
-        };
-        let head = Arc::new(RunHeader {
-            label,
-            placement,
-            machine,
-            command: command_line::of_this_process(self.command_line),
-            git_commit,
-            start: clock::check(),
-            started: clock::date(),
-            wall_was_set: clock::wall_was_set(),
-            asleep: clock::asleep(),
-            utilisation,
-            idle_from,
-            site,
-            accelerators: self.accelerators,
-            sources: reports,
-            earlier,
-        });
+        let idle_from = launch.measure_idle(self.idle);
+        let utilisation = utilisation(&self.settings);
+        let head = Arc::new(run.begin(here, reports, idle_from, utilisation));
         #[cfg(feature = "_export")]
         let exporters = {
             let subject =
                 export::Subject::new(Arc::clone(&screen), Arc::clone(&head), domains.clone());
-            export.start(subject).map_err(|error| {
-                Error::new(ErrorKind::Sampler, "the threads for live figures could not be started")
-                    .with_source(error)
-            })?
+            export
+                .start(subject)
+                .map_err(|error| no_thread("the threads for live figures", error))?
         };
-        let journal = draft.map(|draft| begin_journal(draft, &head, &domains)).transpose()?;
+        let (journal, path, every) = places.begin(&head, &domains, self.journal_steps)?;
         // Nothing fails from here on.
-        let path = journal.as_ref().map(|journal| journal.path().to_owned());
-        if let (Some(folder), Some(path)) = (&parent, &path) {
-            point_to(path, folder, &head.id());
-        }
-        let (journal, every) = match draft_for_parent {
-            // Its end is shown by `ergometer run`, which needs no single steps.
-            Some(draft) => (begin_journal(draft, &head, &domains).ok(), 0),
-            None => (journal, self.journal_steps),
-        };
         launch.announce(&head, journal, &notes, every);
         if install {
             launch.rings.install();
@@ -186,7 +130,7 @@ impl MeterBuilder {
             domains,
             notes,
             journal: path,
-            output: output.map(Arc::new),
+            output: places.output.map(Arc::new),
             off,
             #[cfg(feature = "_export")]
             exporters: Arc::new(exporters),
@@ -198,6 +142,29 @@ impl MeterBuilder {
         Ok(Meter { inner })
     }
 
+    /// What the settings come to, before the hardware is looked at.
+    fn resolve(&mut self) -> Result<(Resolved, Places)> {
+        let label = self.label_or_default();
+        let site = self.place()?;
+        let (journal, output) = (self.journal_draft()?, self.record_folder()?);
+        let parent = self.parent_folder();
+        let journal_for_parent = match (&journal, &parent) {
+            (None, Some(folder)) => self.journal_for_parent(folder),
+            _ => None,
+        };
+        #[cfg(all(unix, feature = "signals"))]
+        if self.on_signal {
+            check_signals(journal.is_some() || output.is_some())?;
+            super::signals::listen()?;
+        }
+        let mut placement = self.placement()?;
+        let earlier = self.earlier(&label, &mut placement)?;
+        let command = command_line::of_this_process(self.command_line);
+        let accelerators = self.accelerators;
+        let run = Resolved { label, site, accelerators, placement, command, earlier };
+        Ok((run, Places { journal, output, parent, journal_for_parent }))
+    }
+
     /// Whether the machine's own sources are looked for.
     fn probes(&self) -> bool {
         self.probe && self.replay.is_none()
@@ -207,6 +174,7 @@ impl MeterBuilder {
     ///
     /// An invalid variable is only a remark, as those of launchers are: the environment stops no training.
     fn check(&mut self) -> Result<()> {
+        check_platform(cfg!(target_family = "wasm"))?;
         if self.probes() {
             self.remarks.extend(self.settings.known_power().1);
             if self.settings.processors.is_some() {
@@ -307,6 +275,91 @@ fn report_on(domains: std::result::Result<&[Domain], Failure>) -> SourceReport {
     }
 }
 
+/// What the settings of a meter say of its run.
+struct Resolved {
+    label: String,
+    site: Site,
+    accelerators: Option<u32>,
+    placement: rank::Placement,
+    command: Vec<String>,
+    earlier: Vec<Part>,
+}
+
+impl Resolved {
+    /// The run begins at this moment, on the machine and at the commit `here`.
+    fn begin(
+        self,
+        here: (Machine, Option<String>),
+        sources: Vec<SourceReport>,
+        idle_from: Option<Timestamp>,
+        utilisation: Option<Utilisation>,
+    ) -> RunHeader {
+        let Self { label, site, accelerators, placement, command, earlier } = self;
+        let (machine, git_commit) = here;
+        RunHeader {
+            label,
+            placement,
+            machine,
+            command,
+            git_commit,
+            start: clock::check(),
+            started: clock::date(),
+            wall_was_set: clock::wall_was_set(),
+            asleep: clock::asleep(),
+            utilisation,
+            idle_from,
+            site,
+            accelerators,
+            sources,
+            earlier,
+        }
+    }
+}
+
+/// Where the run is kept.
+struct Places {
+    journal: Option<Draft>,
+    output: Option<Output>,
+    /// The folder of the `ergometer run` that started the program.
+    parent: Option<PathBuf>,
+    /// A journal there, where the program has none of its own.
+    journal_for_parent: Option<Draft>,
+}
+
+impl Places {
+    /// Begins the journal. Returns the one that is written, the path of the program's own, and every which step is
+    /// written alone.
+    fn begin(
+        &mut self,
+        head: &Arc<RunHeader>,
+        domains: &[Domain],
+        every: u64,
+    ) -> Result<(Option<Journal>, Option<PathBuf>, u64)> {
+        let draft = self.journal.take();
+        let journal = draft.map(|draft| begin_journal(draft, head, domains)).transpose()?;
+        let path = journal.as_ref().map(|journal| journal.path().to_owned());
+        if let (Some(folder), Some(path)) = (&self.parent, &path) {
+            point_to(path, folder, &head.id());
+        }
+        Ok(match self.journal_for_parent.take() {
+            // Its end is shown by `ergometer run`, which needs no single steps.
+            Some(draft) => (begin_journal(draft, head, domains).ok(), path, 0),
+            None => (journal, path, every),
+        })
+    }
+}
+
+/// How busy the processors are from now on.
+fn utilisation(settings: &Settings) -> Option<Utilisation> {
+    let proc_root = settings.proc_root.clone();
+    bounded::call(STAT_LIMIT, move || Utilisation::begin(&proc_root)).ok().flatten()
+}
+
+fn no_thread(what: &str, error: std::io::Error) -> Error {
+    let message = format!("{what} could not be started");
+    Error::new(ErrorKind::Sampler, message).with_source(error)
+}
+
 /// A meter that is being started: if it is dropped before it runs, its threads end and its place is free.
 struct Launch {
     rings: Arc<Rings>,
@@ -315,6 +368,32 @@ struct Launch {
 }
 
 impl Launch {
+    /// A place for a meter, and what its thread will be told. With `install` it is the one of this process.
+    fn new(install: bool) -> Result<(Self, Receiver<Command>)> {
+        let (commands, inbox) = mpsc::channel();
+        let words = commands.clone();
+        // A meter that is gone hears nothing more.
+        let rings = Rings::new(move |word| drop(words.send(Command::Word(word))));
+        if install && !rings.reserve() {
+            let message = "a meter is already installed in this process";
+            return Err(Error::new(ErrorKind::AlreadyInstalled, message)
+                .with_remedy("finish that one first, or use `start` for one of its own"));
+        }
+        Ok((Self { rings, commands, launched: false }, inbox))
+    }
+
+    /// Waits while the baseline is measured, and returns when that began; `None` without a baseline.
+    fn measure_idle(&self, length: Duration) -> Option<Timestamp> {
+        if length.is_zero() {
+            return None;
+        }
+        let from = clock::checked_now();
+        thread::sleep(length);
+        // As at the edges of an epoch: the readings nearest to it matter most.
+        self.rings.tell(Word::Nudge);
+        Some(from)
+    }
+
     fn tell(&self, command: Command) {
         let _ = self.commands.send(command);
     }
@@ -335,10 +414,8 @@ impl Launch {
             notes: Arc::clone(&notes),
             progress: Arc::clone(&progress),
         };
-        Aggregator::spawn(sources, desk).map_err(|error| {
-            Error::new(ErrorKind::Sampler, "the meter's threads could not be started")
-                .with_source(error)
-        })?;
+        Aggregator::spawn(sources, desk)
+            .map_err(|error| no_thread("the meter's threads", error))?;
         Ok((notes, progress))
     }
 
@@ -377,6 +454,16 @@ impl Drop for Launch {
             self.tell(Command::Stop);
         }
     }
+}
+
+/// WebAssembly without a system has neither threads nor a clock, and asking for either may panic.
+fn check_platform(wasm: bool) -> Result<()> {
+    if !wasm {
+        return Ok(());
+    }
+    let message = "nothing can be metered in WebAssembly: it has no threads and shows no hardware";
+    Err(Error::new(ErrorKind::Sampler, message)
+        .with_remedy("go on without a meter: `span` and `#[track_energy]` then do nothing"))
 }
 
 /// Errors of sensors are figures of the record, and of every uncertainty in it.
@@ -454,4 +541,17 @@ fn begin_journal(draft: Draft, head: &RunHeader, domains: &[Domain]) -> Result<J
     // What is recovered takes from it what held up to then.
     record.footprint.site = head.site.clone();
     draft.begin(&record, head.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_webassembly_a_meter_refuses_to_start_and_says_what_goes_on_without_it() {
+        let error = check_platform(true).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Sampler);
+        assert!(error.remedy().is_some_and(|remedy| remedy.contains("span")), "{error}");
+        assert!(check_platform(false).is_ok());
+    }
 }

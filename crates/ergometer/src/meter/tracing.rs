@@ -61,7 +61,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::meter::Meter;
-use crate::span::scopes::Scope;
+use crate::span::scopes::OpenSpan;
 use crate::span::tally::Tally;
 use crate::span::{Kind, Label, Span, Under, thread};
 
@@ -78,6 +78,19 @@ struct Target {
 }
 
 /// Measures spans of `tracing`; see the [module](self).
+///
+/// ```
+/// # use ergometer::{EnergyLayer, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// use tracing_subscriber::prelude::*;
+///
+/// let layer = EnergyLayer::new().with_meter(&meter);
+/// tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+///     tracing::info_span!("batch", energy.kind = "step").in_scope(|| { /* … */ });
+/// });
+/// assert_eq!(meter.finish()?.steps["run"].count, 1);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct EnergyLayer {
     id: LayerId,
@@ -173,7 +186,7 @@ struct Energy {
     items: Tally,
     index: Option<u64>,
     /// From the first enter on.
-    open: Option<(Span, Scope)>,
+    open: Option<(Span, OpenSpan)>,
     /// Whether it ends at its last exit, and how often it is entered then.
     each: bool,
     entered: u32,
@@ -183,7 +196,7 @@ struct Energy {
 type Shared = Mutex<Vec<Energy>>;
 
 impl Energy {
-    fn open(&mut self, under: Under, around: Option<Scope>) {
+    fn open(&mut self, under: Under, around: Option<OpenSpan>) {
         let label = Label::new(self.kind, self.name).with_unit(self.unit);
         let Some((span, scope)) = thread::open_inside(around, || under.enter(label)) else {
             return;
@@ -375,7 +388,7 @@ where
 }
 
 /// Ends a span, as the innermost: all that was entered has been left.
-fn close(open: Option<(Span, Scope)>) {
+fn close(open: Option<(Span, OpenSpan)>) {
     if let Some((span, scope)) = open {
         thread::enter(scope);
         drop(span);

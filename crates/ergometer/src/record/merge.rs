@@ -58,8 +58,7 @@ use crate::footprint::Footprint;
 use crate::record::power::share_out;
 use crate::record::resume::mean_intensity;
 use crate::record::{
-    DomainRecord, Machine, NamedSteps, Program, RankRecord, Record, RunInfo, SCHEMA, Steps,
-    method_shares,
+    DomainRecord, Machine, NamedSteps, Program, RankRecord, Record, RunInfo, Steps, method_shares,
 };
 use crate::source::DomainKind;
 use crate::units::{Joules, Watts};
@@ -67,13 +66,13 @@ use domains::{Physical, Whole};
 use warnings::{RankLines, numbers};
 
 /// A rank's record, and its start in seconds after the first rank's.
-struct Part {
+struct RankRun {
     rank: Rank,
     start: f64,
     record: Record,
 }
 
-impl Part {
+impl RankRun {
     fn end(&self) -> f64 {
         self.start + self.record.run.seconds
     }
@@ -150,7 +149,7 @@ fn row(rank: Rank, record: &Record, domains: Vec<String>) -> RankRecord {
 
 /// Results computed from the parts.
 struct Merge<'a> {
-    parts: &'a [Part],
+    parts: &'a [RankRun],
     /// The domains without duplicates, in the order of the merged record.
     domains: Vec<Physical>,
     /// The energy of each domain.
@@ -163,8 +162,8 @@ struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn new(parts: &'a [Part], started: String) -> Self {
-        let seconds = parts.iter().map(Part::end).fold(0.0, f64::max);
+    fn new(parts: &'a [RankRun], started: String) -> Self {
+        let seconds = parts.iter().map(RankRun::end).fold(0.0, f64::max);
         let mut warnings = RankLines::over(parts, |record| record.warnings.clone());
         let domains = domains::physical(parts, &mut warnings);
         let wholes = domains.iter().map(|domain| domain.whole(parts, seconds)).collect();
@@ -208,7 +207,7 @@ impl<'a> Merge<'a> {
         let domains = self.domain_records();
         let power = power::join(&self);
         Record {
-            schema: SCHEMA.to_owned(),
+            schema: Record::SCHEMA.to_owned(),
             run: self.run(),
             machine: self.machine(),
             sources: domains::sources(self.parts, &self.domains),
@@ -393,7 +392,7 @@ impl<'a> Merge<'a> {
 
     /// The programs of all ranks, by the time of the merged run.
     fn programs(&self) -> Vec<Program> {
-        let of = |part: &'a Part| {
+        let of = |part: &'a RankRun| {
             let later = move |program: &Program| Program {
                 start_s: program.start_s + part.start,
                 ..program.clone()

@@ -1,7 +1,7 @@
 //! A run's result as data.
 //!
 //! Every table, file and page is made from the record, and contains nothing that is not in it. Its JSON
-//! form contains [`SCHEMA`]; a reader refuses an unknown major version.
+//! form contains [`Record::SCHEMA`]; a reader refuses an unknown major version.
 
 pub mod merge;
 pub(crate) mod nest;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::energy::{Energy, Method, Usage};
+use crate::energy::{Energy, Method, StepTotals, Usage};
 use crate::footprint::Footprint;
 use crate::forecast::Forecast;
 use crate::source::{Domain, SourceReport};
@@ -23,14 +23,21 @@ use crate::units::{Joules, Watts};
 use power::PowerHistory;
 use rank::Rank;
 
-/// Name and version of the record's format.
-pub const SCHEMA: &str = "ergometer-record/1";
-
 /// The measured cost of one run.
+///
+/// ```
+/// # use ergometer::{Meter, Record, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let record = meter.finish()?;
+/// assert!(record.total.energy.is_some());
+/// assert!(record.to_string().contains("Footprint")); // the table for the terminal
+/// assert_eq!(Record::from_json(&record.to_json()?)?, record);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Record {
-    /// [`SCHEMA`] of the program that wrote it.
+    /// [`Record::SCHEMA`] of the program that wrote it.
     pub schema: String,
     /// The run: name, time, program.
     pub run: RunInfo,
@@ -92,6 +99,11 @@ pub struct Record {
     pub warnings: Vec<String>,
 }
 
+impl Record {
+    /// Name and version of the record's format.
+    pub const SCHEMA: &str = "ergometer-record/1";
+}
+
 /// The share of each method in the energy of all `domains`.
 pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
     let mut joules: BTreeMap<Method, f64> = BTreeMap::new();
@@ -129,6 +141,15 @@ pub struct RankRecord {
 }
 
 /// Which program ran, when and for how long.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().label("my-run").without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let run = meter.finish()?.run;
+/// assert_eq!(run.label, "my-run");
+/// assert!(run.finished && run.seconds > 0.0);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunInfo {
@@ -239,6 +260,17 @@ pub struct Machine {
 }
 
 /// One metered domain over the whole run.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// std::thread::sleep(std::time::Duration::from_millis(20));
+/// let record = meter.finish()?;
+/// let node = &record.domains[0];
+/// assert_eq!(node.domain.kind, DomainKind::Node);
+/// assert!((node.mean_power.unwrap().get() - 50.0).abs() < 1.0);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DomainRecord {
@@ -268,6 +300,25 @@ pub struct DomainRecord {
 }
 
 /// One epoch.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// {
+///     let _epoch = meter.span(Kind::Epoch);
+///     for _ in 0..3 {
+///         let step = meter.span(Kind::Step);
+///         step.items(16);
+///     }
+/// }
+/// let record = meter.finish()?;
+/// let epoch = &record.epochs[0];
+/// assert_eq!((epoch.split.as_str(), epoch.index), ("epoch", 1));
+/// let steps = epoch.steps.as_ref().unwrap();
+/// let parts = steps.by_domain[0] + epoch.between_steps[0];
+/// assert!((epoch.usage.energy.unwrap().joules - parts).abs().get() < 1e-9);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Epoch {
@@ -308,6 +359,25 @@ pub struct MoreEpochs {
 }
 
 /// Statistics of steps.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// {
+///     let _epoch = meter.span(Kind::Epoch);
+///     for _ in 0..3 {
+///         let step = meter.span(Kind::Step);
+///         step.items(16);
+///     }
+/// }
+/// let record = meter.finish()?;
+/// let steps = &record.steps["epoch"]; // by the name of their epochs
+/// assert_eq!(steps.count, 3);
+/// assert!((steps.joules.mean * 3.0 - steps.by_domain[0].get()).abs() < 1e-9);
+/// let items = steps.items.as_ref().unwrap();
+/// assert_eq!(items.count, 48.0);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Steps {
@@ -381,6 +451,20 @@ pub struct Distribution {
 }
 
 /// All spans with the same label path.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// {
+///     let _step = meter.span(Kind::Step);
+///     let _inside = meter.span("tokenise");
+/// }
+/// let record = meter.finish()?;
+/// let step = &record.spans[0];
+/// assert_eq!((step.kind, step.count), (Kind::Step, 1));
+/// assert_eq!(step.children[0].name, "tokenise");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SpanNode {
@@ -464,19 +548,10 @@ pub struct Part {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PartSteps {
-    /// Their number.
-    pub count: u64,
-    /// Their time, seconds.
-    pub seconds: f64,
-    /// Their energy over all domains.
-    pub joules: Joules,
-    /// Their items.
-    pub items: f64,
-    /// Unit of the items; empty without items, and in records of older versions.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub unit: String,
-    /// Joules per domain, in the order of [`Part::domains`]. Missing from records of older versions, and
-    /// from sums over several parts, which may have metered different domains.
+    /// Their sums.
+    #[serde(flatten)]
+    pub totals: StepTotals,
+    /// Joules per domain, in the order of [`Part::domains`]. Missing from records of older versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_domain: Vec<Joules>,
 }

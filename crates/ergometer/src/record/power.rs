@@ -30,6 +30,17 @@ pub(crate) const MOST_SPANS: usize = 256;
 /// The intervals are as long as the run requires: at most 1000 of them. The edges of epochs and other spans that
 /// are long enough to be drawn are ends of intervals, so that power changes where they do. The sum of power ×
 /// time over a domain's intervals is its energy over the run, to seven digits.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// std::thread::sleep(std::time::Duration::from_millis(20));
+/// let record = meter.finish()?;
+/// let power = record.power.as_ref().unwrap();
+/// let joules = power.joules(0, 0.0, record.run.seconds);
+/// assert!((joules / record.total.energy.unwrap().joules - 1.0).abs() < 1e-3);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PowerHistory {
     /// End of each interval, seconds from the start of the run. Each begins where the one before ends, the

@@ -33,6 +33,14 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The place of a process among those of its run.
+///
+/// ```
+/// # use ergometer::{Meter, record::rank::Origin, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().rank(0, 4).without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let rank = meter.finish()?.run.rank.unwrap();
+/// assert_eq!((rank.rank, rank.world_size, rank.origin), (0, 4, Origin::Set));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rank {
     /// Its number, from 0.

@@ -1,8 +1,9 @@
 //! Runs that were interrupted and resumed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::energy::Energy;
+use crate::energy::{Energy, StepTotals};
 use crate::footprint::{Footprint, Site};
 use crate::record::{Part, PartSteps, Record, Steps};
 use crate::units::Joules;
@@ -20,7 +21,7 @@ pub struct Earlier {
     /// Number of parts without energy, because nothing could be read.
     pub unread: u64,
     /// Their steps by split.
-    pub steps: BTreeMap<String, PartSteps>,
+    pub steps: BTreeMap<String, StepTotals>,
 }
 
 impl Earlier {
@@ -34,7 +35,7 @@ impl Earlier {
                 None => sum.unread += 1,
             }
             for (split, steps) in &part.steps {
-                sum.steps.entry(split.clone()).or_default().add(steps);
+                sum.steps.entry(split.clone()).or_default().add(&steps.totals);
             }
         }
         sum
@@ -42,6 +43,15 @@ impl Earlier {
 }
 
 /// A run including everything before its interruptions.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let record = meter.finish()?;
+/// assert!(record.earlier.is_empty()); // never interrupted, so the whole is this part
+/// assert_eq!(record.whole().seconds, record.run.seconds);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Whole {
@@ -54,31 +64,20 @@ pub struct Whole {
     pub footprint: Footprint,
     /// The steps of all parts by split. Steps repeated after an interruption count twice, as they were paid
     /// for twice.
-    pub steps: BTreeMap<String, PartSteps>,
+    pub steps: BTreeMap<String, StepTotals>,
 }
 
 impl PartSteps {
     fn of(steps: &Steps) -> Self {
         let Steps { count, seconds, by_domain, items, joules: _, duration_s: _, folded: _ } = steps;
-        Self {
+        let totals = StepTotals {
             count: *count,
             seconds: *seconds,
             joules: by_domain.iter().copied().sum(),
             items: items.as_ref().map_or(0.0, |items| items.count),
-            unit: items.as_ref().map_or_else(String::new, |items| items.unit.clone()),
-            by_domain: by_domain.clone(),
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.count = self.count.saturating_add(other.count);
-        self.seconds += other.seconds;
-        self.joules += other.joules;
-        self.items += other.items;
-        if self.unit.is_empty() {
-            self.unit.clone_from(&other.unit);
-        }
-        self.by_domain.clear();
+            unit: items.as_ref().map_or_else(Cow::default, |items| items.unit.clone().into()),
+        };
+        Self { totals, by_domain: by_domain.clone() }
     }
 }
 
@@ -148,6 +147,8 @@ impl Record {
     #[must_use]
     pub fn whole(&self) -> Whole {
         let mut whole = self.part();
+        let own = std::mem::take(&mut whole.steps).into_iter();
+        let mut steps: BTreeMap<_, _> = own.map(|(split, own)| (split, own.totals)).collect();
         let site = &self.footprint.site;
         let accelerators = self.footprint.accelerators;
         // Each part has only the values of a series that held during it.
@@ -162,8 +163,8 @@ impl Record {
             let energies = whole.energy.zip(part.energy);
             whole.energy = energies.map(|(a, b)| in_turn((&a, whole.seconds), (&b, part.seconds)));
             whole.seconds += part.seconds;
-            for (split, steps) in &part.steps {
-                whole.steps.entry(split.clone()).or_default().add(steps);
+            for (split, more) in &part.steps {
+                steps.entry(split.clone()).or_default().add(&more.totals);
             }
             let own = part.footprint.as_ref();
             alike &= own.is_none_or(same);
@@ -173,7 +174,7 @@ impl Record {
             };
             footprint = footprint.plus(&own.cloned().unwrap_or_else(its));
         }
-        let Part { seconds, energy, steps, .. } = whole;
+        let Part { seconds, energy, .. } = whole;
         if alike {
             let intensities = self.earlier.iter().map(|part| (part.energy, part.mean_intensity));
             let own = (self.total.energy, self.footprint.mean_intensity);

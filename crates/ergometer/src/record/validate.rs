@@ -8,7 +8,7 @@ use crate::units::Joules;
 
 /// The largest count. Counts are summed, also over ranks, and converted to floats. 2^53 steps of a
 /// nanosecond take 104 days.
-const MOST: u64 = 1 << 53;
+const LARGEST_COUNT: u64 = 1 << 53;
 /// Values may lie this far below 0 through rounding, joules.
 const ROUNDING: f64 = 1e-6;
 
@@ -64,8 +64,8 @@ impl Part {
             count(&row.domain.id, row.failed_readings)?;
         }
         for (split, steps) in &self.steps {
-            count(split, steps.count)?;
-            seconds(split, steps.seconds)?;
+            count(split, steps.totals.count)?;
+            seconds(split, steps.totals.seconds)?;
             if !steps.by_domain.is_empty() {
                 list(split, &steps.by_domain, self.domains.len())?;
             }
@@ -177,7 +177,7 @@ fn intensity(grams: Option<f64>) -> Checked {
 }
 
 fn count(name: &str, count: u64) -> Checked {
-    if count <= MOST { Ok(()) } else { Err(format!("{name} has a count of {count}")) }
+    if count <= LARGEST_COUNT { Ok(()) } else { Err(format!("{name} has a count of {count}")) }
 }
 
 fn list<T>(name: &str, list: &[T], domains: usize) -> Checked {

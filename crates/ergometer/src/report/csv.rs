@@ -24,7 +24,7 @@ use crate::record::{NamedSteps, Record, SpanNode};
 use crate::units::Joules;
 
 #[derive(Serialize)]
-struct Row<'a> {
+struct CsvRow<'a> {
     scope: &'a str,
     name: &'a str,
     index: Option<u64>,
@@ -117,7 +117,7 @@ impl Rows<'_> {
         usage: &Usage,
     ) -> Written {
         for (row, energy) in self.record.domains.iter().zip(&usage.by_domain) {
-            self.writer.serialize(Row {
+            self.writer.serialize(CsvRow {
                 scope,
                 name: &cell(name),
                 index,
@@ -142,7 +142,7 @@ impl Rows<'_> {
         by_domain: &[Joules],
     ) -> Written {
         for (row, joules) in self.record.domains.iter().zip(by_domain) {
-            self.writer.serialize(Row {
+            self.writer.serialize(CsvRow {
                 scope,
                 name: &cell(name),
                 index,

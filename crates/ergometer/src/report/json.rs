@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::record::{Record, SCHEMA};
+use crate::record::Record;
 
 /// The part of a record that shows whether the rest can be read.
 #[derive(Deserialize)]
@@ -59,7 +59,8 @@ impl Record {
         };
         let head: Head = serde_json::from_str(json).map_err(format)?;
         if !is_known(&head.schema) {
-            let message = format!("the record's schema is '{}', not '{SCHEMA}'", head.schema);
+            let message =
+                format!("the record's schema is '{}', not '{}'", head.schema, Record::SCHEMA);
             return Err(Error::new(ErrorKind::Format, message).with_remedy(
                 "read it with the version of ergometer that wrote it, or a later one",
             ));
@@ -72,9 +73,9 @@ impl Record {
     }
 }
 
-/// Whether `schema` has the name and major version of [`SCHEMA`]: `ergometer-record/1`, `…/1.4`.
+/// Whether `schema` has the name and major version of [`Record::SCHEMA`]: `ergometer-record/1`, `…/1.4`.
 fn is_known(schema: &str) -> bool {
-    let rest = schema.strip_prefix(SCHEMA);
+    let rest = schema.strip_prefix(Record::SCHEMA);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -84,7 +85,7 @@ mod tests {
 
     #[test]
     fn minor_versions_are_read_and_major_ones_are_not() {
-        assert!(is_known(SCHEMA) && is_known("ergometer-record/1.4"));
+        assert!(is_known(Record::SCHEMA) && is_known("ergometer-record/1.4"));
         for other in
             ["ergometer-record/2", "ergometer-record/10", "other/1", "ergometer-record", ""]
         {

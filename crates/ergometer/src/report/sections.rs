@@ -1,22 +1,34 @@
 //! The content of a report as text in rows, shared by the terminal and Markdown forms.
 
+mod footprint;
+mod notes;
+mod spans;
+
 use std::collections::BTreeMap;
 
 use super::columns::Column;
-use super::figure::{self, ABSENT, or_absent};
+use super::figure::{self, or_absent};
 use crate::energy::{Energy, Method, Usage};
-use crate::footprint::Footprint;
+use crate::printable;
 use crate::record::{
-    Distribution, Epoch, NamedSteps, PartSteps, RankRecord, Record, SpanNode, Steps, method_shares,
+    Distribution, Epoch, NamedSteps, PartSteps, RankRecord, Record, Steps, method_shares,
 };
-use crate::source::Availability;
-use crate::span::Kind;
 use crate::units::{Joules, Watts};
+pub(super) use notes::notes;
 
 /// Rows shown from the beginning and from the end of a long table.
 const SHOWN: usize = 10;
 
 /// A table with a heading, as text.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let sections = meter.finish()?.sections();
+/// assert_eq!(sections[0].title, "Energy");
+/// assert!(sections.iter().all(|section| section.rows.iter().all(|row| row.len() == section.columns.len())));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Section {
     /// The heading.
@@ -54,7 +66,7 @@ pub(super) fn headline(record: &Record) -> String {
     let mut place: Vec<String> = boards.into_iter().map(name).collect();
     place.extend(machine.cpu.clone());
     if let Some(count) = machine.logical_cpus {
-        place.push(format!("{count} logical CPUs"));
+        place.push(printable::counted(u64::from(count), "logical CPU"));
     }
     if machine.virtual_machine == Some(true) {
         place.push("virtual machine".to_owned());
@@ -86,8 +98,8 @@ pub(super) fn sections(record: &Record) -> Vec<Section> {
         parts(record),
         epochs(record),
         steps(record),
-        spans(record),
-        footprint(record),
+        spans::spans(record),
+        footprint::footprint(record),
     ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
 }
@@ -98,7 +110,8 @@ fn parts(record: &Record) -> Section {
         let energy = or_absent(energy, figure::energy);
         vec![name, figure::duration(seconds), steps.to_string(), energy]
     };
-    let count = |steps: &BTreeMap<String, PartSteps>| steps.values().map(|steps| steps.count).sum();
+    let count =
+        |steps: &BTreeMap<String, PartSteps>| steps.values().map(|steps| steps.totals.count).sum();
     let mut rows: Vec<_> = record
         .earlier
         .iter()
@@ -113,7 +126,7 @@ fn parts(record: &Record) -> Section {
         let (seconds, energy) = (record.run.seconds, record.total.energy.as_ref());
         rows.push(row(record.run.started.clone(), seconds, energy, steps));
         let whole = record.whole();
-        let steps = count(&whole.steps);
+        let steps = whole.steps.values().map(|steps| steps.count).sum();
         rows.push(row("whole".to_owned(), whole.seconds, whole.energy.as_ref(), steps));
     }
     let columns = std::iter::once(Column::prose("part"));
@@ -326,251 +339,4 @@ fn steps(record: &Record) -> Section {
     let titles = ["count", "mean", "min", "median", "p95", "max", "a second", "an item"];
     let columns = names_and_figures("steps of", titles);
     Section { title: title.to_owned(), columns, rows: ends(rows.collect()) }
-}
-
-/// Rows of spans that a report shows.
-const SPANS: usize = 60;
-
-fn spans(record: &Record) -> Section {
-    let mut rows = Vec::new();
-    let total = record.total.energy.map(|energy| energy.joules.get());
-    let least = least_shown(&record.spans);
-    add_spans(&record.spans, 0, (total, least), &mut rows);
-    // Epochs or steps alone add nothing to the tables above.
-    let alone = |node: &SpanNode| matches!(node.kind, Kind::Epoch | Kind::Step);
-    if rows.len() < 2 && record.spans.iter().all(alone) {
-        rows.clear();
-    }
-    let titles = ["count", "time", "energy", "of the run", "outside its children", "inclusive"];
-    let mut columns = names_and_figures("span", titles);
-    if rows.iter().all(|row| row[6].is_empty()) {
-        columns.pop();
-        for row in &mut rows {
-            row.pop();
-        }
-    }
-    Section { title: "Spans".to_owned(), columns, rows }
-}
-
-/// The key that orders spans by cost: energy or, where nothing was read, time.
-fn cost(node: &SpanNode) -> (f64, f64) {
-    (node.by_domain.iter().map(|joules| joules.get()).sum(), node.seconds)
-}
-
-/// The least cost of a node that is still shown; `None` if all are.
-fn least_shown(nodes: &[SpanNode]) -> Option<(f64, f64)> {
-    fn collect(nodes: &[SpanNode], costs: &mut Vec<(f64, f64)>) {
-        for node in nodes {
-            costs.push(cost(node));
-            collect(&node.children, costs);
-        }
-    }
-    let mut costs = Vec::new();
-    collect(nodes, &mut costs);
-    costs.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.total_cmp(&a.1)));
-    (costs.len() > SPANS).then(|| costs[SPANS - 1])
-}
-
-/// The most expensive of `nodes` with their children, in their order, and the number of the others.
-fn add_spans(
-    nodes: &[SpanNode],
-    depth: usize,
-    (total, least): (Option<f64>, Option<(f64, f64)>),
-    rows: &mut Vec<Vec<String>>,
-) {
-    let is_shown = |node: &&SpanNode| least.is_none_or(|least| cost(node) >= least);
-    for node in nodes.iter().filter(is_shown).take(SPANS) {
-        add_span(node, depth, (total, least), rows);
-    }
-    let shown = nodes.iter().filter(is_shown).count().min(SPANS);
-    if shown < nodes.len() {
-        let mut row = vec![String::new(); 7];
-        row[0] = format!("{}… {} more", "· ".repeat(depth), nodes.len() - shown);
-        rows.push(row);
-    }
-}
-
-fn add_span(
-    node: &SpanNode,
-    depth: usize,
-    (total, least): (Option<f64>, Option<(f64, f64)>),
-    rows: &mut Vec<Vec<String>>,
-) {
-    let joules: Joules = node.by_domain.iter().copied().sum();
-    let name = if node.name == node.kind.as_str() {
-        node.name.clone()
-    } else {
-        format!("{} {}", node.kind.as_str(), node.name)
-    };
-    let share = total.filter(|total| *total > 0.0).map(|total| joules.get() / total * 100.0);
-    rows.push(vec![
-        format!("{}{name}", "· ".repeat(depth)),
-        figure::count(node.count as f64),
-        figure::duration(node.seconds),
-        or_absent(total, |_| {
-            figure::plus_minus(joules.get(), node.standard_uncertainty.get(), "J")
-        }),
-        or_absent(share, |share| format!("{share:.1} %")),
-        if node.children.is_empty() {
-            String::new()
-        } else {
-            or_absent(total.map(|_| node.exclusive), figure::joules)
-        },
-        node.inclusive.filter(|_| total.is_some()).map_or(String::new(), figure::joules),
-    ]);
-    add_spans(&node.children, depth + 1, (total, least), rows);
-}
-
-/// The intensity that the CO2e was computed with.
-fn intensity(footprint: &Footprint) -> String {
-    let site = &footprint.site;
-    match (footprint.mean_intensity, &site.carbon_series) {
-        (Some(mean), Some(series)) => {
-            let (count, least, most) = series.range();
-            let values = if count == 1 { "value" } else { "values" };
-            format!(
-                "{mean:.1} g/kWh by energy, {count} {values} of {least:.1} to {most:.1} over time"
-            )
-        }
-        (Some(mean), None) => format!("{mean:.1} g/kWh by energy"),
-        (None, _) => format!("{:.1} g/kWh", site.carbon.grams_per_kwh),
-    }
-}
-
-fn footprint(record: &Record) -> Section {
-    let footprint = &record.footprint;
-    let site = &footprint.site;
-    let carbon = &site.carbon;
-    let kwh = |estimate: crate::footprint::Estimate<crate::units::KilowattHours>| {
-        let (value, error) = (estimate.value.get(), estimate.standard_uncertainty.get());
-        figure::plus_minus(value * 1000.0, error * 1000.0, "Wh")
-    };
-    let gases = or_absent(footprint.co2e, |estimate| {
-        let grams =
-            figure::plus_minus(estimate.value.get(), estimate.standard_uncertainty.get(), "g");
-        format!("{grams} ({} lb)", figure::significant(estimate.value.pounds()))
-    });
-    let cloud = footprint.cloud_cost.map_or_else(
-        || format!("{ABSENT} (no accelerator)"),
-        |cost| format!("{} to {}", cost.low, cost.high),
-    );
-    let rows = vec![
-        vec!["IT energy".to_owned(), or_absent(footprint.it_energy, kwh), String::new()],
-        vec![
-            "facility energy".to_owned(),
-            or_absent(footprint.facility_energy, kwh),
-            format!("PUE {} ({}, {})", site.pue.value, site.pue.source, site.pue.year),
-        ],
-        vec![
-            "CO2e".to_owned(),
-            gases,
-            format!(
-                "{}{}, {}, {} ({}, {})",
-                if carbon.assumed { "ASSUMED, no region was given: " } else { "" },
-                intensity(footprint),
-                carbon.place,
-                carbon.kind.as_str(),
-                carbon.source,
-                carbon.year
-            ),
-        ],
-        vec![
-            "electricity".to_owned(),
-            or_absent(footprint.electricity_cost, |cost| {
-                let (value, error) = (cost.value.get(), cost.standard_uncertainty.get());
-                format!("${}", figure::pair(value, error))
-            }),
-            format!(
-                "{} a kWh ({}, {})",
-                site.electricity_price.value,
-                site.electricity_price.source,
-                site.electricity_price.year
-            ),
-        ],
-        vec![
-            "cloud".to_owned(),
-            cloud,
-            format!(
-                "{}: {} to {} a {} hour ({}, {})",
-                site.accelerator.name,
-                site.accelerator.low,
-                site.accelerator.high,
-                site.accelerator.unit.as_str(),
-                site.accelerator.source,
-                site.accelerator.year
-            ),
-        ],
-    ];
-    Section {
-        title: "Footprint".to_owned(),
-        columns: vec![
-            Column::exact(""),
-            Column::figure("this run"),
-            Column::prose("constant (source, year)"),
-        ],
-        rows,
-    }
-}
-
-fn has_inclusive(node: &SpanNode) -> bool {
-    node.inclusive.is_some() || node.children.iter().any(has_inclusive)
-}
-
-/// Notes that a reader of the tables needs, one line each.
-pub(super) fn notes(record: &Record) -> Vec<String> {
-    let mut notes =
-        vec!["± is two standard uncertainties: about 95 % of true values lie within.".to_owned()];
-    if record.spans.iter().any(has_inclusive) {
-        notes.push(
-            "spans that were open at the same time share the energy of that time, so that sums add up; \
-             inclusive is the machine's whole energy in each span's time."
-                .to_owned(),
-        );
-    }
-    if let Some(seconds) = record.run.idle_seconds {
-        notes.push(format!(
-            "idle power is the mean over {} before the run; above idle is the run's energy minus that \
-             power over the run's duration.",
-            figure::duration(seconds)
-        ));
-    }
-    let methods = methods(record);
-    let measured = methods.iter().filter(|method| method.is_measured()).count();
-    if methods.is_empty() {
-        notes.push("nothing could be read: this run has no energy.".to_owned());
-    } else if measured == 0 {
-        let words: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
-        notes.push(format!("no sensor was read: every energy here is {}.", words.join(" or ")));
-    } else if measured < methods.len() {
-        notes.push(
-            "the total adds measured and modelled or assumed energy; see the column 'method'."
-                .to_owned(),
-        );
-    }
-    for row in &record.domains {
-        if let (Some(counter), Some(samples)) = (row.counter_joules, row.integrated_joules)
-            && counter > Joules::ZERO
-        {
-            let off = 100.0 * (samples / counter - 1.0);
-            notes.push(format!(
-                "{}: {counter} by its counter, {samples} by its power samples ({off:+.1} %)",
-                row.domain.id
-            ));
-        }
-        if let Some(note) = &row.domain.note {
-            notes.push(format!("{}: {note}", row.domain.id));
-        }
-        notes.extend(row.warnings.iter().map(|warning| format!("{}: {warning}", row.domain.id)));
-    }
-    for source in &record.sources {
-        if let Availability::Unavailable { reason, remedy } = &source.availability {
-            notes.push(format!("{} unavailable: {reason}; {remedy}", source.source));
-        }
-        notes.extend(source.remarks.iter().map(|remark| format!("{}: {remark}", source.source)));
-    }
-    for (name, value) in &record.results {
-        notes.push(format!("{name} = {}", figure::significant(*value)));
-    }
-    notes.extend(record.warnings.iter().map(|warning| format!("warning: {warning}")));
-    notes
 }

@@ -1,19 +1,5 @@
 //! Which energy is metered: the whole machine's, or this program's share of it.
 //!
-//! On a shared machine, [`Scope::Process`] attributes to a program a part of the processors' and the
-//! memory's energy, in proportion to its processor time:
-//!
-//! > ΔE_program = ΔE_machine · Δt(this process and its descendants) / Δt(all)
-//!
-//! The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`. The
-//! share is at most 1, and the shares of programs that have no process in common add up to at most 1. Idle
-//! energy is shared in the same way: a program alone on a machine is charged for all of it.
-//!
-//! This is an *attribution*: it divides a measured energy, but is not a measurement. It ignores that a
-//! second on a core at a high clock, or in wide vector instructions, draws more than another.
-//! [`ATTRIBUTION_ERROR`] accounts for that, and such a domain is called
-//! [modelled](crate::energy::Method::Modelled).
-//!
 //! Only sources that were found on the machine are shared out; powers that the user states, and sources of
 //! the user's own, are used as they are. Boards are metered whole, with a note.
 
@@ -22,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::system::System;
 use super::{
     Availability, Domain, DomainKind, Due, PowerSource, Reading, Request, SourceReport, Value,
     fixed,
@@ -35,6 +22,29 @@ mod process_tree;
 use process_tree::{ProcessTree, TreeTime};
 
 /// Whose energy a meter reports.
+///
+/// On a shared machine, [`Scope::Process`] attributes to a program a part of the processors' and the
+/// memory's energy, in proportion to its processor time:
+///
+/// > ΔE_program = ΔE_machine · Δt(this process and its descendants) / Δt(all)
+///
+/// The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`, so
+/// shares are known on Linux only. The share is at most 1, and the shares of programs that have no process in
+/// common add up to at most 1. Idle energy is shared in the same way: a program alone on a machine is charged
+/// for all of it.
+///
+/// This is an *attribution*: it divides a measured energy, but is not a measurement. It ignores that a
+/// second on a core at a high clock, or in wide vector instructions, draws more than another. A share
+/// therefore has a relative standard uncertainty of 30 % in addition to the sensor's, and such a domain is
+/// called [modelled](crate::energy::Method::Modelled).
+///
+/// ```
+/// use ergometer::{Meter, Scope};
+///
+/// let meter = Meter::builder().scope(Scope::Process).start()?;
+/// assert!(meter.finish()?.domains.iter().all(|row| !row.domain.id.starts_with("rapl:") || row.domain.id.ends_with("/process")));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -261,19 +271,27 @@ pub(crate) fn share_out(
             Err(error) => {
                 let Some(report) = report else { continue };
                 report.domains.retain(|listed| !ids.contains(listed));
-                report.availability = Availability::Unavailable {
-                    reason: format!(
-                        "this program's share of it is not known: {} cannot be read: {error}",
-                        proc_root.display()
-                    ),
-                    remedy: "run where /proc shows this process, or meter the whole machine \
-                             (`Scope::Machine`)"
-                        .to_owned(),
-                };
+                report.availability = no_share(System::current(), proc_root, &error);
             }
         }
     }
     kept
+}
+
+/// Why the share of this program is not known.
+fn no_share(system: System, proc_root: &Path, error: &std::io::Error) -> Availability {
+    let elsewhere = if system == System::Linux {
+        "run where /proc shows this process, or "
+    } else {
+        "shares are known on Linux only: "
+    };
+    Availability::Unavailable {
+        reason: format!(
+            "this program's share of it is not known: {} cannot be read: {error}",
+            proc_root.display()
+        ),
+        remedy: format!("{elsewhere}meter the whole machine (`Scope::Machine`)"),
+    }
 }
 
 #[cfg(test)]

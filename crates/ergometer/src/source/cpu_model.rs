@@ -2,7 +2,8 @@
 //!
 //! # Processor
 //! Utilisation is the busy share of all logical processors between two reads of `/proc/stat`
-//! (user + nice + system + irq + softirq; not idle, iowait or steal). Power follows from it as
+//! (user + nice + system + irq + softirq; not idle, iowait or steal), on other systems what they
+//! show of it. Power follows from it as
 //!
 //! > P(u) = P_full · (i + (1 − i) · u),  P_full = r · TDP
 //!
@@ -54,11 +55,10 @@ mod points;
 mod processors;
 mod validation;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use super::stat::{self, Jiffies};
+use super::load::{self, Load, ProcessorLoad};
 use super::{
     Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
     host,
@@ -70,7 +70,7 @@ use crate::units::{Joules, Watts};
 pub use calibrated::{Calibration, Calibrations};
 pub use own::Own;
 use processors::OwnPower;
-pub use validation::{HeldOut, OwnHeldOut, errors, median, own_validation, pooled, validation};
+pub use validation::{errors, median, own_validation, validation};
 
 /// The source's name.
 pub(crate) const NAME: &str = "cpu-model";
@@ -123,17 +123,11 @@ pub(crate) const DRAM_ERROR: f64 = 0.5;
 /// rectangular distribution between the two, 0.211 of full power, over their mean, 0.635.
 pub const UNSEEN_ERROR: f64 = 0.333;
 
-/// Without progress of `/proc/stat` for this long the domain counts as not observed.
+/// Without progress of the processors' times for this long the domain counts as not observed.
 const STALE: Duration = Duration::from_secs(1);
 
 /// Package power at `utilisation` (0 to 1; what lies outside is moved to the edge) of a processor
 /// that draws `full` when all its logical processors are busy.
-///
-/// ```
-/// use ergometer::{source::cpu_model::package_power, units::Watts};
-/// assert_eq!(package_power(1.0, Watts::new(100.0)).get(), 100.0);
-/// assert!((package_power(0.0, Watts::new(100.0)).get() - 26.9).abs() < 1e-9);
-/// ```
 #[must_use]
 pub fn package_power(utilisation: f64, full: Watts) -> Watts {
     full * (IDLE_SHARE + (1.0 - IDLE_SHARE) * utilisation.clamp(0.0, 1.0))
@@ -169,10 +163,9 @@ pub(crate) struct CpuModel {
 struct Package {
     domain: usize,
     /// `None` where it shows no time at all.
-    stat: Option<PathBuf>,
+    load: Option<Box<dyn ProcessorLoad>>,
     power: Power,
-    logical: u64,
-    last: Option<(Jiffies, Timestamp)>,
+    last: Option<Timestamp>,
     energy: Joules,
 }
 
@@ -217,30 +210,32 @@ impl CpuModel {
     ) -> (Option<Self>, SourceReport) {
         let mut model = Self { domains: Vec::new(), package: None, dram: None };
         let mut remarks = Vec::new();
-        let processor = host::processor(proc_root).unwrap_or_default();
+        let machine = host::Host::read(proc_root);
+        let processor = machine.processor.unwrap_or_default();
         if wanted.package {
             let stat = proc_root.join("stat");
-            match stat::read(&stat) {
-                Ok(spent) => {
-                    let moves = spent.total() > 0;
-                    if !moves {
+            match load::open(proc_root, processor.logical) {
+                Ok(load) => {
+                    if load.is_none() {
                         remarks.push(format!(
                             "{} shows no time at all: utilisation is not known, and power is taken half way \
                              between idle and full",
                             stat.display()
                         ));
                     }
-                    model.add_package(moves.then_some(stat), &processor, quota, known);
+                    model.add_package(load, &processor, quota, known);
                 }
                 Err(error) => remarks.push(format!("{} cannot be read: {error}", stat.display())),
             }
         }
         if wanted.dram {
-            let meminfo = proc_root.join("meminfo");
-            let text = fs::read_to_string(&meminfo).unwrap_or_default();
-            match installed_gib(&text) {
-                Some(gib) => model.add_dram(gib, processor.hypervisor == Some(true)),
-                None => remarks.push(format!("{} shows no MemTotal", meminfo.display())),
+            match machine.memory_bytes {
+                Some(bytes) => {
+                    let gib = bytes as f64 / (1_u64 << 30) as f64;
+                    model.add_dram(gib, processor.hypervisor == Some(true));
+                }
+                None => remarks
+                    .push(format!("{} shows no MemTotal", proc_root.join("meminfo").display())),
             }
         }
         let availability = if !model.domains.is_empty() {
@@ -261,7 +256,7 @@ impl CpuModel {
 
     fn add_package(
         &mut self,
-        stat: Option<PathBuf>,
+        load: Option<Box<dyn ProcessorLoad>>,
         processor: &host::Processor,
         quota: Option<f64>,
         known: &KnownPower,
@@ -277,15 +272,14 @@ impl CpuModel {
             estimate.error = own.error;
             estimate.note.clone_from(&own.note);
         }
-        if stat.is_none() {
+        if load.is_none() {
             estimate.error = estimate.error.hypot(UNSEEN_ERROR);
             estimate.note.push_str("; its utilisation cannot be seen and is taken as one half");
         }
         self.package = Some(Package {
             domain: self.domains.len(),
-            stat,
+            load,
             power,
-            logical: u64::from(processor.logical.max(1)),
             last: None,
             energy: Joules::ZERO,
         });
@@ -333,18 +327,18 @@ impl PowerSource for CpuModel {
         &self.domains
     }
 
-    /// Gives modelled energy on either request; nothing for the processor while the kernel's clock
-    /// has not ticked (10 ms) since the last reading.
+    /// Gives modelled energy on either request; nothing for the processor while its times have not
+    /// moved enough since the last reading (on Linux 10 ms, elsewhere 200 ms).
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         if let Some(package) = &mut self.package {
             let before = clock::checked_now();
-            let jiffies = package.stat.as_deref().map(stat::read);
+            let load = package.load.as_mut().map(|load| load.read());
             let at = before.after(clock::checked_now().since(before) / 2);
-            let value = match jiffies {
-                None => Some(package.advance_unseen(at)),
-                Some(Ok(jiffies)) => package.advance(jiffies, at),
+            let value = match load {
+                None => package.advance(Load::Busy(0.5), at),
+                Some(Ok(load)) => package.advance(load, at),
                 Some(Err(error)) => {
-                    Some(Value::Missing(format!("{} cannot be read: {error}", package.stat())))
+                    Some(Value::Missing(format!("{} cannot be read: {error}", package.place())))
                 }
             };
             let domain = package.domain;
@@ -360,45 +354,32 @@ impl PowerSource for CpuModel {
 }
 
 impl Package {
-    fn stat(&self) -> String {
-        self.stat.as_ref().map(|stat| stat.display().to_string()).unwrap_or_default()
+    fn place(&self) -> String {
+        self.load.as_ref().map(|load| load.place()).unwrap_or_default()
     }
 
-    fn advance_unseen(&mut self, at: Timestamp) -> Value {
-        if let Some((_, then)) = self.last {
-            self.energy += self.power.at(0.5) * at.since(then);
-        }
-        self.last = Some((Jiffies::default(), at));
-        Value::Energy(self.energy)
-    }
-
-    fn advance(&mut self, now: Jiffies, at: Timestamp) -> Option<Value> {
-        if let Some((before, then)) = self.last {
-            let spent = now.since(&before);
-            let interval = at.since(then);
-            // Less than a tick on each processor says little of how busy they were.
-            if spent.total() < self.logical {
+    fn advance(&mut self, load: Load, at: Timestamp) -> Option<Value> {
+        let Some(then) = self.last else {
+            self.last = Some(at);
+            return Some(Value::Energy(self.energy));
+        };
+        let interval = at.since(then);
+        match load {
+            Load::Busy(share) => self.energy += self.power.at(share) * interval,
+            Load::TooSoon => {
                 return (interval > STALE).then(|| {
-                    Value::Missing(format!(
-                        "{} has not moved for {:.1} s",
-                        self.stat(),
-                        interval.as_secs_f64()
-                    ))
+                    let seconds = interval.as_secs_f64();
+                    Value::Missing(format!("{} has not moved for {seconds:.1} s", self.place()))
                 });
             }
-            self.energy += self.power.at(spent.utilisation()) * interval;
+            Load::Unknown(why) => {
+                self.last = Some(at);
+                return Some(Value::Restarted(why));
+            }
         }
-        self.last = Some((now, at));
+        self.last = Some(at);
         Some(Value::Energy(self.energy))
     }
-}
-
-fn installed_gib(meminfo: &str) -> Option<f64> {
-    /// 4 PiB, in KiB: physical addresses of x86-64 and ARM have at most 52 bits.
-    const MOST: u64 = 1 << 42;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    (1..=MOST).contains(&kib).then(|| kib as f64 / (1024.0 * 1024.0))
 }
 
 #[cfg(test)]

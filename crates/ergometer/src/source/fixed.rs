@@ -14,9 +14,19 @@ pub(crate) const NAME: &str = "fixed";
 pub(crate) const DEFAULT_ERROR: f64 = 0.2;
 
 /// No single device that trains a model draws more.
-const MOST: Watts = Watts::new(100_000.0);
+const MOST_POWER: Watts = Watts::new(100_000.0);
 
 /// Energy = watts × time, from the first read on.
+///
+/// ```
+/// use ergometer::{Meter, source::DomainKind, source::fixed::Fixed, units::Watts};
+///
+/// let known_to_5_percent = Fixed::new(DomainKind::Node, Watts::new(50.0), 0.05)?;
+/// let meter = Meter::builder().without_probe().source(Box::new(known_to_5_percent)).start()?;
+/// let energy = meter.finish()?.total.energy.unwrap();
+/// assert!((energy.standard_uncertainty / energy.joules - 0.05).abs() < 1e-6);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Fixed {
     domains: [Domain; 1],
@@ -32,11 +42,11 @@ impl Fixed {
     /// [`ErrorKind::InvalidSetting`] unless the watts lie between 0 and 100 kW and the error is not
     /// negative.
     pub fn new(kind: DomainKind, watts: Watts, relative_error: f64) -> Result<Self> {
-        if !(0.0..=MOST.get()).contains(&watts.get()) {
+        if !(0.0..=MOST_POWER.get()).contains(&watts.get()) {
             return Err(Error::new(
                 ErrorKind::InvalidSetting,
                 format!(
-                    "{} W for {} is not a power; it must lie between 0 and {MOST}",
+                    "{} W for {} is not a power; it must lie between 0 and {MOST_POWER}",
                     watts.get(),
                     kind.as_str()
                 ),

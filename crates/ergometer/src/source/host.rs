@@ -1,10 +1,78 @@
-//! The machine as the kernel describes it: its processor, and whether it is virtual.
+//! The machine as its system describes it: its processor, its memory, and whether it is virtual.
+//!
+//! On Linux all of it comes from procfs. Elsewhere [`system`] describes the machine, unless a copy of a procfs is
+//! named.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, io};
 
-/// The processor according to `/proc/cpuinfo`.
+use super::system;
+
+/// A machine. What its system does not show is `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Host {
+    /// Its name in the network.
+    pub(crate) name: Option<String>,
+    /// The operating system and its version.
+    pub(crate) os: Option<String>,
+    /// Its processor.
+    pub(crate) processor: Option<Processor>,
+    /// Installed memory.
+    pub(crate) memory_bytes: Option<u64>,
+    /// When the system started, seconds since 1970.
+    pub(crate) booted: Option<i64>,
+    /// The maker's identity of the machine, which is not to be published as it is. Linux keeps it for root.
+    pub(crate) uuid: Option<String>,
+}
+
+impl Host {
+    /// The machine that `proc_root` (`/proc`) describes.
+    pub(crate) fn read(proc_root: &Path) -> Self {
+        this_machine(proc_root, system::host).unwrap_or_else(|| {
+            let os = match (kernel(proc_root, "ostype"), kernel(proc_root, "osrelease")) {
+                (Some(name), Some(release)) => Some(format!("{name} {release}")),
+                _ => Some(std::env::consts::OS.to_owned()),
+            };
+            Self {
+                name: name(proc_root),
+                os,
+                processor: processor(proc_root),
+                memory_bytes: memory_bytes(proc_root),
+                booted: booted(proc_root),
+                uuid: None,
+            }
+        })
+    }
+}
+
+/// What the system tells of this machine, unless `proc_root` is a copy of the files of another one.
+pub(super) fn this_machine<T>(proc_root: &Path, tell: impl FnOnce() -> Option<T>) -> Option<T> {
+    (proc_root == Path::new("/proc")).then(tell).flatten()
+}
+
+/// The machine's name in the network.
+pub(crate) fn name(proc_root: &Path) -> Option<String> {
+    this_machine(proc_root, system::name).or_else(|| kernel(proc_root, "hostname"))
+}
+
+/// A word that the kernel shows of itself.
+fn kernel(proc_root: &Path, what: &str) -> Option<String> {
+    let text = text(&proc_root.join("sys/kernel").join(what)).ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// Installed memory, as far as the kernel uses it.
+fn memory_bytes(proc_root: &Path) -> Option<u64> {
+    /// 4 PiB, in KiB: physical addresses of x86-64 and ARM have at most 52 bits.
+    const MOST: u64 = 1 << 42;
+    let meminfo = text(&proc_root.join("meminfo")).ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    (1..=MOST).contains(&kib).then(|| kib * 1024)
+}
+
+/// A processor, on Linux according to `/proc/cpuinfo`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Processor {
     /// `model name`.
@@ -89,14 +157,14 @@ fn quota(proc_root: &Path, sysfs_root: &Path) -> Option<f64> {
 }
 
 /// When the kernel started, seconds since 1970.
-pub(crate) fn booted(proc_root: &Path) -> Option<i64> {
+fn booted(proc_root: &Path) -> Option<i64> {
     let stat = text(&proc_root.join("stat")).ok()?;
     let line = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
     line.trim().parse().ok().filter(|seconds| *seconds > 0)
 }
 
 /// Reads `<proc>/cpuinfo`; `None` if it cannot be read.
-pub(crate) fn processor(proc_root: &Path) -> Option<Processor> {
+pub(super) fn processor(proc_root: &Path) -> Option<Processor> {
     text(&proc_root.join("cpuinfo")).ok().map(|text| parse(&text))
 }
 

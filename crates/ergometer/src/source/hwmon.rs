@@ -81,11 +81,6 @@ fn is_intel(driver: &str) -> bool {
     driver == "i915" || driver == "xe"
 }
 
-fn not_among(what: Option<&str>, address: &str) -> Offer {
-    let what = what.unwrap_or("the boards asked for");
-    Offer::Left(format!("board {address} is not among {what} and is not metered"))
-}
-
 /// How a device is read.
 #[derive(Debug)]
 enum Probe {
@@ -107,8 +102,34 @@ enum Offer {
     Several(Vec<(Domain, Probe)>),
     /// The device is left out, for this reason.
     Left(String),
+    /// A board that is not among those which this list selects.
+    Hidden(&'static str),
     /// The device shows neither power nor energy.
     Nothing,
+}
+
+impl Offer {
+    /// What `device` offers, unless it is a board that `choice` hides.
+    fn of(device: &Device, package_source: Option<&str>, choice: &Choice) -> Self {
+        let list = choice.hides(&device.address);
+        let offer = match (device.driver.as_str(), list) {
+            ("amdgpu", _) => amdgpu::offer(device, package_source),
+            ("ina3221", _) => jetson::offer(device),
+            ("ina3221x", _) => jetson::offer_iio(device),
+            ("ina238", _) => jetson::offer_input(device),
+            ("power_meter", _) => socket::offer_grace(device, package_source),
+            ("zenergy" | "amd_energy", _) => socket::offer_amd(device, package_source),
+            // Not opened at all.
+            (driver, Some(list)) if is_intel(driver) => Self::Hidden(list),
+            (driver, _) => intel::offer(driver, device),
+        };
+        match (offer, list) {
+            (Self::Metered(domain, _), Some(list)) if domain.kind == DomainKind::Gpu => {
+                Self::Hidden(list)
+            }
+            (offer, _) => offer,
+        }
+    }
 }
 
 impl Hwmon {
@@ -133,29 +154,8 @@ impl Hwmon {
         let devices = device::find(&class);
         let iio = device::find(&sysfs_root.join("bus/iio/devices"));
         for device in devices.iter().chain(&iio) {
-            let offer = match device.driver.as_str() {
-                "amdgpu" => amdgpu::offer(device, package_source),
-                "ina3221" => jetson::offer(device),
-                "ina3221x" => jetson::offer_iio(device),
-                "ina238" => jetson::offer_input(device),
-                "power_meter" => socket::offer_grace(device, package_source),
-                "zenergy" | "amd_energy" => socket::offer_amd(device, package_source),
-                driver if is_intel(driver) && choice.hides(&device.address).is_some() => {
-                    hidden = choice.hides(&device.address);
-                    not_among(hidden, &device.address)
-                }
-                driver => intel::offer(driver, device),
-            };
-            match offer {
+            match Offer::of(device, package_source, choice) {
                 Offer::Metered(domain, probe) => {
-                    let what = choice.hides(&device.address);
-                    if domain.kind == DomainKind::Gpu && what.is_some() {
-                        hidden = what;
-                        if let Offer::Left(why) = not_among(what, &device.address) {
-                            remarks.push(why);
-                        }
-                        continue;
-                    }
                     hwmon.memory_inside |= device.driver == "power_meter";
                     hwmon.add(*domain, probe, &mut denied, &mut remarks);
                 }
@@ -165,35 +165,21 @@ impl Hwmon {
                     }
                 }
                 Offer::Left(why) => remarks.push(why),
+                Offer::Hidden(list) => {
+                    hidden = Some(list);
+                    let address = &device.address;
+                    remarks.push(format!("board {address} is not among {list} and is not metered"));
+                }
                 Offer::Nothing => remarks.extend(device.unused()),
             }
         }
         if !denied.is_empty() && !hwmon.probes.is_empty() {
             remarks.push(format!("permission denied for some devices; {}", permit(&denied)));
         }
-        let availability = if !hwmon.probes.is_empty() {
-            Availability::Available
-        } else if !denied.is_empty() {
-            Availability::Unavailable {
-                reason: format!("permission denied reading {}", denied[0].display()),
-                remedy: permit(&denied),
-            }
-        } else if let Some(what) = hidden {
-            Availability::Unavailable {
-                reason: format!("no AMD or Intel board is among {what}"),
-                remedy: "name the boards it trains on, or meter all with `MeterBuilder::devices`"
-                    .to_owned(),
-            }
+        let availability = if hwmon.probes.is_empty() {
+            nothing_to_read(&class, &denied, hidden)
         } else {
-            Availability::Unavailable {
-                reason: format!(
-                    "no AMD or Intel GPU and no Jetson module that shows its power under {}",
-                    class.display()
-                ),
-                remedy: "where there is one, load its driver (amdgpu, i915 or xe, ina3221 or ina238); in a \
-                         container, mount the host's /sys"
-                    .to_owned(),
-            }
+            Availability::Available
         };
         let domains = hwmon.domains.iter().map(|domain| domain.id.clone()).collect();
         let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
@@ -283,6 +269,29 @@ impl Probe {
         };
         [Some(first), second].into_iter().flatten().map(PathBuf::as_path)
     }
+}
+
+/// Why no device is metered, and the remedy.
+fn nothing_to_read(class: &Path, denied: &[PathBuf], hidden: Option<&str>) -> Availability {
+    let (reason, remedy) = match (denied, hidden) {
+        ([first, ..], _) => {
+            (format!("permission denied reading {}", first.display()), permit(denied))
+        }
+        ([], Some(list)) => (
+            format!("no AMD or Intel board is among {list}"),
+            "name the boards it trains on, or meter all with `MeterBuilder::devices`".to_owned(),
+        ),
+        ([], None) => (
+            format!(
+                "no AMD or Intel GPU and no Jetson module that shows its power under {}",
+                class.display()
+            ),
+            "where there is one, load its driver (amdgpu, i915 or xe, ina3221 or ina238); in a \
+             container, mount the host's /sys"
+                .to_owned(),
+        ),
+    };
+    Availability::Unavailable { reason, remedy }
 }
 
 impl PowerSource for Hwmon {

@@ -3,6 +3,23 @@
 //! A [`PowerSource`] owns the counters of its domains: it alone reads them and works out their wraparound.
 //! The meter calls sources from its background threads, and one that hangs does not hold up the others for
 //! long. Nothing here runs on the threads of the metered program.
+//!
+//! | source | what it reads | not covered |
+//! |---|---|---|
+//! | `nvml` | energy counter and power of NVIDIA boards, through the driver's library | vGPU guests, one MIG instance of a board |
+//! | `rapl` | energy counters of CPU packages and their memory, through powercap | processors whose RAPL is available only through MSRs |
+//! | `perf` | the same counters through `perf_event`, where powercap cannot be read | AMD's `power_core` PMU |
+//! | `hwmon` | power of AMD GPUs and Jetson modules, energy counters of Intel GPUs | devices whose makers do not document what the sensor covers |
+//! | `cpu-model` | utilisation and installed memory, from which energy is modelled | whatever utilisation does not show: clocks, kinds of instructions |
+//! | `fixed` | nothing: a power that the user states ([`fixed::Fixed`]) | |
+//! | `replay` | a recorded trace ([`replay::Replay`]) | |
+//!
+//! No joule is counted twice. `rapl` and `perf` read the same registers, and one of them is used. A stated node, platform or
+//! module is used and everything inside it is left out: a node contains everything, a platform the packages
+//! and the memory, a module those and its GPU. A stated component is dropped where a sensor measures it, or
+//! what contains it. The model covers a processor or a memory only where nothing else does. A counter that
+//! does not move when the meter starts (as in most virtual machines) is left out where something can replace
+//! it, with a remark in the source's [report](SourceReport).
 
 use std::time::Duration;
 
@@ -12,22 +29,26 @@ use crate::clock::Timestamp;
 use crate::energy::Method;
 use crate::units::{Joules, Watts};
 
-pub mod attribution;
+pub(crate) mod attribution;
 mod boards;
 mod counter;
-pub mod cpu_model;
+pub(crate) mod cpu_model;
 pub mod fixed;
 pub(crate) mod host;
-pub mod hwmon;
-pub mod nvml;
-pub mod perf;
-pub mod probe;
+pub(crate) mod hwmon;
+mod load;
+pub(crate) mod nvml;
+pub(crate) mod perf;
+pub(crate) mod probe;
 mod proof;
-pub mod rapl;
+pub(crate) mod rapl;
 pub mod replay;
 pub(crate) mod stat;
 mod sysfs;
+mod system;
 mod tracked_counter;
+
+pub use cpu_model::{Calibration, Calibrations, Own};
 
 /// The kind of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +89,15 @@ impl DomainKind {
 }
 
 /// A metered thing, with an identity that survives a reboot.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let node = &meter.domains()[0];
+/// assert_eq!((node.id.as_str(), node.source.as_str()), ("fixed:node", "fixed"));
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Domain {
     /// Stable identity, unique within a machine: `nvml:GPU-8f2c…`, `rapl:package-0`.
@@ -190,6 +220,49 @@ pub(crate) const HELD_BACK: f64 = 9.0;
 ///
 /// An implementation reports a failed read as [`Value::Missing`] and continues with its other domains. It
 /// never panics and never returns a made-up number.
+///
+/// ```
+/// use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
+/// use ergometer::{Meter, clock, energy::Method, units::Watts};
+///
+/// struct WallMeter([Domain; 1]);
+///
+/// impl PowerSource for WallMeter {
+///     fn domains(&self) -> &[Domain] {
+///         &self.0
+///     }
+///
+///     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
+///         let watts = Watts::new(120.0); // ask the device
+///         readings.push(Reading::new(0, clock::now(), Value::Power(watts)));
+///     }
+/// }
+///
+/// let node = Domain {
+///     id: "wall:0".to_owned(),
+///     kind: DomainKind::Node,
+///     label: "wall meter".to_owned(),
+///     source: "wall".to_owned(),
+///     method: Method::Integrated,
+///     sensor: Sensor {
+///         counter_period_s: None,
+///         counter_quantum: None,
+///         power_period_s: Some(0.1),
+///         power_window_s: None,
+///         relative_error: 0.01,
+///         absolute_error: Watts::ZERO,
+///     },
+///     pci_address: None,
+///     power_limit: None,
+///     note: None,
+/// };
+/// let meter = Meter::builder().without_probe().source(Box::new(WallMeter([node]))).start()?;
+/// std::thread::sleep(std::time::Duration::from_millis(300));
+/// let record = meter.finish()?;
+/// let power = record.domains[0].mean_power.unwrap();
+/// assert!((power.get() - 120.0).abs() < 1.0, "{power}");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 pub trait PowerSource: Send {
     /// The domains that this source reads. Their number, order and identity are fixed; properties of their
     /// sensors and remarks may be added up to the last read.
@@ -253,6 +326,17 @@ pub enum Availability {
 }
 
 /// The result of probing one source.
+///
+/// ```
+/// use ergometer::{Meter, source::Availability};
+///
+/// let meter = Meter::builder().sysfs_root("/nowhere").proc_root("/nowhere").start()?;
+/// let rapl = meter.sources().iter().find(|report| report.source == "rapl").unwrap();
+/// let Availability::Unavailable { reason, remedy } = &rapl.availability else { panic!("{rapl:?}") };
+/// assert!(!reason.is_empty() && !remedy.is_empty());
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SourceReport {

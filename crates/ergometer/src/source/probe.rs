@@ -1,7 +1,7 @@
 //! Finds the sources on this machine.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::boards;
@@ -13,6 +13,7 @@ use super::nvml::{self, Devices};
 use super::perf::{self, Perf};
 use super::proof::{self, Subset};
 use super::rapl::{self, Level, Rapl};
+use super::system::System;
 use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::bounded::{self, Failure};
 use crate::error::Result;
@@ -136,8 +137,16 @@ impl Settings {
 ///   its GPU;
 /// * a stated component is dropped where a sensor measures it or what contains it;
 /// * the model covers a processor or a memory only where nothing else does.
+///
+/// `rapl`, `perf` and `hwmon` read files of the Linux kernel. On other systems they are looked for only in a copy of
+/// such files that the settings name.
 #[must_use]
 pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
+    probe_on(System::current(), settings)
+}
+
+fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
+    let has_sysfs = system == System::Linux || settings.sysfs_root != Path::new("/sys");
     let stated_kinds: Vec<DomainKind> = settings
         .fixed
         .iter()
@@ -146,38 +155,21 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         .collect();
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
-    let nvml = look(nvml::NAME, DRIVER_LIMIT, {
-        let settings = settings.clone();
-        move || {
-            let library = settings.nvml_library.as_deref();
-            let (devices, environment) = (left_to_nvml(&settings), &settings.environment);
-            let (sources, report) = nvml::open_within(
-                library,
-                &settings.proc_root,
-                &devices,
-                environment,
-                settings.nvml_share,
-            );
-            Found { sources, watched: Vec::new(), report }
-        }
-    });
-    let mut found = vec![outside(nvml)];
-    found.extend(processor(settings).map(outside));
+    let mut found = vec![outside(nvidia(settings))];
+    if has_sysfs {
+        found.extend(processor(settings).map(outside));
+    } else {
+        found.extend([rapl::NAME, perf::NAME].map(|name| Found::without(system.without(name))));
+    }
     let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
     let package = package
         .map(|found| found.report.source.clone())
         .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let (hwmon, memory_inside) = look_also(hwmon::NAME, FILE_LIMIT, {
-        let settings = settings.clone();
-        move || {
-            let root = &settings.sysfs_root;
-            let (devices, environment) = (&settings.devices, &settings.environment);
-            let choice = boards::Choice::of(devices, environment, root, &hwmon::boards(root));
-            let (hwmon, report) = Hwmon::open_chosen(root, package.as_deref(), &choice);
-            let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
-            (Found::new(hwmon, report).proven(), memory_inside)
-        }
-    });
+    let (hwmon, memory_inside) = if has_sysfs {
+        hwmon_sensors(settings, package)
+    } else {
+        (Found::without(system.without(hwmon::NAME)), false)
+    };
     let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
     found.push(outside(hwmon));
 
@@ -200,20 +192,7 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
         package: !given(DomainKind::CpuPackage),
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
-    let (known, invalid) = settings.known_power();
-    let mut model = look(cpu_model::NAME, FILE_LIMIT, {
-        let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
-        move || {
-            // A job's control group on a machine that it has to itself is not a container: there the whole
-            // machine is metered.
-            let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
-            let quota = quota.filter(|_| host::in_container(&proc_root));
-            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, &known);
-            Found::new(model, report)
-        }
-    });
-    model.report.remarks.extend(invalid);
-    found.push(model);
+    found.push(model(settings, wanted));
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
@@ -368,6 +347,59 @@ impl Found {
     }
 }
 
+/// NVIDIA boards.
+fn nvidia(settings: &Settings) -> Found {
+    look(nvml::NAME, DRIVER_LIMIT, {
+        let settings = settings.clone();
+        move || {
+            let library = settings.nvml_library.as_deref();
+            let (devices, environment) = (left_to_nvml(&settings), &settings.environment);
+            let (sources, report) = nvml::open_within(
+                library,
+                &settings.proc_root,
+                &devices,
+                environment,
+                settings.nvml_share,
+            );
+            Found { sources, watched: Vec::new(), report }
+        }
+    })
+}
+
+/// What the kernel shows of AMD and Intel boards, sockets and modules, and whether the reading of the processor
+/// includes the memory. `package` is the source that meters the processor already.
+fn hwmon_sensors(settings: &Settings, package: Option<String>) -> (Found, bool) {
+    look_also(hwmon::NAME, FILE_LIMIT, {
+        let settings = settings.clone();
+        move || {
+            let root = &settings.sysfs_root;
+            let (devices, environment) = (&settings.devices, &settings.environment);
+            let choice = boards::Choice::of(devices, environment, root, &hwmon::boards(root));
+            let (hwmon, report) = Hwmon::open_chosen(root, package.as_deref(), &choice);
+            let memory_inside = hwmon.as_ref().is_some_and(Hwmon::has_memory_inside);
+            (Found::new(hwmon, report).proven(), memory_inside)
+        }
+    })
+}
+
+/// The model of what no sensor measures.
+fn model(settings: &Settings, wanted: Wanted) -> Found {
+    let (known, invalid) = settings.known_power();
+    let mut model = look(cpu_model::NAME, FILE_LIMIT, {
+        let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
+        move || {
+            // A job's control group on a machine that it has to itself is not a container: there the whole
+            // machine is metered.
+            let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
+            let quota = quota.filter(|_| host::in_container(&proc_root));
+            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, &known);
+            Found::new(model, report)
+        }
+    });
+    model.report.remarks.extend(invalid);
+    model
+}
+
 /// RAPL, through powercap or `perf_event`.
 fn processor(settings: &Settings) -> [Found; 2] {
     if !settings.platform {
@@ -439,7 +471,7 @@ fn look_also<T: Default + Send + 'static>(
         let (reason, remedy) = match failure {
             Failure::Hangs => (
                 format!("looking for it took longer than {} s", limit.as_secs()),
-                "see `dmesg`: a driver, or a file that it shows, does not answer",
+                "see the system's log (on Linux `dmesg`): a driver, or a file that it shows, does not answer",
             ),
             Failure::Panicked => (
                 "looking for it panicked".to_owned(),
@@ -504,4 +536,50 @@ fn stated(
     let domains = sources.iter().map(|source| source.domains()[0].id.clone()).collect();
     let report = SourceReport { source: fixed::NAME.to_owned(), availability, domains, remarks };
     (sources, Some(report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Settings of a machine without a driver, that look nowhere else.
+    fn settings() -> Settings {
+        Settings {
+            sysfs_root: "/sys".into(),
+            proc_root: "/proc".into(),
+            nvml_library: Some("/nowhere/libnvidia-ml.so.1".into()),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn on_other_systems_no_source_advises_what_helps_on_linux() {
+        for (system, name) in [(System::MacOs, "macOS"), (System::Windows, "Windows")] {
+            let (sources, reports) = probe_on(system, &settings());
+            let of = |source: &str| reports.iter().find(|report| report.source == source).unwrap();
+            for source in [rapl::NAME, perf::NAME, hwmon::NAME] {
+                let Availability::Unavailable { reason, remedy } = &of(source).availability else {
+                    panic!("{source} is available on {name}")
+                };
+                assert!(reason.contains("Linux") && reason.contains(name), "{reason}");
+                for command in ["sudo", "modprobe", "sysctl", "chmod", "/sys", "dmesg"] {
+                    assert!(!remedy.contains(command), "{source}: {remedy}");
+                }
+            }
+            // Here the files of Linux stand for what the system shows.
+            let domains = sources.iter().flat_map(PowerSource::domains);
+            let kinds: Vec<_> = domains.map(|domain| (domain.kind, &*domain.source)).collect();
+            let model = cpu_model::NAME;
+            assert_eq!(kinds, [(DomainKind::CpuPackage, model), (DomainKind::Dram, model)]);
+        }
+    }
+
+    #[test]
+    fn on_other_systems_a_copy_of_linux_files_is_read_where_one_is_named() {
+        let tree = tempfile::tempdir().unwrap();
+        let copy = Settings { sysfs_root: tree.path().to_owned(), ..settings() };
+        let (_, reports) = probe_on(System::MacOs, &copy);
+        let (_, on_linux) = probe_on(System::Linux, &copy);
+        assert_eq!(reports, on_linux);
+    }
 }

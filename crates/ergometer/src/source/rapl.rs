@@ -26,6 +26,7 @@ use super::{Availability, Domain, PowerSource, Reading, Request, SourceReport, V
 use crate::clock;
 use crate::source::tracked_counter::TrackedCounter;
 use crate::units::Watts;
+use zones::Zones;
 
 /// The source's name.
 pub(crate) const NAME: &str = "rapl";
@@ -69,14 +70,14 @@ impl Rapl {
     #[must_use]
     pub fn open(sysfs_root: &Path, proc_root: &Path, scope: Level) -> (Option<Self>, SourceReport) {
         let found = zones::find(sysfs_root, scope);
-        let mut remarks = found.remarks;
+        let mut remarks = found.remarks.clone();
         let mut rapl = Self { domains: Vec::new(), zones: Vec::new() };
         let mut denied = Vec::new();
         let mut broken = None;
-        for zone in found.metered {
+        for zone in &found.metered {
             let file = zone.folder.join("energy_uj");
             match sysfs::number::<u64>(&file) {
-                Ok(_) => rapl.add(&zone, file, &mut remarks),
+                Ok(_) => rapl.add(zone, file, &mut remarks),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => denied.push(file),
                 Err(error) => {
                     let reason = format!("{} cannot be read: {error}", file.display());
@@ -89,29 +90,12 @@ impl Rapl {
             remarks.push(format!("permission denied for some zones; {}", permit(&denied)));
         }
         rapl.drop_mirrors(&mut remarks);
-        let availability = if !rapl.zones.is_empty() {
-            Availability::Available
-        } else if !denied.is_empty() {
-            Availability::Unavailable {
-                reason: format!(
-                    "permission denied reading {} (readable by root only since Linux 5.10, \
-                     CVE-2020-8694)",
-                    denied[0].display()
-                ),
-                remedy: permit(&denied),
-            }
-        } else if let Some(reason) = broken {
-            Availability::Unavailable {
-                reason,
-                remedy: "check the kernel log for errors of the intel_rapl driver".to_owned(),
-            }
-        } else if scope == Level::Platform && found.others {
-            Availability::Unavailable {
-                reason: "this machine's RAPL has no psys zone".to_owned(),
-                remedy: "meter the packages and the memory instead, as is the default".to_owned(),
-            }
+        let availability = if rapl.zones.is_empty() {
+            let psys_missing = scope == Level::Platform && found.others;
+            let Zones { powercap, nameless, .. } = found;
+            Missing { denied, broken, psys_missing, powercap, nameless }.why(sysfs_root, proc_root)
         } else {
-            absent(sysfs_root, proc_root, found.powercap, found.nameless)
+            Availability::Available
         };
         let domains = rapl.domains.iter().map(|domain| domain.id.clone()).collect();
         let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
@@ -194,44 +178,81 @@ impl PowerSource for Rapl {
     }
 }
 
-fn absent(sysfs_root: &Path, proc_root: &Path, powercap: bool, nameless: usize) -> Availability {
-    let masked = nameless > 0 || host::powercap_is_masked(proc_root);
-    let processor = host::processor(proc_root).unwrap_or_default();
-    let folder = sysfs_root.join("class/powercap");
-    let folder = folder.display();
-    let (reason, remedy) = if masked {
-        (
-            format!("the container masks the powercap files behind {folder}"),
-            "start the container with `--security-opt systempaths=unconfined` or with \
-             `-v /sys/devices/virtual/powercap:/sys/devices/virtual/powercap:ro`"
-                .to_owned(),
-        )
-    } else if processor.hypervisor == Some(true) {
-        (
-            format!("a virtual machine without RAPL: no zone under {folder}"),
-            "run on the bare machine; hypervisors do not pass RAPL to their guests".to_owned(),
-        )
-    } else if powercap {
-        (
-            format!("no package zone under {folder}"),
-            "load the driver with `sudo modprobe intel_rapl_msr` (Intel since 2011, AMD since \
-             Zen; Linux 5.8 or newer)"
-                .to_owned(),
-        )
-    } else if host::in_container(proc_root) {
-        (
-            format!("{folder} is not there in this container"),
-            "mount the host's /sys/class/powercap and /sys/devices/virtual/powercap into the \
-             container, read-only"
-                .to_owned(),
-        )
-    } else {
-        (
-            format!("{folder} does not exist: the kernel has no powercap"),
-            "load the driver with `sudo modprobe intel_rapl_msr`, on a kernel built with \
-             CONFIG_POWERCAP and CONFIG_INTEL_RAPL"
-                .to_owned(),
-        )
-    };
-    Availability::Unavailable { reason, remedy }
+/// What was found where no zone can be read.
+struct Missing {
+    /// Files that may not be read.
+    denied: Vec<PathBuf>,
+    /// Why another file cannot be read.
+    broken: Option<String>,
+    /// The platform was asked for, and there are only zones of its components.
+    psys_missing: bool,
+    /// There is a powercap folder.
+    powercap: bool,
+    /// Number of entries whose name could not be read.
+    nameless: usize,
+}
+
+impl Missing {
+    /// The first row that applies is the reason, with its remedy.
+    fn why(self, sysfs_root: &Path, proc_root: &Path) -> Availability {
+        let folder = sysfs_root.join("class/powercap");
+        let folder = folder.display();
+        let masked = self.nameless > 0 || host::powercap_is_masked(proc_root);
+        let virtual_machine =
+            host::processor(proc_root).unwrap_or_default().hypervisor == Some(true);
+        let denied = self.denied.first().map(|file| file.display().to_string());
+        let permission = permit(&self.denied);
+        let rows = [
+            (
+                denied.is_some(),
+                format!(
+                    "permission denied reading {} (readable by root only since Linux 5.10, CVE-2020-8694)",
+                    denied.unwrap_or_default()
+                ),
+                permission.as_str(),
+            ),
+            (
+                self.broken.is_some(),
+                self.broken.unwrap_or_default(),
+                "check the kernel log for errors of the intel_rapl driver",
+            ),
+            (
+                self.psys_missing,
+                "this machine's RAPL has no psys zone".to_owned(),
+                "meter the packages and the memory instead, as is the default",
+            ),
+            (
+                masked,
+                format!("the container masks the powercap files behind {folder}"),
+                "start the container with `--security-opt systempaths=unconfined` or with \
+                 `-v /sys/devices/virtual/powercap:/sys/devices/virtual/powercap:ro`",
+            ),
+            (
+                virtual_machine,
+                format!("a virtual machine without RAPL: no zone under {folder}"),
+                "run on the bare machine; hypervisors do not pass RAPL to their guests",
+            ),
+            (
+                self.powercap,
+                format!("no package zone under {folder}"),
+                "load the driver with `sudo modprobe intel_rapl_msr` (Intel since 2011, AMD since \
+                 Zen; Linux 5.8 or newer)",
+            ),
+            (
+                host::in_container(proc_root),
+                format!("{folder} is not there in this container"),
+                "mount the host's /sys/class/powercap and /sys/devices/virtual/powercap into the \
+                 container, read-only",
+            ),
+            (
+                true,
+                format!("{folder} does not exist: the kernel has no powercap"),
+                "load the driver with `sudo modprobe intel_rapl_msr`, on a kernel built with \
+                 CONFIG_POWERCAP and CONFIG_INTEL_RAPL",
+            ),
+        ];
+        let row = rows.into_iter().find(|(applies, ..)| *applies);
+        let (_, reason, remedy) = row.unwrap_or_default();
+        Availability::Unavailable { reason, remedy: remedy.to_owned() }
+    }
 }

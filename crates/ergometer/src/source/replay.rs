@@ -31,7 +31,7 @@ use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::error::Result;
 use crate::units::{Joules, Watts};
-use trace::{Channel, Row};
+use trace::{Channel, TraceRow};
 
 /// The source's name.
 pub(crate) const NAME: &str = "replay";
@@ -51,6 +51,21 @@ pub enum Speed {
 }
 
 /// A trace that is being replayed.
+///
+/// ```
+/// use ergometer::source::replay::{Replay, Speed};
+/// use ergometer::source::{PowerSource, Request};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("trace.csv");
+/// std::fs::write(&path, "seconds,domain,kind,joules,watts\n0,gpu-0,gpu,0,250\n0.1,gpu-0,gpu,25,\n").unwrap();
+/// let mut replay = Replay::from_path(&path, Speed::AtOnce)?;
+/// assert_eq!(replay.domains()[0].id, "replay:gpu-0");
+/// let mut readings = Vec::new();
+/// replay.read(Request::Last, &mut readings);
+/// assert_eq!(readings.len(), 3); // two of the counter, one of power
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Replay {
     domains: Vec<Domain>,
@@ -61,7 +76,7 @@ pub struct Replay {
 
 #[derive(Clone, Debug)]
 struct Playing {
-    rows: Vec<Row>,
+    rows: Vec<TraceRow>,
     next: usize,
     ended: bool,
 }

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use super::sysfs::read_start;
 
 /// Processor time of all logical processors since boot, in ticks of 10 ms (`USER_HZ`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +62,7 @@ impl Utilisation {
 /// Reads the first line of `/proc/stat`, without allocating.
 pub(super) fn read(stat: &Path) -> io::Result<Jiffies> {
     let mut text = [0; 256];
-    let length = File::open(stat)?.read_at(&mut text, 0)?;
+    let length = read_start(&File::open(stat)?, &mut text)?;
     let read = &text[..length];
     // A line that fills the buffer may be longer, and a truncated number would be wrong.
     let end = read.iter().position(|&byte| byte == b'\n');

@@ -1,7 +1,7 @@
 //! The open span of one thread, for work on others.
 
-use super::future::Inside;
-use super::scopes::Scope;
+use super::future::Scoped;
+use super::scopes::OpenSpan;
 use super::{Label, Span, thread};
 
 /// The span that was innermost where [`current`] was called. Copies of it go to other threads and tasks, and
@@ -32,7 +32,7 @@ use super::{Label, Span, thread};
 ///
 /// [`SpanNode`]: crate::record::SpanNode
 #[derive(Clone, Copy, Debug)]
-pub struct Current(Option<Scope>);
+pub struct Current(Option<OpenSpan>);
 
 /// The innermost open span of this thread, to open spans inside it on other threads.
 ///
@@ -84,7 +84,7 @@ impl Current {
     /// # let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     /// # assert_eq!(future.poll(&mut context), std::task::Poll::Ready(7));
     /// ```
-    pub fn future<F: Future>(self, future: F) -> Inside<F> {
-        Inside::new(self.0, future)
+    pub fn future<F: Future>(self, future: F) -> Scoped<F> {
+        Scoped::inside_of(self.0, future)
     }
 }

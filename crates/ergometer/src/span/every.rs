@@ -52,7 +52,7 @@ pub struct Every {
 pub struct Each<'a>(&'a mut Every);
 
 impl Every {
-    /// Each `stride`-th step alone; less than 1 counts as 1, so that all are.
+    /// Records each `stride`-th step alone; a stride below 1 counts as 1, which records all of them alone.
     pub fn new(stride: impl Stride) -> Self {
         let stride = stride.to_stride().max(1);
         Self { stride, position: 0, span: Span::closed(), folded: 0 }
@@ -104,7 +104,7 @@ impl Deref for Each<'_> {
 
 /// How many steps lie between two that are recorded alone: any integer.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no number of steps",
+    message = "`{Self}` is not a number of steps",
     label = "expected an integer"
 )]
 pub trait Stride {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::opening::Opening;
-use super::scopes::{Scope, Scopes};
+use super::scopes::{OpenSpan, Scopes};
 use super::thread;
 use super::{Label, Span};
 
@@ -39,12 +39,14 @@ pin_project! {
 /// # assert_eq!(future.poll(&mut context), std::task::Poll::Ready(7));
 /// ```
 pub const fn metered<F: Future>(label: Label, future: F) -> Metered<F> {
-    opened(Opening::new(label), future)
+    Metered::new(Opening::new(label), future)
 }
 
-/// Puts `future` under the span that `opening` describes.
-pub const fn opened<F: Future>(opening: Opening, future: F) -> Metered<F> {
-    Metered { future, opening, span: None, carried: Carried::NEW }
+impl<F: Future> Metered<F> {
+    /// `future` under the span that `opening` describes.
+    pub(crate) const fn new(opening: Opening, future: F) -> Self {
+        Self { future, opening, span: None, carried: Carried::NEW }
+    }
 }
 
 impl<F: Future> Future for Metered<F> {
@@ -66,36 +68,10 @@ impl<F: Future> Future for Metered<F> {
 }
 
 pin_project! {
-    /// A future whose spans are inside one that was open where it was made: see [`Current::future`].
+    /// A future that takes the spans which it opens along, from poll to poll and from thread to
+    /// thread: a span may be held across its `.await`s. Of [`scoped`], and of [`Current::future`].
     ///
     /// [`Current::future`]: super::current::Current::future
-    #[derive(Debug)]
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Inside<F> {
-        #[pin]
-        future: F,
-        carried: Carried,
-    }
-}
-
-impl<F: Future> Inside<F> {
-    pub(super) fn new(around: Option<Scope>, future: F) -> Self {
-        Self { future, carried: Carried::inside_of(around) }
-    }
-}
-
-impl<F: Future> Future for Inside<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        this.carried.inside(|| this.future.poll(context))
-    }
-}
-
-pin_project! {
-    /// A future that takes the spans which it opens along, from poll to poll and from thread to
-    /// thread: a span may be held across its `.await`s.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Scoped<F> {
@@ -124,6 +100,13 @@ pub const fn scoped<F: Future>(future: F) -> Scoped<F> {
     Scoped { future, carried: Carried::NEW }
 }
 
+impl<F: Future> Scoped<F> {
+    /// Inside `around`, which is open where this is made.
+    pub(super) fn inside_of(around: Option<OpenSpan>, future: F) -> Self {
+        Self { future, carried: Carried::inside_of(around) }
+    }
+}
+
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
@@ -138,7 +121,7 @@ impl<F: Future> Future for Scoped<F> {
 struct Carried {
     open: Scopes,
     /// The span that it began in.
-    around: Option<Scope>,
+    around: Option<OpenSpan>,
     begun: bool,
     /// It went on after the poll in which it began, so that the spans around may end before it.
     lent: bool,
@@ -148,7 +131,7 @@ impl Carried {
     const NEW: Self = Self { open: Scopes::of_future(), around: None, begun: false, lent: false };
 
     /// Inside `around`, which is open wherever it was made and lent for good.
-    fn inside_of(around: Option<Scope>) -> Self {
+    fn inside_of(around: Option<OpenSpan>) -> Self {
         let mut open = Scopes::of_future();
         if let Some(around) = around {
             open.enter(around);

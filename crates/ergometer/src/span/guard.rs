@@ -5,7 +5,7 @@ use std::mem::ManuallyDrop;
 
 use super::mark::{Mark, NO_SPAN};
 use super::ring;
-use super::scopes::Scope;
+use super::scopes::OpenSpan;
 use super::tally::Tally;
 use super::thread::{self, Opened};
 use super::word::{Began, Word};
@@ -17,6 +17,18 @@ use crate::clock::{self, Timestamp};
 /// Opening and ending a span costs two clock reads and a push into a ring of its thread; without a
 /// meter it costs one relaxed atomic load. A span may be sent to another thread and end there.
 /// A span that is leaked (`mem::forget`) leaves no mark and harms no other.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let span = meter.span("tokenise");
+/// assert!(span.is_open());
+/// std::thread::spawn(move || drop(span)).join().unwrap();
+/// assert_eq!(meter.finish()?.spans[0].count, 1);
+///
+/// assert!(!ergometer::span("tokenise").is_open(), "no meter is installed: it does nothing");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[must_use = "a span ends when it is dropped: bind it to a name, `let _span = …`"]
 #[derive(Debug)]
 pub struct Span(Option<Open>);
@@ -71,7 +83,7 @@ impl Span {
 
     /// Opens a span inside one that is open on another thread.
     #[cold]
-    pub(super) fn open_inside(around: Scope, label: Label) -> Self {
+    pub(super) fn open_inside(around: OpenSpan, label: Label) -> Self {
         let start = clock::now();
         Self::opened_at(thread::open_under(around, &label), around.meter(), start, false)
     }
@@ -94,9 +106,9 @@ impl Span {
         Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
     }
 
-    /// Tells how many items (tokens, sentences) the span processed; further calls add up.
+    /// Adds the number of items (tokens, sentences) that the span processed; calls add up.
     ///
-    /// A count that is negative, infinite or not a number is left out, with a warning in the record.
+    /// A count that is negative, infinite or not a number is ignored, with a warning in the record.
     #[inline]
     pub fn items(&self, count: impl ItemCount) {
         if let Some(open) = &self.0 {

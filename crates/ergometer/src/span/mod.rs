@@ -36,6 +36,17 @@ pub use opening::Under;
 pub use synchronize::Synchronize;
 
 /// What an interval of the program is.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// for kind in [Kind::Step, Kind::Phase] {
+///     drop(meter.span(kind));
+/// }
+/// let names: Vec<_> = meter.finish()?.spans.into_iter().map(|node| node.name).collect();
+/// assert_eq!(names, [Kind::Step.as_str(), Kind::Phase.as_str()]);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -68,6 +79,18 @@ impl Kind {
 }
 
 /// Kind, name and item unit of a span.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, span::Label, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let step = meter.span(Label::new(Kind::Step, "sentence").with_unit("tokens"));
+/// step.items(12);
+/// drop(step);
+/// let record = meter.finish()?;
+/// assert_eq!(record.spans[0].name, "sentence");
+/// assert_eq!(record.steps["run"].items.as_ref().unwrap().unit, "tokens");
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     /// Kind of span.
@@ -107,7 +130,7 @@ impl Label {
         Self::known(text).unwrap_or(Self::OTHER_NAMES)
     }
 
-    /// What all names are called that are one too many.
+    /// The name of all spans whose own name is beyond that limit.
     pub const OTHER_NAMES: &'static str = "(other names)";
 }
 
@@ -164,8 +187,13 @@ impl From<Kind> for Label {
 }
 
 /// A count of items: any integer or float.
+///
+/// ```
+/// use ergometer::span::ItemCount;
+/// assert_eq!((7_usize.to_count(), 0.5_f32.to_count()), (7.0, 0.5));
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no count of items",
+    message = "`{Self}` is not a count of items",
     label = "expected an integer or a float"
 )]
 pub trait ItemCount {

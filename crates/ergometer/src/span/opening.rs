@@ -54,7 +54,7 @@ impl Under {
 
 /// The number of an epoch: any integer.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no number of an epoch",
+    message = "`{Self}` is not the number of an epoch",
     label = "expected an integer"
 )]
 pub trait EpochNumber {
@@ -156,11 +156,11 @@ impl Span {
         self.identity().is_some()
     }
 
-    /// Gives an epoch its number, which its row has instead of the running count; other kinds of span
-    /// have none, and a negative number is none.
+    /// Sets an epoch's number, which replaces the running count in its row. Other kinds of span have no number, and
+    /// a negative one is ignored.
     ///
-    /// A number that an epoch of the same name had already is not taken twice: the later epoch gets
-    /// the one after the largest, and the record says so.
+    /// Two epochs of one name never have the same number: the later one gets the number after the largest, and
+    /// the record has a warning.
     pub fn index(&self, number: impl EpochNumber) {
         if let (Some((meter, began)), Some(number)) = (self.opened(), number.to_number())
             && began.label.kind == Kind::Epoch
@@ -170,20 +170,20 @@ impl Span {
         }
     }
 
-    /// Prints what the span took to the standard error output, once it has ended and its energy is
-    /// known: up to about a second later, or when the meter is finished.
+    /// Prints the span's time and energy to standard error once it has ended and its energy is known: up to about a
+    /// second later, or when the meter is finished.
     pub fn report(&self) {
         if let Some((meter, span)) = self.identity() {
             thread::tell(meter, Word::Report(span));
         }
     }
 
-    /// Waits until the metered domains have drawn `budget` since the span opened. If that happens before it
-    /// ends, a line on the standard error output says so at once, and a warning in the record; the program
-    /// goes on. To stop it there is [`Meter::budget`](crate::Meter::budget).
+    /// Watches whether the metered domains draw `budget` before the span ends. If they do, a line is printed to
+    /// standard error at once and the record has a warning; the program goes on. To stop it, use
+    /// [`Meter::budget`](crate::Meter::budget).
     ///
-    /// A text that is no budget, or one that cannot be kept, is a warning in the record, as is a step's:
-    /// each budget costs the meter's thread more than a step should.
+    /// A text that is not a valid budget, or a budget that nothing can use up, is a warning in the record. So is the
+    /// budget of a step: each one costs the meter's thread more than a step should.
     ///
     /// ```
     /// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
@@ -217,7 +217,7 @@ impl Span {
     }
 }
 
-/// The budget, or why it is none in words that stay.
+/// The budget, or why the text is not one, as text that lives as long as the program.
 fn asked(budget: &(impl ToBudget + ?Sized)) -> Result<Budget, &'static str> {
     let unnamed = "it is not a valid budget";
     budget.to_budget().map_err(|error| Label::known(&error.to_string()).unwrap_or(unnamed))

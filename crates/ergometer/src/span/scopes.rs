@@ -10,8 +10,8 @@ use super::{Kind, Label};
 
 /// An open span, and the meter it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Scope {
-    /// In the bits of [`Scope::LENT`], how many futures began inside it and may outlive it.
+pub(crate) struct OpenSpan {
+    /// In the bits of [`OpenSpan::LENT`], how many futures began inside it and may outlive it.
     meter: u64,
     /// [`NO_SPAN`] of one that has ended.
     pub(super) span: u64,
@@ -38,7 +38,7 @@ impl Counts {
     }
 }
 
-impl Scope {
+impl OpenSpan {
     const LENT: u64 = 1 << 48;
     const FOR_GOOD: u64 = 0xFFFF << 48;
 
@@ -84,7 +84,7 @@ impl Scope {
 /// Open spans, innermost last. The last one has not ended.
 #[derive(Debug)]
 pub(super) struct Scopes {
-    list: Vec<Scope>,
+    list: Vec<OpenSpan>,
     /// Scopes in the list that have ended.
     ended: usize,
     /// It is a thread's own list, not that of a future.
@@ -134,7 +134,7 @@ impl Scopes {
     }
 
     #[inline]
-    pub(super) fn innermost(&self) -> Option<Scope> {
+    pub(super) fn innermost(&self) -> Option<OpenSpan> {
         self.list.last().copied()
     }
 
@@ -148,7 +148,7 @@ impl Scopes {
     pub(super) fn open(&mut self, meter: u64, span: u64, label: &'static Label) -> u64 {
         let place = self.next_place();
         if self.list.len() < MOST_OPEN {
-            self.list.push(Scope { meter, span, place, label });
+            self.list.push(OpenSpan { meter, span, place, label });
         }
         place
     }
@@ -170,7 +170,7 @@ impl Scopes {
             Some(around) if around.meter == meter => (around.span, around.place + 1),
             Some(_) => return None,
         };
-        self.list.push(Scope { meter, span, place, label });
+        self.list.push(OpenSpan { meter, span, place, label });
         Some((parent, place))
     }
 
@@ -186,9 +186,9 @@ impl Scopes {
     }
 
     /// Goes on inside a span that was open elsewhere.
-    pub(super) fn enter(&mut self, scope: Scope) {
+    pub(super) fn enter(&mut self, scope: OpenSpan) {
         let place = self.next_place();
-        self.list.push(Scope { place, ..scope });
+        self.list.push(OpenSpan { place, ..scope });
     }
 
     /// The innermost span ends, which is inside `parent`; returns whether none may have been open beside it. `None`,
@@ -240,10 +240,10 @@ impl Scopes {
     }
 
     /// Empties a place; gives what was there, and whether spans of the same meter are open inside it.
-    fn end(&mut self, index: usize) -> (Scope, bool) {
+    fn end(&mut self, index: usize) -> (OpenSpan, bool) {
         let scope = self.list[index];
         let inside = self.list.iter().skip(index + 1).any(|one| one.meter() == scope.meter());
-        self.list[index] = Scope { meter: NO_SPAN, span: NO_SPAN, ..scope };
+        self.list[index] = OpenSpan { meter: NO_SPAN, span: NO_SPAN, ..scope };
         self.ended += 1;
         self.drop_ended();
         (scope, inside)
@@ -304,23 +304,23 @@ impl Scopes {
     }
 
     #[cfg(any(test, feature = "tracing"))]
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Scope> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &OpenSpan> {
         self.list.iter().filter(|scope| scope.span != NO_SPAN)
     }
 
     /// Those around `span` and itself, outermost first; none if it is not here.
-    pub(super) fn up_to_mut(&mut self, span: u64) -> impl Iterator<Item = &mut Scope> {
+    pub(super) fn up_to_mut(&mut self, span: u64) -> impl Iterator<Item = &mut OpenSpan> {
         let index = self.list.iter().rposition(|scope| scope.span == span);
         self.list.iter_mut().take(index.map_or(0, |index| index + 1))
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Scope> {
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut OpenSpan> {
         self.list.iter_mut()
     }
 
     /// Takes `span` out without ending it; gives it, and whether spans inside it are open.
     #[cfg(feature = "tracing")]
-    pub(super) fn leave(&mut self, span: u64) -> Option<(Scope, bool)> {
+    pub(super) fn leave(&mut self, span: u64) -> Option<(OpenSpan, bool)> {
         let index = self.list.iter().rposition(|scope| scope.span == span)?;
         Some(self.end(index))
     }

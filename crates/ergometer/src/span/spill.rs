@@ -14,7 +14,7 @@ use super::sync::{AtomicU64, Mutex};
 use super::{Kind, Label};
 
 /// Marks kept before those of one label share one, whatever is around them but an epoch.
-const MOST: usize = if cfg!(all(test, loom)) { 2 } else { 8192 };
+const MOST_MARKS: usize = if cfg!(all(test, loom)) { 2 } else { 8192 };
 
 /// Where the mark of an identity is looked for; a power of two.
 const PLACES: usize = if cfg!(all(test, loom)) { 2 } else { 1024 };
@@ -105,7 +105,7 @@ impl Spill {
     fn add_new(&mut self, mark: &Mark, place: usize, epoch: u64) {
         let index = u32::try_from(self.marks.len()).unwrap_or(u32::MAX);
         let first = *self.by_label.entry((address(mark.label), epoch)).or_insert(index);
-        if self.marks.len() >= MOST
+        if self.marks.len() >= MOST_MARKS
             && let Some(known) = self.marks.get_mut(first as usize)
             && let Some(more) = known.take_in(mark)
         {

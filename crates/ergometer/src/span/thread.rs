@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::ended_elsewhere::EndedElsewhere;
 use super::mark::{COUNT_BITS, Mark, NO_SPAN, UNANNOUNCED, count_of, thread_of};
 use super::ring::{self, Writer};
-use super::scopes::{Found, MANY, Scope, Scopes};
+use super::scopes::{Found, MANY, OpenSpan, Scopes};
 use super::tally::Tally;
 use super::word::Word;
 use super::{Kind, Label};
@@ -86,7 +86,7 @@ fn late(label: &Label) -> Opened {
 
 /// The same inside `around`, whichever span is the innermost one here.
 #[cold]
-pub(super) fn open_under(around: Scope, label: &Label) -> Opened {
+pub(super) fn open_under(around: OpenSpan, label: &Label) -> Opened {
     with(|thread| thread.open_in(around.meter(), label, around.span)).unwrap_or_else(|| late(label))
 }
 
@@ -175,41 +175,41 @@ pub(super) fn count(items: Tally) {
 }
 
 /// Takes over what a future counted for the span that it began in.
-pub(super) fn take_over(around: Scope, future: &mut Scopes) {
+pub(super) fn take_over(around: OpenSpan, future: &mut Scopes) {
     with(|thread| thread.scopes.take_over(around.span, future));
 }
 
 /// The innermost open span of this thread, for a future that is about to begin.
-pub(super) fn innermost() -> Option<Scope> {
-    with(|thread| thread.scopes.innermost().map(Scope::unlent)).flatten()
+pub(super) fn innermost() -> Option<OpenSpan> {
+    with(|thread| thread.scopes.innermost().map(OpenSpan::unlent)).flatten()
 }
 
 /// A future that began inside the open spans of this thread goes on later: they may end before it.
 pub(super) fn lend() {
     with(|thread| {
-        thread.scopes.iter_mut().for_each(Scope::lend);
+        thread.scopes.iter_mut().for_each(OpenSpan::lend);
     });
 }
 
 /// Whether `around` is the innermost open span of this thread.
-pub(super) fn is_innermost(around: Scope) -> bool {
+pub(super) fn is_innermost(around: OpenSpan) -> bool {
     innermost().is_some_and(|innermost| innermost.span == around.span)
 }
 
 /// The innermost open span of this thread. From now on spans may be opened inside it, and those around it, on
 /// other threads.
-pub(super) fn lend_for_good() -> Option<Scope> {
+pub(super) fn lend_for_good() -> Option<OpenSpan> {
     with(|thread| {
         let innermost = thread.scopes.innermost()?;
-        thread.scopes.iter_mut().for_each(Scope::lend_for_good);
+        thread.scopes.iter_mut().for_each(OpenSpan::lend_for_good);
         Some(innermost.unlent())
     })
     .flatten()
 }
 
 /// Calls `work` as if `around` were the only open span.
-pub(super) fn inside<R>(around: Scope, work: impl FnOnce() -> R) -> R {
-    struct Back(Scope, Scopes);
+pub(super) fn inside<R>(around: OpenSpan, work: impl FnOnce() -> R) -> R {
+    struct Back(OpenSpan, Scopes);
     impl Drop for Back {
         fn drop(&mut self) {
             swap_scopes(&mut self.1);
@@ -226,9 +226,9 @@ pub(super) fn inside<R>(around: Scope, work: impl FnOnce() -> R) -> R {
 }
 
 /// A future that [`lend`] was called for is gone; `around` was the innermost span then.
-pub(super) fn give_back(around: Scope) {
+pub(super) fn give_back(around: OpenSpan) {
     with(|thread| {
-        thread.scopes.up_to_mut(around.span).for_each(Scope::give_back);
+        thread.scopes.up_to_mut(around.span).for_each(OpenSpan::give_back);
     });
 }
 
@@ -236,9 +236,9 @@ pub(super) fn give_back(around: Scope) {
 /// Gives it with its scope, which is not entered; `None` of a span that does nothing.
 #[cfg(feature = "tracing")]
 pub(crate) fn open_inside(
-    around: Option<Scope>,
+    around: Option<OpenSpan>,
     open: impl FnOnce() -> super::Span,
-) -> Option<(super::Span, Scope)> {
+) -> Option<(super::Span, OpenSpan)> {
     let is_here = |thread: &mut Thread| {
         around.is_some_and(|around| thread.scopes.iter().any(|scope| scope.span == around.span))
     };
@@ -254,7 +254,7 @@ pub(crate) fn open_inside(
 }
 
 #[cfg(feature = "tracing")]
-fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)> {
+fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, OpenSpan)> {
     let span = open();
     let (_, id) = span.identity()?;
     let scope = with(|thread| {
@@ -266,14 +266,14 @@ fn entered_by(open: impl FnOnce() -> super::Span) -> Option<(super::Span, Scope)
 
 /// Goes on inside an open span.
 #[cfg(feature = "tracing")]
-pub(crate) fn enter(scope: Scope) {
+pub(crate) fn enter(scope: OpenSpan) {
     with(|thread| thread.scopes.enter(scope));
 }
 
 /// Leaves an open span without ending it; takes note of what goes on inside it. Gives the items that were
 /// counted for it, as it may end on another thread.
 #[cfg(feature = "tracing")]
-pub(crate) fn exit(left: &mut Scope) -> Option<Tally> {
+pub(crate) fn exit(left: &mut OpenSpan) -> Option<Tally> {
     with(|thread| {
         let (scope, inside) = thread.scopes.leave(left.span)?;
         if !left.is_lent() && (scope.is_lent() || inside) {

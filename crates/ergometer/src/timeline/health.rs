@@ -18,10 +18,10 @@ pub(crate) struct Health {
 impl Health {
     /// Counts one more `text`; beyond some distinct ones, further are left out.
     pub(crate) fn remark(&mut self, text: &str) {
-        const MOST: usize = 16;
+        const MOST_REMARKS: usize = 16;
         if let Some((_, count)) = self.remarks.iter_mut().find(|(known, _)| known == text) {
             *count += 1;
-        } else if self.remarks.len() < MOST {
+        } else if self.remarks.len() < MOST_REMARKS {
             self.remarks.push((text.to_owned(), 1));
         }
     }

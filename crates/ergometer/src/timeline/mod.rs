@@ -16,6 +16,8 @@
 mod curve;
 mod gaps;
 mod health;
+mod readings;
+mod settle;
 mod shape;
 mod standstill;
 
@@ -24,36 +26,16 @@ use std::time::Duration;
 use crate::clock::{Event, Timestamp, What};
 use crate::energy::{Method, Uncertainty};
 use crate::source::attribution::is_share;
-use crate::source::{Domain, HELD_BACK, Reading, Sensor, Value, cpu_model};
+use crate::source::{Domain, Sensor, cpu_model};
 use crate::units::{Joules, Watts};
 #[cfg(test)]
 use curve::Curve;
 use curve::foldable;
 use gaps::{Gaps, Unseen};
 pub(crate) use health::Health;
-use shape::{Basis, Shaper};
-use standstill::{Standstill, Stretch};
+use shape::Shaper;
+use standstill::Standstill;
 
-/// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
-const IMPOSSIBLE: f64 = 100e3;
-/// Power above this many times the domain's limit is flagged, and power above that many rejected: the limit may have
-/// been raised since the run began.
-const ABOVE_LIMIT: f64 = 1.5;
-const FAR_ABOVE_LIMIT: f64 = 4.0;
-/// A mean power is compared with the limit over this time at least, seconds.
-const LIMIT_WINDOW: f64 = 0.05;
-/// Silence longer than this many sampling periods (three missed samples), and than [`MIN_GAP`], is a
-/// gap.
-const GAP_PERIODS: f64 = 3.5;
-const MIN_GAP: f64 = 0.3;
-/// Seconds after which power is integrated without waiting for the counter any longer: more than any
-/// source holds its values back, and less than what others wait for a domain ([`PATIENCE`]).
-const SILENT_COUNTER: f64 = HELD_BACK + 0.5;
-const _: () = assert!(SILENT_COUNTER < PATIENCE.as_secs() as f64);
-/// Seconds for which the last level is held at the end of the readings.
-const HOLD: f64 = 1.5;
-/// A domain none of whose reads succeeds for this many seconds is gone: no level is held.
-const LOST: f64 = 0.1;
 /// A domain silent for longer than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(12);
 /// Jumps of the clock that are remembered.
@@ -62,23 +44,8 @@ const REMEMBERED: usize = 64;
 const FORGOTTEN: f64 = 60.0;
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
-/// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.
-const TWICE_AS_WIDE: f64 = 2.0 * RECTANGULAR;
-/// Between two anchors with at least this many samples, the samples give the shape.
-const SHAPED_BY_SAMPLES: usize = 4;
 /// Share of its period that a sample must average to stand for all of it.
 const UNBROKEN: f64 = 0.8;
-/// Joules by which counter and power must have been compared before their ratio scales power.
-const COMPARED: f64 = 50.0;
-
-/// Power is integrated over this many seconds at least before it is taken for an interval of known energy.
-const INTEGRATED: f64 = 0.2;
-/// Seconds that a momentary sample of power stands for.
-const LEAST_WINDOW: f64 = 0.002;
-/// Averages overlap if they are no further apart than such a share of what they average.
-const OVERLAPPING: f64 = 0.5;
-/// Intervals that are kept until they are taken.
-const MOST_INTERVALS: usize = 4096;
 
 /// A counter reading: when, the counter's joules, and the curve's joules there.
 #[derive(Clone, Copy, Debug)]
@@ -214,44 +181,6 @@ impl Timeline {
         }
     }
 
-    /// Takes a reading in; those of one kind come in the order of their time.
-    pub(crate) fn push(&mut self, reading: &Reading) {
-        let t = reading.at.as_secs_f64();
-        match &reading.value {
-            Value::Energy(joules) => self.push_energy(t, reading.within.as_secs_f64(), *joules),
-            Value::Power(watts) => self.push_power(t, reading.within.as_secs_f64(), *watts),
-            Value::Restarted(reason) => {
-                self.health.failed += 1;
-                self.health.remark(reason);
-                // The next counter value starts a new anchored stretch; power, if any, bridges.
-                self.settle_by_power(t);
-                self.anchor = None;
-                self.counter_since = t;
-            }
-            Value::Missing(reason) => {
-                self.reject(reason);
-                let first = self.failing.map_or(t, |(first, _)| first);
-                self.failing = Some((first, t));
-            }
-        }
-    }
-
-    /// The domain gave a value for `t`. One from before it failed may come late.
-    fn answered(&mut self, t: f64) {
-        self.failing = self.failing.filter(|&(first, _)| t <= first);
-    }
-
-    /// Whether the domain is gone: read after read failed since the last one that did not.
-    fn is_lost(&self) -> bool {
-        self.failing.is_some_and(|(first, last)| last - first >= LOST)
-    }
-
-    /// A reading that is not used, with the reason.
-    pub(crate) fn reject(&mut self, reason: &str) {
-        self.health.failed += 1;
-        self.health.remark(reason);
-    }
-
     /// The clock jumped between two moments, or the machine slept.
     pub(crate) fn interrupted(&mut self, event: &Event) {
         let (from, to) = (event.from.as_secs_f64(), event.to.as_secs_f64());
@@ -281,113 +210,6 @@ impl Timeline {
         self.sleeps.iter().filter(|(at, _)| (from..=to).contains(at)).map(|(_, time)| time).sum()
     }
 
-    fn push_energy(&mut self, t: f64, within: f64, joules: Joules) {
-        let value = joules.get();
-        let most = self.most();
-        let plausible = match self.anchor {
-            Some(a) => {
-                let length = (t - a.t).max(1.0) + self.asleep(a.t, t);
-                value >= a.counter && value - a.counter <= most * length
-            }
-            None => true,
-        };
-        if !value.is_finite() || !plausible {
-            self.reject("an energy reading that cannot be was rejected");
-            return;
-        }
-        self.health.readings += 1;
-        self.answered(t);
-        let since = self.anchor.map_or(0.0, |anchor| value - anchor.counter);
-        self.watch(t, since > 0.0, since);
-        if let Some(anchor) = self.anchor.filter(|anchor| t - anchor.t > LIMIT_WINDOW) {
-            // How long it took is known to within the time of both readings.
-            self.compare_with_limit(since / (t - anchor.t + within + anchor.within));
-        }
-        let known = self.shaper.front().map_or(f64::NEG_INFINITY, |(front, _)| front);
-        if t < known || (t <= known && self.anchor.is_some()) {
-            // It comes late, and power has stood in for it: as an anchor at the curve's end it would
-            // give that energy once more.
-            return;
-        }
-        if let Some(anchor) = self.anchor {
-            self.settle_by_counter(anchor, t, within, value);
-            if self.silent_to > anchor.t && self.silent_to <= known {
-                // It went on counting while it was away, and this has all of that.
-                self.gaps.make_up(self.silent_from, known, t);
-            }
-        } else {
-            self.settle_by_power(t);
-            self.hold_until(t);
-            self.shaper.begin(t);
-        }
-        let e = self.shaper.front().map_or(0.0, |(_, e)| e);
-        self.anchor = Some(Anchor { t, within, counter: value, e });
-        self.counter_since = t;
-    }
-
-    fn push_power(&mut self, t: f64, within: f64, power: Watts) {
-        let watts = power.get();
-        if !watts.is_finite() || !(0.0..=self.most()).contains(&watts) {
-            self.reject("a power reading that cannot be was rejected");
-            return;
-        }
-        let last = self.samples.last().copied();
-        if last.is_some_and(|last| t <= last.t) {
-            return;
-        }
-        self.health.readings += 1;
-        self.answered(t);
-        self.compare_with_limit(watts);
-        let pause = last.map_or(0.0, |last| t - last.t);
-        if self.anchor.is_some() && pause > self.longest_pause() {
-            // All of the domain was silent: the counter may follow.
-            self.counter_since = self.counter_since.max(t);
-        }
-        // A counter tells better than power whether it moves.
-        if self.anchor.is_none() {
-            self.watch(t, watts > 0.0, watts * pause);
-        }
-        self.samples.push(Sample { t, within, watts });
-        self.note_sample(t, within, watts);
-        if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
-            if self.anchor.take().is_some() {
-                self.health.remark("the energy counter fell silent; power was integrated instead");
-            }
-            self.settle_by_power(t);
-        } else {
-            self.shaper.witness(t, watts * self.gain());
-        }
-    }
-
-    /// Power that the domain cannot draw.
-    fn most(&self) -> f64 {
-        self.limit.map_or(IMPOSSIBLE, |limit| (limit * FAR_ABOVE_LIMIT).min(IMPOSSIBLE))
-    }
-
-    fn compare_with_limit(&mut self, watts: f64) {
-        if self.limit.is_some_and(|limit| watts > limit * ABOVE_LIMIT) {
-            let before = self.health.above_limit.unwrap_or(0.0);
-            self.health.above_limit = Some(before.max(watts));
-        }
-    }
-
-    /// Looks whether the sensor still moves.
-    fn watch(&mut self, t: f64, moved: bool, joules: f64) {
-        if !self.watched {
-            return;
-        }
-        if let Some(stretch) = self.standstill.take(t, moved, joules) {
-            self.stood_still(stretch);
-            self.health.remark(
-                "the sensor stood still for a while: what was drawn then may not be in the total",
-            );
-        }
-    }
-
-    fn stood_still(&mut self, Stretch { from, to, watts }: Stretch) {
-        self.gaps.add(from, to, TWICE_AS_WIDE * watts);
-    }
-
     /// Whether the sensor could be read for a while, and never showed anything.
     pub(crate) fn never_worked(&self) -> bool {
         let quantum = self.sensor.counter_quantum.map_or(0.0, Joules::get);
@@ -397,142 +219,6 @@ impl Timeline {
     /// Whether it gives an energy: something was read, from a sensor that works.
     pub(crate) fn gives(&self) -> bool {
         !self.is_empty() && !self.never_worked()
-    }
-
-    /// Counter over integrated power, as far as they could be compared.
-    fn gain(&self) -> f64 {
-        if self.health.integrated_joules < COMPARED {
-            return 1.0;
-        }
-        self.health.counter_joules / self.health.integrated_joules
-    }
-
-    /// Appends the curve from where it ends to a new counter reading.
-    fn settle_by_counter(&mut self, anchor: Anchor, to: f64, within: f64, counter: f64) {
-        let Some((from, e0)) = self.shaper.front() else { return };
-        if to <= from {
-            return;
-        }
-        // What integrated power has already put into the curve since the last anchor counts too.
-        let joules = (counter - anchor.counter - (e0 - anchor.e)).max(0.0);
-        let within = within.max(anchor.within);
-        let asleep = self.asleep(anchor.t, to);
-        if asleep > 0.0 {
-            self.health.remark(&format!(
-                "the machine slept {asleep:.0} s between two readings of the counter; the {joules:.0} J between \
-                 them are in the total"
-            ));
-        }
-        let pieces = self.pieces(from, to);
-        let integral: f64 = pieces.iter().map(Piece::joules).sum();
-        if integral > 0.0 && asleep <= 0.0 {
-            // Where samples are missing, power is a guess.
-            let seen = self.seen_throughout(from, to);
-            if seen {
-                self.health.counter_joules += joules;
-                self.health.integrated_joules += integral;
-                self.health.compared = true;
-            }
-            let inside =
-                self.samples.iter().filter(|sample| (from..to).contains(&sample.t)).count();
-            if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES && seen {
-                let scale = joules / integral;
-                let basis = Basis::Sample { from, to };
-                let mut e = e0;
-                for piece in &pieces {
-                    e += piece.joules() * scale;
-                    self.shaper.push(piece.to, e.min(e0 + joules), within, basis);
-                }
-            }
-        }
-        // Exactly through the anchor, whatever rounding did above.
-        self.shaper.push(to, e0 + joules, within, Basis::Whole);
-        // What was drawn while the machine slept was drawn in no span.
-        if from <= anchor.t && self.asleep(from, to) <= 0.0 {
-            self.note(Interval { from, to, joules, sample: false, more_than: None, within });
-        }
-        self.forget_samples(to);
-    }
-
-    /// Seconds without a sample that are a gap.
-    fn longest_pause(&self) -> f64 {
-        (self.sensor.power_period_s.unwrap_or(0.1) * GAP_PERIODS).max(MIN_GAP)
-    }
-
-    /// Whether there are samples all the way from `from` to `to`.
-    fn seen_throughout(&self, from: f64, to: f64) -> bool {
-        let pause = self.longest_pause();
-        let beside = |pair: &[Sample]| pair[1].t <= from || pair[0].t >= to;
-        let apart = |pair: &[Sample]| pair[1].t - pair[0].t > pause;
-        !self.samples.windows(2).any(|pair| apart(pair) && !beside(pair))
-    }
-
-    /// Appends the curve up to the last power sample before `to`, at the counter's scale.
-    fn settle_by_power(&mut self, to: f64) {
-        let Some(first) = self.samples.first().map(|first| first.t).filter(|t| *t <= to) else {
-            return;
-        };
-        self.shaper.begin(first);
-        let Some((from, mut e)) = self.shaper.front() else { return };
-        let newest = self.samples.iter().rev().find(|sample| sample.t <= to);
-        let Some(&Sample { t: end, within, .. }) = newest else { return };
-        if end <= from {
-            return;
-        }
-        let gain = self.gain();
-        let basis = match (self.sensor.power_window_s, self.sensor.power_period_s) {
-            (Some(window), Some(period)) if (UNBROKEN..=1.5).contains(&(window / period)) => {
-                Basis::Whole
-            }
-            _ => Basis::Loose,
-        };
-        for piece in self.pieces(from, end) {
-            e += piece.joules() * gain;
-            self.shaper.push(piece.to, e, piece.within, basis);
-        }
-        self.note_sampling_gaps(from, end);
-        self.forget_samples(end);
-        let (begin, e0) = *self.integrated_to.get_or_insert((end, e));
-        let window = self.sensor.power_window_s.unwrap_or(0.0);
-        let least = INTEGRATED.max(2.0 * window);
-        if end - begin >= least {
-            self.integrated_to = Some((end, e));
-            if end - begin < 2.0 * least {
-                let joules = e - e0;
-                let (from, to, sample) = (begin, end, false);
-                self.note(Interval { from, to, joules, sample, more_than: None, within });
-            }
-        }
-    }
-
-    /// Takes note of a sample as the energy of the time that it averages. Two averages of more than the time
-    /// between them share most of it: their difference is what was drawn at the one end and not at the other.
-    fn note_sample(&mut self, t: f64, within: f64, watts: f64) {
-        let window = self.sensor.power_window_s.unwrap_or(0.0).max(LEAST_WINDOW);
-        let period = self.sensor.power_period_s.unwrap_or(window);
-        let joules = watts * window;
-        let (from, to) = (t - window / 2.0, t + window / 2.0);
-        if period >= UNBROKEN * window {
-            self.note(Interval { from, to, joules, sample: true, more_than: None, within });
-        } else if let [.., before, _] = self.samples[..]
-            && t - before.t < OVERLAPPING * window
-        {
-            let joules = joules - before.watts * window;
-            let from = before.t + window / 2.0;
-            let more_than = Some(window);
-            self.note(Interval { from, to, joules, sample: true, more_than, within });
-        }
-    }
-
-    fn note(&mut self, interval: Interval) {
-        if self.method != Method::Assumed && self.intervals.len() < MOST_INTERVALS {
-            self.intervals.push(interval);
-        }
-    }
-
-    /// What was read since this was called last, as far as it was a sensor that was read.
-    pub(crate) fn take_intervals(&mut self) -> Vec<Interval> {
-        std::mem::take(&mut self.intervals)
     }
 
     /// Whether its energy is a counter's.
@@ -567,41 +253,6 @@ impl Timeline {
     /// Shapes cells by their neighbours, as soon as they are there.
     pub(crate) fn shape_freely(&mut self) {
         self.shaper.shape_freely();
-    }
-
-    /// Drops the samples that no later piece of the curve can need: all but the last before `t`.
-    fn forget_samples(&mut self, t: f64) {
-        let before = self.samples.partition_point(|sample| sample.t <= t);
-        self.samples.drain(..before.saturating_sub(1));
-    }
-
-    /// Pieces of constant power that cover `[from, to]`: each sample stands for the time that is
-    /// nearer to it than to its neighbours, which sums to the trapezoidal rule.
-    fn pieces(&self, from: f64, to: f64) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        let mut begin = from;
-        for (index, &Sample { t, within, watts }) in self.samples.iter().enumerate() {
-            let end = match self.samples.get(index + 1) {
-                Some(next) => f64::midpoint(t, next.t).min(to),
-                None => to,
-            };
-            if end > begin {
-                pieces.push(Piece { from: begin, to: end, watts, within });
-                begin = end;
-            }
-        }
-        pieces
-    }
-
-    fn note_sampling_gaps(&mut self, from: f64, to: f64) {
-        let limit = self.longest_pause();
-        for pair in self.samples.windows(2) {
-            let [a, b] = [pair[0], pair[1]];
-            if b.t - a.t > limit && b.t > from && a.t < to {
-                self.gaps.add(a.t, b.t, RECTANGULAR * a.watts.max(b.watts));
-                self.health.remark("power samples were missed; the gap was bridged by its edges");
-            }
-        }
     }
 
     /// Up to where the curve is final, at `now`.
@@ -666,40 +317,6 @@ impl Timeline {
         let segments = curve.len();
         self.shaper.give_curve(curve, segments);
         (copy, segments)
-    }
-
-    /// Continues the curve to `end` at its last level.
-    ///
-    /// The level is held for as long as the domain may just not have given a newer one; beyond that
-    /// the domain was not observed, and nothing is added that could not be vouched for.
-    fn hold_until(&mut self, end: f64) {
-        let Some((last, e)) = self.shaper.front() else { return };
-        if last >= end {
-            return;
-        }
-        self.shaper.flush();
-        let level = match self.samples.last() {
-            Some(last) => last.watts * self.gain(),
-            None => self.shaper.curve().watts_at(last),
-        };
-        // Of what is gone, or has been silent since, nothing is known.
-        let longest = if self.is_lost() || last <= self.silent_to { 0.0 } else { HOLD };
-        let held = last + (end - last).min(longest);
-        let e = e + level * (held - last);
-        if held > last {
-            self.shaper.push(held, e, 0.0, Basis::Loose);
-        }
-        if end > held {
-            // It may have drawn nothing, and as much as it can: twice the uncertainty reaches that far.
-            let most = self.limit.map_or(level, |limit| limit.max(level));
-            self.gaps.add(held, end, most / 2.0);
-            if held > self.silent_to {
-                self.silent_from = held;
-            }
-            self.silent_to = end;
-            self.health.remark("not observed for a while: what it drew then is not in the total");
-            self.shaper.push(end, e, 0.0, Basis::Sample { from: held, to: end });
-        }
     }
 
     /// What of an interval lies where the clock jumped: its energy is known, and when it was drawn is not.

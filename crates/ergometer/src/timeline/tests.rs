@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use super::readings::SILENT_COUNTER;
+use super::settle::HOLD;
 use super::*;
+use crate::source::{Reading, Value};
 
 const START: f64 = 100.0;
 

@@ -1,10 +1,12 @@
 //! The model of the CPU on machines that its fit has not seen.
 
-use ergometer::source::cpu_model::{self, KNOWN_ERROR, UNKNOWN_ERROR, median};
+use ergometer::private::sources::{
+    KNOWN_ERROR, UNKNOWN_ERROR, errors, median, own_validation, validation,
+};
 
 /// Prints the tables.
 pub(super) fn print() {
-    let rows = cpu_model::validation();
+    let rows = validation();
     println!("| machine left out | points | median | mean | rms | worst | covered |");
     println!("|---|---:|---:|---:|---:|---:|---:|");
     for row in &rows {
@@ -21,17 +23,17 @@ pub(super) fn print() {
     }
     let points: usize = rows.iter().map(|row| row.points).sum();
     let covered: f64 = rows.iter().map(|row| row.covered * row.points as f64).sum();
-    let errors = cpu_model::errors();
+    let off = errors();
     println!(
         "\nOver all {points} points: median {:.0} %, {:.0} % covered by two standard uncertainties of {:.0} % (TDP \
          known); {:.0} % where the TDP is not known.\n",
-        median(errors) * 100.0,
+        median(off) * 100.0,
         covered / points as f64 * 100.0,
         KNOWN_ERROR * 100.0,
         UNKNOWN_ERROR * 100.0
     );
 
-    let rows = cpu_model::own_validation();
+    let rows = own_validation();
     println!(
         "| machine left out, its idle and full power known | points | median | p95 | covered |"
     );

@@ -1,8 +1,8 @@
 //! The report from hand-made records, in every form it takes.
 
+use ergometer::Record;
 use ergometer::energy::{Method, Uncertainty, Usage};
 use ergometer::footprint::Site;
-use ergometer::record::SCHEMA as RECORD_SCHEMA;
 use ergometer::units::Watts;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -68,7 +68,7 @@ pub fn record(seed: u64, joules: f64) -> Record {
     let train = steps(100, 70.0, joules * 0.7, 7000.0);
     let valid = steps(10, 9.0, joules * 0.05, 1000.0);
     read(json!({
-        "schema": RECORD_SCHEMA,
+        "schema": Record::SCHEMA,
         "run": {
             "id": format!("run-{seed}"),
             "label": "transformer-tiny",

@@ -13,8 +13,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::clock::Timestamp;
+use crate::energy::StepTotals;
 use crate::export::{STEP_ENERGY, STEP_TIME, Subject};
-use crate::ledger::live::{Live, LiveDomain, LiveSteps};
+use crate::ledger::live::{Live, LiveDomain};
 use crate::ledger::run_header::RunHeader;
 use crate::source::{Domain, DomainKind};
 
@@ -147,12 +148,12 @@ impl Figures<'_> {
     }
 
     fn steps(&self) -> Vec<Metric> {
-        let of = |value: fn(&LiveSteps) -> Option<Number>| {
-            let point = |(name, steps): (&&str, &LiveSteps)| {
+        let of = |value: fn(&StepTotals) -> Option<Number>| {
+            let point = |(name, steps): (&&str, &StepTotals)| {
                 let mut attributes = self.run();
                 attributes.push(text("ergometer.step", *name));
                 if !steps.unit.is_empty() {
-                    attributes.push(text("ergometer.unit", steps.unit));
+                    attributes.push(text("ergometer.unit", &*steps.unit));
                 }
                 Some(self.point(self.now, value(steps)?, attributes))
             };

@@ -6,6 +6,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode_registry;
@@ -13,6 +14,7 @@ use prometheus_client::registry::Registry;
 
 use super::host;
 use crate::deadline::Deadline;
+use crate::source;
 
 /// How long one may take to ask, and how long to take the answer.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -42,8 +44,8 @@ impl Answer {
 pub(super) fn answer(mut stream: TcpStream, registry: &Registry) -> io::Result<()> {
     let request = read(&mut stream)?;
     let local = stream.local_addr()?;
-    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
-    let machine = machine.as_deref().map(str::trim);
+    let machine = source::host::name(Path::new("/proc"));
+    let machine = machine.as_deref();
     let Answer { status, content_type, body, head } = match request {
         Some(request) if request.hosts.len() > 1 => {
             Answer::plain("400 Bad Request", "more than one host\n")

@@ -148,7 +148,7 @@ fn steps(live: &Live, families: &mut Families<'_>) -> fmt::Result {
         steps().map(|(labels, steps)| (labels, steps.count as f64)).collect(),
     )?;
     let items = steps().filter(|(_, steps)| !steps.unit.is_empty()).map(|(mut labels, steps)| {
-        labels.push(("unit", steps.unit));
+        labels.push(("unit", &steps.unit));
         (labels, steps.items)
     });
     families.counter("items_total", "Items of the steps worked out so far", items.collect())?;

@@ -116,11 +116,11 @@ fn near(wanted: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::find;
+    use super::super::CarbonIntensity;
     use super::*;
 
     fn remedy(wanted: &str) -> String {
-        let error = find(wanted).unwrap_err();
+        let error = CarbonIntensity::find(wanted).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownRegion);
         error.remedy().unwrap().to_owned()
     }
@@ -182,8 +182,8 @@ mod tests {
     #[test]
     fn every_name_leads_to_a_grid() {
         for (name, code) in ALIASES {
-            assert!(find(code).is_ok(), "{code} of {name}");
-            assert!(find(name).is_err(), "{name} has a figure of its own");
+            assert!(CarbonIntensity::find(code).is_ok(), "{code} of {name}");
+            assert!(CarbonIntensity::find(name).is_err(), "{name} has a figure of its own");
         }
         for (state, code) in SUBREGIONS {
             assert!(

@@ -27,13 +27,13 @@ struct Warnings {
 }
 
 impl Warnings {
-    const MOST: usize = 32;
+    const MOST_LINES: usize = 32;
 
     fn add(&mut self, lines: Vec<String>) {
         for line in lines {
-            if self.all.len() < Self::MOST && !self.all.contains(&line) {
+            if self.all.len() < Self::MOST_LINES && !self.all.contains(&line) {
                 self.all.push(line);
-                if self.all.len() == Self::MOST {
+                if self.all.len() == Self::MOST_LINES {
                     self.all.push("what else this source warned of was left out".to_owned());
                 }
             }
@@ -152,7 +152,7 @@ mod tests {
             warnings.add(vec![format!("read {read}")]);
         }
         let rest = warnings.take();
-        assert_eq!(rest.len(), Warnings::MOST + 1 - 3);
+        assert_eq!(rest.len(), Warnings::MOST_LINES + 1 - 3);
         assert!(rest.last().unwrap().contains("left out"));
         assert!(warnings.take().is_empty());
     }

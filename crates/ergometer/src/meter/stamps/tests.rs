@@ -90,7 +90,7 @@ fn spans_before_the_run_or_in_the_future_are_limited_and_counted() {
     let warnings = stamps.warnings();
     let [early, future] = &warnings[..] else { panic!("{warnings:?}") };
     assert!(early.starts_with("2 spans were given a start before"), "{early}");
-    assert!(future.starts_with("1 spans were given a start or an end in the future"), "{future}");
+    assert!(future.starts_with("1 span was given a start or an end in the future"), "{future}");
 }
 
 #[test]

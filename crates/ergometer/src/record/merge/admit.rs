@@ -1,13 +1,13 @@
 //! Checks that records belong together, and orders them by rank.
 
-use super::{Part, clocks, mismatch, numbers};
+use super::{RankRun, clocks, mismatch, numbers};
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Record, RunInfo};
 
 /// The records as parts of one run.
 pub(super) struct Admitted {
     /// In the order of ranks.
-    pub parts: Vec<Part>,
+    pub parts: Vec<RankRun>,
     /// The start of the first of them, RFC 3339.
     pub started: String,
     pub warnings: Vec<String>,
@@ -43,11 +43,11 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
     }
     ranked.sort_by_key(|(rank, ..)| rank.rank);
     let origin = ranked.iter().map(|(_, started, _)| *started).min().unwrap_or_default();
-    let mut parts: Vec<Part> = ranked
+    let mut parts: Vec<RankRun> = ranked
         .into_iter()
         .map(|(rank, started, record)| {
             let nanos = started.as_nanosecond() - origin.as_nanosecond();
-            Part { rank, start: nanos as f64 * 1e-9, record }
+            RankRun { rank, start: nanos as f64 * 1e-9, record }
         })
         .collect();
     for pair in parts.windows(2) {
@@ -73,7 +73,7 @@ pub(super) fn parts(records: Vec<Record>) -> Result<Admitted> {
 }
 
 /// Checks that two records, neighbours in rank, can be of one run.
-fn fit(one: &Part, other: &Part) -> Result<()> {
+fn fit(one: &RankRun, other: &RankRun) -> Result<()> {
     let (a, b) = (one.rank.rank, other.rank.rank);
     if a == b {
         return Err(mismatch(
@@ -116,7 +116,7 @@ fn fit(one: &Part, other: &Part) -> Result<()> {
 }
 
 /// A record without a group matches any: it may have been written without a launcher.
-fn same_group(parts: &[Part]) -> Result<()> {
+fn same_group(parts: &[RankRun]) -> Result<()> {
     let group = |run: &RunInfo| run.group.clone();
     let mut named =
         parts.iter().filter_map(|part| Some((part.rank.rank, group(&part.record.run)?)));

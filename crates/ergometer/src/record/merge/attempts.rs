@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, mismatch, numbers};
-use crate::energy::Usage;
+use super::{RankRun, mismatch, numbers};
+use crate::energy::{StepTotals, Usage};
 use crate::error::Result;
-use crate::record::{self, Distribution, Items, PartSteps, Record, RunInfo, SCHEMA, Steps};
+use crate::record::{self, Distribution, Items, PartSteps, Record, RunInfo, Steps};
 use crate::units::Joules;
 
 /// The earlier parts, each joined over all ranks, and warnings.
-pub(super) fn join(parts: &[Part]) -> Result<(Vec<record::Part>, Vec<String>)> {
+pub(super) fn join(parts: &[RankRun]) -> Result<(Vec<record::Part>, Vec<String>)> {
     let mut warnings = Vec::new();
     let attempts = attempts(parts, &mut warnings)?;
     let mut joined = Vec::new();
@@ -41,12 +41,12 @@ pub(super) fn join(parts: &[Part]) -> Result<(Vec<record::Part>, Vec<String>)> {
 }
 
 /// Parts of several ranks that belong together.
-type Attempt<'a> = Vec<(&'a Part, &'a record::Part)>;
+type Attempt<'a> = Vec<(&'a RankRun, &'a record::Part)>;
 
 /// Ranks with the same number of interruptions were interrupted together. Otherwise parts are matched by
 /// the time in which they ran.
-fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Attempt<'a>>> {
-    let count = |part: &Part| part.record.earlier.len();
+fn attempts<'a>(parts: &'a [RankRun], warnings: &mut Vec<String>) -> Result<Vec<Attempt<'a>>> {
+    let count = |part: &RankRun| part.record.earlier.len();
     let most = parts.iter().map(count).max().unwrap_or(0);
     if parts.iter().all(|part| count(part) == most) {
         let of =
@@ -70,7 +70,7 @@ fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Att
         "not all ranks were interrupted as often as each other ({counts}): their parts are matched by \
          the time in which they ran"
     ));
-    let mut all: Vec<(f64, f64, &Part, &record::Part)> = Vec::new();
+    let mut all: Vec<(f64, f64, &RankRun, &record::Part)> = Vec::new();
     for part in parts {
         for before in &part.record.earlier {
             let started = before.started.parse::<jiff::Timestamp>().unwrap_or_default();
@@ -95,10 +95,10 @@ fn attempts<'a>(parts: &'a [Part], warnings: &mut Vec<String>) -> Result<Vec<Att
 }
 
 /// Whether two ranks of different attempts never ran at the same time.
-fn disjoint(parts: &[Part]) -> bool {
-    let apart = |a: &Part, b: &Part| a.end() < b.start || b.end() < a.start;
+fn disjoint(parts: &[RankRun]) -> bool {
+    let apart = |a: &RankRun, b: &RankRun| a.end() < b.start || b.end() < a.start;
     parts.iter().any(|a| {
-        let other = |b: &&Part| a.record.earlier.len() != b.record.earlier.len();
+        let other = |b: &&RankRun| a.record.earlier.len() != b.record.earlier.len();
         parts.iter().filter(other).any(|b| apart(a, b))
     })
 }
@@ -130,7 +130,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         here.at_mean_intensity(*mean_intensity)
     };
     Record {
-        schema: SCHEMA.to_owned(),
+        schema: Record::SCHEMA.to_owned(),
         run: RunInfo {
             id: run_id.clone(),
             started: started.clone(),
@@ -153,7 +153,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
         method_shares: BTreeMap::new(),
         steps: steps
             .iter()
-            .filter(|(_, sums)| sums.count > 0)
+            .filter(|(_, sums)| sums.totals.count > 0)
             .map(|(split, sums)| (split.clone(), stats(sums, domains.len())))
             .collect(),
         spans: Vec::new(),
@@ -171,7 +171,8 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
 
 /// Sums as statistics, of which only the means are known.
 fn stats(sums: &PartSteps, domains: usize) -> Steps {
-    let PartSteps { count, seconds, joules, items, unit, by_domain } = sums;
+    let PartSteps { totals, by_domain } = sums;
+    let StepTotals { count, seconds, joules, items, unit } = totals;
     let mean = |sum: f64| Distribution {
         mean: sum / *count as f64,
         min: None,
@@ -189,7 +190,7 @@ fn stats(sums: &PartSteps, domains: usize) -> Steps {
         duration_s: mean(*seconds),
         items: (*items > 0.0).then(|| Items {
             count: *items,
-            unit: if unit.is_empty() { "items".to_owned() } else { unit.clone() },
+            unit: if unit.is_empty() { "items".to_owned() } else { unit.clone().into_owned() },
             joules_per_item: *joules / *items,
             per_second: if *seconds > 0.0 { items / seconds } else { 0.0 },
         }),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Part, numbers};
+use super::{RankRun, numbers};
 
 /// Ranks have different clocks if, by those clocks, they never ran at the same time and were this many
 /// seconds apart.
@@ -27,7 +27,7 @@ impl Group {
 /// Aligns parts whose clocks disagree with most ranks' by the first epoch in common, or else by their
 /// starts, and shifts all times so that the first start is 0. Returns warnings, and the original time of
 /// that start.
-pub(super) fn lay(parts: &mut [Part]) -> (Vec<String>, f64) {
+pub(super) fn lay(parts: &mut [RankRun]) -> (Vec<String>, f64) {
     let mut warnings = Vec::new();
     let groups = groups(parts);
     let clusters = clusters(&groups);
@@ -87,7 +87,7 @@ pub(super) fn lay(parts: &mut [Part]) -> (Vec<String>, f64) {
 
 /// The ranks by machine. Ranks of one machine whose times are far apart, as when its clock was set between
 /// their starts, form separate groups.
-fn groups(parts: &[Part]) -> Vec<Group> {
+fn groups(parts: &[RankRun]) -> Vec<Group> {
     let mut by_machine: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, part) in parts.iter().enumerate() {
         let machine = &part.record.machine;
@@ -129,7 +129,7 @@ fn clusters(groups: &[Group]) -> Vec<Vec<usize>> {
 }
 
 /// The first start of each epoch.
-fn epochs<'a>(parts: &'a [Part], of: &[usize]) -> BTreeMap<(&'a str, u64), f64> {
+fn epochs<'a>(parts: &'a [RankRun], of: &[usize]) -> BTreeMap<(&'a str, u64), f64> {
     let mut first: BTreeMap<(&str, u64), f64> = BTreeMap::new();
     for part in of.iter().map(|&part| &parts[part]) {
         for epoch in &part.record.epochs {
@@ -142,8 +142,8 @@ fn epochs<'a>(parts: &'a [Part], of: &[usize]) -> BTreeMap<(&'a str, u64), f64> 
 }
 
 /// Names the ranks that never ran at the same time as any other.
-fn apart(parts: &[Part]) -> Option<String> {
-    let together = |a: &Part, b: &Part| a.start <= b.end() && b.start <= a.end();
+fn apart(parts: &[RankRun]) -> Option<String> {
+    let together = |a: &RankRun, b: &RankRun| a.start <= b.end() && b.start <= a.end();
     let alone = parts.iter().enumerate().filter(|(index, part)| {
         let others = parts.iter().enumerate().filter(|(other, _)| other != index);
         parts.len() > 1 && !others.into_iter().any(|(_, other)| together(part, other))

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use super::cover::{Cover, part_of, plus};
 use super::machines::{Machines, is_board_of_its_own};
-use super::{Part, RankLines, numbers};
+use super::{RankLines, RankRun, numbers};
 use crate::energy::{Energy, Method};
 use crate::record::DomainRecord;
 use crate::source::attribution::is_share;
@@ -38,17 +38,17 @@ pub(super) struct Whole {
     pub from: Vec<(usize, Joules)>,
 }
 
-pub(super) fn row(parts: &[Part], (part, domain): At) -> &DomainRecord {
+pub(super) fn row(parts: &[RankRun], (part, domain): At) -> &DomainRecord {
     &parts[part].record.domains[domain]
 }
 
 /// The energy of a domain in a part's whole run.
-pub(super) fn total(parts: &[Part], (part, domain): At) -> Option<Energy> {
+pub(super) fn total(parts: &[RankRun], (part, domain): At) -> Option<Energy> {
     parts[part].record.total.by_domain.get(domain).copied().flatten()
 }
 
 /// Every domain of every machine, without those that are contained in another.
-pub(super) fn physical(parts: &[Part], warnings: &mut Vec<String>) -> Vec<Physical> {
+pub(super) fn physical(parts: &[RankRun], warnings: &mut Vec<String>) -> Vec<Physical> {
     let machines = Machines::of(parts, warnings);
     let mut all: Vec<(String, Physical)> = Vec::new();
     for (index, part) in parts.iter().enumerate() {
@@ -149,7 +149,7 @@ impl Physical {
     }
 
     /// Orders the positions with an energy by how far they are believed.
-    fn choose(&mut self, parts: &[Part]) {
+    fn choose(&mut self, parts: &[RankRun]) {
         self.givers = self.members.clone();
         self.givers.retain(|&at| total(parts, at).is_some());
         self.givers.sort_by(|&a, &b| {
@@ -164,7 +164,7 @@ impl Physical {
     }
 
     /// Its energy in the run, which lasts `seconds`.
-    pub(super) fn whole(&self, parts: &[Part], seconds: f64) -> Whole {
+    pub(super) fn whole(&self, parts: &[RankRun], seconds: f64) -> Whole {
         let mut cover = Cover::default();
         let (mut sum, mut estimated, mut observed) = (None, Joules::ZERO, 0.0);
         let mut from = Vec::new();
@@ -204,7 +204,7 @@ impl Machines {
 }
 
 /// The sources' reports of all ranks: equal ones once, with the domains of all.
-pub(super) fn sources(parts: &[Part], domains: &[Physical]) -> Vec<SourceReport> {
+pub(super) fn sources(parts: &[RankRun], domains: &[Physical]) -> Vec<SourceReport> {
     let merged_id = |index: usize, id: &String| {
         let here = |&(part, at): &At| part == index && row(parts, (part, at)).domain.id == *id;
         let found = domains.iter().find(|physical| physical.members.iter().any(here))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::cover::{Cover, part_of, plus};
 use super::domains::{self, Physical};
-use super::{Merge, Part, names, numbers, steps};
+use super::{Merge, RankRun, names, numbers, steps};
 use crate::energy::{Energy, Usage};
 use crate::record::Epoch;
 use crate::units::Joules;
@@ -20,7 +20,7 @@ pub(super) struct Joined {
 }
 
 /// An epoch being joined.
-struct Row<'a> {
+struct JoinedEpoch<'a> {
     start: f64,
     end: f64,
     /// The ranks that took part in it, by the index of their part.
@@ -32,7 +32,7 @@ struct Row<'a> {
     added: f64,
 }
 
-type Rows<'a> = BTreeMap<(&'a str, u64), Row<'a>>;
+type Rows<'a> = BTreeMap<(&'a str, u64), JoinedEpoch<'a>>;
 
 pub(super) fn join(merge: &Merge<'_>) -> Joined {
     let count = merge.domains.len();
@@ -40,7 +40,7 @@ pub(super) fn join(merge: &Merge<'_>) -> Joined {
     for (index, part) in merge.parts.iter().enumerate() {
         for epoch in &part.record.epochs {
             let (start, end) = interval(part, epoch);
-            let row = rows.entry((&epoch.split, epoch.index)).or_insert_with(|| Row {
+            let row = rows.entry((&epoch.split, epoch.index)).or_insert_with(|| JoinedEpoch {
                 start,
                 end,
                 members: Vec::new(),
@@ -67,7 +67,7 @@ pub(super) fn join(merge: &Merge<'_>) -> Joined {
     Joined { epochs, outside, step_joules, warnings }
 }
 
-fn interval(part: &Part, epoch: &Epoch) -> (f64, f64) {
+fn interval(part: &RankRun, epoch: &Epoch) -> (f64, f64) {
     let start = part.start + epoch.start_s;
     (start, start + epoch.usage.seconds)
 }
@@ -176,7 +176,7 @@ fn warnings(merge: &Merge<'_>, rows: &Rows<'_>) -> Vec<String> {
     warnings
 }
 
-impl Row<'_> {
+impl JoinedEpoch<'_> {
     fn finish(mut self, (split, index): (&str, u64), merge: &Merge<'_>) -> Epoch {
         let seconds = self.end - self.start;
         for (energy, physical) in self.by_domain.iter_mut().zip(&merge.domains) {

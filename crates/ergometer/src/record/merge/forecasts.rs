@@ -77,7 +77,7 @@ fn shares(merge: &Merge<'_>) -> Vec<f64> {
             taken[part] += joules.get();
         }
     }
-    let total = |part: &super::Part| part.record.total.energy.map_or(0.0, |e| e.joules.get());
+    let total = |part: &super::RankRun| part.record.total.energy.map_or(0.0, |e| e.joules.get());
     let parts = merge.parts.iter().zip(taken);
     parts.map(|(part, taken)| if total(part) > 0.0 { taken / total(part) } else { 0.0 }).collect()
 }

@@ -4,7 +4,7 @@
 //! their own, and copies of a frozen virtual machine share one. A board is in one machine, whatever that
 //! machine is called.
 
-use super::{Part, numbers};
+use super::{RankRun, numbers};
 use crate::record::Machine;
 use crate::source::DomainKind;
 
@@ -30,7 +30,7 @@ enum Verdict {
 }
 
 impl Machines {
-    pub(super) fn of(parts: &[Part], warnings: &mut Vec<String>) -> Self {
+    pub(super) fn of(parts: &[RankRun], warnings: &mut Vec<String>) -> Self {
         let mut of: Vec<usize> = Vec::new();
         let (mut hosts, mut ids): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         let mut by_host: Vec<u32> = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn is_board_of_its_own(identity: &str) -> bool {
     identity.strip_prefix("nvml:GPU-").is_some_and(|uuid| uuid.len() == LENGTH)
 }
 
-fn verdict(one: &Part, other: &Part) -> Verdict {
+fn verdict(one: &RankRun, other: &RankRun) -> Verdict {
     let (a, b) = (&one.record.machine, &other.record.machine);
     let (Some(here), Some(there)) = (&a.machine_id, &b.machine_id) else {
         let nameless = a.machine_id.is_none() && b.machine_id.is_none();
@@ -146,8 +146,8 @@ fn looks_like_one(a: &Machine, b: &Machine) -> bool {
     together && a.cpu == b.cpu && a.os == b.os && a.logical_cpus == b.logical_cpus
 }
 
-fn shared_board<'a>(one: &'a Part, other: &'a Part) -> Option<&'a str> {
-    let boards = |part: &'a Part| {
+fn shared_board<'a>(one: &'a RankRun, other: &'a RankRun) -> Option<&'a str> {
+    let boards = |part: &'a RankRun| {
         let rows = part.record.domains.iter().map(|row| &row.domain);
         let boards = rows.filter(|domain| domain.kind == DomainKind::Gpu);
         boards.map(|domain| domain.id.as_str()).filter(|id| is_board_of_its_own(id))

@@ -2,7 +2,7 @@
 
 use super::cover::Cover;
 use super::domains::{self, At, Physical};
-use super::{Merge, Part};
+use super::{Merge, RankRun};
 use crate::record::power::{LongSpan, MOST_INTERVALS, PowerHistory};
 use crate::units::Watts;
 
@@ -19,7 +19,7 @@ struct Piece<'a> {
 
 /// The joined power; `None` unless every rank with an energy has it.
 pub(super) fn join(merge: &Merge<'_>) -> Option<PowerHistory> {
-    let has = |part: &Part| part.record.power.is_some() || part.record.total.energy.is_none();
+    let has = |part: &RankRun| part.record.power.is_some() || part.record.total.energy.is_none();
     let first = merge.first().power.as_ref()?;
     if !merge.parts.iter().all(has) || merge.seconds <= 0.0 {
         return None;

@@ -1,6 +1,6 @@
 //! Warnings and similar lines of the ranks, without duplicates.
 
-use super::{Part, Record};
+use super::{RankRun, Record};
 
 /// Lines with the ranks that have them, in the order of first occurrence.
 #[derive(Default)]
@@ -8,7 +8,7 @@ pub(super) struct RankLines(Vec<(String, Vec<u32>)>);
 
 impl RankLines {
     /// The lines that `of` returns for the records.
-    pub(super) fn over(parts: &[Part], of: impl Fn(&Record) -> Vec<String>) -> Vec<String> {
+    pub(super) fn over(parts: &[RankRun], of: impl Fn(&Record) -> Vec<String>) -> Vec<String> {
         let mut lines = Self::default();
         for part in parts {
             for line in of(&part.record) {

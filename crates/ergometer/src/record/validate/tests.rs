@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
+use crate::energy::StepTotals;
 use crate::error::ErrorKind;
 use crate::forecast::{Forecast, Interval};
 use crate::meter::Meter;
@@ -34,12 +35,9 @@ static RECORD: LazyLock<Record> = LazyLock::new(|| {
     }
     meter.result("loss", 0.5);
     let mut record = meter.finish().unwrap();
-    let steps = PartSteps {
-        count: 3,
-        seconds: 1.5,
-        joules: Joules::new(400.0),
-        ..record.part().steps["train"].clone()
-    };
+    let mut steps: PartSteps = record.part().steps["train"].clone();
+    steps.totals =
+        StepTotals { count: 3, seconds: 1.5, joules: Joules::new(400.0), ..steps.totals };
     record.earlier.push(Part {
         run_id: "before".to_owned(),
         seconds: 2.0,

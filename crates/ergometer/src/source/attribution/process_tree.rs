@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::source::stat::{self, Jiffies};
+use crate::source::sysfs::read_start;
 
 /// The fields of `/proc/<pid>/stat` that are used; times in ticks of 10 ms (`USER_HZ`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +182,7 @@ fn processes(proc_root: &Path) -> io::Result<Processes> {
             continue;
         };
         let read =
-            File::open(entry.path().join("stat")).and_then(|file| file.read_at(&mut text, 0));
+            File::open(entry.path().join("stat")).and_then(|file| read_start(&file, &mut text));
         let Ok(length) = read else { continue };
         if let Some(process) = parse(&String::from_utf8_lossy(&text[..length])) {
             found.insert(pid, process);

@@ -208,3 +208,18 @@ fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let kept = share_out(vec![Box::new(stated)], &mut [], bench.proc.path());
     assert_eq!(kept[0].domains()[0].method, Method::Assumed, "as the user said");
 }
+
+#[test]
+fn a_share_that_is_not_known_elsewhere_is_no_matter_of_mounting_proc() {
+    let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+    let remedy = |system| match no_share(system, Path::new("/proc"), &missing) {
+        Availability::Unavailable { remedy, .. } => remedy,
+        Availability::Available => panic!("it is not known"),
+    };
+    assert!(remedy(System::Linux).contains("run where /proc shows"));
+    for system in [System::MacOs, System::Windows] {
+        let remedy = remedy(system);
+        assert!(remedy.contains("Linux only") && !remedy.contains("/proc"), "{remedy}");
+        assert!(remedy.contains("Scope::Machine"), "{remedy}");
+    }
+}

@@ -16,7 +16,7 @@ const SCHEMA: &str = "ergometer-processors/1";
 /// Processors that were measured, as `ergometer calibrate` writes them.
 ///
 /// ```
-/// use ergometer::source::cpu_model::Calibrations;
+/// use ergometer::source::Calibrations;
 /// let text = r#"{"schema": "ergometer-processors/1", "processors": [{
 ///     "name": "AMD EPYC 8024P 8-Core Processor", "logical_cpus": 16, "idle": 17.7, "full": 46.5,
 ///     "highest_utilisation": 0.9, "records": 2, "sources": ["rapl"], "measured": "2026-11-26"}]}"#;

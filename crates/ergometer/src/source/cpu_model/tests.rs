@@ -3,7 +3,7 @@ use std::fs;
 use super::fit::{LINE_START, Law, fit, fit_own, line, shares};
 use super::own::{OWN_CURVE, OwnCurve};
 use super::points::{MACHINES, Machine};
-use super::validation::{held_out, rms};
+use super::validation::{held_out, pooled, rms};
 use super::*;
 
 #[test]
@@ -192,10 +192,65 @@ fn a_clock_that_stands_still_is_missing_and_not_zero() {
     let root = proc_tree(1024);
     let mut model = CpuModel::open(root.path(), BOTH).0.unwrap();
     let package = model.package.as_mut().unwrap();
-    let jiffies = Jiffies { busy: 1, idle: 1 };
     let at = |seconds| Timestamp::default().after(Duration::from_secs(seconds));
-    assert!(matches!(package.advance(jiffies, at(0)), Some(Value::Energy(_))));
-    assert!(matches!(package.advance(jiffies, at(5)), Some(Value::Missing(_))));
+    assert!(matches!(package.advance(Load::TooSoon, at(0)), Some(Value::Energy(_))));
+    assert!(matches!(package.advance(Load::TooSoon, at(5)), Some(Value::Missing(_))));
+}
+
+/// The processors of a system without procfs, as a script shows them.
+#[derive(Debug)]
+struct Script(std::vec::IntoIter<std::io::Result<Load>>);
+
+impl ProcessorLoad for Script {
+    fn read(&mut self) -> std::io::Result<Load> {
+        self.0.next().unwrap()
+    }
+
+    fn place(&self) -> String {
+        "a script".to_owned()
+    }
+}
+
+#[test]
+fn where_a_system_shows_shares_and_no_ticks_energy_follows_from_them() {
+    let script = vec![
+        Ok(Load::TooSoon),
+        Ok(Load::Busy(0.75)),
+        Ok(Load::TooSoon),
+        Ok(Load::Busy(0.25)),
+        Err(std::io::Error::other("as asked")),
+        Ok(Load::Unknown("not read for an hour".to_owned())),
+        Ok(Load::Busy(1.0)),
+    ];
+    let mut model = CpuModel { domains: Vec::new(), package: None, dram: None };
+    let processor = host::Processor { logical: 8, packages: 1, ..host::Processor::default() };
+    model.add_package(
+        Some(Box::new(Script(script.into_iter()))),
+        &processor,
+        None,
+        &KnownPower::default(),
+    );
+    let full = Watts::new(8.0 * TDP_PER_LOGICAL_CPU.get() * FULL_SHARE);
+    let mut readings = Vec::new();
+    for _ in 0..7 {
+        model.read(Request::Routine, &mut readings);
+    }
+    let [first, busy, less, missing, gap, after] = &readings[..] else { panic!("{readings:?}") };
+    assert!(matches!(missing.value, Value::Missing(ref why) if why.contains("as asked")));
+    assert!(matches!(gap.value, Value::Restarted(ref why) if why.contains("an hour")));
+    let known = [first, busy, less, after].map(|reading| match reading.value {
+        Value::Energy(joules) => joules.get(),
+        ref other => panic!("expected energy, found {other:?}"),
+    });
+    // The interval that was too short belongs to the next; the one that is not known has no energy.
+    let drawn = |from: &Reading, to: &Reading, share| {
+        (package_power(share, full) * to.at.since(from.at)).get()
+    };
+    let expected = [drawn(first, busy, 0.75), drawn(busy, less, 0.25), drawn(gap, after, 1.0)];
+    assert!(known[0].abs() < 1e-12);
+    for (pair, expected) in known.windows(2).zip(expected) {
+        assert!((pair[1] - pair[0] - expected).abs() < 1e-12, "{known:?}");
+    }
 }
 
 #[test]

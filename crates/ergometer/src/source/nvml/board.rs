@@ -440,7 +440,10 @@ impl<D: Driver> Board<D> {
         match self.power_ticks.period() {
             Some(period) => {
                 let stride = (every / period - 0.001).ceil().max(1.0);
-                self.power_ticks.next_read(t, stride).unwrap_or(Window::at(t + period))
+                let next = self.power_ticks.next_read(t, stride);
+                let next = next.unwrap_or(Window::at(t + period));
+                // Only an update that is watched needs a read of its own.
+                if beside && !next.is_moment() { Window::NEVER } else { next }
             }
             None if learning => {
                 let wanted = self.power_ticks.search_on(t) - t;

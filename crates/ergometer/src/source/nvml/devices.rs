@@ -12,6 +12,16 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// Boards that are there but not chosen are named in the remarks of the
 /// [`SourceReport`](crate::source::SourceReport), and are in no total.
+///
+/// ```
+/// use ergometer::{Devices, Meter};
+///
+/// assert_eq!(Devices::default(), Devices::Visible);
+/// let one = Devices::List(vec!["0000:3b:00.0".parse()?]);
+/// let builder = Meter::builder().devices(one);
+/// # drop(builder);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Devices {

@@ -14,6 +14,7 @@ use super::devices::{Choice, Devices, Environment, choose};
 use super::identity::BoardIdentity;
 use super::{NAME, report};
 use crate::deadline::Deadline;
+use crate::source::system::System;
 use crate::source::{Availability, PowerSource as _, SourceReport, host};
 
 /// How long the driver may take to start; what takes longer hangs.
@@ -38,7 +39,8 @@ pub(super) fn open(
     answer.unwrap_or_else(|| {
         let availability = Availability::Unavailable {
             reason: format!("NVML did not answer within {} s", PATIENCE.as_secs()),
-            remedy: "see `dmesg` for errors of the NVIDIA driver, and whether `nvidia-smi` answers"
+            remedy: "see the system's log (on Linux `dmesg`) for errors of the NVIDIA driver, and whether \
+                     `nvidia-smi` answers"
                 .to_owned(),
         };
         (Vec::new(), report(availability))
@@ -58,7 +60,7 @@ fn find(
     }
     let nvml = match builder.init() {
         Ok(nvml) => Arc::new(nvml),
-        Err(error) => return (Vec::new(), report(no_library(&error, library))),
+        Err(error) => return (Vec::new(), report(no_library(System::current(), &error, library))),
     };
     let count = match nvml.device_count() {
         Ok(count) => count,
@@ -166,36 +168,49 @@ fn identity(nvml: &Nvml, index: u32) -> Result<BoardIdentity, String> {
     })
 }
 
-fn no_library(error: &NvmlError, library: Option<&Path>) -> Availability {
-    let name = library.map_or_else(|| "libnvidia-ml.so.1".into(), Path::to_string_lossy);
-    match error {
-        NvmlError::LibloadingError(cause) => Availability::Unavailable {
-            reason: format!("NVML library cannot be loaded: {}", one_line(cause)),
-            remedy: if library.is_some() {
-                format!("check the path '{name}' (setting `nvml_library`)")
-            } else {
-                "install the NVIDIA driver; in a container, start it with `--gpus all`".to_owned()
+fn no_library(system: System, error: &NvmlError, library: Option<&Path>) -> Availability {
+    let own = if system == System::Windows { "nvml.dll" } else { "libnvidia-ml.so.1" };
+    let name = library.map_or_else(|| own.into(), Path::to_string_lossy);
+    let (reason, remedy) = match error {
+        NvmlError::LibloadingError(cause) => (
+            format!("NVML library cannot be loaded: {}", one_line(cause)),
+            match (library, system) {
+                (Some(_), _) => format!("check the path '{name}' (setting `nvml_library`)"),
+                (None, System::MacOs) => "none here: NVIDIA has no driver for macOS".to_owned(),
+                (None, System::Windows) => "install the NVIDIA driver".to_owned(),
+                (None, _) => {
+                    "install the NVIDIA driver; in a container, start it with `--gpus all`"
+                        .to_owned()
+                }
             },
-        },
-        NvmlError::FailedToLoadSymbol(cause) => Availability::Unavailable {
-            reason: format!("'{name}' is not an NVML library: {}", one_line(cause)),
-            remedy: "point `nvml_library` at the driver's libnvidia-ml.so.1".to_owned(),
-        },
-        NvmlError::DriverNotLoaded => Availability::Unavailable {
-            reason: "NVML library found, but the NVIDIA driver is not loaded".to_owned(),
-            remedy: "load it with `sudo modprobe nvidia`".to_owned(),
-        },
-        NvmlError::NoPermission => Availability::Unavailable {
-            reason: "NVML may not talk to the driver: permission denied".to_owned(),
-            remedy: "allow this user to open /dev/nvidiactl and /dev/nvidia*".to_owned(),
-        },
-        NvmlError::LibRmVersionMismatch => Availability::Unavailable {
-            reason: "NVML library and the loaded NVIDIA driver are of different versions"
-                .to_owned(),
-            remedy: "reload the driver or reboot after its update".to_owned(),
-        },
-        other => failed("NVML failed to start", other),
-    }
+        ),
+        NvmlError::FailedToLoadSymbol(cause) => (
+            format!("'{name}' is not an NVML library: {}", one_line(cause)),
+            format!("point `nvml_library` at the driver's {own}"),
+        ),
+        NvmlError::DriverNotLoaded => (
+            "NVML library found, but the NVIDIA driver is not loaded".to_owned(),
+            match system {
+                System::Linux => "load it with `sudo modprobe nvidia`",
+                _ => "install the NVIDIA driver again, and restart the machine",
+            }
+            .to_owned(),
+        ),
+        NvmlError::NoPermission => (
+            "NVML may not talk to the driver: permission denied".to_owned(),
+            match system {
+                System::Linux => "allow this user to open /dev/nvidiactl and /dev/nvidia*",
+                _ => "allow this user to use the board, and check that `nvidia-smi` works",
+            }
+            .to_owned(),
+        ),
+        NvmlError::LibRmVersionMismatch => (
+            "NVML library and the loaded NVIDIA driver are of different versions".to_owned(),
+            "reload the driver or reboot after its update".to_owned(),
+        ),
+        other => return failed("NVML failed to start", other),
+    };
+    Availability::Unavailable { reason, remedy }
 }
 
 fn failed(what: &str, error: &NvmlError) -> Availability {
@@ -214,6 +229,20 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn no_advice_is_for_another_system() {
+        let errors = [NvmlError::DriverNotLoaded, NvmlError::NoPermission, NvmlError::Unknown];
+        let (windows, mac) = (System::Windows, System::MacOs);
+        for system in [windows, mac, System::Other] {
+            for error in &errors {
+                let text = format!("{:?}", no_library(system, error, None));
+                assert!(!text.contains("modprobe") && !text.contains("/dev/"), "{text}");
+            }
+        }
+        let text = |system, error| format!("{:?}", no_library(system, error, None));
+        assert!(text(System::Linux, &errors[0]).contains("modprobe nvidia"));
+    }
 
     #[test]
     fn the_gpu_of_a_jetson_is_known_by_its_name_or_by_the_machines() {

@@ -51,6 +51,10 @@ impl Window {
         Self { from: t, by: t }
     }
 
+    pub(super) fn is_moment(self) -> bool {
+        self.from >= self.by
+    }
+
     /// What serves both, if anything does; else the earlier.
     pub(super) fn and(self, other: Self) -> Self {
         let (first, second) = if self.by <= other.by { (self, other) } else { (other, self) };

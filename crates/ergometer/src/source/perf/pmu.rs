@@ -146,13 +146,13 @@ fn sockets(sysfs_root: &Path, cpus: &[usize]) -> Vec<Socket> {
 /// The numbers of a kernel list, without duplicates: `0,64` or `0-3,8`.
 fn list(text: &str) -> Option<Vec<usize>> {
     /// Linux supports at most this many processors (`NR_CPUS` of x86).
-    const MOST: usize = 8192;
+    const MOST_PROCESSORS: usize = 8192;
     let mut numbers = BTreeSet::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let number = |text: &str| text.trim().parse::<usize>().ok();
         let (first, last) = (number(first)?, number(last)?);
-        if last >= MOST || last < first {
+        if last >= MOST_PROCESSORS || last < first {
             return None;
         }
         numbers.extend(first..=last);

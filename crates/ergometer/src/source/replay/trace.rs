@@ -17,12 +17,12 @@ use crate::units::{Joules, Watts};
 pub(super) struct Channel {
     pub(super) name: String,
     pub(super) kind: DomainKind,
-    pub(super) rows: Vec<Row>,
+    pub(super) rows: Vec<TraceRow>,
 }
 
 /// A row of a domain.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Row {
+pub(super) struct TraceRow {
     /// Since the trace's start.
     pub(super) after: Duration,
     /// Since the domain's first counter value.
@@ -30,7 +30,7 @@ pub(super) struct Row {
     pub(super) watts: Option<Watts>,
 }
 
-impl Row {
+impl TraceRow {
     pub(super) fn values(&self) -> impl Iterator<Item = Value> {
         let energy = self.joules.map(Value::Energy);
         energy.into_iter().chain(self.watts.map(Value::Power))
@@ -106,9 +106,9 @@ struct Counter {
 }
 
 /// Checks `line` and converts it to a row of `channel`, whose counter is `counter`.
-fn check(line: &Line, channel: &Channel, counter: &mut Counter) -> Result<Row, String> {
+fn check(line: &Line, channel: &Channel, counter: &mut Counter) -> Result<TraceRow, String> {
     /// No single device that trains a model draws more.
-    const MOST: f64 = 100_000.0;
+    const MOST_WATTS: f64 = 100_000.0;
     let Line { seconds, domain, kind, joules, watts } = line;
     if domain.is_empty() {
         return Err("the domain has no name".to_owned());
@@ -127,8 +127,8 @@ fn check(line: &Line, channel: &Channel, counter: &mut Counter) -> Result<Row, S
     if joules.is_none() && watts.is_none() {
         return Err("neither joules nor watts".to_owned());
     }
-    if let Some(watts) = watts.filter(|watts| !(0.0..=MOST).contains(watts)) {
-        return Err(format!("{watts} W is not a power; it must lie between 0 and {MOST} W"));
+    if let Some(watts) = watts.filter(|watts| !(0.0..=MOST_WATTS).contains(watts)) {
+        return Err(format!("{watts} W is not a power; it must lie between 0 and {MOST_WATTS} W"));
     }
     let joules = match *joules {
         None => None,
@@ -144,7 +144,7 @@ fn check(line: &Line, channel: &Channel, counter: &mut Counter) -> Result<Row, S
         }
         counter.last = joules;
     }
-    Ok(Row { after, joules: joules.map(Joules::new), watts: watts.map(Watts::new) })
+    Ok(TraceRow { after, joules: joules.map(Joules::new), watts: watts.map(Watts::new) })
 }
 
 fn failed(path: &Path, error: csv::Error, wrong: &impl Fn(u64, String) -> Error) -> Error {

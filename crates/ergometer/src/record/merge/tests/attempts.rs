@@ -43,10 +43,10 @@ fn the_parts_before_of_all_ranks_are_in_the_whole_and_a_shared_domain_once() {
         close(part.seconds, seconds);
         close(part.energy.unwrap().joules.get(), seconds * (2.0 * 300.0 + 80.0));
         assert_eq!(part.domains.len(), 3, "the package once");
-        assert_eq!(part.steps["train"].count, 8);
-        close(part.steps["train"].items, 80.0);
+        assert_eq!(part.steps["train"].totals.count, 8);
+        close(part.steps["train"].totals.items, 80.0);
         // Half of the time is in epochs, four fifths of which are steps.
-        close(part.steps["train"].joules.get(), 0.4 * seconds * 680.0);
+        close(part.steps["train"].totals.joules.get(), 0.4 * seconds * 680.0);
     }
     close(whole(&run), 60.0 * 680.0);
     close(run.whole().seconds, 60.0);
@@ -220,7 +220,7 @@ fn a_merge_accounts_for_every_field() {
         |from, to| (0..domains.len()).map(|index| power.joules(index, from, to).get()).sum::<f64>();
     close(drawn(0.0, 20.0), joules);
     close(drawn(0.0, 10.0), joules / 2.0);
-    assert_eq!(schema, SCHEMA);
+    assert_eq!(schema, Record::SCHEMA);
     let RunInfo {
         id,
         label,

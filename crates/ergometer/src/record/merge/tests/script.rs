@@ -162,7 +162,7 @@ impl Script {
         let started = jiff::Timestamp::from_second(1_700_000_000).unwrap()
             + jiff::SignedDuration::from_secs_f64(self.start);
         Record {
-            schema: SCHEMA.to_owned(),
+            schema: Record::SCHEMA.to_owned(),
             run: RunInfo {
                 id: format!("run-{}", self.rank),
                 label: "run".to_owned(),

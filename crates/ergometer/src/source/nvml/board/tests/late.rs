@@ -71,13 +71,20 @@ struct Script {
 struct Registers {
     script: Script,
     phases: (f64, f64),
-    now: AtomicU64,
+    now: Arc<AtomicU64>,
     noise: Mutex<Noise>,
     /// What the counter has shown, and since when.
     shown: Mutex<Vec<(u64, f64)>>,
 }
 
 impl Registers {
+    /// Registers whose moments are drawn by the script's seed, on the clock `now`.
+    fn new(script: Script, now: Arc<AtomicU64>) -> Self {
+        let mut noise = Noise::new(script.seed);
+        let phases = (script.counter * noise.unit(), script.power.0 * noise.unit());
+        Self { script, phases, now, noise: Mutex::new(noise), shown: Mutex::default() }
+    }
+
     fn seconds(&self) -> f64 {
         Timestamp::as_secs_f64(self.now())
     }
@@ -148,6 +155,33 @@ impl Driver for Arc<Registers> {
     }
 }
 
+/// What is known of a scripted board.
+fn profile(script: Script) -> Profile {
+    Profile {
+        domain: Domain {
+            id: "nvml:GPU-0".to_owned(),
+            kind: DomainKind::Gpu,
+            label: "a board".to_owned(),
+            source: "nvml".to_owned(),
+            method: Method::Counter,
+            sensor: Sensor {
+                counter_period_s: Some(PERIOD),
+                counter_quantum: Some(Joules::new(0.001)),
+                power_period_s: Some(script.power.0),
+                power_window_s: Some(script.power.1),
+                relative_error: 0.0,
+                absolute_error: crate::units::Watts::ZERO,
+            },
+            pci_address: None,
+            power_limit: None,
+            note: None,
+        },
+        ways: Ways { energy: Way::Field, power: Way::Field },
+        window: script.power.1,
+        consumer: false,
+    }
+}
+
 /// What was found of a run.
 struct Played {
     line: Timeline,
@@ -162,40 +196,10 @@ struct Played {
 
 impl Script {
     fn play(self) -> Played {
-        let mut noise = Noise::new(self.seed);
-        let phases = (self.counter * noise.unit(), self.power.0 * noise.unit());
-        let registers = Arc::new(Registers {
-            script: self,
-            phases,
-            now: AtomicU64::new(0),
-            noise: Mutex::new(noise),
-            shown: Mutex::default(),
-        });
+        let registers = Arc::new(Registers::new(self, Arc::default()));
         registers.pass(START);
-        let profile = Profile {
-            domain: Domain {
-                id: "nvml:GPU-0".to_owned(),
-                kind: DomainKind::Gpu,
-                label: "a board".to_owned(),
-                source: "nvml".to_owned(),
-                method: Method::Counter,
-                sensor: Sensor {
-                    counter_period_s: Some(PERIOD),
-                    counter_quantum: Some(Joules::new(0.001)),
-                    power_period_s: Some(self.power.0),
-                    power_window_s: Some(self.power.1),
-                    relative_error: 0.0,
-                    absolute_error: crate::units::Watts::ZERO,
-                },
-                pci_address: None,
-                power_limit: None,
-                note: None,
-            },
-            ways: Ways { energy: Way::Field, power: Way::Field },
-            window: self.power.1,
-            consumer: false,
-        };
-        let mut board = Board::new(Arc::clone(&registers), profile, Cost::new(DEFAULT_SHARE, 1));
+        let mut board =
+            Board::new(Arc::clone(&registers), profile(self), Cost::new(DEFAULT_SHARE, 1));
         let mut line = Timeline::of(&board.domains()[0], registers.now());
         let (mut readings, mut misplaced, mut given) = (Vec::new(), 0, f64::INFINITY);
         let mut read = |board: &mut Board<Arc<Registers>>, request| {
@@ -375,5 +379,63 @@ fn steps_of_a_short_training_have_its_mean_power_however_late_the_reader_is() {
         report +=
             &format!("{late} s late, {lasts} s: median {:.1} W, worst {worst:.1} W\n", off[16]);
         assert!(worst <= 10.0, "{report}");
+    }
+}
+
+/// A wake of the reader costs more than what it does then: boards whose counters are updated every 100 ms, at moments
+/// of their own, share wakes.
+#[test]
+fn eight_boards_whose_periods_are_known_share_the_wakes_of_their_reader() {
+    for curve in CURVES {
+        for late in [0.000_1, 0.001, 0.005] {
+            let wakes = wakes_per_second(curve, late);
+            assert!(wakes <= 20.0, "{wakes} wakes a second, up to {late} s late: {curve:?}");
+        }
+    }
+}
+
+/// How often the reader of eight boards wakes each second, from the third minute to the fourth.
+fn wakes_per_second(curve: Curve, late: f64) -> f64 {
+    const BOARDS: u32 = 8;
+    let now = Arc::<AtomicU64>::default();
+    let mut boards = Vec::new();
+    for seed in (0..BOARDS).map(u64::from) {
+        let script = Script {
+            curve,
+            counter: 0.1,
+            power: (0.1, 0.025),
+            late,
+            held: 0.0,
+            busy: f64::INFINITY,
+            epoch: f64::INFINITY,
+            lasts: f64::INFINITY,
+            seed,
+        };
+        let registers = Arc::new(Registers::new(script, Arc::clone(&now)));
+        if seed == 0 {
+            registers.pass(START);
+        }
+        let cost = Cost::new(DEFAULT_SHARE, BOARDS as usize);
+        boards.push((Arc::clone(&registers), Board::new(registers, profile(script), cost)));
+    }
+    let clock = Arc::clone(&boards[0].0);
+    let (begin, end) = (START + 120.0, START + 180.0);
+    let (mut readings, mut wakes) = (Vec::new(), 0);
+    loop {
+        let due = boards.iter().map(|(_, board)| board.next_read().unwrap().by.as_secs_f64());
+        let wake = due.fold(f64::INFINITY, f64::min);
+        clock.pass((wake - clock.seconds()).max(0.0));
+        clock.pass(clock.pause());
+        if clock.seconds() >= end {
+            return f64::from(wakes) / (end - begin);
+        }
+        wakes += u32::from(clock.seconds() >= begin);
+        for (registers, board) in &mut boards {
+            if board.next_read().unwrap().from <= clock.now() {
+                board.read(Request::Routine, &mut readings);
+            }
+            registers.shown.lock().unwrap().clear();
+        }
+        readings.clear();
     }
 }

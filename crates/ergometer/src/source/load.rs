@@ -1,0 +1,105 @@
+//! How busy the processors of the machine are.
+
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use super::stat::{self, Jiffies};
+use super::{host, system};
+
+/// Observes the logical processors of a machine.
+pub(super) trait ProcessorLoad: fmt::Debug + Send {
+    /// How busy they were since the last read that did not return [`Load::TooSoon`]; meaningless on the first
+    /// read.
+    fn read(&mut self) -> io::Result<Load>;
+
+    /// Where it is read, for messages.
+    fn place(&self) -> String;
+}
+
+/// How busy processors were in an interval.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Load {
+    /// The busy share of all of them, 0 to 1.
+    Busy(f64),
+    /// So little time has passed that this cannot be said: the interval goes on.
+    TooSoon,
+    /// It cannot be said of this interval, and why.
+    Unknown(String),
+}
+
+/// The load of the machine that `proc_root` (`/proc`) describes, with this many logical processors; `None` if that
+/// shows no time at all.
+pub(super) fn open(proc_root: &Path, logical: u32) -> io::Result<Option<Box<dyn ProcessorLoad>>> {
+    if let Some(load) = host::this_machine(proc_root, system::load) {
+        return Ok(Some(load));
+    }
+    let stat = Stat { file: proc_root.join("stat"), least: logical.max(1).into(), last: None };
+    let moves = stat::read(&stat.file)?.total() > 0;
+    Ok(moves.then(|| Box::new(stat) as Box<dyn ProcessorLoad>))
+}
+
+/// The load according to `/proc/stat`.
+#[derive(Debug)]
+struct Stat {
+    file: PathBuf,
+    /// Less than a tick on each processor says little of how busy they were.
+    least: u64,
+    last: Option<Jiffies>,
+}
+
+impl ProcessorLoad for Stat {
+    fn read(&mut self) -> io::Result<Load> {
+        let now = stat::read(&self.file)?;
+        let last = *self.last.get_or_insert(now);
+        // The kernel's iowait may decrease a little (proc(5)); a container that is moved starts again.
+        if now.total().saturating_add(self.least) < last.total() {
+            self.last = Some(now);
+            return Ok(Load::Unknown(format!("{} started again", self.place())));
+        }
+        let spent = now.since(&last);
+        if spent.total() < self.least {
+            return Ok(Load::TooSoon);
+        }
+        self.last = Some(now);
+        Ok(Load::Busy(spent.utilisation()))
+    }
+
+    fn place(&self) -> String {
+        self.file.display().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn times_that_start_again_are_unknown_once() {
+        let root = tempfile::tempdir().unwrap();
+        let spent = |busy: u64, idle: u64| {
+            fs::write(root.path().join("stat"), format!("cpu {busy} 0 0 {idle} 0 0 0 0\n"))
+                .unwrap();
+        };
+        spent(100, 100);
+        let mut load = open(root.path(), 2).unwrap().unwrap();
+        assert_eq!(load.read().unwrap(), Load::TooSoon, "nothing to compare it with");
+        spent(175, 125);
+        assert_eq!(load.read().unwrap(), Load::Busy(0.75));
+        spent(175, 124);
+        assert_eq!(load.read().unwrap(), Load::TooSoon, "iowait may decrease");
+        spent(10, 10);
+        assert!(matches!(load.read().unwrap(), Load::Unknown(_)));
+        spent(10, 20);
+        assert_eq!(load.read().unwrap(), Load::Busy(0.0));
+    }
+
+    #[test]
+    fn a_machine_that_shows_no_time_has_no_load_and_one_without_the_file_is_an_error() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(open(root.path(), 2).is_err());
+        fs::write(root.path().join("stat"), "cpu 0 0 0 0 0 0 0 0\n").unwrap();
+        assert!(open(root.path(), 2).unwrap().is_none());
+    }
+}
