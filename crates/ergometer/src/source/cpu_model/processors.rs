@@ -1,7 +1,7 @@
 //! What a processor draws when all of it is busy.
 
 use super::calibrated::Calibration;
-use super::known::{self, Known};
+use super::known::{self, Known, Origin};
 use super::own::{OWN_ERROR, Own};
 use super::{
     FULL_SHARE, KNOWN_ERROR, TDP_PER_LOGICAL_CPU, TDP_PER_ROOT, UNKNOWN_ERROR, UNKNOWN_HOST_ERROR,
@@ -50,8 +50,9 @@ pub(super) fn estimate(processor: &Processor, quota: Option<f64>) -> Estimate {
             let mut share = share_of(known, processor, used);
             if !origin.published {
                 share.error = share.error.hypot(UNPUBLISHED_ERROR);
-                share.basis +=
-                    &format!(" (not published by its maker: {}, {})", origin.source, origin.year);
+                let Origin { source, year, .. } = origin;
+                share.basis =
+                    format!("{} (not published by its maker: {source}, {year})", share.basis);
             }
             share
         }
