@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod calibrate;
 mod compare;
 mod doctor;
 mod footprint;
