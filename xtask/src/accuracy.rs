@@ -2,6 +2,7 @@
 
 mod busy;
 mod forecasts;
+mod model;
 mod phases;
 mod section;
 
@@ -32,7 +33,10 @@ pub struct Accuracy {
     /// Meter boards beside busy threads only, and put their section into the page that is there
     #[arg(long)]
     busy: bool,
-    /// Length of each run beside busy threads; there are four
+    /// Try the model of the CPU only, and put its section into the page that is there
+    #[arg(long)]
+    model: bool,
+    /// Length of each run of eight boards; there are five, four of them beside busy threads
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(20..=100))]
     busy_seconds: u32,
     /// Where the page goes
@@ -44,12 +48,15 @@ impl Accuracy {
     /// Runs the comparison and writes the page.
     pub fn run(&self) -> Result<(), Stop> {
         let out = workspace::root().join(&self.out);
-        let all = !self.phases && !self.busy;
+        let all = !self.phases && !self.busy && !self.model;
         let mut page = if all {
             self.play()?
         } else {
             std::fs::read_to_string(&out).doing(format!("read {}", out.display()))?
         };
+        if all || self.model {
+            page = model::SECTION.put(&page, &model::section()?);
+        }
         if all || self.phases {
             page = phases::SECTION.put(&page, &phases::section()?);
         }

@@ -16,7 +16,7 @@ const ROUNDING: f64 = 1e-9;
 /// Compare the sums that Spark and `ergometer ledger` have of the same records
 ///
 /// Makes records of a year, writes them as Parquet files, and reads these with Spark on this machine alone. It needs
-/// Java and PySpark: `pip install pyspark`. `ERGOMETER_PYTHON` names another interpreter than `python3`.
+/// Java and `PySpark`: `pip install pyspark`. `ERGOMETER_PYTHON` names another interpreter than `python3`.
 #[derive(Debug, clap::Args)]
 pub struct Spark {
     /// Records to make

@@ -3,6 +3,7 @@
 //! Each command is a file. It returns the text for stdout and the exit code; only `main` prints, so that a
 //! closed pipe is handled once. `run` is the exception: stdout belongs to the program that it runs.
 
+mod calibrate;
 mod compare;
 mod completions;
 mod constants;
@@ -52,6 +53,7 @@ enum Command {
     Run(run::Run),
     Report(report::Report),
     Compare(compare::Compare),
+    Calibrate(calibrate::Calibrate),
     Recover(recover::Recover),
     Merge(merge::Merge),
     ResumeInfo(resume_info::ResumeInfo),
@@ -72,6 +74,7 @@ impl Command {
             Self::Run(command) => command.run(),
             Self::Report(command) => command.run(),
             Self::Compare(command) => command.run(),
+            Self::Calibrate(command) => command.run(),
             Self::Recover(command) => command.run(),
             Self::Merge(command) => command.run(),
             Self::ResumeInfo(command) => command.run(),

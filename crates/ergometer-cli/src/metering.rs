@@ -25,6 +25,9 @@ pub struct MeteringArgs {
     /// What the processors draw in all when idle and when busy, watts: makes their model better
     #[arg(long, value_name = "IDLE,FULL", value_parser = pair)]
     cpu_power: Option<(f64, f64)>,
+    /// A file of `ergometer calibrate`, for processors that no sensor measures here
+    #[arg(long, value_name = "FILE")]
+    processors: Option<PathBuf>,
     /// Meter the whole platform (`psys`) instead of the packages and memory in it
     #[arg(long)]
     platform: bool,
@@ -55,6 +58,9 @@ impl MeteringArgs {
         }
         if let Some((idle, full)) = self.cpu_power {
             builder = builder.cpu_power(idle, full);
+        }
+        if let Some(path) = &self.processors {
+            builder = builder.processors(path);
         }
         if self.platform {
             builder = builder.platform();

@@ -124,7 +124,9 @@ pub fn waits<S: Synchronize + ?Sized>(device: Option<&S>) -> Waits<'_, S> {
 
 /// The sources of the probe, one by one.
 pub mod sources {
-    pub use crate::source::cpu_model::validation;
+    pub use crate::source::cpu_model::{
+        KNOWN_ERROR, UNKNOWN_ERROR, errors, median, own_validation, validation,
+    };
     pub use crate::source::hwmon::Hwmon;
     pub use crate::source::probe::{Settings, fixed_only, probe};
     pub use crate::source::rapl::{Level, Rapl};

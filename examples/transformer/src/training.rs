@@ -158,22 +158,19 @@ impl Run<'_> {
             }
         };
         let (train, valid) = (loader(train), loader(valid));
-        let mut training = match self.meter {
-            Some(meter) => {
-                let metering = Metering::new(meter).epochs(recipe.epochs);
-                let metering = match recipe.accumulation {
-                    Some(batches) => metering.accumulated(batches),
-                    None => metering,
-                };
-                SupervisedTraining::metered(metering, artifacts.path(), train, valid)
-            }
-            None => {
-                let training = SupervisedTraining::new(artifacts.path(), train, valid)
-                    .num_epochs(recipe.epochs);
-                match recipe.accumulation {
-                    Some(batches) => training.grads_accumulation(batches),
-                    None => training,
-                }
+        let mut training = if let Some(meter) = self.meter {
+            let metering = Metering::new(meter).epochs(recipe.epochs);
+            let metering = match recipe.accumulation {
+                Some(batches) => metering.accumulated(batches),
+                None => metering,
+            };
+            SupervisedTraining::metered(metering, artifacts.path(), train, valid)
+        } else {
+            let training =
+                SupervisedTraining::new(artifacts.path(), train, valid).num_epochs(recipe.epochs);
+            match recipe.accumulation {
+                Some(batches) => training.grads_accumulation(batches),
+                None => training,
             }
         }
         .metrics((TokenLossMetric::new(),))

@@ -97,6 +97,33 @@ fn a_stated_power_of_the_processors_that_is_not_valid_is_reported_and_not_used()
 }
 
 #[test]
+fn a_measured_processor_is_found_by_its_name_and_steps_back_before_a_stated_power() {
+    let tree = hwmon::Tree::new();
+    let file = tree.sys().with_file_name("processors.json");
+    let text = r#"{"schema": "ergometer-processors/1", "processors": [{"name": "x", "logical_cpus": 1,
+        "idle": 12.0, "full": 96.0, "highest_utilisation": 0.9, "records": 3, "sources": ["rapl"],
+        "measured": "2026-11-26"}]}"#;
+    let package = |settings: Settings| {
+        let (sources, reports) = probe(&settings);
+        let mut domains = sources.iter().flat_map(|source| source.domains());
+        let package = domains.find(|domain| domain.id == "cpu-model:package").unwrap();
+        (package.note.clone().unwrap(), remarks(&reports, "cpu-model").to_vec())
+    };
+    let from_variable =
+        || Settings { processors_variable: Some(file.clone()), ..settings(&tree, &[]) };
+    let (note, remarks) = package(from_variable());
+    assert!(!note.contains("as 3 records"), "{note}");
+    assert!(remarks.iter().any(|line| line.contains("ERGOMETER_PROCESSORS")), "{remarks:?}");
+    fs::write(&file, text).unwrap();
+    let (note, remarks) = package(from_variable());
+    assert!(note.contains("as 3 records of this processor (rapl, 2026-11-26)"), "{note}");
+    assert!(note.contains("from 12.0 W when idle to 96.0 W"), "{note}");
+    assert!(!remarks.iter().any(|line| line.contains("PROCESSORS")), "{remarks:?}");
+    let stated = Settings { cpu_power_text: Some("20,180".to_owned()), ..from_variable() };
+    assert!(package(stated).0.contains("as the user states"));
+}
+
+#[test]
 fn a_stated_power_replaces_the_model_and_steps_back_before_a_counter() {
     let (none, package) = (hwmon::Tree::new(), hwmon::Tree::new());
     zone(&package.sys(), "intel-rapl:0", "package-0");

@@ -13,7 +13,8 @@ pub(super) const SECTION: Section =
 
 const TEXT: &str = "
 Eight H100-like boards in each run, two of each counter: power is a square wave of 730 ms or a sine of 1.9 s, between
-100 W and 400 W. As many threads as there are processors calculate all the time, so the meter's threads are run late.
+100 W and 400 W. As many threads as there are processors calculate all the time, so the meter's threads are run late; in
+the first run nothing else runs.
 The windows lie anywhere in the run, its first seconds included, in which the counters' periods are not known yet.
 *Driver* is what a call takes, all of it on the processor. *Lost and back*: from 30 % to 50 % of the run no call
 succeeds; windows of which nothing was observed have no energy, and are left out here. The meter's threads are to take

@@ -7,7 +7,7 @@ use crate::stop::{Doing, Stop};
 use crate::workspace;
 
 /// The test that plays the programs.
-const TEST: &str = "meter::phases::tests::phases_on_every_kind_of_board";
+const TEST: &str = "ledger::phases::tests::phases_on_every_kind_of_board";
 
 /// The section's place.
 pub(super) const SECTION: Section =
@@ -51,4 +51,17 @@ pub(super) fn section() -> Result<String, Stop> {
         return Err(Stop::failed(format!("`{line}` gave no table: {}", run.status)));
     }
     Ok(format!("{}\n{TEXT}{}\n\n", SECTION.heading, rows.join("\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_test_that_plays_the_programs_is_where_its_name_says() {
+        let (module, name) = TEST.rsplit_once("::").unwrap();
+        let file = format!("crates/ergometer/src/{}.rs", module.replace("::", "/"));
+        let text = std::fs::read_to_string(workspace::root().join(&file)).unwrap();
+        assert!(text.contains(&format!("fn {name}()")), "{file}");
+    }
 }

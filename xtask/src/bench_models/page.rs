@@ -1,5 +1,6 @@
 //! The report as a page: when and on what it was measured, what was trained, the tables, the notes.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::figure::{fixed, significant};
@@ -12,17 +13,17 @@ use super::table::{self, Style, Table};
 pub fn of(report: &Report) -> String {
     let mut page = String::new();
     if let Some(notice) = &report.notice {
-        page += &format!("**{notice}**\n\n");
+        let _ = write!(page, "**{notice}**\n\n");
     }
     page += "# What training the example models cost\n\n";
     page += &origin(report);
-    page += &format!("\n## What was trained\n\n{}\n", trained(report));
+    let _ = write!(page, "\n## What was trained\n\n{}\n", trained(report));
     for (heading, table) in table::all(report, Style::Markdown) {
-        page += &format!("## {heading}\n\n{table}\n");
+        let _ = write!(page, "## {heading}\n\n{table}\n");
     }
     page += "## Notes\n\n";
     for line in notes::of(report).lines() {
-        page += &format!("* {}\n", line.trim_start());
+        let _ = writeln!(page, "* {}", line.trim_start());
     }
     page
 }

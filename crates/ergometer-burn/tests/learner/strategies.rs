@@ -2,7 +2,6 @@
 //! against the integral of the formula.
 
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -247,21 +246,9 @@ fn holding(run: &Run, epoch: &Epoch, pass: &Pass, steps: &[Step], node: &SpanNod
     steps.iter().zip(intervals).map(holds).filter(|holds| *holds).count()
 }
 
-/// Trains, and holds the record against the truth. On a machine that is busy with other work the readers of the
-/// simulated boards may come to a processor late by more than a step, when a counter's period is not known yet: a few
-/// attempts are granted.
-fn assert_trained(ranks: usize, train: impl Fn() -> Run) {
-    for _ in 0..3 {
-        let run = train();
-        if catch_unwind(AssertUnwindSafe(|| assert_true(&run, ranks))).is_ok() {
-            return;
-        }
-    }
-    assert_true(&train(), ranks);
-}
-
-/// `ranks` devices share the training data; one validates.
-fn assert_true(run: &Run, ranks: usize) {
+/// Trains, and holds the record against the truth. `ranks` devices share the training data; one validates.
+fn assert_trained(ranks: usize, train: impl FnOnce() -> Run) {
+    let run = &train();
     let expected: Vec<_> = (1..=3).flat_map(|index| [("train", index), ("valid", index)]).collect();
     assert_eq!(names(&run.record.epochs), expected);
     let (mut held, mut all) = (0, 0);

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod browser;
+mod calibrate;
 mod compare;
 mod doctor;
 mod drawings;

@@ -17,6 +17,7 @@ pub fn ergometer(arguments: &[&str]) -> Command {
         "ERGOMETER_NVML_LIBRARY",
         "ERGOMETER_OUTPUT",
         "ERGOMETER_PARENT",
+        "ERGOMETER_PROCESSORS",
         "ERGOMETER_PUE",
         "ERGOMETER_REGION",
         "CUDA_VISIBLE_DEVICES",

@@ -54,6 +54,7 @@ fn shells_and_man_have_every_command() {
         "doctor",
         "run",
         "report",
+        "calibrate",
         "compare",
         "recover",
         "merge",

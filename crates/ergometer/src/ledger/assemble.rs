@@ -109,6 +109,8 @@ fn run_info(head: &RunHeader, seconds: f64) -> RunInfo {
         started: head.date().to_string(),
         seconds,
         asleep_seconds: head.asleep_seconds(),
+        // It is read once, when the run ends.
+        cpu_utilisation: None,
         idle_seconds: head.idle_from.map(|from| head.start.since(from).as_secs_f64()),
         command: head.command.clone(),
         ergometer: env!("CARGO_PKG_VERSION").to_owned(),

@@ -10,6 +10,7 @@ use crate::footprint::Site;
 use crate::record::rank::Placement;
 use crate::record::{Machine, Part};
 use crate::source::SourceReport;
+use crate::source::stat::Utilisation;
 
 /// The fields of the record that do not come from the ledger and are known when the run begins.
 pub(crate) struct RunHeader {
@@ -27,6 +28,8 @@ pub(crate) struct RunHeader {
     /// slept, since the process began to observe the clocks.
     pub wall_was_set: i64,
     pub asleep: Duration,
+    /// How busy the machine's processors are since the run began; `None` where that is not shown.
+    pub utilisation: Option<Utilisation>,
     /// The start of the time in which the baseline was measured; it ends at the run's start.
     pub idle_from: Option<Timestamp>,
     pub site: Site,

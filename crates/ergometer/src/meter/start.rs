@@ -34,6 +34,7 @@ use crate::source::fixed::{self, Fixed};
 use crate::source::nvml::{self, Devices};
 use crate::source::probe::{self, Settings};
 use crate::source::replay::{Replay, Speed};
+use crate::source::stat::Utilisation;
 use crate::source::{Availability, Domain, PowerSource, Sensor, SourceReport};
 use crate::span::ring::Rings;
 use crate::span::unmetered::RunSpan;
@@ -42,6 +43,8 @@ use crate::timeline::Timeline;
 
 /// How long a file of the kernel or a file system is waited for.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
+/// The same for the processors' time, which a run can do without.
+pub(super) const STAT_LIMIT: Duration = Duration::from_secs(1);
 
 impl MeterBuilder {
     /// Starts the meter and makes it the one of this process: of `#[track_energy]` and
@@ -96,7 +99,8 @@ impl MeterBuilder {
         let here = provenance(&self.settings);
         let (notes, progress) = launch.sample(sources, inbox, &screen)?;
         let idle_from = launch.measure_idle(self.idle);
-        let head = Arc::new(run.begin(here, reports, idle_from));
+        let utilisation = utilisation(&self.settings);
+        let head = Arc::new(run.begin(here, reports, idle_from, utilisation));
         #[cfg(feature = "_export")]
         let exporters = {
             let subject =
@@ -172,7 +176,10 @@ impl MeterBuilder {
     fn check(&mut self) -> Result<()> {
         check_platform(cfg!(target_family = "wasm"))?;
         if self.probes() {
-            self.remarks.extend(self.settings.stated_cpu_power().err());
+            self.remarks.extend(self.settings.known_power().1);
+            if self.settings.processors.is_some() {
+                self.settings.calibrations()?;
+            }
         }
         if let Some(own) = self.settings.cpu_power.filter(|own| !own.can_be()) {
             let message =
@@ -285,6 +292,7 @@ impl Resolved {
         here: (Machine, Option<String>),
         sources: Vec<SourceReport>,
         idle_from: Option<Timestamp>,
+        utilisation: Option<Utilisation>,
     ) -> RunHeader {
         let Self { label, site, accelerators, placement, command, earlier } = self;
         let (machine, git_commit) = here;
@@ -298,6 +306,7 @@ impl Resolved {
             started: clock::date(),
             wall_was_set: clock::wall_was_set(),
             asleep: clock::asleep(),
+            utilisation,
             idle_from,
             site,
             accelerators,
@@ -338,6 +347,12 @@ impl Places {
             None => (journal, path, every),
         })
     }
+}
+
+/// How busy the processors are from now on.
+fn utilisation(settings: &Settings) -> Option<Utilisation> {
+    let proc_root = settings.proc_root.clone();
+    bounded::call(STAT_LIMIT, move || Utilisation::begin(&proc_root)).ok().flatten()
 }
 
 fn no_thread(what: &str, error: std::io::Error) -> Error {

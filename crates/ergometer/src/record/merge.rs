@@ -293,6 +293,7 @@ impl<'a> Merge<'a> {
                 .iter()
                 .filter_map(|part| part.record.run.asleep_seconds)
                 .reduce(f64::max),
+            cpu_utilisation: None,
             rank: None,
             group: self.parts.iter().find_map(|part| part.record.run.group.clone()),
             finished: self.parts.iter().all(|part| part.record.run.finished),

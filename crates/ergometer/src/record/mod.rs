@@ -167,6 +167,10 @@ pub struct RunInfo {
     /// Linux it can). For several ranks, the longest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asleep_seconds: Option<f64>,
+    /// Busy share of the machine's logical processors over the run, 0 to 1, by all programs together; `None` where the
+    /// kernel does not show it, in merged records and in those of programs that died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_utilisation: Option<f64>,
     /// How long the baseline was measured before the run, seconds; `None` if it was not.
     pub idle_seconds: Option<f64>,
     /// The program's command line, with `***` for recognised secrets; only the program's name if

@@ -22,6 +22,9 @@ impl Record {
         usage("total", &self.total, domains)?;
         seconds("run", self.run.seconds)?;
         self.run.asleep_seconds.iter().try_for_each(|asleep| seconds("run", *asleep))?;
+        if self.run.cpu_utilisation.is_some_and(|busy| !(0.0..=1.0).contains(&busy)) {
+            return Err("the processors' utilisation is not between 0 and 1".to_owned());
+        }
         for row in &self.domains {
             row.energy.iter().try_for_each(|one| energy(&row.domain.id, one))?;
             count(&row.domain.id, row.readings)?;

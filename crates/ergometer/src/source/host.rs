@@ -83,6 +83,8 @@ pub(crate) struct Processor {
     pub(crate) packages: u32,
     /// Logical processors per package, as the processor reports them; a container may see fewer.
     pub(crate) siblings: Option<u32>,
+    /// Cores per package, likewise.
+    pub(crate) cores: Option<u32>,
     /// Whether the processor reports a hypervisor; `None` if it lists no flags.
     pub(crate) hypervisor: Option<bool>,
 }
@@ -174,6 +176,7 @@ fn text(file: &Path) -> io::Result<String> {
 fn parse(cpuinfo: &str) -> Processor {
     let mut found = Processor::default();
     let mut packages = BTreeSet::new();
+    let (mut implementer, mut part) = (None, None);
     for (key, value) in cpuinfo.lines().filter_map(|line| line.split_once(':')) {
         let value = value.trim();
         match key.trim() {
@@ -183,6 +186,9 @@ fn parse(cpuinfo: &str) -> Processor {
                 packages.insert(value);
             }
             "siblings" => found.siblings = found.siblings.max(value.parse().ok()),
+            "cpu cores" => found.cores = found.cores.max(value.parse().ok()),
+            "CPU implementer" => implementer = number(value),
+            "CPU part" => part = number(value),
             // x86 only; the bit is reserved for hypervisors (CPUID.1:ECX[31]).
             "flags" if found.hypervisor.is_none() => {
                 found.hypervisor = Some(value.split_whitespace().any(|flag| flag == "hypervisor"));
@@ -191,7 +197,29 @@ fn parse(cpuinfo: &str) -> Processor {
         }
     }
     found.packages = u32::try_from(packages.len()).unwrap_or(u32::MAX).max(1);
+    let core = implementer.zip(part).and_then(|(implementer, part)| arm_core(implementer, part));
+    found.name = found.name.or_else(|| core.map(str::to_owned));
     found
+}
+
+/// A number as `0x41`.
+fn number(text: &str) -> Option<u32> {
+    u32::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
+/// The core of a server's Arm processor, for which the kernel shows numbers and no name
+/// (`arch/arm64/include/asm/cputype.h`). The maker of the processor is not among them.
+fn arm_core(implementer: u32, part: u32) -> Option<&'static str> {
+    Some(match (implementer, part) {
+        (0x41, 0xd0c) => "Arm Neoverse-N1",
+        (0x41, 0xd40) => "Arm Neoverse-V1",
+        (0x41, 0xd49) => "Arm Neoverse-N2",
+        (0x41, 0xd4f) => "Arm Neoverse-V2",
+        (0x41, 0xd84) => "Arm Neoverse-V3",
+        (0x41, 0xd8e) => "Arm Neoverse-N3",
+        (0xc0, 0xac3 | 0xac4) => "Ampere-1",
+        _ => return None,
+    })
 }
 
 /// Whether a container runtime has mounted something over powercap (Docker and Podman do so by default
@@ -257,9 +285,21 @@ mod tests {
             logical: 4,
             packages: 2,
             siblings: None,
+            cores: None,
             hypervisor: Some(true),
         };
         assert_eq!(parse(&text), expected);
+    }
+
+    #[test]
+    fn an_arm_core_has_a_name_and_an_unknown_one_has_none() {
+        let text = |part: &str| {
+            format!("processor\t: 0\nBogoMIPS\t: 243.75\nCPU implementer\t: 0x41\nCPU part\t: {part}\n\n").repeat(2)
+        };
+        let found = parse(&text("0xd4f"));
+        assert_eq!((found.name.as_deref(), found.logical), (Some("Arm Neoverse-V2"), 2));
+        assert_eq!(parse(&text("0xfff")).name, None);
+        assert_eq!(parse(&text("d4f")).name, None);
     }
 
     #[test]

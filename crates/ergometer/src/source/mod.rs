@@ -45,10 +45,12 @@ pub(crate) mod probe;
 mod proof;
 pub(crate) mod rapl;
 pub mod replay;
-mod stat;
+pub(crate) mod stat;
 mod sysfs;
 mod system;
 mod tracked_counter;
+
+pub use cpu_model::{Calibration, Calibrations, Own};
 
 /// The kind of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -213,6 +215,9 @@ impl Due {
         Self { from: moment, by: moment }
     }
 }
+
+/// A source holds no value back for longer than this, seconds: it may date or judge values by those that follow them.
+pub(crate) const HELD_BACK: f64 = 9.0;
 
 /// Hardware, or a substitute for it.
 ///

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::boards;
-use super::cpu_model::{self, CpuModel, Own, Wanted};
+use super::cpu_model::{self, Calibrations, CpuModel, KnownPower, Own, Wanted};
 use super::fixed::{self, Fixed};
 use super::host;
 use super::hwmon::{self, Hwmon};
@@ -16,6 +16,7 @@ use super::rapl::{self, Level, Rapl};
 use super::system::System;
 use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::bounded::{self, Failure};
+use crate::error::Result;
 use crate::units::Watts;
 
 /// Time limit for files of the kernel.
@@ -25,6 +26,8 @@ const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The variable that states the power of the processors.
 const CPU_POWER: &str = "ERGOMETER_CPU_POWER";
+/// The variable that names a file of measured processors.
+const PROCESSORS: &str = "ERGOMETER_PROCESSORS";
 
 /// Where to look for sources, and which to use.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +48,10 @@ pub struct Settings {
     pub cpu_power: Option<Own>,
     /// The same as text, as `20,180`: the value of `ERGOMETER_CPU_POWER`. Only used if `cpu_power` is `None`.
     pub cpu_power_text: Option<String>,
+    /// A file of processors that were measured ([`Calibrations`]); `None` if there is none.
+    pub processors: Option<PathBuf>,
+    /// The same from `ERGOMETER_PROCESSORS`. Only used if `processors` is `None`.
+    pub processors_variable: Option<PathBuf>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
     /// Whether the platform (`psys`) is metered alone, instead of its packages and memory.
@@ -64,6 +71,8 @@ impl Default for Settings {
             environment: nvml::Environment::current(),
             cpu_power: None,
             cpu_power_text: value(CPU_POWER).map(|text| text.to_string_lossy().into_owned()),
+            processors: None,
+            processors_variable: path(PROCESSORS),
             fixed: Vec::new(),
             platform: false,
         }
@@ -72,7 +81,7 @@ impl Default for Settings {
 
 impl Settings {
     /// The stated power of the processors, if any. The error says that its text is not valid.
-    pub(crate) fn stated_cpu_power(&self) -> Result<Option<Own>, String> {
+    fn stated_cpu_power(&self) -> Result<Option<Own>, String> {
         match (self.cpu_power, &self.cpu_power_text) {
             (None, Some(text)) => Own::parse(text).map(Some).ok_or_else(|| {
                 format!(
@@ -82,6 +91,32 @@ impl Settings {
             }),
             (own, _) => Ok(own),
         }
+    }
+
+    /// The measured processors; none if no file is named.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Calibrations::read`].
+    pub(crate) fn calibrations(&self) -> Result<Calibrations> {
+        match self.processors.as_ref().or(self.processors_variable.as_ref()) {
+            Some(path) => Calibrations::read(path).map_err(|error| error.about(path)),
+            None => Ok(Calibrations::default()),
+        }
+    }
+
+    /// What is known of the processors' power, and what of the environment is not used and why.
+    pub(crate) fn known_power(&self) -> (KnownPower, Vec<String>) {
+        let mut remarks = Vec::new();
+        let own = self.stated_cpu_power().unwrap_or_else(|invalid| {
+            remarks.push(invalid);
+            None
+        });
+        let calibrations = self.calibrations().unwrap_or_else(|error| {
+            remarks.push(format!("measured processors ({PROCESSORS}) are not used: {error}"));
+            Calibrations::default()
+        });
+        (KnownPower { own, calibrations }, remarks)
     }
 }
 
@@ -354,10 +389,7 @@ fn hwmon_sensors(settings: &Settings, package: Option<String>) -> (Found, bool) 
 
 /// The model of what no sensor measures.
 fn model(settings: &Settings, wanted: Wanted) -> Found {
-    let (own, invalid) = match settings.stated_cpu_power() {
-        Ok(own) => (own, None),
-        Err(invalid) => (None, Some(invalid)),
-    };
+    let (known, invalid) = settings.known_power();
     let mut model = look(cpu_model::NAME, FILE_LIMIT, {
         let (proc_root, sysfs_root) = (settings.proc_root.clone(), settings.sysfs_root.clone());
         move || {
@@ -365,7 +397,7 @@ fn model(settings: &Settings, wanted: Wanted) -> Found {
             // machine is metered.
             let quota = host::Limits::read(&proc_root, &sysfs_root).quota;
             let quota = quota.filter(|_| host::in_container(&proc_root));
-            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, own);
+            let (model, report) = CpuModel::open_within(&proc_root, wanted, quota, &known);
             Found::new(model, report)
         }
     });

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::sysfs::read_start;
 
@@ -34,6 +34,28 @@ impl Jiffies {
             0 => 0.0,
             total => self.busy as f64 / total as f64,
         }
+    }
+}
+
+/// How busy the machine's processors are over a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Utilisation {
+    stat: PathBuf,
+    begin: Jiffies,
+}
+
+impl Utilisation {
+    /// From now on; `None` where `proc_root` shows no processor time.
+    pub(crate) fn begin(proc_root: &Path) -> Option<Self> {
+        let stat = proc_root.join("stat");
+        let begin = read(&stat).ok()?;
+        Some(Self { stat, begin })
+    }
+
+    /// The busy share of all logical processors since the beginning, 0 to 1; `None` if no time is shown.
+    pub(crate) fn until_now(&self) -> Option<f64> {
+        let spent = read(&self.stat).ok()?.since(&self.begin);
+        (spent.total() > 0).then(|| spent.utilisation())
     }
 }
 
@@ -87,6 +109,20 @@ mod tests {
         for line in ["", "cpu0 1 2 3 4", "cpu 1 2 3", "cpu 1 2 x 4", "intr 1 2 3 4"] {
             assert_eq!(parse(line), None, "{line:?}");
         }
+    }
+
+    #[test]
+    fn utilisation_is_that_since_the_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |line: &str| std::fs::write(folder.path().join("stat"), line).unwrap();
+        assert!(Utilisation::begin(folder.path()).is_none());
+        write("cpu  1000 0 0 3000 0 0 0 0\n");
+        let busy = Utilisation::begin(folder.path()).unwrap();
+        assert_eq!(busy.until_now(), None);
+        write("cpu  1600 0 0 3200 0 0 0 0\n");
+        assert_eq!(busy.until_now(), Some(0.75));
+        write("cpu  0 0 0 0 0 0 0 0\n");
+        assert_eq!(busy.until_now(), None);
     }
 
     #[test]

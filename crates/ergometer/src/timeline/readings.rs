@@ -1,9 +1,9 @@
 //! What a reading means for the curve: an anchor, a sample, or nothing.
 
 use super::standstill::Stretch;
-use super::{Anchor, Interval, RECTANGULAR, Sample, Timeline, UNBROKEN};
+use super::{Anchor, Interval, PATIENCE, RECTANGULAR, Sample, Timeline, UNBROKEN};
 use crate::energy::Method;
-use crate::source::{Reading, Value};
+use crate::source::{HELD_BACK, Reading, Value};
 use crate::units::{Joules, Watts};
 
 /// No domain draws more than this; a reading above it is rejected (`cases`: 10^12 W).
@@ -15,8 +15,9 @@ const FAR_ABOVE_LIMIT: f64 = 4.0;
 /// A mean power is compared with the limit over this time at least, seconds.
 const LIMIT_WINDOW: f64 = 0.05;
 /// Seconds after which power is integrated without waiting for the counter any longer: more than any
-/// source holds its values back.
-pub(super) const SILENT_COUNTER: f64 = 9.5;
+/// source holds its values back, and less than what others wait for a domain ([`PATIENCE`]).
+pub(super) const SILENT_COUNTER: f64 = HELD_BACK + 0.5;
+const _: () = assert!(SILENT_COUNTER < PATIENCE.as_secs() as f64);
 /// A domain none of whose reads succeeds for this many seconds is gone: no level is held.
 const LOST: f64 = 0.1;
 /// The same of one that is twice as wide: power in an unseen stretch lies between none and twice the mean.

@@ -17,8 +17,13 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::{Clocks, LENGTHS, Settings, Tally, Window, draw, library, meter, percent, window_name};
 
-/// A driver: its name, and what a call takes.
-const DRIVERS: [(&str, &str); 3] = [("quick", "0ms"), ("0.5 ms", "500us"), ("2.4 ms", "2400us")];
+/// A run: what the table calls its driver, what a call takes, and whether other threads are busy.
+const RUNS: [(&str, &str, bool); 4] = [
+    ("quick, nothing else runs", "0ms", false),
+    ("quick", "0ms", true),
+    ("0.5 ms", "500us", true),
+    ("2.4 ms", "2400us", true),
+];
 
 /// Counters: milliseconds, and what else the board shows.
 const COUNTERS: [(u32, &str); 4] =
@@ -45,9 +50,9 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let mut cores = Vec::new();
     println!("| driver | counter | window | median | p95 | worst | covered | without gain |");
     println!("|---|---|---:|---:|---:|---:|---:|---:|");
-    for (driver, latency) in DRIVERS {
+    for (driver, latency, busy) in RUNS {
         eprintln!("==> driver {driver}, {} s", settings.seconds);
-        let run = play(settings, &boards(settings, latency), None)?;
+        let run = play(settings, &boards(settings, latency), None, busy)?;
         for (index, (millis, _)) in COUNTERS.iter().enumerate() {
             let boards: Vec<_> =
                 (0..CURVES.len()).map(|curve| index * CURVES.len() + curve).collect();
@@ -56,9 +61,9 @@ pub(super) fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
         cores.push((driver, run.cores));
     }
     eprintln!("==> boards lost and back, {} s", settings.seconds);
-    let text = boards(settings, DRIVERS[0].1);
+    let text = boards(settings, RUNS[0].1);
     let lost = text.replace("reload=no", "lost=yes");
-    let run = play(settings, &text.replace(";reload=no", ""), Some(&lost))?;
+    let run = play(settings, &text.replace(";reload=no", ""), Some(&lost), true)?;
     for (index, (millis, _)) in COUNTERS.iter().enumerate() {
         let boards: Vec<_> = (0..CURVES.len()).map(|curve| index * CURVES.len() + curve).collect();
         run.rows(&format!("quick, lost and back | {millis} ms"), &boards)?;
@@ -89,14 +94,20 @@ fn boards(settings: &Settings, latency: &str) -> String {
     text
 }
 
-/// Meters boards of these settings; in the middle they are replaced by `away`.
-fn play(settings: &Settings, text: &str, away: Option<&str>) -> Result<Run, Box<dyn Error>> {
+/// Meters boards of these settings, beside `busy` threads or alone; in the middle they are replaced by `away`.
+fn play(
+    settings: &Settings,
+    text: &str,
+    away: Option<&str>,
+    busy: bool,
+) -> Result<Run, Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let library = library(settings, folder.path(), text)?;
     let conf = folder.path().join("libnvidia-ml.so.1.conf");
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism()?.get() {
+        let threads = if busy { thread::available_parallelism()?.get() } else { 0 };
+        for _ in 0..threads {
             scope.spawn(|| work(&over));
         }
         let run = metered(settings, text, &library, &|share| {

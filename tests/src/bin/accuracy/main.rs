@@ -4,10 +4,11 @@
 //!
 //! One run meters simulated boards of several generations and curves through the real NVML wrapper.
 //! Windows of several lengths are then laid over it at random, and what the record says of each is
-//! compared with the integral of the board's curve over exactly that time. Then the model of the CPU
-//! is fitted without each machine in turn, and tried on it.
+//! compared with the integral of the board's curve over exactly that time. `--part busy` does the same beside busy threads,
+//! and `--part model` fits the model of the CPU without each machine in turn and tries it on that machine.
 
 mod busy;
+mod model;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,6 @@ use std::{env, fs, process, thread};
 
 use ergometer::clock::{self, Timestamp};
 use ergometer::energy::Energy;
-use ergometer::private::sources::validation;
 use ergometer::record::Epoch;
 use ergometer::record::Record;
 use ergometer::span::Label;
@@ -87,13 +87,34 @@ struct Settings {
     seed: u64,
     seconds: f64,
     windows: u32,
-    /// Only what is played beside busy threads.
-    busy: bool,
+    part: Part,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// The boards on a machine of their own.
+    Boards,
+    /// What is played beside busy threads.
+    Busy,
+    /// The model of the CPU.
+    Model,
+}
+
+impl Part {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "boards" => Self::Boards,
+            "busy" => Self::Busy,
+            "model" => Self::Model,
+            _ => return None,
+        })
+    }
 }
 
 fn settings() -> Result<Settings, String> {
-    let library = PathBuf::new();
-    let mut settings = Settings { library, seed: 1, seconds: 90.0, windows: 400, busy: false };
+    let (library, part) = (PathBuf::new(), Part::Boards);
+    let mut settings = Settings { library, seed: 1, seconds: 90.0, windows: 400, part };
     let mut arguments = env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} has no value"))?;
@@ -103,11 +124,11 @@ fn settings() -> Result<Settings, String> {
             "--seed" => settings.seed = value.parse().map_err(|_| bad())?,
             "--seconds" => settings.seconds = value.parse().map_err(|_| bad())?,
             "--windows" => settings.windows = value.parse().map_err(|_| bad())?,
-            "--part" => settings.busy = value == "busy",
+            "--part" => settings.part = Part::parse(&value).ok_or_else(bad)?,
             _ => return Err(format!("{name} is not known")),
         }
     }
-    if settings.library.as_os_str().is_empty() {
+    if settings.part != Part::Model && settings.library.as_os_str().is_empty() {
         return Err("--library names no simulated NVML library".to_owned());
     }
     Ok(settings)
@@ -138,43 +159,15 @@ For comparison, tools that read the counter at both ends of a window were found 
 ## NVIDIA boards
 ";
 
-/// What stands before the table of the CPU model.
-const MODEL: &str = r"
-## The model of the CPU
-
-For machines without a sensor. The model is fitted to all machines but one and tried on that one, at all
-points above 5 % load. The residual is the RAPL power over the estimate, minus 1; *stated* is the relative
-standard uncertainty that a record carries for a processor whose TDP is known, and *covered* the share of
-points within two of them. The stated error was set after these residuals, of three sources; a fourth may
-lie further off. Sources of the points: see `crates/ergometer/src/source/cpu_model/points.rs`.
-
-| machine left out | points | mean | rms | worst | stated | covered |
-|---|---:|---:|---:|---:|---:|---:|";
-
-fn model() {
-    println!("{MODEL}");
-    for row in validation() {
-        println!(
-            "| {} | {} | {:+.2} | {:.2} | {:+.2} | {:.2} | {:.0} % |",
-            row.machine,
-            row.points,
-            row.mean,
-            row.rms,
-            row.worst,
-            row.stated,
-            row.covered * 100.0
-        );
-    }
-}
-
 fn main() {
     let done = settings().and_then(|settings| {
-        let done = if settings.busy {
-            busy::run(&settings)
-        } else {
-            let done = run(&settings);
-            model();
-            done
+        let done = match settings.part {
+            Part::Boards => run(&settings),
+            Part::Busy => busy::run(&settings),
+            Part::Model => {
+                model::print();
+                Ok(())
+            }
         };
         done.map_err(|error| error.to_string())
     });

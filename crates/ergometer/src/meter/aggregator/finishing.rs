@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::Aggregator;
+use crate::bounded;
 use crate::clock::Timestamp;
 #[cfg(feature = "_export")]
 use crate::export::LAST_EXPORT;
@@ -12,6 +13,7 @@ use crate::ledger::assemble::{self, Snapshot};
 use crate::ledger::live::Reach;
 use crate::meter::command::Ending;
 use crate::meter::sampler::Answer;
+use crate::meter::start::STAT_LIMIT;
 use crate::printable;
 use crate::progress::Doing;
 use crate::record::Record;
@@ -119,6 +121,10 @@ impl Aggregator {
             power: self.power.history(head.start, ending.end, &self.timelines),
         };
         let mut record = assemble::record(&head, notes, ending.end, books);
+        record.run.cpu_utilisation = head
+            .utilisation
+            .clone()
+            .and_then(|since| bounded::call(STAT_LIMIT, move || since.until_now()).ok().flatten());
         if let Some(why) = &ending.interrupted {
             record.run.finished = false;
             record.warnings.push(why.clone());

@@ -135,6 +135,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
             id: run_id.clone(),
             started: started.clone(),
             seconds: *seconds,
+            cpu_utilisation: None,
             idle_seconds: None,
             rank: Some(own.clone().unwrap_or_else(|| rank.clone())),
             finished: *finished,

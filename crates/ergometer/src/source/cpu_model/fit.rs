@@ -1,6 +1,8 @@
 //! Fitting a law of power to points.
 
+use super::own::{Own, OwnCurve};
 use super::points::{Machine, Point};
+use crate::units::Watts;
 
 /// Points at or below this load are left out: a machine that trains is not idle, and no sensor
 /// agrees with another on what idle is.
@@ -50,14 +52,55 @@ pub(super) fn loaded(machine: &Machine) -> impl Iterator<Item = (Seen, f64)> + '
     })
 }
 
-/// The parameters of `law` that fit `machines` best: least squares of the logarithm of power, every
-/// machine of the same weight whatever the number of its points.
+/// The parameters of `law` that fit `machines` best.
 pub(super) fn fit<const N: usize>(law: Law<N>, start: [f64; N], machines: &[&Machine]) -> [f64; N] {
+    least_squares(start, machines, |parameters, machine| {
+        loaded(machine).map(|(seen, share)| share / law(parameters, seen)).collect()
+    })
+}
+
+/// Where every search for a curve between a machine's own powers starts.
+const OWN_START: [f64; 2] = [0.8, 0.8];
+
+/// The load from which power is full and the exponent below it that fit `machines` best, each with its own idle and
+/// full power.
+pub(super) fn fit_own(machines: &[&Machine]) -> OwnCurve {
+    let curve =
+        |&[reached, exponent]: &[f64; 2]| OwnCurve { reached: reached.clamp(0.3, 1.0), exponent };
+    let found = least_squares(OWN_START, machines, |parameters, machine| {
+        own_ratios(machine, curve(parameters)).collect()
+    });
+    curve(&found)
+}
+
+/// Idle and full power as a machine's points show them: the least of all, and the mean at full load.
+pub(super) fn own(machine: &Machine) -> Own {
+    let watts = machine.points.iter().map(|point| point.watts);
+    let idle = watts.fold(f64::INFINITY, f64::min);
+    let full: Vec<f64> =
+        machine.points.iter().filter(|point| point.load > 0.99).map(|point| point.watts).collect();
+    let full = full.iter().sum::<f64>() / full.len() as f64;
+    Own { idle: Watts::new(idle), full: Watts::new(full) }
+}
+
+/// Above [`LEAST_LOAD`]: power over what `curve` makes of the machine's own idle and full power.
+pub(super) fn own_ratios(machine: &Machine, curve: OwnCurve) -> impl Iterator<Item = f64> + '_ {
+    let own = own(machine);
+    let loaded = machine.points.iter().filter(|point| point.load > LEAST_LOAD);
+    loaded.map(move |point| point.watts / curve.power(point.load, own).get())
+}
+
+/// The parameters under which the `ratios` of power over estimate are nearest to 1: least squares of their logarithms,
+/// every machine of the same weight whatever the number of its points.
+fn least_squares<const N: usize>(
+    start: [f64; N],
+    machines: &[&Machine],
+    ratios: impl Fn(&[f64; N], &Machine) -> Vec<f64>,
+) -> [f64; N] {
     let cost = |parameters: &[f64; N]| {
         let of = |machine: &&Machine| {
-            let squares: Vec<f64> = loaded(machine)
-                .map(|(seen, share)| (share / law(parameters, seen)).ln().powi(2))
-                .collect();
+            let squares: Vec<f64> =
+                ratios(parameters, machine).iter().map(|ratio| ratio.ln().powi(2)).collect();
             squares.iter().sum::<f64>() / squares.len() as f64
         };
         let sum: f64 = machines.iter().map(of).sum();

@@ -1,9 +1,10 @@
 //! What processors were seen to draw: the figures that the model is fitted to and tried on.
 //!
-//! * Two servers, package power from RAPL, 30 s a point: `CodeCarbon`'s load profiling
+//! * Four machines, package power from RAPL, 30 s a point: `CodeCarbon`'s load profiling
 //!   (github.com/mlco2/codecarbon, January 2025, MIT licence). Watts are a row's *energy* over its
 //!   duration, as the power column of a row repeats the row before; the clock is the mean over the
-//!   logical processors. The highest clocks are the makers' (ark.intel.com, amd.com).
+//!   logical processors. The highest clocks are the makers' (ark.intel.com, amd.com). A second profile of the E3, with
+//!   twice the power of the first, is left out: it counts the cores beside the package that contains them.
 //! * The mean profile of seven AWS bare-metal Xeon types under stress, as a share of TDP, from RAPL
 //!   (Davy, "Building an AWS EC2 carbon emissions dataset", Teads, 2021). It gives no clock.
 
@@ -34,7 +35,7 @@ const fn at(load: f64, watts: f64, clock: f64, on: f64) -> Point {
     Point { load, watts, clock, on }
 }
 
-pub(super) static MACHINES: [Machine; 3] = [
+pub(super) static MACHINES: [Machine; 5] = [
     Machine {
         name: "AMD EPYC 8024P 8-Core Processor",
         tdp: 90.0,
@@ -108,6 +109,70 @@ pub(super) static MACHINES: [Machine; 3] = [
             at(0.1, 0.32, 1.0, 1.0),
             at(0.5, 0.75, 1.0, 1.0),
             at(1.0, 1.02, 1.0, 1.0),
+        ],
+    },
+    Machine {
+        name: "AMD Ryzen Threadripper 1950X 16-Core Processor",
+        tdp: 180.0,
+        top_clock: 4000.0,
+        logical: 32.0,
+        points: &[
+            // All logical processors loaded.
+            at(0.028, 42.66, 2332.9, 32.0),
+            at(0.139, 62.02, 2398.1, 32.0),
+            at(0.232, 78.33, 2525.6, 32.0),
+            at(0.364, 105.61, 2797.6, 32.0),
+            at(0.448, 127.58, 2821.1, 32.0),
+            at(0.531, 143.25, 2987.1, 32.0),
+            at(0.660, 172.51, 3690.6, 32.0),
+            at(0.721, 170.36, 3576.5, 32.0),
+            at(0.831, 169.24, 3418.6, 32.0),
+            at(0.917, 166.89, 3357.2, 32.0),
+            at(0.997, 167.09, 3323.4, 32.0),
+            // Some logical processors loaded.
+            at(0.050, 44.38, 2404.5, 32.0),
+            at(0.122, 75.67, 2470.5, 3.0),
+            at(0.229, 92.44, 2782.8, 6.0),
+            at(0.322, 122.30, 2985.7, 9.0),
+            at(0.414, 146.48, 3206.8, 12.0),
+            at(0.520, 174.71, 3497.2, 16.0),
+            at(0.640, 173.43, 3411.5, 19.0),
+            at(0.731, 169.56, 3552.4, 22.0),
+            at(0.801, 167.46, 3314.5, 25.0),
+            at(0.925, 166.11, 3611.7, 28.0),
+            at(1.000, 165.32, 3399.3, 32.0),
+        ],
+    },
+    Machine {
+        name: "2 × Intel(R) Xeon(R) CPU E5-2620 v3 @ 2.40GHz",
+        tdp: 170.0,
+        top_clock: 3200.0,
+        logical: 24.0,
+        points: &[
+            // All logical processors loaded.
+            at(0.000, 15.91, 1666.7, 24.0),
+            at(0.100, 30.74, 1395.9, 24.0),
+            at(0.200, 38.20, 1200.1, 24.0),
+            at(0.300, 44.72, 1200.1, 24.0),
+            at(0.405, 62.18, 1359.4, 24.0),
+            at(0.502, 61.49, 1675.2, 24.0),
+            at(0.600, 75.76, 2081.6, 24.0),
+            at(0.699, 111.75, 2600.3, 24.0),
+            at(0.808, 115.75, 2606.1, 24.0),
+            at(0.897, 117.42, 2566.9, 24.0),
+            at(0.996, 104.97, 2400.3, 24.0),
+            // Some logical processors loaded.
+            at(0.000, 15.70, 1479.2, 24.0),
+            at(0.087, 34.61, 1316.7, 2.0),
+            at(0.170, 39.51, 1212.5, 4.0),
+            at(0.290, 49.53, 1361.3, 7.0),
+            at(0.379, 49.94, 1200.1, 9.0),
+            at(0.500, 66.98, 1254.2, 12.0),
+            at(0.587, 71.54, 1400.1, 14.0),
+            at(0.667, 71.91, 1458.4, 16.0),
+            at(0.792, 75.64, 1721.1, 19.0),
+            at(0.875, 79.05, 1712.7, 21.0),
+            at(1.000, 96.27, 2250.2, 24.0),
         ],
     },
 ];

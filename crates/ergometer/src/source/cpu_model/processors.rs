@@ -1,74 +1,14 @@
 //! What a processor draws when all of it is busy.
 
-use super::{FULL_SHARE, KNOWN_ERROR, TDP_PER_LOGICAL_CPU, UNKNOWN_ERROR};
+use super::calibrated::Calibration;
+use super::known::{self, Known, Origin};
+use super::own::{OWN_ERROR, Own};
+use super::{
+    FULL_SHARE, KNOWN_ERROR, TDP_PER_LOGICAL_CPU, TDP_PER_ROOT, UNKNOWN_ERROR, UNKNOWN_HOST_ERROR,
+    UNPUBLISHED_ERROR, VIRTUAL_ERROR,
+};
 use crate::source::host::Processor;
 use crate::units::Watts;
-
-/// A processor model, with the maker's figures.
-struct Known {
-    /// As in `model name`, followed by no letter or digit.
-    name: &'static str,
-    /// Thermal design power of a package, watts.
-    tdp: f64,
-    /// Logical processors of a package with its threads on.
-    threads: u32,
-}
-
-const fn known(name: &'static str, tdp: f64, threads: u32) -> Known {
-    Known { name, tdp, threads }
-}
-
-/// One for each common generation of servers and desktops, after the makers' specifications
-/// (ark.intel.com, amd.com); Intel's desktop parts only up to the generation whose TDP was not yet
-/// called base power. The parts that only AWS has (8124M, 8175M, 8259CL, 8275CL, 7R32) after Teads'
-/// "AWS EC2 Carbon Footprint Dataset", 2021. The fit uses the first two.
-const KNOWN: [Known; 45] = [
-    known("E3-1240 V2", 69.0, 8),
-    known("EPYC 8024P", 90.0, 16),
-    known("E5-2650 v4", 105.0, 24),
-    known("E5-2680 v4", 120.0, 28),
-    known("E5-2686 v4", 145.0, 36),
-    known("E5-2690 v4", 135.0, 28),
-    known("E5-2698 v4", 135.0, 40),
-    known("Gold 6130", 125.0, 32),
-    known("Gold 6148", 150.0, 40),
-    known("Gold 6248", 150.0, 40),
-    known("Gold 6330", 205.0, 56),
-    known("Gold 6338", 205.0, 64),
-    known("Platinum 8124M", 240.0, 36),
-    known("Platinum 8168", 205.0, 48),
-    known("Platinum 8175M", 240.0, 48),
-    known("Platinum 8259CL", 210.0, 48),
-    known("Platinum 8260", 165.0, 48),
-    known("Platinum 8275CL", 240.0, 48),
-    known("Platinum 8280", 205.0, 56),
-    known("Platinum 8358", 250.0, 64),
-    known("Platinum 8380", 270.0, 80),
-    known("Platinum 8468", 350.0, 96),
-    known("Platinum 8480+", 350.0, 112),
-    known("EPYC 7302", 155.0, 32),
-    known("EPYC 7402", 180.0, 48),
-    known("EPYC 7502", 180.0, 64),
-    known("EPYC 7543", 225.0, 64),
-    known("EPYC 7601", 180.0, 64),
-    known("EPYC 7713", 225.0, 128),
-    known("EPYC 7742", 225.0, 128),
-    known("EPYC 7763", 280.0, 128),
-    known("EPYC 7R32", 280.0, 96),
-    known("EPYC 9354", 280.0, 64),
-    known("EPYC 9554", 360.0, 128),
-    known("EPYC 9654", 360.0, 192),
-    known("EPYC 9754", 360.0, 256),
-    known("i7-6700K", 91.0, 8),
-    known("i7-8700K", 95.0, 12),
-    known("i9-9900K", 95.0, 16),
-    known("Ryzen 5 5600X", 65.0, 12),
-    known("Ryzen 7 5800X", 105.0, 16),
-    known("Ryzen 9 3900X", 105.0, 24),
-    known("Ryzen 9 5950X", 105.0, 32),
-    known("Ryzen 9 7950X", 170.0, 32),
-    known("Ryzen Threadripper 3970X", 280.0, 64),
-];
 
 /// What the model takes a processor for.
 pub(super) struct Estimate {
@@ -80,6 +20,22 @@ pub(super) struct Estimate {
     pub(super) note: String,
 }
 
+/// How many logical processors of a package one that the program sees stands for, and the relative standard uncertainty
+/// of that number.
+///
+/// A virtual processor is a thread of the host's where the guest is shown two threads to a core. Where it is shown one,
+/// it may be a thread of a host that hides them, or a whole core, as on instances without a second thread: one and a
+/// half threads, and half a thread to either side.
+pub(super) fn threads_per_virtual_cpu(
+    processor: &Processor,
+    cores: u32,
+    threads: u32,
+) -> (f64, f64) {
+    let shows_threads =
+        processor.siblings.zip(processor.cores).is_some_and(|(all, cores)| all > cores);
+    if threads <= cores || shows_threads { (1.0, 0.0) } else { (1.5, 1.0 / 3.0) }
+}
+
 /// Estimates the full power of what `/proc/cpuinfo` shows of a machine; of a container with a `quota`, in processors, no
 /// more than that share.
 pub(super) fn estimate(processor: &Processor, quota: Option<f64>) -> Estimate {
@@ -88,29 +44,22 @@ pub(super) fn estimate(processor: &Processor, quota: Option<f64>) -> Estimate {
     let used = quota.map_or(seen, |quota| quota.min(seen));
     let machine = processor.of_machine();
     let virtual_machine = processor.hypervisor == Some(true);
-    let model = find(name);
-    let (tdp, basis) = match (model, virtual_machine) {
-        (Some(model), false) => {
-            let packages = f64::from(processor.packages.max(1));
-            let share = used / f64::from(machine);
-            let of = if share < 1.0 {
-                format!("{used} of {machine} logical CPUs of ")
-            } else {
-                String::new()
-            };
-            (model.tdp * packages * share, format!("{of}{packages} × {} W TDP", model.tdp))
-        }
-        (Some(model), true) => {
-            let share = used / f64::from(model.threads);
-            let basis =
-                format!("{used} of {} logical CPUs of a {} W package", model.threads, model.tdp);
-            (model.tdp * share, basis)
-        }
-        (None, _) => {
-            let each = TDP_PER_LOGICAL_CPU.get();
-            (each * used, format!("{used} logical CPUs at {each} W TDP each"))
+    let Share { tdp, mut error, basis } = match known::find(name) {
+        None => share_of_unknown(processor, used),
+        Some((known, origin)) => {
+            let mut share = share_of(known, processor, used);
+            if !origin.published {
+                share.error = share.error.hypot(UNPUBLISHED_ERROR);
+                let Origin { source, year, .. } = origin;
+                share.basis =
+                    format!("{} (not published by its maker: {source}, {year})", share.basis);
+            }
+            share
         }
     };
+    if virtual_machine {
+        error = error.hypot(VIRTUAL_ERROR);
+    }
     let whose = if virtual_machine {
         "; a virtual machine: the share of its virtual CPUs in a host that cannot be seen"
     } else if used < f64::from(machine) {
@@ -122,21 +71,130 @@ pub(super) fn estimate(processor: &Processor, quota: Option<f64>) -> Estimate {
         if used < f64::from(machine) { "what is seen of the machine" } else { "the whole machine" };
     Estimate {
         full: Watts::new(tdp * FULL_SHARE),
-        error: if model.is_some() { KNOWN_ERROR } else { UNKNOWN_ERROR },
+        error,
         label: name.to_owned(),
         note: format!("modelled from utilisation of {what}: {basis}{whose}"),
     }
 }
 
-fn find(name: &str) -> Option<&'static Known> {
-    let name = name.to_ascii_lowercase();
-    KNOWN.iter().find(|known| {
-        let wanted = known.name.to_ascii_lowercase();
-        name.match_indices(&wanted).any(|(start, found)| {
-            let next = name[start + found.len()..].chars().next();
-            next.is_none_or(|next| !next.is_ascii_alphanumeric())
-        })
-    })
+/// The thermal design power of the processors that a program uses.
+struct Share {
+    tdp: f64,
+    error: f64,
+    basis: String,
+}
+
+/// The share of a processor of which no more is known than `/proc/cpuinfo` shows.
+fn share_of_unknown(processor: &Processor, used: f64) -> Share {
+    if processor.hypervisor == Some(false)
+        || processor.siblings.is_some_and(|all| all > processor.logical)
+    {
+        let machine = f64::from(processor.of_machine());
+        let packages = f64::from(processor.packages.max(1));
+        let each = TDP_PER_ROOT * (machine / packages).sqrt();
+        let basis = format!(
+            "{used} of {machine} logical CPUs of {packages} × {:.0} W TDP, by their number",
+            each.get()
+        );
+        return Share { tdp: each.get() * packages * used / machine, error: UNKNOWN_ERROR, basis };
+    }
+    let each = TDP_PER_LOGICAL_CPU.get();
+    let basis = format!("{used} logical CPUs at {each} W TDP each");
+    Share { tdp: each * used, error: UNKNOWN_HOST_ERROR, basis }
+}
+
+/// The share of `known` processors that `used` logical processors are.
+fn share_of(known: &Known, processor: &Processor, used: f64) -> Share {
+    let Known { tdp, cores, threads, .. } = *known;
+    // Arm processors show neither hypervisors nor packages; they have one thread to a core.
+    let may_be_virtual = processor.hypervisor.unwrap_or(threads == cores);
+    if !may_be_virtual {
+        let machine = processor.of_machine();
+        let packages = f64::from(processor.packages.max(1));
+        let share = used / f64::from(machine);
+        let of = if share < 1.0 {
+            format!("{used} of {machine} logical CPUs of ")
+        } else {
+            String::new()
+        };
+        let basis = format!("{of}{packages} × {tdp} W TDP");
+        return Share { tdp: tdp * packages * share, error: KNOWN_ERROR, basis };
+    }
+    let (each, error) = threads_per_virtual_cpu(processor, cores, threads);
+    let each_of = if error > 0.0 { " (each 1 or 2 of them, as it is not shown)" } else { "" };
+    let basis = format!("{used} of {threads} logical CPUs{each_of} of a {tdp} W package");
+    let share = used * each / f64::from(threads);
+    Share { tdp: tdp * share, error: KNOWN_ERROR.hypot(error), basis }
+}
+
+/// A curve between idle and full power that belong to this machine.
+pub(super) struct OwnPower {
+    pub(super) own: Own,
+    /// Relative standard uncertainty of power.
+    pub(super) error: f64,
+    /// Standard uncertainty in addition.
+    pub(super) absolute_error: Watts,
+    pub(super) note: String,
+}
+
+impl OwnPower {
+    /// As the user states it.
+    pub(super) fn stated(own: Own) -> Self {
+        let Own { idle, full } = own;
+        Self {
+            own,
+            error: OWN_ERROR.0,
+            absolute_error: (full - idle) * OWN_ERROR.1,
+            note: format!(
+                "modelled: from {idle} when idle to {full} when fully busy, as the user states, by utilisation; all \
+                 packages of the machine"
+            ),
+        }
+    }
+
+    /// As it was measured on a machine with the same processor, of which `processor` may be a share.
+    pub(super) fn calibrated(
+        calibration: &Calibration,
+        processor: &Processor,
+        quota: Option<f64>,
+    ) -> Self {
+        let seen = f64::from(processor.logical.max(1));
+        let used = quota.map_or(seen, |quota| quota.min(seen));
+        let virtual_machine = processor.hypervisor == Some(true);
+        let (each, error) = if virtual_machine {
+            let (cores, threads) = known::find(&calibration.name)
+                .map_or((1, 2), |(known, _)| (known.cores, known.threads));
+            let (each, error) = threads_per_virtual_cpu(processor, cores, threads);
+            (each, error.hypot(VIRTUAL_ERROR))
+        } else {
+            (1.0, 0.0)
+        };
+        let measured = f64::from(calibration.logical_cpus);
+        let own = calibration.own().scaled(used * each / measured);
+        // Between idle and the highest load that was seen the curve is held by figures; beyond, by its shape.
+        let spread = own.full - own.idle;
+        let seen_share = Own::share(calibration.highest_utilisation);
+        let share = if used < measured || virtual_machine {
+            format!("{used} of its {measured} logical CPUs")
+        } else {
+            "the whole machine".to_owned()
+        };
+        Self {
+            own,
+            error: OWN_ERROR.0.hypot(error),
+            absolute_error: spread * (OWN_ERROR.1 / seen_share.max(OWN_ERROR.1)),
+            note: format!(
+                "modelled: from {:.1} when idle to {:.1} when fully busy, by utilisation, as {} records of this \
+                 processor ({}, {}) have it; {share}{}",
+                own.idle,
+                own.full,
+                calibration.records,
+                calibration.sources.join(", "),
+                calibration.measured,
+                if virtual_machine { ", a virtual machine" } else { "" },
+            ),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -145,39 +203,84 @@ mod tests {
 
     fn processor(name: &str, logical: u32, packages: u32, hypervisor: bool) -> Processor {
         let name = Some(name.to_owned());
-        Processor { name, logical, packages, siblings: None, hypervisor: Some(hypervisor) }
+        let hypervisor = Some(hypervisor);
+        Processor { name, logical, packages, hypervisor, ..Processor::default() }
+    }
+
+    fn close(found: f64, expected: f64) -> bool {
+        (found - expected).abs() < 1e-9
+    }
+
+    /// The root mean square of power over what is assumed, minus 1.
+    fn spread(assumed: impl Fn(&Known) -> f64, of: &[&Known]) -> f64 {
+        let squares: f64 = of.iter().map(|known| (known.tdp / assumed(known) - 1.0).powi(2)).sum();
+        (squares / of.len() as f64).sqrt()
     }
 
     #[test]
-    fn names_are_found_whole() {
-        let tdp = |name| find(name).map(|known| known.tdp);
-        assert_eq!(tdp("Intel(R) Xeon(R) CPU E3-1240 V2 @ 3.40GHz"), Some(69.0));
-        assert_eq!(tdp("AMD EPYC 8024P 8-Core Processor"), Some(90.0));
-        assert_eq!(tdp("Intel(R) Xeon(R) Platinum 8480+"), Some(350.0));
-        // 205 W: another processor.
-        assert_eq!(tdp("Intel(R) Xeon(R) Gold 6248R CPU @ 3.00GHz"), None);
-        assert_eq!(tdp("Intel(R) Xeon(R) Processor"), None);
-    }
+    fn what_an_unknown_processor_is_taken_for_is_what_the_table_says() {
+        let all: Vec<&Known> = known::all().map(|(known, _)| known).collect();
+        let by_size = |known: &Known| TDP_PER_ROOT.get() * f64::from(known.threads).sqrt();
+        let off = spread(by_size, &all);
+        assert!((off - 0.20).abs() < 0.005, "{off}");
+        assert!((KNOWN_ERROR.hypot(off) - UNKNOWN_ERROR).abs() < 0.01, "{off}");
 
-    #[test]
-    fn the_share_of_a_logical_processor_is_about_what_the_table_says() {
-        let each = || KNOWN.iter().map(|known| known.tdp / f64::from(known.threads));
+        let servers: Vec<&Known> = all.into_iter().filter(|known| known.threads >= 48).collect();
+        let each = |known: &Known| known.tdp / f64::from(known.threads);
         let assumed = TDP_PER_LOGICAL_CPU.get();
-        let best = each().map(|watts| watts * watts).sum::<f64>() / each().sum::<f64>();
+        let best = servers.iter().map(|known| each(known).powi(2)).sum::<f64>()
+            / servers.iter().map(|known| each(known)).sum::<f64>();
         assert!((best - assumed).abs() < 0.05, "{best}");
-        let squares: f64 = each().map(|watts| (watts / assumed - 1.0).powi(2)).sum();
-        let spread = (squares / KNOWN.len() as f64).sqrt();
-        assert!((spread - 0.395).abs() < 0.005, "{spread}");
-        assert!((KNOWN_ERROR.hypot(spread) - UNKNOWN_ERROR).abs() < 0.005, "{spread}");
+        let off = spread(|known| assumed * f64::from(known.threads), &servers);
+        assert!((off - 0.30).abs() < 0.005, "{off}");
+        assert!((KNOWN_ERROR.hypot(off) - UNKNOWN_HOST_ERROR).abs() < 0.01, "{off}");
     }
 
     #[test]
     fn a_guest_has_the_share_of_its_virtual_processors() {
-        let host = estimate(&processor("AMD EPYC 7763 64-Core Processor", 256, 2, false), None);
-        assert!((host.full.get() - 2.0 * 280.0 * FULL_SHARE).abs() < 1e-9);
-        let guest = estimate(&processor("AMD EPYC 7763 64-Core Processor", 4, 1, true), None);
-        assert!((guest.full.get() - 280.0 * 4.0 / 128.0 * FULL_SHARE).abs() < 1e-9);
+        let name = "AMD EPYC 7763 64-Core Processor";
+        let host = estimate(&processor(name, 256, 2, false), None);
+        assert!(close(host.full.get(), 2.0 * 280.0 * FULL_SHARE) && close(host.error, KNOWN_ERROR));
+        // Two threads to a core: each virtual processor is one of the 128.
+        let threads =
+            Processor { siblings: Some(4), cores: Some(2), ..processor(name, 4, 1, true) };
+        let guest = estimate(&threads, None);
+        assert!(close(guest.full.get(), 280.0 * 4.0 / 128.0 * FULL_SHARE), "{}", guest.full);
+        assert!(close(guest.error, KNOWN_ERROR.hypot(VIRTUAL_ERROR)), "{}", guest.error);
         assert!(guest.note.contains("virtual machine"), "{}", guest.note);
+        // One: it is a thread or a core, and both lie within the uncertainty.
+        for siblings in [None, Some(4)] {
+            let hidden = Processor { siblings, cores: siblings, ..processor(name, 4, 1, true) };
+            let guest = estimate(&hidden, None);
+            let (thread, core) =
+                (280.0 * 4.0 / 128.0 * FULL_SHARE, 280.0 * 4.0 / 64.0 * FULL_SHARE);
+            assert!(close(guest.full.get(), f64::midpoint(thread, core)), "{}", guest.full);
+            assert!(close(guest.full.get() - thread, guest.full.get() / 3.0));
+            assert!(guest.error > KNOWN_ERROR.hypot(VIRTUAL_ERROR), "{}", guest.error);
+        }
+    }
+
+    #[test]
+    fn a_processor_made_for_a_cloud_is_less_certain_and_its_source_is_named() {
+        let guest = estimate(&processor("AMD EPYC 9R14", 96, 1, true), None);
+        assert!(
+            close(guest.full.get(), 280.0 * FULL_SHARE),
+            "one thread to a core: {}",
+            guest.full
+        );
+        let expected = KNOWN_ERROR.hypot(UNPUBLISHED_ERROR).hypot(VIRTUAL_ERROR);
+        assert!(close(guest.error, expected), "{}", guest.error);
+        assert!(guest.note.contains("Boavizta"), "{}", guest.note);
+    }
+
+    #[test]
+    fn an_arm_guest_has_the_share_of_its_cores_although_no_hypervisor_is_shown() {
+        let guest = Processor { hypervisor: None, ..processor("Arm Neoverse-V2", 8, 1, true) };
+        let found = estimate(&guest, None);
+        assert!(close(found.full.get(), 300.0 * 8.0 / 96.0 * FULL_SHARE), "{}", found.full);
+        let two_packages = Processor { logical: 192, ..guest };
+        let found = estimate(&two_packages, None);
+        assert!(close(found.full.get(), 2.0 * 300.0 * FULL_SHARE), "{}", found.full);
     }
 
     #[test]
@@ -188,20 +291,71 @@ mod tests {
         };
         let whole = 360.0 * FULL_SHARE;
         let container = estimate(&package, None);
-        assert!((container.full.get() - whole * 8.0 / 256.0).abs() < 1e-9, "{}", container.full);
+        assert!(close(container.full.get(), whole * 8.0 / 256.0), "{}", container.full);
         assert!(container.note.contains("8 of 256 logical CPUs"), "{}", container.note);
         let less = estimate(&package, Some(2.5));
-        assert!((less.full.get() - whole * 2.5 / 256.0).abs() < 1e-9, "{}", less.full);
+        assert!(close(less.full.get(), whole * 2.5 / 256.0), "{}", less.full);
         let more = estimate(&package, Some(64.0));
-        assert!((more.full.get() - container.full.get()).abs() < 1e-9, "no more than it sees");
+        assert!(close(more.full.get(), container.full.get()), "no more than it sees");
         let all = Processor { logical: 256, ..package };
-        assert!((estimate(&all, None).full.get() - whole).abs() < 1e-9);
+        assert!(close(estimate(&all, None).full.get(), whole));
     }
 
     #[test]
     fn an_unknown_processor_is_less_certain() {
-        let unknown = estimate(&processor("Some CPU", 8, 1, false), None);
-        assert!((unknown.full.get() - 8.0 * 5.0 * FULL_SHARE).abs() < 1e-9);
-        assert!((unknown.error - UNKNOWN_ERROR).abs() < f64::EPSILON);
+        let machine = estimate(&processor("Some CPU", 128, 2, false), None);
+        assert!(close(machine.full.get(), 2.0 * 30.0 * 8.0 * FULL_SHARE), "{}", machine.full);
+        assert!(close(machine.error, UNKNOWN_ERROR));
+        let guest = estimate(&processor("Some CPU", 8, 1, true), None);
+        assert!(close(guest.full.get(), 8.0 * TDP_PER_LOGICAL_CPU.get() * FULL_SHARE));
+        assert!(close(guest.error, UNKNOWN_HOST_ERROR.hypot(VIRTUAL_ERROR)));
+        let container = Processor { siblings: Some(64), ..processor("Some CPU", 8, 1, false) };
+        let found = estimate(&container, None);
+        assert!(close(found.full.get(), 30.0 * 8.0 / 8.0 * FULL_SHARE), "{}", found.full);
+    }
+
+    fn calibration() -> Calibration {
+        Calibration {
+            name: "AMD EPYC 7763 64-Core Processor".to_owned(),
+            logical_cpus: 256,
+            idle: Watts::new(128.0),
+            full: Watts::new(512.0),
+            highest_utilisation: 0.9,
+            records: 2,
+            sources: vec!["rapl".to_owned()],
+            measured: "2026-11-26".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_measured_machine_and_its_guests_have_their_share_of_what_was_measured() {
+        let calibration = calibration();
+        let host = processor(&calibration.name, 256, 2, false);
+        let whole = OwnPower::calibrated(&calibration, &host, None);
+        assert_eq!(whole.own, calibration.own());
+        assert!(close(whole.error, OWN_ERROR.0));
+        assert!(close(whole.absolute_error.get(), 384.0 * OWN_ERROR.1), "{}", whole.absolute_error);
+        assert!(whole.note.contains("rapl, 2026-11-26"), "{}", whole.note);
+
+        let threads = Processor { siblings: Some(8), cores: Some(4), ..processor("", 8, 1, true) };
+        let guest = OwnPower::calibrated(&calibration, &threads, None);
+        assert!(close(guest.own.idle.get(), 4.0) && close(guest.own.full.get(), 16.0));
+        assert!(close(guest.error, OWN_ERROR.0.hypot(VIRTUAL_ERROR)));
+        let quota = OwnPower::calibrated(&calibration, &threads, Some(2.0));
+        assert!(close(quota.own.full.get(), 4.0), "{}", quota.own.full);
+        let hidden = OwnPower::calibrated(&calibration, &processor("", 8, 1, true), None);
+        assert!(close(hidden.own.full.get(), 24.0) && hidden.error > guest.error);
+    }
+
+    #[test]
+    fn full_power_that_was_never_reached_is_less_certain() {
+        let host = processor("AMD EPYC 7763 64-Core Processor", 256, 2, false);
+        let error = |highest_utilisation: f64| {
+            let calibration = Calibration { highest_utilisation, ..calibration() };
+            OwnPower::calibrated(&calibration, &host, None).absolute_error.get()
+        };
+        assert!(close(error(1.0), error(0.9)), "power is full from there");
+        assert!(error(0.4) > 1.5 * error(0.9));
+        assert!(error(1e-6) <= 384.0 + 1e-9, "no more than all that lies between idle and full");
     }
 }

@@ -1,6 +1,7 @@
 use std::fs;
 
-use super::fit::{LINE_START, Law, fit, line, shares};
+use super::fit::{LINE_START, Law, fit, fit_own, line, shares};
+use super::own::{OWN_CURVE, OwnCurve};
 use super::points::{MACHINES, Machine};
 use super::validation::{held_out, pooled, rms};
 use super::*;
@@ -15,15 +16,17 @@ fn the_constants_are_the_fit_to_all_machines() {
 #[test]
 fn the_stated_error_covers_machines_left_out_and_is_not_wider_than_needed() {
     let rows = validation();
-    assert_eq!(rows.iter().map(|row| row.points).collect::<Vec<_>>(), [20, 18, 3]);
+    assert_eq!(rows.iter().map(|row| row.points).collect::<Vec<_>>(), [20, 18, 3, 20, 20]);
     for row in &rows {
-        assert!(row.covered >= 0.95, "{row:?}");
         assert!(row.rms >= row.mean.abs() && row.worst.abs() >= row.rms, "{row:?}");
+        assert!(row.median <= row.rms * 1.2 && row.covered >= 0.85, "{row:?}");
     }
     let pooled = pooled(&rows);
-    assert!(pooled <= KNOWN_ERROR && 1.15 * pooled >= KNOWN_ERROR, "{pooled}");
-    let worst = rows.iter().map(|row| row.worst.abs()).fold(0.0, f64::max);
-    assert!(2.0 * KNOWN_ERROR - worst < 0.05, "the worst residual is {worst}");
+    assert!(pooled <= KNOWN_ERROR && 1.05 * pooled >= KNOWN_ERROR, "{pooled}");
+    let (covered, points) = rows.iter().fold((0.0, 0.0), |(covered, points), row| {
+        (covered + row.covered * row.points as f64, points + row.points as f64)
+    });
+    assert!(covered >= 0.95 * points, "{covered} of {points}");
 }
 
 /// The pooled root mean square on machines left out.
@@ -34,7 +37,7 @@ fn pooled_of<const N: usize>(law: Law<N>, start: [f64; N], machines: &[&'static 
 
 /// What the documentation says of laws that were given up.
 #[test]
-fn neither_curve_nor_clock_nor_cores_help_on_a_machine_left_out() {
+fn neither_curve_nor_cores_help_on_a_machine_left_out_and_the_clock_does_a_little() {
     let curve: Law<3> = |&[full, idle, exponent], seen| {
         let rise = 1.0 - (1.0 - seen.load).powf(exponent.exp());
         let (full, idle) = shares(&[full, idle]);
@@ -54,29 +57,30 @@ fn neither_curve_nor_clock_nor_cores_help_on_a_machine_left_out() {
     let all = MACHINES.each_ref();
     let start = |third| [LINE_START[0], LINE_START[1], third];
     let chosen = pooled_of(line, LINE_START, &all);
-    assert!((chosen - 0.41).abs() < 0.005, "line: {chosen}");
-    for (name, law, third, documented) in [
-        ("curve", curve, 0.7, 0.42),
-        ("cores", cores, 0.2, 0.48),
-        ("clock", clock, 1.0, 0.50),
-        ("clock of all", clock_of_all, 1.0, 0.57),
+    assert!((chosen - 0.40).abs() < 0.01, "line: {chosen}");
+    for (name, law, third, documented, helps) in [
+        ("curve", curve, 0.0, 0.42, false),
+        ("cores", cores, 0.2, 0.42, false),
+        ("clock", clock, 1.0, 0.38, true),
+        ("clock of all", clock_of_all, 1.0, 0.36, true),
     ] {
         let found = pooled_of(law, start(third), &all);
-        assert!((found - documented).abs() < 0.005, "{name}: {found}, not {documented}");
-        assert!(found > chosen, "{name}: {found} against {chosen}");
+        assert!((found - documented).abs() < 0.01, "{name}: {found}, not {documented}");
+        assert_eq!(found < chosen, helps, "{name}: {found} against {chosen}");
     }
-
-    let servers = &all[..2];
-    let (without, with) =
-        (pooled_of(line, LINE_START, servers), pooled_of(clock_of_all, start(1.0), servers));
-    assert!((without - 0.73).abs() < 0.005 && (with - 0.53).abs() < 0.005, "{without}, {with}");
 }
 
 fn processor(machine: &Machine, name: &str) -> host::Processor {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small count")]
     let logical = machine.logical as u32;
     let name = Some(name.to_owned());
-    host::Processor { name, logical, packages: 1, siblings: None, hypervisor: Some(false) }
+    host::Processor {
+        name,
+        logical,
+        packages: 1,
+        hypervisor: Some(false),
+        ..host::Processor::default()
+    }
 }
 
 #[test]
@@ -220,7 +224,12 @@ fn where_a_system_shows_shares_and_no_ticks_energy_follows_from_them() {
     ];
     let mut model = CpuModel { domains: Vec::new(), package: None, dram: None };
     let processor = host::Processor { logical: 8, packages: 1, ..host::Processor::default() };
-    model.add_package(Some(Box::new(Script(script.into_iter()))), &processor, None, None);
+    model.add_package(
+        Some(Box::new(Script(script.into_iter()))),
+        &processor,
+        None,
+        &KnownPower::default(),
+    );
     let full = Watts::new(8.0 * TDP_PER_LOGICAL_CPU.get() * FULL_SHARE);
     let mut readings = Vec::new();
     for _ in 0..7 {
@@ -267,26 +276,21 @@ fn a_file_that_vanishes_is_missing_and_the_memory_goes_on() {
 }
 
 #[test]
-fn the_machines_own_idle_and_full_power_give_the_rest_to_within_15_percent() {
-    let (mut errors, mut covered) = (Vec::new(), 0);
-    for machine in &points::MACHINES {
-        let full: Vec<f64> =
-            machine.points.iter().filter(|at| at.load > 0.99).map(|at| at.watts).collect();
-        let idle = machine.points.iter().map(|point| point.watts).fold(f64::INFINITY, f64::min);
-        let full = full.iter().sum::<f64>() / full.len() as f64;
-        let own = Own { idle: Watts::new(idle), full: Watts::new(full) };
-        for point in machine.points.iter().filter(|point| point.load > 0.05) {
-            let power = own_power(point.load, own).get();
-            let off = (point.watts - power).abs();
-            errors.push(off / power);
-            covered +=
-                usize::from(off <= 2.0 * (OWN_ERROR.0 * power + OWN_ERROR.1 * (full - idle)));
-        }
+fn a_machine_left_out_is_within_15_percent_by_its_own_idle_and_full_power() {
+    let OwnCurve { reached, exponent } = fit_own(&MACHINES.each_ref());
+    let OwnCurve { reached: stated, exponent: stated_exponent } = OWN_CURVE;
+    assert!((reached - stated).abs() <= 0.01, "{reached}");
+    assert!((exponent - stated_exponent).abs() <= 0.01, "{exponent}");
+
+    let rows = own_validation();
+    let errors: Vec<f64> = rows.iter().flat_map(|row| row.errors.iter().copied()).collect();
+    assert_eq!(errors.len(), 81);
+    assert!(median(errors) <= 0.15, "{rows:?}");
+    for row in &rows {
+        assert!(row.covered >= 0.95, "{row:?}");
     }
-    errors.sort_by(f64::total_cmp);
-    let median = errors[errors.len() / 2];
-    assert!(median <= 0.15, "{median}");
-    assert!(covered as f64 >= 0.95 * errors.len() as f64, "{covered} of {}", errors.len());
+    let of_machines = rows.iter().map(|row| row.median).sum::<f64>() / rows.len() as f64;
+    assert!(of_machines <= 0.15, "{rows:?}");
 }
 
 #[test]
@@ -296,8 +300,10 @@ fn own_power_is_read_from_text_or_refused() {
     for text in ["", "20", "180,20", "-1,20", "1,inf", "nan,20", "20,180,3"] {
         assert_eq!(Own::parse(text), None, "{text}");
     }
-    assert_eq!(own_power(0.0, own), own.idle);
-    assert_eq!(own_power(1.0, own), own.full);
+    assert_eq!((own.power(0.0), own.power(-1.0)), (own.idle, own.idle));
+    assert_eq!((own.power(1.0), own.power(0.9)), (own.full, own.full));
+    let curve: Vec<f64> = (0..=100).map(|u| own.power(f64::from(u) / 100.0).get()).collect();
+    assert!(curve.windows(2).all(|pair| pair[0] <= pair[1]));
 }
 
 #[test]

@@ -9,17 +9,22 @@ use super::cost::{Cost, Outage, thread_seconds};
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::source::counter::{Advance, Counter};
-use crate::source::nvml::disturbance::{Finding, Judge, Rate};
+use crate::source::nvml::disturbance::{Finding, Judge, Rate, SECOND_LOOK};
 use crate::source::nvml::probe::{PERIOD, Profile};
 use crate::source::nvml::query::{self, IMPOSSIBLE, Sample, Way, Ways};
 use crate::source::nvml::update_times::{LONGEST, Moment, UpdateTimes, Window};
-use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
+use crate::source::{Domain, Due, HELD_BACK, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
 /// A burst of reads that is to show a period goes on for this many seconds at most, where something changes, and
 /// for this many where nothing does.
 const LEARNING: f64 = 12.0;
 const UNMOVED: f64 = 2.5;
+/// What the counter shows in a burst is held back for this many seconds, to be dated by the period. Then it is dated by
+/// its reads alone, as whoever waits for it would go by integrated power instead. A trial of its rate (`disturbance`)
+/// begins with the first value, so the two add nothing to each other.
+const HELD: f64 = 6.0;
+const _: () = assert!(HELD < HELD_BACK && SECOND_LOOK < HELD_BACK);
 /// The same at the start of a board that is read slowly from then on.
 const LEARNING_ONCE: f64 = 1.5;
 /// Seconds between two bursts: twice as many after each, up to the second number.
@@ -231,7 +236,7 @@ impl<D: Driver> Board<D> {
         let before = self.counter_ticks.last_read();
         let shown = self.counter_ticks.read(began, ended, raw);
         if !shown.new {
-            self.judge.unchanged(ended, words);
+            self.judge.unchanged(ended, self.counter_ticks.changed(), words);
         }
         let period = self.counter_ticks.period();
         if let Some(period) = period {
@@ -245,7 +250,7 @@ impl<D: Driver> Board<D> {
             if shown.new {
                 self.waiting.push(Undated { after, began, ended, raw });
             }
-            if self.learns(ended) {
+            if self.learns(ended) && ended < self.agenda.burst.0 + HELD {
                 return;
             }
         }

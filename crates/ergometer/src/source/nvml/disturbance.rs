@@ -60,7 +60,7 @@ pub(super) enum Finding {
 const TRIAL: f64 = 3.0;
 /// Seconds after which a fast stretch is judged for good, if it looked bad at first: sampled power
 /// beats with the load.
-const SECOND_LOOK: f64 = 8.0;
+pub(super) const SECOND_LOOK: f64 = 8.0;
 /// Seconds of later stretches, whose values are used at once.
 const WATCH: f64 = 10.0;
 /// Trials before the fast rate is only watched.
@@ -185,12 +185,12 @@ impl Judge {
         self.end = None;
     }
 
-    /// Takes in that the counter shows at `t` what it showed before.
-    pub(super) fn unchanged(&mut self, t: f64, words: &mut Vec<Finding>) {
+    /// Takes in that the counter shows at `t` what it has shown since it `changed`. Its values may still wait to be dated.
+    pub(super) fn unchanged(&mut self, t: f64, changed: f64, words: &mut Vec<Finding>) {
         let (Some(&(first, _)), true) = (self.samples.first(), self.rate != Rate::Never) else {
             return;
         };
-        let since = self.end.map_or(first, |(t, _)| t).max(first);
+        let since = self.end.map_or(first, |(t, _)| t).max(first).max(changed);
         if t - since > STILL {
             let power = integral(&self.samples, since, t);
             if power.power >= EVIDENCE && power.error < HALF {
@@ -245,8 +245,13 @@ impl Judge {
     /// The run ends: what is held back is used, if nothing speaks against it.
     pub(super) fn last(&mut self, words: &mut Vec<Finding>) {
         match self.comparison() {
-            Some(comparison) if comparison.conclusive() && !self.held.is_empty() => {
-                self.conclude(comparison, words);
+            Some(found) if found.conclusive() && !self.held.is_empty() => {
+                self.conclude(found, words);
+                if !self.held.is_empty() {
+                    // It looked bad, and there is no second look.
+                    let reason = Reason::Disturbed { fast: found.ratio(), error: found.error };
+                    self.reject(reason, Rate::Second, words);
+                }
             }
             _ => self.release(words),
         }

@@ -227,6 +227,7 @@ fn a_merge_accounts_for_every_field() {
         started,
         seconds,
         asleep_seconds: _,
+        cpu_utilisation: _,
         idle_seconds,
         command,
         ergometer,

@@ -169,6 +169,7 @@ impl Script {
                 started: started.to_string(),
                 seconds: self.seconds,
                 asleep_seconds: None,
+                cpu_utilisation: None,
                 idle_seconds: None,
                 command: vec!["train".to_owned()],
                 ergometer: "0.1.0".to_owned(),

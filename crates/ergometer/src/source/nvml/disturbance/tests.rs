@@ -82,10 +82,38 @@ fn a_counter_that_stands_still_is_not_used() {
     let mut words = Vec::new();
     for k in 0..200 {
         judge.power(f64::from(k) * 0.05, 100.0);
-        judge.unchanged(f64::from(k) * 0.05, &mut words);
+        judge.unchanged(f64::from(k) * 0.05, f64::NEG_INFINITY, &mut words);
     }
     assert_eq!(judge.rate(), Rate::Never);
     assert_eq!(words.len(), 1);
+}
+
+/// A counter of 20 ms on a busy machine: its values wait for their period, and some reads show nothing new.
+#[test]
+fn a_counter_whose_values_wait_to_be_dated_does_not_stand_still() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let mut words = Vec::new();
+    for k in 0..400 {
+        let t = f64::from(k) * 0.05;
+        judge.power(t, 100.0);
+        if k % 2 == 1 {
+            judge.unchanged(t, t - 0.05, &mut words);
+        }
+    }
+    assert_eq!((judge.rate(), words.len()), (Rate::Own, 0));
+    let stopped = 20.0;
+    judge.power(30.0, 100.0);
+    judge.unchanged(30.0, stopped, &mut words);
+    assert_eq!(judge.rate(), Rate::Never, "and one that stops does");
+}
+
+#[test]
+fn a_run_that_ends_before_a_second_look_says_that_its_counter_was_not_used() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let words = run(&mut judge, 5.0, 0.6, 0.6);
+    assert_eq!(energies(&words), 0, "{words:?}");
+    assert!(words.iter().any(|word| matches!(word, Finding::Restarted(_))), "{words:?}");
+    assert!(judge.sentence(None, 0.1).contains("differed from integrated power"));
 }
 
 #[test]
