@@ -127,8 +127,17 @@ fn datasource() -> Value {
     json!({ "type": "prometheus", "uid": "${datasource}" })
 }
 
+/// In the order of the dashboard.
 fn panels() -> Vec<Panel> {
-    let of = |query: &str| query.replace("CHOSEN", CHOSEN);
+    [figures(), by_domain(), by_step(), sources_and_runs()].into_iter().flatten().collect()
+}
+
+/// A query of the chosen runs.
+fn of(query: &str) -> String {
+    query.replace("CHOSEN", CHOSEN)
+}
+
+fn figures() -> Vec<Panel> {
     vec![
         Panel::figure(
             "Energy in the chosen time",
@@ -177,6 +186,11 @@ fn panels() -> Vec<Panel> {
             of("ergometer_run_parts{CHOSEN}"),
             "{{run}} {{rank}}",
         ),
+    ]
+}
+
+fn by_domain() -> Vec<Panel> {
+    vec![
         Panel::graph(
             "Power by domain",
             "Mean over the last second",
@@ -203,6 +217,11 @@ fn panels() -> Vec<Panel> {
                 ),
             ],
         ),
+    ]
+}
+
+fn by_step() -> Vec<Panel> {
+    vec![
         Panel::graph(
             "Energy a step",
             "Each step counts what the machine drew in its time",
@@ -239,6 +258,11 @@ fn panels() -> Vec<Panel> {
                 "{{step}}",
             )],
         ),
+    ]
+}
+
+fn sources_and_runs() -> Vec<Panel> {
+    vec![
         Panel::graph(
             "Domains not observed, and reads that failed",
             "1 where a domain has fallen silent; failed reads a second",

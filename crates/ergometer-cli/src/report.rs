@@ -142,7 +142,7 @@ impl Report {
         let [record] = records else {
             return Err(Stop::new(format!(
                 "`--format {}` is of one record, not of {}",
-                name(self.format),
+                name(&self.format),
                 records.len()
             ))
             .with_remedy("give one, or join the ranks of a run with `ergometer merge`"));
@@ -153,7 +153,7 @@ impl Report {
     fn plot(&self, records: &[Record]) -> Result<String, Stop> {
         let record = self.only(records)?;
         plot::svg(record, self.plot.into()).ok_or_else(|| {
-            let plot = name(self.plot);
+            let plot = name(&self.plot);
             Stop::new(format!("'{}' has nothing to show as `--plot {plot}`", record.run.label))
                 .with_remedy(
                     "`ergometer report` shows what it has, and why it lacks what it has not",
@@ -223,7 +223,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> Stop {
 }
 
 /// The word for a value on the command line.
-fn name(value: impl ValueEnum) -> String {
+fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
