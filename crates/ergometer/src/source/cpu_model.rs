@@ -98,7 +98,7 @@ pub const VIRTUAL_ERROR: f64 = 0.2;
 /// table of this module, from 8 to 384 logical processors, that is off by 20 % (root mean square).
 pub const TDP_PER_ROOT: Watts = Watts::new(30.0);
 
-/// Relative standard uncertainty where the TDP is not known: [`KNOWN_ERROR`] and the 0.20 of [`TDP_PER_ROOT`], in
+/// Relative standard uncertainty where the TDP is not known: [`KNOWN_ERROR`] and the 0.20 of `TDP_PER_ROOT`, in
 /// quadrature.
 pub const UNKNOWN_ERROR: f64 = 0.47;
 
