@@ -104,6 +104,7 @@ mod elsewhere {
             logical: u32::try_from(system.cpus().len()).unwrap_or(u32::MAX),
             packages: 1,
             siblings: None,
+            cores: System::physical_core_count().and_then(|count| u32::try_from(count).ok()),
             hypervisor: None,
         });
         Some(Host {
