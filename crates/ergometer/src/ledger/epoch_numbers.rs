@@ -138,7 +138,7 @@ mod tests {
         numbers.give(16, u64::MAX);
         assert_eq!([16, 17].map(|span| numbers.next(span, "test")), [u64::MAX, 1]);
         assert_eq!(numbers.next(15, "valid"), 1, "splits are numbered separately");
-        assert!(numbers.warning().unwrap().starts_with("1 epochs"), "{:?}", numbers.warning());
+        assert!(numbers.warning().unwrap().starts_with("1 epoch was "), "{:?}", numbers.warning());
     }
 
     #[test]
