@@ -67,6 +67,9 @@ pub(crate) fn gases(record: &Record) -> String {
 
 /// `412 ± 21 kJ`: a value and twice its standard uncertainty.
 pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
+    if !value.is_finite() || !standard.is_finite() {
+        return ABSENT.to_owned();
+    }
     const PREFIXES: [(f64, &str); 6] =
         [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")];
     let largest = value.abs().max(2.0 * standard);
@@ -77,7 +80,9 @@ pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     format!("{value:.decimals$} ± {spread:.decimals$} {prefix}{unit}")
 }
 
-fn decimals(value: f64, digits: i32) -> usize {
+/// Decimals that show this many significant digits.
+#[must_use]
+pub fn decimals(value: f64, digits: i32) -> usize {
     if value == 0.0 || !value.is_finite() {
         return 0;
     }
@@ -101,6 +106,7 @@ mod tests {
         assert_eq!(duration(185.4), "3 min 05 s");
         assert_eq!(plus_minus(412_345.0, 10_500.0, "J"), "412 ± 21 kJ");
         assert_eq!(plus_minus(0.0, 0.0, "J"), "0 ± 0 J");
+        assert_eq!(plus_minus(f64::NAN, 1.0, "J"), "n/a");
         assert_eq!(
             (significant(0.012_345, 2), significant(12_345.6, 2)),
             ("0.012".into(), "12 346".into())

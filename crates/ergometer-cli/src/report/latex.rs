@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ergometer::Record;
+use ergometer_page::figure::decimals;
 
 /// A `tabular` with `booktabs` rules, and a comment that names what it needs.
 pub fn table(records: &[Record]) -> String {
@@ -83,16 +84,6 @@ fn pair(value: f64, standard: f64) -> String {
 
 fn significant(value: f64, digits: i32) -> String {
     format!("{value:.*}", decimals(value, digits))
-}
-
-/// Decimals that show this many significant digits.
-fn decimals(value: f64, digits: i32) -> usize {
-    if value == 0.0 || !value.is_finite() {
-        return 0;
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is within ±308")]
-    let exponent = value.abs().log10().floor() as i32;
-    usize::try_from(digits - 1 - exponent).unwrap_or(0)
 }
 
 /// Text in which nothing is a command of LaTeX.

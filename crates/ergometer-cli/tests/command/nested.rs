@@ -123,7 +123,7 @@ fn a_program_that_is_killed_leaves_what_it_marked() {
     fs::write(path.join("wait"), "").unwrap();
     // Killed when it has been in its second epoch for more than a second.
     let line = format!(
-        "{} & until [ -e {path}/ready ]; do sleep 0.05; done; sleep 2; kill -KILL $!; wait $!",
+        "{} & until [ -e {path}/ready ] || ! [ -d {path} ]; do sleep 0.05; done; sleep 2; kill -KILL $!; wait $!",
         words(),
         path = argument(path)
     );

@@ -217,11 +217,16 @@ fn ctrl_c_in_a_terminal_reaches_the_program_once() {
     assert!(Record::read(folder.path().join("run.json")).unwrap().run.finished);
 }
 
+/// Waits until `folder` has a file `stop`, or is gone with the test that made it.
+fn waiting_for_stop(folder: &Path) -> String {
+    format!("until [ -e {0}/stop ] || ! [ -d {0} ]; do sleep 0.05; done", argument(folder))
+}
+
 #[test]
 fn what_is_ignored_stays_ignored_as_under_nohup() {
     let folder = tempfile::tempdir().unwrap();
     let path = argument(folder.path());
-    let inner = format!(": > {path}/ready; until [ -e {path}/stop ]; do sleep 0.05; done; exit 4");
+    let inner = format!(": > {path}/ready; {}; exit 4", waiting_for_stop(folder.path()));
     let this = ergometer(&run(&["--quiet", "--", "sh", "-c", &inner]));
     let mut command = Command::new("env");
     command.arg("--ignore-signal=HUP").arg(this.get_program()).args(this.get_args());
@@ -239,8 +244,7 @@ fn a_journal_has_the_run_even_if_the_command_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let journals = folder.path().join("journals");
     let stop = folder.path().join("stop");
-    let script = format!("until [ -e {} ]; do sleep 0.05; done", argument(&stop));
-    let mut child = start(&script, &["--journal", argument(&journals)]);
+    let mut child = start(&waiting_for_stop(folder.path()), &["--journal", argument(&journals)]);
     let journal = wait_for("a journal with a second in it", || {
         let path = fs::read_dir(&journals).ok()?.next()?.ok()?.path();
         (Record::recover(&path).ok()?.run.seconds > 1.0).then_some(path)

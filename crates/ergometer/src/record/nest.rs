@@ -25,7 +25,7 @@ use crate::record::power::{LongSpan, MOST_SPANS, longest};
 use crate::record::{Epoch, MoreEpochs, NamedSteps, Program, Record, SpanNode, Steps};
 use crate::span::Kind;
 use crate::units::Joules;
-use domains::Shares;
+use domains::{Shares, Windows};
 
 impl Record {
     /// This run with the epochs, steps and spans of the programs inside it, whose records are `programs`.
@@ -53,7 +53,7 @@ impl Record {
         let (records, warnings) = of_programs(records);
         self.warnings.extend(warnings);
         let inside = self.windows(records);
-        let windows: Vec<_> = inside.iter().map(|one| (one.start, one.end)).collect();
+        let windows = Windows::of(inside.iter().map(|one| (one.start, one.end)));
         let shares: Vec<_> = inside.iter().map(|one| Shares::new(&self, one, &windows)).collect();
         let alone = inside.len() == 1;
         let added: Vec<_> = inside

@@ -16,7 +16,7 @@ use super::rapl::{self, Level, Rapl};
 use super::system::System;
 use super::{Availability, Domain, DomainKind, PowerSource, SourceReport};
 use crate::bounded::{self, Failure};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::units::Watts;
 
 /// Time limit for files of the kernel.
@@ -100,7 +100,15 @@ impl Settings {
     /// Those of [`Calibrations::read`].
     pub(crate) fn calibrations(&self) -> Result<Calibrations> {
         match self.processors.as_ref().or(self.processors_variable.as_ref()) {
-            Some(path) => Calibrations::read(path).map_err(|error| error.about(path)),
+            Some(path) => {
+                let file = path.clone();
+                let read = bounded::call(FILE_LIMIT, move || Calibrations::read(&file));
+                read.unwrap_or_else(|_| {
+                    Err(Error::new(ErrorKind::Io, "the file does not answer")
+                        .with_remedy("name a plain file on a disk that answers"))
+                })
+                .map_err(|error| error.about(path))
+            }
             None => Ok(Calibrations::default()),
         }
     }

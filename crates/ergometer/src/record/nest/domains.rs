@@ -22,8 +22,8 @@ pub(super) struct Shares<'a> {
 
 impl<'a> Shares<'a> {
     /// The program `inside`, among all programs of the run, whose times are `windows`.
-    pub fn new(run: &'a Record, inside: &Inside, windows: &[(f64, f64)]) -> Self {
-        let pieces = pieces((inside.start, inside.end), windows);
+    pub fn new(run: &'a Record, inside: &Inside, windows: &Windows) -> Self {
+        let pieces = windows.pieces((inside.start, inside.end));
         let (mut drawn, mut part, mut metered) = (Vec::new(), Vec::new(), Vec::new());
         for (domain, row) in run.domains.iter().enumerate() {
             let pieces = pieces
@@ -73,14 +73,9 @@ impl<'a> Shares<'a> {
             (start, start + epoch.usage.seconds)
         };
         let windows: Vec<_> = epochs.iter().map(window).collect();
+        let all = Windows::of(windows.iter().copied());
         let joules = |window: &(f64, f64)| {
-            // Only neighbours can overlap it.
-            let beside: Vec<_> = windows
-                .iter()
-                .copied()
-                .filter(|one| one.0 < window.1 && one.1 > window.0)
-                .collect();
-            let pieces = pieces(*window, &beside);
+            let pieces = all.pieces(*window);
             let of = |domain: usize| {
                 let pieces = pieces
                     .iter()
@@ -228,16 +223,53 @@ fn between(run: &Record, domain: usize, from: f64, to: f64) -> f64 {
     }
 }
 
-/// The stretches of `window` in which the same number of `windows`, of which it is one, are open: from, to, how
-/// many.
-fn pieces(window: (f64, f64), windows: &[(f64, f64)]) -> Vec<(f64, f64, usize)> {
-    let mut edges: Vec<f64> = windows.iter().flat_map(|&(from, to)| [from, to]).collect();
-    edges.extend([window.0, window.1]);
-    edges.retain(|edge| (window.0..=window.1).contains(edge));
-    edges.sort_by(f64::total_cmp);
-    edges.dedup();
-    let open = |from: f64, to: f64| {
-        windows.iter().filter(|window| window.0 <= from && window.1 >= to).count().max(1)
-    };
-    edges.windows(2).map(|pair| (pair[0], pair[1], open(pair[0], pair[1]))).collect()
+/// When windows of time open and close, seconds, each in order.
+pub(super) struct Windows {
+    starts: Vec<f64>,
+    ends: Vec<f64>,
+}
+
+impl Windows {
+    pub fn of(windows: impl Iterator<Item = (f64, f64)>) -> Self {
+        let (mut starts, mut ends): (Vec<f64>, Vec<f64>) = windows.unzip();
+        starts.sort_by(f64::total_cmp);
+        ends.sort_by(f64::total_cmp);
+        Self { starts, ends }
+    }
+
+    /// The stretches of `window`, which is one of these, in which the same number of them are open: from, to, how
+    /// many.
+    fn pieces(&self, (begin, end): (f64, f64)) -> Vec<(f64, f64, usize)> {
+        let inside = |edges: &[f64]| {
+            let from = edges.partition_point(|edge| *edge <= begin);
+            let to = edges.partition_point(|edge| *edge < end);
+            edges[from..to.max(from)].to_vec()
+        };
+        let mut edges = [vec![begin, end], inside(&self.starts), inside(&self.ends)].concat();
+        edges.sort_by(f64::total_cmp);
+        edges.dedup();
+        let before = |edges: &[f64], at: f64| edges.partition_point(|edge| *edge <= at);
+        let open = |at: f64| before(&self.starts, at).saturating_sub(before(&self.ends, at)).max(1);
+        edges.windows(2).map(|pair| (pair[0], pair[1], open(pair[0]))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_moment_of_a_window_is_in_one_piece_that_knows_how_many_are_open() {
+        let all = [(0.0, 4.0), (1.0, 2.0), (1.5, 6.0), (3.0, 3.0), (4.0, 5.0)];
+        let windows = Windows::of(all.into_iter());
+        assert_eq!(
+            windows.pieces(all[0]),
+            [(0.0, 1.0, 1), (1.0, 1.5, 2), (1.5, 2.0, 3), (2.0, 3.0, 2), (3.0, 4.0, 2)]
+        );
+        assert_eq!(
+            windows.pieces(all[2]),
+            [(1.5, 2.0, 3), (2.0, 3.0, 2), (3.0, 4.0, 2), (4.0, 5.0, 2), (5.0, 6.0, 1)]
+        );
+        assert_eq!(windows.pieces(all[3]), [], "no time at all");
+    }
 }
