@@ -64,7 +64,7 @@ impl Case {
         !matches!(self, Self::DisabledSpan | Self::DisabledMacroStep)
     }
 
-    /// Does it so many times.
+    /// Does it this many times.
     ///
     /// # Panics
     ///

@@ -23,7 +23,7 @@ const SHARE: f64 = 0.002;
 /// How often it may wait in vain before it no longer waits.
 const VAIN: u8 = 3;
 
-/// What the sums grew by; `None` while there is no new step or no energy to go with it.
+/// What the sums grew by; `None` while no step is new or its energy is not known.
 ///
 /// Steps without energy are those of a meter that could read nothing, or lie between two readings of
 /// a counter: they wait for joules rather than count as steps of 0 J.

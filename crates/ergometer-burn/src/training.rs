@@ -57,15 +57,15 @@ impl Metering {
         }
     }
 
-    /// [`SupervisedTraining::num_epochs`], which the meter is told too: it then forecasts what the run will
-    /// use, as [`ForecastMetric`] shows.
+    /// Sets [`SupervisedTraining::num_epochs`] and the meter's plan, so that it forecasts what the run will use, as
+    /// [`ForecastMetric`] shows.
     pub const fn epochs(mut self, epochs: usize) -> Self {
         self.epochs = Some(epochs);
         self
     }
 
-    /// [`SupervisedTraining::checkpoint`], which the meter is told too: its epochs are numbered as Burn's,
-    /// from `epoch` + 1, and its forecasts are of what is left.
+    /// Sets [`SupervisedTraining::checkpoint`], and numbers the meter's epochs as Burn's: from `epoch` + 1. Forecasts
+    /// are of what is left.
     ///
     /// A meter that was started with [`MeterBuilder::resume`](ergometer::MeterBuilder::resume) knows what the
     /// epochs before have used.

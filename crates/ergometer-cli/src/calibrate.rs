@@ -1,6 +1,6 @@
 //! `ergometer calibrate RECORD...`: what processors draw, for machines where no sensor shows it.
 //!
-//! Each record in which a sensor measured the processors gives a point: their mean power and how busy they were. A
+//! Each record in which a sensor measured the processors is a point: their mean power and how busy they were. A
 //! baseline before the run is a point without load. The curve of the model goes through these points.
 
 use std::collections::BTreeMap;

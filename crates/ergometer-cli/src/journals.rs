@@ -22,7 +22,7 @@ pub fn read(path: &Path) -> Result<Record, Stop> {
     Ok(record)
 }
 
-/// Why there is no record in `path`, and what to give in its place.
+/// Why there is no record in `path`, and what to name in its place.
 pub fn unread(path: &Path, error: &ergometer::Error) -> Stop {
     // Its text has the remedy, where there is one.
     let stop = Stop::new(error.to_string());

@@ -15,7 +15,7 @@ pub fn of(run: &Run) -> Vec<String> {
     [next_sentence(run), nanogpt(run)].into_iter().flatten().collect()
 }
 
-/// Whether it is told more often than by chance that a sentence follows another.
+/// Whether the model tells consecutive sentences from others more often than chance would.
 fn next_sentence(run: &Run) -> Option<String> {
     let result = |name: &str| run.results.get(name).copied();
     let (accuracy, majority) =

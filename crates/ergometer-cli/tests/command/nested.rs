@@ -91,7 +91,7 @@ fn adds_up(record: &Record) {
 #[test]
 fn what_a_program_marks_is_in_the_record_of_the_run() {
     let folder = tempfile::tempdir().unwrap();
-    // Without a sensor of its own, and with one that gives another figure.
+    // Without a sensor of its own, and with one that measures another figure.
     for own in ["", &format!("{OWN}=80 ")] {
         let record = run(folder.path(), &format!("sleep 0.2; {own}{}", words()));
         adds_up(&record);

@@ -29,10 +29,11 @@
 //! lies a curve ([`own_validation`]), whose median error is 13 % on machines left out of its fit.
 //!
 //! Where the processor is not in the table of TDPs, its size stands in ([`TDP_PER_ROOT`], [`UNKNOWN_ERROR`]), or on a
-//! virtual machine that of servers in general ([`TDP_PER_LOGICAL_CPU`], [`UNKNOWN_HOST_ERROR`]). For parts that are made for one cloud the power is not published: [`UNPUBLISHED_ERROR`] is added.
+//! virtual machine that of servers in general ([`TDP_PER_LOGICAL_CPU`], [`UNKNOWN_HOST_ERROR`]). The power of parts
+//! that are made for one cloud is not published: [`UNPUBLISHED_ERROR`] is added.
 //!
 //! # Virtual machines
-//! The model gives the share of the virtual processors in a host nobody can see, with [`VIRTUAL_ERROR`] in addition. A
+//! The energy is the virtual processors' share of the host's, which a guest cannot see; [`VIRTUAL_ERROR`] is added. A
 //! virtual processor is a thread of the host's where the guest is shown two threads to a core. Where it is shown one, it
 //! may be either a thread or a core, and one and a half threads are taken, with an error that covers both.
 //!
@@ -327,7 +328,7 @@ impl PowerSource for CpuModel {
         &self.domains
     }
 
-    /// Gives modelled energy on either request; nothing for the processor while its times have not
+    /// Returns modelled energy on either request; nothing for the processor while its times have not
     /// moved enough since the last reading (on Linux 10 ms, elsewhere 200 ms).
     fn read(&mut self, _request: Request, readings: &mut Vec<Reading>) {
         if let Some(package) = &mut self.package {

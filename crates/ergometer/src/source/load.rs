@@ -21,9 +21,9 @@ pub(super) trait ProcessorLoad: fmt::Debug + Send {
 pub(super) enum Load {
     /// The busy share of all of them, 0 to 1.
     Busy(f64),
-    /// So little time has passed that this cannot be said: the interval goes on.
+    /// Too little time has passed to know: the interval goes on.
     TooSoon,
-    /// It cannot be said of this interval, and why.
+    /// Not known of this interval, and why.
     Unknown(String),
 }
 

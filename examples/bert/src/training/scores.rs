@@ -47,12 +47,12 @@ impl Scores {
         self.masked_right / self.masked as f64
     }
 
-    /// Share of the pairs that are rightly said to follow or not.
+    /// Share of the pairs that are classified correctly as following or not.
     pub fn next_accuracy(&self) -> f64 {
         self.next_right / self.pairs as f64
     }
 
-    /// The accuracy of whoever always gives the more frequent answer. It is above one half: a stretch of a single
+    /// The accuracy of always choosing the more frequent class. It is above one half: a stretch of a single
     /// sentence has nothing that follows, and gets a random second one.
     pub fn next_majority(&self) -> f64 {
         self.random.max(self.pairs - self.random) as f64 / self.pairs as f64

@@ -23,7 +23,7 @@ pub struct Results {
     pareto_front: Vec<u32>,
     /// How the metric varies over the hyperparameters searched.
     variance: Option<Variance>,
-    /// Expected best metric of so many trials, and their joules.
+    /// Expected best metric of this many trials, and their joules.
     expected: Vec<Expected>,
     /// The paper's Table 4: one model, one tune, everything.
     project: Vec<Project>,
