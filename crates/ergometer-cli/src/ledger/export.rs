@@ -231,8 +231,15 @@ fn by_kind(record: &Record, joules: impl Iterator<Item = Option<Joules>>) -> [Ce
     sums.map(Cell::Number)
 }
 
-fn sum(joules: &[Joules]) -> f64 {
-    joules.iter().map(|joules| joules.get()).sum()
+/// Joules by domain of the record; `None` of one that was not read.
+fn read<'a>(record: &'a Record, joules: &'a [Joules]) -> impl Iterator<Item = Option<Joules>> + 'a {
+    record.domains.iter().zip(joules).map(|(row, joules)| row.energy.map(|_| *joules))
+}
+
+/// The sum over the domains that were read; null if none was.
+fn sum(record: &Record, joules: &[Joules]) -> Cell {
+    let read: Vec<Joules> = read(record, joules).flatten().collect();
+    Cell::Number((!read.is_empty()).then(|| read.iter().map(|joules| joules.get()).sum()))
 }
 
 /// The number and unit of a step's items.
@@ -267,8 +274,8 @@ impl Sheets {
             let joules = usage.by_domain.iter().map(|energy| energy.map(|energy| energy.joules));
             row.extend(by_kind(record, joules));
             row.push(Cell::count(Some(steps.map_or(0, |steps| steps.count))));
-            row.push(Cell::Number(steps.map(|steps| sum(&steps.by_domain))));
-            row.push(Cell::Number(Some(sum(between))));
+            row.push(steps.map_or(Cell::Number(None), |steps| sum(record, &steps.by_domain)));
+            row.push(sum(record, between));
             row.extend(items(steps));
             self.epochs.push(row)?;
         }
@@ -281,7 +288,7 @@ impl Sheets {
             }
         }
         for node in &record.spans {
-            self.span(&id(), node, "", 0)?;
+            self.span(record, &id(), (node, "", 0))?;
         }
         for (name, value) in &record.facts {
             let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite());
@@ -308,13 +315,14 @@ impl Sheets {
 
     fn span(
         &mut self,
+        record: &Record,
         id: &[Cell; 2],
-        node: &SpanNode,
-        above: &str,
-        depth: i64,
+        (node, above, depth): (&SpanNode, &str, i64),
     ) -> Result<(), Stop> {
         let path =
             if above.is_empty() { node.name.clone() } else { format!("{above}/{}", node.name) };
+        let joule =
+            |joules: Joules| Cell::Number(record.total.energy.is_some().then(|| joules.get()));
         let [run, part] = id.clone();
         self.spans.push(vec![
             run,
@@ -325,11 +333,12 @@ impl Sheets {
             Cell::text(&node.name),
             Cell::count(Some(node.count)),
             Cell::number(node.seconds),
-            Cell::number(sum(&node.by_domain)),
-            Cell::number(node.exclusive.get()),
-            Cell::number(node.standard_uncertainty.get()),
+            sum(record, &node.by_domain),
+            joule(node.exclusive),
+            joule(node.standard_uncertainty),
         ])?;
-        node.children.iter().try_for_each(|child| self.span(id, child, &path, depth + 1))
+        let mut inside = node.children.iter();
+        inside.try_for_each(|child| self.span(record, id, (child, &path, depth + 1)))
     }
 }
 
@@ -338,13 +347,15 @@ fn of_steps(record: &Record, id: [Cell; 2], split: &str, steps: &Steps) -> Vec<C
     let rates = steps.items.as_ref();
     let mut row = id.to_vec();
     row.extend([Cell::text(split), Cell::count(Some(steps.count)), Cell::number(steps.seconds)]);
-    row.push(Cell::number(sum(&steps.by_domain)));
-    row.extend(by_kind(record, steps.by_domain.iter().copied().map(Some)));
-    row.extend([Cell::number(joules.mean), Cell::Number(joules.min), Cell::Number(joules.p50)]);
+    let is_read = record.total.energy.is_some();
+    let joule = |value: f64| Cell::Number(is_read.then_some(value));
+    row.push(sum(record, &steps.by_domain));
+    row.extend(by_kind(record, read(record, &steps.by_domain)));
+    row.extend([joule(joules.mean), Cell::Number(joules.min), Cell::Number(joules.p50)]);
     row.extend([Cell::Number(joules.p95), Cell::Number(joules.max)]);
     row.extend([Cell::number(seconds.mean), Cell::Number(seconds.p50), Cell::Number(seconds.p95)]);
     row.extend(items(Some(steps)));
-    row.push(Cell::Number(rates.map(|items| items.joules_per_item.get())));
+    row.push(rates.map_or(Cell::Number(None), |items| joule(items.joules_per_item.get())));
     row.push(Cell::Number(rates.map(|items| items.per_second)));
     row
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use ::parquet::record::Field;
+use ergometer::span::Label;
+use ergometer::{Kind, Meter};
 
 use crate::ledger::lab;
 use crate::program::{argument, ends_with, json, text};
@@ -72,6 +74,30 @@ fn the_tables_have_every_part_once_and_the_same_sums() {
     // Written again, they take the place of the old ones, and nothing else is left.
     json(&arguments);
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 5);
+}
+
+#[test]
+fn what_was_not_read_is_null_and_not_0() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let meter = Meter::builder().without_environment().without_probe().label("unread");
+    let meter = meter.start().unwrap();
+    {
+        let _epoch = meter.span(Label::new(Kind::Epoch, "train"));
+        meter.span(Label::new(Kind::Step, "train").with_unit("tokens")).items(8_u32);
+    }
+    meter.finish().unwrap().write(folder.path().join("a.json")).unwrap();
+    json(&["ledger", "--json", "--parquet", argument(out.path()), argument(folder.path())]);
+    let tables: [(&str, &[&str]); 4] = [
+        ("runs", &["it_joules", "co2e_g", "electricity_usd"]),
+        ("epochs", &["joules", "steps_joules", "between_steps_joules", "gpu_joules"]),
+        ("steps", &["joules", "mean_joules", "joules_per_item", "cpu_joules"]),
+        ("spans", &["joules", "exclusive_joules", "standard_uncertainty_joules"]),
+    ];
+    for (table, columns) in tables {
+        let rows = rows(out.path(), table, columns);
+        let is_null = |row: &Vec<Field>| row.iter().all(|field| *field == Field::Null);
+        assert!(!rows.is_empty() && rows.iter().all(is_null), "{table}: {rows:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{Availability, SourceReport};
 #[cfg(not(any(target_os = "linux", target_family = "wasm")))]
 pub(super) use elsewhere::{host, load, name};
 #[cfg(any(target_os = "linux", target_family = "wasm"))]
-pub(super) use untold::{host, load, name};
+pub(super) use not_needed::{host, load, name};
 
 /// An operating system, as far as sources depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl System {
 
 /// Linux describes the machine in files, and a program without a system has no machine to describe.
 #[cfg(any(target_os = "linux", target_family = "wasm"))]
-mod untold {
+mod not_needed {
     use crate::source::host::Host;
     use crate::source::load::ProcessorLoad;
 
