@@ -59,6 +59,17 @@ pub struct Live {
 }
 
 /// A run so far, with everything before its interruptions.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let live = meter.live();
+/// let whole = live.whole();
+/// assert_eq!((whole.energy, whole.seconds), (live.total, live.seconds)); // there was no interruption
+/// assert_eq!(whole.forecast, None); // nothing is planned
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LiveWhole {
@@ -304,6 +315,19 @@ impl LiveDomain {
 }
 
 /// An open epoch, or one of the latest that ended.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let epoch = meter.span(Kind::Epoch);
+/// drop(meter.span(Kind::Step));
+/// let live = meter.live_at(clock::now(), std::time::Duration::from_secs(10));
+/// assert_eq!((live.epochs[0].split, live.epochs[0].ended), ("epoch", false));
+/// assert_eq!(live.epochs[0].steps.count, 1);
+/// # drop(epoch);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveEpoch {
     /// Its name: `train`, `valid`.

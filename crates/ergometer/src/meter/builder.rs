@@ -11,7 +11,7 @@ use crate::journal::resume_from;
 use crate::source::attribution::Scope;
 use crate::source::cpu_model::Own;
 use crate::source::nvml::Devices;
-use crate::source::probe::Settings;
+use crate::source::probe::settings::Settings;
 use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
 

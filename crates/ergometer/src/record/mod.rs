@@ -120,6 +120,20 @@ pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
 }
 
 /// What one rank of a merged record metered.
+///
+/// ```
+/// # use ergometer::{Meter, Record, source::DomainKind, units::Watts};
+/// let rank = |rank| -> ergometer::Result<Record> {
+///     let meter = Meter::builder().label("my-run").rank(rank, 2).group("job-1");
+///     meter.without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?.finish()
+/// };
+/// let run = Record::merge(vec![rank(0)?, rank(1)?])?;
+/// assert_eq!(run.ranks.len(), 2);
+/// // Both metered the same machine, which counts once.
+/// assert_eq!(run.domains.len(), 1);
+/// assert_eq!(run.ranks[1].domains, ["fixed:node"]);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RankRecord {
@@ -230,6 +244,14 @@ fn yes() -> bool {
 }
 
 /// The machine, as far as it can be described without privilege.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let machine = meter.finish()?.machine;
+/// assert!(machine.logical_cpus.is_none_or(|count| count > 0)); // `None` where it is not known, never 0
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Machine {
@@ -405,6 +427,21 @@ pub struct Steps {
 }
 
 /// Steps of one name.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, span::Label, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// {
+///     let _epoch = meter.span(Kind::Epoch);
+///     let _step = meter.span(Kind::Step);
+///     drop(meter.span(Label::new(Kind::Step, "sample")));
+/// }
+/// let record = meter.finish()?;
+/// let steps = &record.epochs[0].steps_by_name;
+/// assert_eq!((steps[0].name.as_str(), steps[0].inside_steps), ("step", false));
+/// assert_eq!((steps[1].name.as_str(), steps[1].inside_steps), ("sample", true));
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NamedSteps {
@@ -418,6 +455,22 @@ pub struct NamedSteps {
 }
 
 /// Items that a program processed.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// {
+///     let step = meter.span(Kind::Step);
+///     step.items(512);
+///     std::thread::sleep(std::time::Duration::from_millis(20));
+/// }
+/// let steps = meter.finish()?.steps["run"].clone();
+/// let items = steps.items.unwrap();
+/// assert_eq!(items.count, 512.0);
+/// assert!((items.joules_per_item.get() * 512.0 / steps.by_domain[0].get() - 1.0).abs() < 1e-9);
+/// assert!((items.per_second * steps.seconds - 512.0).abs() < 1e-6);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Items {
@@ -437,6 +490,18 @@ pub struct Items {
 ///
 /// A figure that cannot be computed from the statistics of several ranks is `None`: quantiles over all
 /// their steps do not follow from those of each.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// for _ in 0..3 {
+///     drop(meter.span(Kind::Step));
+/// }
+/// let seconds = meter.finish()?.steps["run"].duration_s;
+/// let (min, max) = (seconds.min.unwrap(), seconds.max.unwrap());
+/// assert!(min <= seconds.mean && seconds.mean <= max);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Distribution {
