@@ -169,7 +169,10 @@ mod tests {
         assert_eq!((trees(root), file.exists()), (1, false));
         // What a killed process left: the tree as git knows it, with changes, without the lock.
         let left = place.join("tree");
-        git::printed(root, &["worktree", "add", "--quiet", "--detach", left.to_str().unwrap(), &first]);
+        git::printed(
+            root,
+            &["worktree", "add", "--quiet", "--detach", left.to_str().unwrap(), &first],
+        );
         std::fs::write(&file, "changed").unwrap();
         let tree = CommitTree::new(root, &place, &second).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");
