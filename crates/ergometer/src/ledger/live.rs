@@ -1,4 +1,4 @@
-//! What is known while the run goes on.
+//! What is known while a run is in progress.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -132,7 +132,7 @@ pub(crate) struct Reach {
     pub epochs: Timestamp,
 }
 
-/// What somebody waits for.
+/// What a thread waits for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
     /// That everything up to then is final.
@@ -205,12 +205,12 @@ impl LiveView {
         self.moved.notify_all();
     }
 
-    /// Whether somebody waits for what is not known yet.
+    /// Whether a thread waits for what is not known yet.
     pub(crate) fn is_awaited(&self) -> bool {
         self.progress().waiting > 0
     }
 
-    /// Whether somebody waits for epochs.
+    /// Whether a thread waits for epochs.
     pub(crate) fn are_epochs_awaited(&self) -> bool {
         self.progress().epochs > 0
     }
@@ -238,7 +238,7 @@ impl LiveView {
 
 /// What one domain drew so far.
 ///
-/// Each domain is told up to where its own readings are settled, at [`seconds`](Self::seconds): the
+/// Each domain is reported up to where its own readings are settled, at [`seconds`](Self::seconds): the
 /// energies of all domains together may be ahead of [`Live::total`], which waits for the slowest.
 ///
 /// ```
@@ -336,7 +336,7 @@ pub struct LiveEpoch {
     pub start: Timestamp,
     /// Whether it is over and all of its steps are worked out.
     pub ended: bool,
-    /// Its steps worked out so far. Their energy may still change a little where the epoch was worked out for
-    /// somebody who waited for it: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
+    /// Its steps worked out so far. Their energy may still change a little where a thread
+    /// waited for the epoch: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
     pub steps: StepTotals,
 }

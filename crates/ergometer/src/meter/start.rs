@@ -56,13 +56,15 @@ impl MeterBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no
-    /// sense, as is waiting for signals without a journal to hold the record; [`ErrorKind::Io`] or
-    /// [`ErrorKind::Format`] for a trace that cannot be read or is none; [`ErrorKind::Network`] where live
-    /// figures cannot be shown at the address that was asked for;
-    /// [`ErrorKind::Sampler`] if no thread can be started, as in WebAssembly; [`ErrorKind::Io`] for a journal that cannot be
-    /// begun, as whoever asks for one can still choose another place. Hardware that cannot be read is
-    /// no error: see [`Meter::sources`]. An error leaves nothing behind: no thread, no open file, no journal.
+    /// * [`ErrorKind::UnknownRegion`] or [`ErrorKind::InvalidSetting`] for a setting that makes no sense, such as waiting
+    ///   for signals without a journal or folder for the record;
+    /// * [`ErrorKind::Io`] or [`ErrorKind::Format`] for a trace that cannot be read or is not valid;
+    /// * [`ErrorKind::Network`] where live figures cannot be shown at the requested address;
+    /// * [`ErrorKind::Sampler`] if no thread can be started, as in WebAssembly;
+    /// * [`ErrorKind::Io`] for a journal that cannot be begun, because another place can still be chosen.
+    ///
+    /// Hardware that cannot be read is not an error: see [`Meter::sources`]. An error leaves nothing behind: no thread,
+    /// no open file, no journal.
     pub fn start(self) -> Result<Meter> {
         self.begin(false)
     }
@@ -135,7 +137,7 @@ impl MeterBuilder {
         Ok(Meter { inner })
     }
 
-    /// What the settings come to, before the hardware is looked at.
+    /// Resolves the settings, before the hardware is looked for.
     fn resolve(&mut self) -> Result<(Resolved, Places)> {
         let label = self.label_or_default();
         let site = self.place()?;

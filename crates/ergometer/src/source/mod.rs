@@ -136,7 +136,7 @@ pub struct Domain {
 /// # use ergometer::{Meter, source::DomainKind, units::Watts};
 /// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
 /// let sensor = meter.domains()[0].sensor;
-/// assert_eq!(sensor.relative_error, 0.2); // of a power that somebody states
+/// assert_eq!(sensor.relative_error, 0.2); // of a stated power
 /// assert_eq!(sensor.counter_period_s, None); // there is no counter
 /// # meter.finish()?;
 /// # Ok::<(), ergometer::Error>(())

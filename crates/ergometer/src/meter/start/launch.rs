@@ -27,7 +27,7 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// A place for a meter, and what its thread will be told. With `install` it is the one of this process.
+    /// Reserves the place of a meter, and returns the inbox of its thread. With `install` it is the process's own.
     pub(super) fn new(install: bool) -> Result<(Self, Receiver<Command>)> {
         let (commands, inbox) = mpsc::channel();
         let words = commands.clone();

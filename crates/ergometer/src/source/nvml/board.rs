@@ -21,7 +21,7 @@ use crate::source::nvml::update_times::{UpdateTimes, Window};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
 
-/// A board that did not answer for so long was away: what it drew meanwhile cannot be compared.
+/// A board that did not answer for this many seconds was away: what it drew meanwhile cannot be compared.
 const AWAY: f64 = 1.0;
 /// Updates are to be known within this many seconds: those of what gives the energy, and those of power
 /// beside a counter.
@@ -87,7 +87,7 @@ pub(super) struct Board<D = Installed> {
 }
 
 impl Board {
-    /// Asks board `index` who it is and what it can tell. To read it may `cost` so much.
+    /// Asks board `index` for its identity and its sensors. Reading it may cost this much (`cost`).
     pub(super) fn probe(nvml: &Arc<Nvml>, index: u32, cost: Cost) -> Result<Self, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let profile = Profile::of(&device)?;

@@ -11,7 +11,7 @@ use crate::source::nvml::query::IMPOSSIBLE;
 use crate::source::nvml::update_times::{LONGEST, Moment};
 
 /// What the counter shows in a burst is held back for this many seconds, to be dated by the period. Then it is dated by
-/// its reads alone, as whoever waits for it would go by integrated power instead. A trial of its rate (`disturbance`)
+/// its reads alone: a timeline that waited longer would use integrated power instead. A trial of its rate (`disturbance`)
 /// begins with the first value, so the two add nothing to each other.
 pub(super) const HELD: f64 = 6.0;
 const _: () = assert!(HELD < HELD_BACK && SECOND_LOOK < HELD_BACK);
@@ -108,7 +108,7 @@ impl<D: Driver> Board<D> {
         }
     }
 
-    /// The update whose power a read shows; `None` if it is known already or cannot be told.
+    /// The update whose power a read shows; `None` if it is known already or cannot be determined.
     pub(super) fn date_power(&mut self, (began, t): (f64, f64), watts: f64) -> Option<Moment> {
         let after = self.power_ticks.last_read();
         let new = self.power_ticks.read(began, t, watts.to_bits()).new;
