@@ -123,7 +123,7 @@ impl Report {
 
     fn plot(&self, records: &[Record]) -> Result<String, Stop> {
         let record = self.only(records)?;
-        plot::svg(record, self.plot.into()).ok_or_else(|| {
+        plot::svg(record, self.plot).ok_or_else(|| {
             let plot = name(&self.plot);
             Stop::new(format!("'{}' has nothing to show as `--plot {plot}`", record.run.label))
                 .with_remedy(
