@@ -4,7 +4,7 @@ use ergometer::{Meter, track_energy};
 
 fn main() -> ergometer::Result<()> {
     let meter = Meter::builder().label("quickstart").region("DE").install()?;
-    println!("slope {:.3}", meter.run(|| train(3))); // prints the table, also if training fails or panics
+    println!("slope {:.3}", meter.run(|| train(3))); // prints the table, even if training fails or panics
     Ok(())
 }
 
