@@ -46,7 +46,7 @@ pub fn thinned(points: &[Point]) -> Vec<Point> {
 mod tests {
     use super::*;
     use crate::bench_models::Model;
-    use crate::bench_models::report::tests::{record, report};
+    use crate::bench_models::report::tests::records::{record, report};
 
     /// The curve of a run with one epoch of training and one of evaluation, of 4000 J, whose record has `results`.
     fn curve(metered: bool, results: &[(&str, f64)]) -> Vec<Point> {
