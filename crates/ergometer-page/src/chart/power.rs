@@ -45,10 +45,9 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
         record.run.seconds / unit,
     );
     let axes = (Axis::new(0.0..record.run.seconds / unit, unit_name), Axis::new(0.0..top, "watts"));
-    let many = rows.len() > MOST_LINES;
     let drawn = chart(description, HEIGHT, axes, |plane| {
         shade_epochs(plane, record, unit, top)?;
-        if many {
+        if rows.len() > MOST_LINES {
             let (band, mean) = envelope(power, &rows, unit);
             for stretch in band {
                 plane.draw_series(std::iter::once(Polygon::new(stretch, colour(0).mix(0.35))))?;
@@ -75,7 +74,12 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
         }
         Ok(())
     })?;
-    let mut key = if many {
+    Some(drawn.with_key(key(record, &rows)))
+}
+
+/// What the colours mean: of the lines, or of the band where there are too many of them, and of the epochs.
+fn key(record: &Record, rows: &[usize]) -> Vec<KeyItem> {
+    let mut key = if rows.len() > MOST_LINES {
         vec![
             KeyItem::ink(format!("mean of {} domains", rows.len())),
             KeyItem::new(colour(0), "from the lowest of them to the highest").faint(0.5),
@@ -90,7 +94,7 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
     key.extend(splits(record).iter().enumerate().map(|(index, split)| {
         KeyItem::new(split_colour(index), format!("epochs of {split}")).faint(0.35)
     }));
-    Some(drawn.with_key(key))
+    key
 }
 
 /// Two standard uncertainties of a domain's energy, relative.
