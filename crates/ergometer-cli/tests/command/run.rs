@@ -92,10 +92,15 @@ fn exit_codes_are_passed_through() {
 #[test]
 fn nothing_is_run_where_the_meter_cannot_start() {
     let folder = tempfile::tempdir().unwrap();
-    let marker = folder.path().join("ran");
+    let (marker, taken) = (folder.path().join("ran"), folder.path().join("taken.json"));
+    fs::create_dir(&taken).unwrap();
+    // Nobody makes a file in /proc, root included.
+    let closed = if cfg!(target_os = "linux") { "may write to" } else { "make it" };
     for (wrong, remedy) in [
         (["--region", "Germny"], "DE"),
         (["--record", "/nowhere/run.json"], "make it"),
+        (["--record", "/proc/run.json"], closed),
+        (["--record", argument(&taken)], "name a file in it"),
         (["--record", "run.txt"], ".json"),
     ] {
         let more = [&wrong[..], &["--", "touch", argument(&marker)]].concat();
