@@ -65,13 +65,14 @@ pub(crate) fn gases(record: &Record) -> String {
     })
 }
 
+const PREFIXES: [(f64, &str); 7] =
+    [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
+
 /// `412 ± 21 kJ`: a value and twice its standard uncertainty.
 pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     if !value.is_finite() || !standard.is_finite() {
         return ABSENT.to_owned();
     }
-    const PREFIXES: [(f64, &str); 6] =
-        [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ")];
     let largest = value.abs().max(2.0 * standard);
     let (scale, prefix) =
         PREFIXES.into_iter().find(|(scale, _)| largest >= *scale).unwrap_or((1.0, ""));
