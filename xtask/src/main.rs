@@ -8,6 +8,7 @@ mod accuracy;
 mod artifacts;
 mod bench_models;
 mod ci;
+mod git;
 mod lab;
 mod performance;
 mod reliability;

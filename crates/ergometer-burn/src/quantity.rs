@@ -1,4 +1,4 @@
-//! What the metrics of this crate have in common: how Burn is told of a quantity.
+//! What the metrics of this crate have in common: how a quantity is shown to Burn.
 
 use std::sync::Arc;
 

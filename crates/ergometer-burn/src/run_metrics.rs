@@ -84,6 +84,18 @@ fn facility(energy: Joules, site: &Site) -> KilowattHours {
 ///
 /// Its value is the meter's last, up to a second old; before the first there is none (`N/A`, a gap in the
 /// plot, no line in the file), never a zero. The value of an epoch is that at its end.
+///
+/// ```
+/// use ergometer::{Meter, source::DomainKind, units::Watts};
+/// use ergometer_burn::CarbonMetric;
+///
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// assert_eq!(CarbonMetric::NAME, "Carbon (gCO2e)");
+/// let carbon = CarbonMetric::new(&meter); // for `metric_train_numeric`
+/// # drop(carbon);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RunMetric<Q> {
     name: MetricName,

@@ -83,6 +83,19 @@ impl Quantity for EnergyPerItem {
 }
 
 /// A metric of one split's steps: see [`EnergyMetric`] and [`PowerMetric`].
+///
+/// ```
+/// use burn::train::metric::Numeric as _;
+/// use ergometer::{Meter, source::DomainKind, units::Watts};
+/// use ergometer_burn::EnergyMetric;
+///
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// assert_eq!(EnergyMetric::NAME, "Joules per Step");
+/// let valid = EnergyMetric::valid(&meter); // for `metric_valid_numeric`
+/// assert!(valid.value().is_none()); // no step has ended yet, which is not 0 J
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct StepMetric<Q> {
     name: MetricName,

@@ -114,6 +114,19 @@ impl Metering {
 /// Adds metering to [`SupervisedTraining`].
 ///
 /// See the [crate's documentation](crate) for what is marked where.
+///
+/// ```
+/// use burn::train::{LearnerModel, SupervisedTraining, TrainLoader, ValidLoader};
+/// use ergometer_burn::{EnergyTraining as _, Metering};
+///
+/// fn training<M: LearnerModel + 'static>(
+///     meter: &ergometer::Meter,
+///     (train, valid): (TrainLoader<M>, ValidLoader<M>),
+/// ) -> SupervisedTraining<M> {
+///     let metering = Metering::new(meter).epochs(10).totals();
+///     SupervisedTraining::metered(metering, "artifacts", train, valid).summary()
+/// }
+/// ```
 pub trait EnergyTraining<M: LearnerModel>: Sized {
     /// [`SupervisedTraining::new`] with both loaders wrapped in a [`MeteredLoader`], and with
     /// [`EnergyMetric`] and [`PowerMetric`] registered for training and validation.

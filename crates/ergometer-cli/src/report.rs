@@ -28,8 +28,8 @@ pub struct Report {
     #[arg(long, value_enum, default_value_t = Format::Table, conflicts_with = "json")]
     format: Format,
     /// What `--format svg` shows
-    #[arg(long, value_enum, default_value_t = PlotName::Power)]
-    plot: PlotName,
+    #[arg(long, value_enum, default_value_t = Plot::Power)]
+    plot: Plot,
     /// The same as `--format json`
     #[arg(long)]
     json: bool,
@@ -73,35 +73,6 @@ enum Format {
     Perfetto,
     /// Scalars for tensorboard, an event file; needs --output
     Tensorboard,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PlotName {
-    /// Power over time, a chart for each kind of domain
-    Power,
-    /// Energy by domain
-    Domains,
-    /// Energy by epoch
-    Epochs,
-    /// Distribution of a step's energy
-    Steps,
-    /// Energy of phases and other spans, outside the spans inside them
-    Phases,
-    /// Forecasts of the run's energy, and what came
-    Forecasts,
-}
-
-impl From<PlotName> for Plot {
-    fn from(name: PlotName) -> Self {
-        match name {
-            PlotName::Power => Self::Power,
-            PlotName::Domains => Self::Domains,
-            PlotName::Epochs => Self::Epochs,
-            PlotName::Steps => Self::Steps,
-            PlotName::Phases => Self::Phases,
-            PlotName::Forecasts => Self::Forecasts,
-        }
-    }
 }
 
 impl Report {
@@ -152,7 +123,7 @@ impl Report {
 
     fn plot(&self, records: &[Record]) -> Result<String, Stop> {
         let record = self.only(records)?;
-        plot::svg(record, self.plot.into()).ok_or_else(|| {
+        plot::svg(record, self.plot).ok_or_else(|| {
             let plot = name(&self.plot);
             Stop::new(format!("'{}' has nothing to show as `--plot {plot}`", record.run.label))
                 .with_remedy(

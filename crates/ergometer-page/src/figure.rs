@@ -70,6 +70,8 @@ const PREFIXES: [(f64, &str); 7] =
 
 /// `412 ± 21 kJ`: a value and twice its standard uncertainty.
 pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
+    const PREFIXES: [(f64, &str); 7] =
+        [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
     if !value.is_finite() || !standard.is_finite() {
         return ABSENT.to_owned();
     }
@@ -77,8 +79,10 @@ pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     let (scale, prefix) =
         PREFIXES.into_iter().find(|(scale, _)| largest >= *scale).unwrap_or((1.0, ""));
     let (value, spread) = (value / scale, 2.0 * standard / scale);
-    let decimals = decimals(if spread > 0.0 { spread } else { value }, 2).min(decimals(value, 4));
-    format!("{value:.decimals$} ± {spread:.decimals$} {prefix}{unit}")
+    let digits = decimals(if spread > 0.0 { spread } else { value }, 2).min(decimals(value, 4));
+    // A value that is small beside its uncertainty must not be printed as 0.
+    let digits = digits.max(decimals(value, 1));
+    format!("{value:.digits$} ± {spread:.digits$} {prefix}{unit}")
 }
 
 /// `$0.000082 ± 0.000063`: a price and twice its standard uncertainty.
@@ -119,6 +123,8 @@ mod tests {
         assert_eq!(duration(185.4), "3 min 05 s");
         assert_eq!(plus_minus(412_345.0, 10_500.0, "J"), "412 ± 21 kJ");
         assert_eq!(plus_minus(0.0, 0.0, "J"), "0 ± 0 J");
+        assert_eq!(plus_minus(0.3, 40.0, "W"), "0.3 ± 80.0 W", "not 0 ± 80 W");
+        assert_eq!(plus_minus(2e-9, 1e-9, "J"), "2.0 ± 2.0 nJ");
         assert_eq!(plus_minus(f64::NAN, 1.0, "J"), "n/a");
         assert_eq!(dollars(0.000_082_1, 0.000_031_4), "$0.000082 ± 0.000063");
         assert_eq!(dollars(638.85, 12.8), "$639 ± 26");

@@ -28,6 +28,14 @@ pub struct Page {
 }
 
 /// What stands above the articles, under a heading.
+///
+/// ```
+/// use ergometer_page::{Page, Section};
+///
+/// let remarks = Section::list("Remarks", &["trained on one GPU".to_owned()]);
+/// let page = Page::of(Vec::new()).titled("Two runs").with(remarks).to_html();
+/// assert!(page.contains("<li>trained on one GPU</li>"));
+/// ```
 #[derive(Debug)]
 pub struct Section {
     title: String,

@@ -11,20 +11,34 @@ use crate::escape::escaped;
 /// Spans in the plot of the phases, and in the page's list.
 const MOST_SPANS: usize = 15;
 
-/// What a plot shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a plot shows, by the names that a command line has for it.
+///
+/// ```
+/// # fn main() -> ergometer::Result<()> {
+/// use ergometer::{Meter, source::DomainKind, units::Watts};
+/// use ergometer_page::plot::{self, Plot};
+///
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// std::thread::sleep(std::time::Duration::from_millis(20));
+/// let record = meter.finish()?;
+/// assert!(plot::svg(&record, Plot::Domains).unwrap().starts_with("<svg"));
+/// assert_eq!(plot::svg(&record, Plot::Epochs), None); // it has none
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Plot {
-    /// Power over time, a chart for each kind of domain, with the epochs.
+    /// Power over time, a chart for each kind of domain, with the epochs
     Power,
-    /// Energy by domain.
+    /// Energy by domain
     Domains,
-    /// Energy by epoch.
+    /// Energy by epoch
     Epochs,
-    /// Distribution of a step's energy.
+    /// Distribution of a step's energy
     Steps,
-    /// Energy of phases and other spans, outside their children.
+    /// Energy of phases and other spans, outside the spans inside them
     Phases,
-    /// Forecasts of the run's energy, and what came.
+    /// Forecasts of the run's energy, and what it used
     Forecasts,
 }
 

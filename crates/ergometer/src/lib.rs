@@ -24,8 +24,8 @@
 //! }
 //! ```
 //!
-//! The library has three main names: [`Meter`], [`span()`] and [`track_energy`]. The other modules follow
-//! the flow of the data:
+//! The library has three main names: [`Meter`], [`span()`] and [`track_energy`]. The modules follow the flow of the
+//! data:
 //!
 //! ```text
 //!  hardware ──► source ──► sampler ──► timeline  E(t) per domain ─┐
@@ -51,13 +51,15 @@
 //! * `prometheus`: `MeterBuilder::prometheus`, live figures on a page for a Prometheus server.
 //! * `tracing`: [`EnergyLayer`], energy for spans of `tracing`.
 //!
-//! # Not covered
+//! # Platforms and limits
 //!
-//! Boards of AMD and Intel, and sensors of processors other than Apple's, are read on Linux only. Windows has NVIDIA
-//! boards and the model of processor and memory, macOS the counters of Apple's chips. In WebAssembly a meter does not start, and
-//! spans do nothing.
+//! * Linux has all sources except Apple's.
+//! * Windows has NVIDIA boards, and the model of processor and memory.
+//! * macOS has the counters of Apple's chips, and the same model.
+//! * In WebAssembly a meter does not start, and spans do nothing.
 //!
-//! Child processes that a program forks have no meter. Those that it starts are metered with the machine.
+//! A child that a program forks has no meter of its own. What it draws is still metered with the machine, as is what
+//! any other program draws; [`Scope::Process`] reports only the program's share of the processor.
 
 #![forbid(unsafe_code)]
 

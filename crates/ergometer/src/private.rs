@@ -128,7 +128,8 @@ pub mod sources {
         KNOWN_ERROR, UNKNOWN_ERROR, errors, median, own_validation, validation,
     };
     pub use crate::source::hwmon::Hwmon;
-    pub use crate::source::probe::{Settings, fixed_only, probe};
+    pub use crate::source::probe::settings::Settings;
+    pub use crate::source::probe::{fixed_only, probe};
     pub use crate::source::rapl::{Level, Rapl};
 
     /// NVIDIA boards.

@@ -1,4 +1,4 @@
-//! How far the meter's thread has come, for whoever waits for it.
+//! How far the meter's thread has come, for those that wait for it.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -23,7 +23,7 @@ impl Doing {
         [Self::Listening, Self::Reading, Self::Booking, Self::Journaling, Self::Exporting];
 }
 
-/// Counts what the meter's thread has done. A long queue is not a hang: who waits goes on waiting for as long
+/// Counts what the meter's thread has done. A long queue is not a hang: a waiting thread keeps waiting as long
 /// as this counts.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {

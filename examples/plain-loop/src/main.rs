@@ -1,4 +1,4 @@
-//! A small network in plain Rust under `#[track_energy]`: no framework, and built in a minute.
+//! A small network in plain Rust under `#[track_energy]`: without a framework, so it is built in minutes.
 //!
 //! It learns to tell the two arms of a spiral apart, with training and validation in each epoch. Every attribute is
 //! one line added to a loop that would run the same without it.
@@ -27,7 +27,7 @@ fn main() -> ergometer::Result<()> {
     let mut network = Network::new(3);
 
     let meter = Meter::builder().label("plain-loop").install()?;
-    // Prints the table, also if the training fails or panics.
+    // Prints the table, even if the training fails or panics.
     let accuracy = meter.run(|| {
         let accuracy = train(&mut network, &train_set, &valid_set);
         meter.result("accuracy", accuracy);

@@ -4,8 +4,7 @@ use ergometer::{Meter, track_energy};
 
 fn main() -> ergometer::Result<()> {
     let meter = Meter::builder().label("quickstart").region("DE").install()?;
-    let slope = meter.run(|| train(3)); // prints the table, also if it fails or panics
-    println!("slope {slope:.3}");
+    println!("slope {:.3}", meter.run(|| train(3))); // prints the table, even if training fails or panics
     Ok(())
 }
 

@@ -5,7 +5,6 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use super::args::BenchModels;
 use super::choices::{Model, Subject, word};
@@ -13,6 +12,7 @@ use super::commit_tree::CommitTree;
 use super::comparison::Comparison;
 use super::run::{Measured, Run};
 use super::{child, order};
+use crate::git::git;
 use crate::stop::{Doing, Stop};
 use crate::workspace;
 
@@ -28,12 +28,9 @@ pub enum Base {
 impl Base {
     /// A commit if `text` names one in the repository at `root`, otherwise a command whose program is there.
     pub fn of(text: &str, root: &Path) -> Result<Self, Stop> {
-        let mut git = Command::new("git");
-        git.args(["rev-parse", "--verify", "--quiet", "--end-of-options"])
-            .arg(format!("{text}^{{commit}}"))
-            .current_dir(root)
-            .stderr(Stdio::null());
-        if let Ok(output) = git.output()
+        let commit = format!("{text}^{{commit}}");
+        let named = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+        if let Ok(output) = git(root, &named).output()
             && output.status.success()
         {
             return Ok(Self::Commit(String::from_utf8_lossy(&output.stdout).trim().to_owned()));
@@ -204,17 +201,12 @@ impl BenchModels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git;
 
     #[test]
     fn a_base_is_a_commit_or_a_program_that_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        let git = |arguments: &[&str]| {
-            let mut git = Command::new("git");
-            git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments);
-            let output = git.current_dir(folder.path()).output().unwrap();
-            assert!(output.status.success(), "{output:?}");
-            String::from_utf8(output.stdout).unwrap().trim().to_owned()
-        };
+        let git = |arguments: &[&str]| git::printed(folder.path(), arguments);
         git(&["init", "--quiet", "--initial-branch", "trunk"]);
         git(&["commit", "--quiet", "--allow-empty", "--message", "first"]);
         let commit = git(&["rev-parse", "HEAD"]);

@@ -59,7 +59,7 @@ fn nanogpt(run: &Run) -> Option<String> {
 mod tests {
     use super::*;
     use crate::bench_models::choices::Model;
-    use crate::bench_models::report::tests::{record, report};
+    use crate::bench_models::report::tests::records::{record, report};
 
     /// A run with these results and remarks, and steps of training.
     fn run(results: &[(&str, f64)], facts: &[(&str, &str)], steps: u64) -> Run {

@@ -2,13 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
+use crate::git::git;
 use crate::stop::{Doing, Stop};
 
 /// The work tree; it is removed when this is dropped, also after Ctrl-C. One that a killed process left is removed by
@@ -59,10 +59,9 @@ impl CommitTree {
     }
 
     fn git(&self, arguments: &[&str], values: &[&std::ffi::OsStr]) -> Result<(), Stop> {
-        let mut git = Command::new("git");
-        git.args(arguments).args(values).current_dir(&self.repository).stdin(Stdio::null());
         let what = format!("git {}", arguments.join(" "));
-        let output = git.output().doing(format!("run `{what}`"))?;
+        let mut git = git(&self.repository, arguments);
+        let output = git.args(values).output().doing(format!("run `{what}`"))?;
         if output.status.success() {
             return Ok(());
         }
@@ -130,17 +129,12 @@ impl Drop for Interrupts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::git;
 
     /// A repository with two commits of one file.
     fn repository() -> (tempfile::TempDir, [String; 2]) {
         let folder = tempfile::tempdir().unwrap();
-        let git = |arguments: &[&str]| {
-            let mut git = Command::new("git");
-            git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments);
-            let output = git.current_dir(folder.path()).output().unwrap();
-            assert!(output.status.success(), "{output:?}");
-            String::from_utf8(output.stdout).unwrap().trim().to_owned()
-        };
+        let git = |arguments: &[&str]| git::printed(folder.path(), arguments);
         git(&["init", "--quiet"]);
         let commits = ["first", "second"].map(|text| {
             std::fs::write(folder.path().join("file"), text).unwrap();
@@ -153,10 +147,8 @@ mod tests {
 
     /// Work trees that git knows of.
     fn trees(repository: &Path) -> usize {
-        let mut git = Command::new("git");
-        git.args(["worktree", "list", "--porcelain"]).current_dir(repository);
-        let output = String::from_utf8(git.output().unwrap().stdout).unwrap();
-        output.lines().filter(|line| line.starts_with("worktree ")).count()
+        let listed = git::printed(repository, &["worktree", "list", "--porcelain"]);
+        listed.lines().filter(|line| line.starts_with("worktree ")).count()
     }
 
     #[test]
@@ -176,9 +168,11 @@ mod tests {
         drop(tree);
         assert_eq!((trees(root), file.exists()), (1, false));
         // What a killed process left: the tree as git knows it, with changes, without the lock.
-        let mut git = Command::new("git");
-        git.args(["worktree", "add", "--quiet", "--detach"]).arg(place.join("tree")).arg(&first);
-        assert!(git.current_dir(root).status().unwrap().success());
+        let left = place.join("tree");
+        git::printed(
+            root,
+            &["worktree", "add", "--quiet", "--detach", left.to_str().unwrap(), &first],
+        );
         std::fs::write(&file, "changed").unwrap();
         let tree = CommitTree::new(root, &place, &second).unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "second");

@@ -124,7 +124,7 @@ fn outcome(model: &ModelReport, run: &Run) -> Option<Outcome> {
 mod tests {
     use super::*;
     use crate::bench_models::Model;
-    use crate::bench_models::report::tests::{record, report};
+    use crate::bench_models::report::tests::records::{record, report};
 
     /// Two models whose records are in files, as after a benchmark.
     fn written(folder: &std::path::Path) -> Report {
@@ -177,7 +177,7 @@ mod tests {
         record.total.energy = None;
         record.domains[0].energy = None;
         record.footprint = ergometer::footprint::Site::current().footprint(None, 100.0, 0);
-        let unread = super::super::report::tests::report(vec![(Model::Gpt2, record)]);
+        let unread = super::super::report::tests::records::report(vec![(Model::Gpt2, record)]);
         let page = of(&unread);
         assert!(
             !page.contains("beside the paper's</h2>") && !page.contains("Quality against"),

@@ -110,7 +110,7 @@ fn corpus(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::bench_models::choices::Model;
-    use crate::bench_models::report::tests::{record, report};
+    use crate::bench_models::report::tests::records::{record, report};
 
     #[test]
     fn a_page_has_its_date_machine_commit_and_texts_and_no_folder_of_the_machine() {

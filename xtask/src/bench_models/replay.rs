@@ -101,7 +101,7 @@ fn same_file(one: &Path, other: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench_models::report::tests::record;
+    use crate::bench_models::report::tests::records::record;
 
     #[test]
     fn the_arguments_are_the_records_but_for_its_own_path() {

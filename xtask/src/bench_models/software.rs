@@ -1,10 +1,10 @@
 //! Versions of what the models were built with.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
+use crate::git::git;
 use crate::workspace;
 
 /// What the models were built with.
@@ -38,12 +38,6 @@ pub fn read() -> Software {
             .filter(|output| output.status.success())
             .map(|output| !output.stdout.is_empty()),
     }
-}
-
-fn git(root: &Path, arguments: &[&str]) -> Command {
-    let mut git = Command::new("git");
-    git.args(arguments).current_dir(root);
-    git
 }
 
 /// The first line a command prints, if it succeeds and prints one.

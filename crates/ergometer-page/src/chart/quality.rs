@@ -5,6 +5,14 @@ use plotters::prelude::*;
 use super::{Axis, Chart, HEIGHT, KeyItem, chart, colour, energy_unit};
 
 /// What a training reached, and with how much energy.
+///
+/// ```
+/// use ergometer_page::chart::{Outcome, quality};
+///
+/// let tiny = Outcome { name: "tiny".to_owned(), joules: 4e3, spread: 1e3, first: Some(6.9), last: 0.45 };
+/// assert!(quality("loss", &[tiny]).is_some());
+/// assert!(quality("loss", &[]).is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// What was trained; runs with the same name share a colour.

@@ -164,7 +164,7 @@ pub(crate) struct Exporters {
 
 impl Exporters {
     /// Sends the last figures, for `limit` at most, and gives what went wrong meanwhile, one line a kind.
-    /// Prometheus' address goes on to show them until this is dropped.
+    /// Prometheus' address shows them until this is dropped.
     pub(crate) fn finish(&self, limit: Duration) -> Vec<String> {
         let mut warnings = Vec::new();
         #[cfg(feature = "otlp")]

@@ -1,8 +1,8 @@
 //! Figures to an OpenTelemetry collector: protobuf over HTTP.
 //!
-//! The messages are `opentelemetry-proto`'s, and sending them is this file: the SDK's reader goes on
+//! The messages are `opentelemetry-proto`'s, and sending them is this file: the SDK's reader keeps on
 //! telling the last value of what is no longer observed, with the time of now, and its shutdown waits for
-//! 5 s whatever it is told.
+//! 5 s whatever limit it gets.
 
 mod message;
 
@@ -30,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long a send waits for the collector; half of what the end of a run waits, so that the last send
 /// has its turn behind one that hangs.
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// A send that ends so long after its limit was held up by this process.
+/// A send that ends this long after its limit was held up by this process.
 const STOPPED: Duration = Duration::from_millis(500);
 /// The path of metrics below a collector's address.
 /// <https://opentelemetry.io/docs/specs/otlp/#otlphttp-request>
@@ -74,7 +74,7 @@ impl Target {
     }
 }
 
-/// What can go wrong, told once each.
+/// What can go wrong; each is reported once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
     Unreachable,

@@ -155,7 +155,7 @@ struct Thread {
 }
 
 impl Thread {
-    /// Each connection is answered on a thread of its own, as one that hangs cannot be told beforehand.
+    /// Each connection is answered on a thread of its own, because it is not known beforehand which one hangs.
     fn run(self) {
         loop {
             let accepted = self.listener.accept();

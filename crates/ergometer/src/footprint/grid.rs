@@ -15,6 +15,15 @@ use countries::COUNTRIES;
 use google::GOOGLE;
 
 /// What a carbon intensity includes. The two kinds differ by about 10 % and must not be compared.
+///
+/// ```
+/// use ergometer::footprint::{CarbonIntensity, IntensityKind};
+///
+/// // The kinds must not be compared, so a report names them.
+/// let intensity = CarbonIntensity::find("DE").unwrap();
+/// assert_eq!(intensity.kind, IntensityKind::LifeCycle);
+/// assert_eq!(intensity.kind.as_str(), "life-cycle");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -33,6 +33,19 @@ use crate::energy::Energy;
 use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
 
 /// A value with its standard uncertainty, in the value's unit.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// std::thread::sleep(std::time::Duration::from_millis(20));
+/// let record = meter.finish()?;
+/// let (energy, kwh) = (record.total.energy.unwrap(), record.footprint.it_energy.unwrap());
+/// // The same energy with the same relative uncertainty, in another unit.
+/// assert!((kwh.value.get() * 3.6e6 / energy.joules.get() - 1.0).abs() < 1e-9);
+/// let relative = kwh.standard_uncertainty.get() / kwh.value.get();
+/// assert!((relative / (energy.standard_uncertainty / energy.joules) - 1.0).abs() < 1e-9);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate<T> {
     /// The value.
@@ -43,6 +56,13 @@ pub struct Estimate<T> {
 }
 
 /// A range of costs.
+///
+/// ```
+/// use ergometer::footprint::AcceleratorPrice;
+///
+/// let rent = AcceleratorPrice::p100().rent(1.0, 1.0); // one board for one hour
+/// assert_eq!((rent.low.get(), rent.high.get()), (0.43, 1.46));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CostRange {
     /// At the pre-emptible price.

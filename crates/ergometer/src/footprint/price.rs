@@ -9,6 +9,13 @@ use crate::units::UsDollars;
 ///
 /// Google's TPU prices were for a device of four chips. Multiplying them by the number of chips counts each
 /// chip four times, so the unit is part of the price.
+///
+/// ```
+/// use ergometer::footprint::{AcceleratorPrice, PerUnit};
+///
+/// assert_eq!(AcceleratorPrice::p100().unit, PerUnit::Gpu);
+/// assert_eq!(PerUnit::Device.as_str(), "device");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! What is known while the run goes on.
+//! What is known while a run is in progress.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,6 +59,17 @@ pub struct Live {
 }
 
 /// A run so far, with everything before its interruptions.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let live = meter.live();
+/// let whole = live.whole();
+/// assert_eq!((whole.energy, whole.seconds), (live.total, live.seconds)); // there was no interruption
+/// assert_eq!(whole.forecast, None); // nothing is planned
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LiveWhole {
@@ -121,7 +132,7 @@ pub(crate) struct Reach {
     pub epochs: Timestamp,
 }
 
-/// What somebody waits for.
+/// What a thread waits for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
     /// That everything up to then is final.
@@ -194,12 +205,12 @@ impl LiveView {
         self.moved.notify_all();
     }
 
-    /// Whether somebody waits for what is not known yet.
+    /// Whether a thread waits for what is not known yet.
     pub(crate) fn is_awaited(&self) -> bool {
         self.progress().waiting > 0
     }
 
-    /// Whether somebody waits for epochs.
+    /// Whether a thread waits for epochs.
     pub(crate) fn are_epochs_awaited(&self) -> bool {
         self.progress().epochs > 0
     }
@@ -227,7 +238,7 @@ impl LiveView {
 
 /// What one domain drew so far.
 ///
-/// Each domain is told up to where its own readings are settled, at [`seconds`](Self::seconds): the
+/// Each domain is reported up to where its own readings are settled, at [`seconds`](Self::seconds): the
 /// energies of all domains together may be ahead of [`Live::total`], which waits for the slowest.
 ///
 /// ```
@@ -304,6 +315,19 @@ impl LiveDomain {
 }
 
 /// An open epoch, or one of the latest that ended.
+///
+/// ```
+/// # use ergometer::{Kind, Meter, clock, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let epoch = meter.span(Kind::Epoch);
+/// drop(meter.span(Kind::Step));
+/// let live = meter.live_at(clock::now(), std::time::Duration::from_secs(10));
+/// assert_eq!((live.epochs[0].split, live.epochs[0].ended), ("epoch", false));
+/// assert_eq!(live.epochs[0].steps.count, 1);
+/// # drop(epoch);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveEpoch {
     /// Its name: `train`, `valid`.
@@ -312,7 +336,7 @@ pub struct LiveEpoch {
     pub start: Timestamp,
     /// Whether it is over and all of its steps are worked out.
     pub ended: bool,
-    /// Its steps worked out so far. Their energy may still change a little where the epoch was worked out for
-    /// somebody who waited for it: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
+    /// Its steps worked out so far. Their energy may still change a little where a thread
+    /// waited for the epoch: see [`Meter::live_after_epochs`](crate::Meter::live_after_epochs).
     pub steps: StepTotals,
 }

@@ -1,4 +1,4 @@
-//! The latest epochs, for whoever shows them while the run goes on.
+//! The latest epochs, for live figures.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use crate::energy::StepTotals;
 use crate::ledger::live::LiveEpoch;
 use crate::span::mark::Mark;
 
-/// How many are known: of each split the one that goes on and some before it.
+/// How many are known: of each split the open one and some before it.
 const MOST_EPOCHS: usize = 32;
 
 /// The latest epochs in the order in which they began, whatever their number.
@@ -58,7 +58,7 @@ impl RecentEpochs {
         ended.map(|(_, epoch)| epoch.steps.clone())
     }
 
-    /// The epochs; `steps` are those booked so far of one that goes on, by the identity of its span.
+    /// The epochs; `steps` are those booked so far of an open one, by the identity of its span.
     pub(crate) fn live(&self, steps: impl Fn(u64) -> Option<StepTotals>) -> Vec<LiveEpoch> {
         let now = |(id, epoch): &(u64, LiveEpoch)| {
             let booked = || steps(*id).unwrap_or_default();

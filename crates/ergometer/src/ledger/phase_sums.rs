@@ -110,7 +110,10 @@ impl DomainSums {
             .map(|share| (share.path, share.part))
             .collect();
         let joules: f64 = known.iter().map(|&(path, part)| part * self.joules[path]).sum();
-        drawn.joules = (drawn.joules + joules).max(0.0);
+        let before = drawn.joules;
+        drawn.joules = (before + joules).max(0.0);
+        // The same spans' whole energy was misjudged by as much. Otherwise spans of one thread would seem to overlap.
+        node.inclusive += drawn.joules - before;
         let seconds: f64 = known.iter().map(|&(path, part)| part * self.seconds[path]).sum();
         let variance: f64 = known
             .iter()
@@ -129,4 +132,38 @@ impl DomainSums {
 fn exclusive_seconds(node: &Node) -> f64 {
     let inside: f64 = node.children.values().map(|child| child.seconds).sum();
     (node.seconds - inside).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::Drawn;
+
+    #[test]
+    fn a_correction_makes_no_difference_between_the_divided_and_the_whole_energy() {
+        let label = Label::new(Kind::Step, "step");
+        let sums = PhaseSums {
+            paths: vec![vec![label]],
+            domains: vec![DomainSums {
+                joules: vec![-0.5],
+                seconds: vec![1.0],
+                covariance: vec![vec![0.01]],
+            }],
+        };
+        // Of spans that did not overlap, and of spans that did: 5 J of their time was shared.
+        for shared in [0.0, 5.0] {
+            let amount = vec![Drawn { joules: 10.0, ..Drawn::default() }];
+            let node = Node {
+                count: 10,
+                seconds: 1.0,
+                inclusive: 10.0 + shared,
+                amount,
+                ..Node::default()
+            };
+            let mut tree = BTreeMap::from([(label, node)]);
+            sums.correct(&mut tree);
+            let node = &tree[&label];
+            assert_eq!((node.amount[0].joules, node.inclusive), (9.5, 9.5 + shared));
+        }
+    }
 }

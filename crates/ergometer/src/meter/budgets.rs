@@ -195,7 +195,7 @@ impl Budgets {
         self.ended.clear();
     }
 
-    /// The run ends: from now on no program is told that it has spent its budget.
+    /// The run ends: from now on no spent budget is reported to the program.
     pub(super) fn end_run(&mut self) {
         self.open.retain(|open| matches!(open.of, Of::Span(_)));
     }

@@ -11,7 +11,7 @@ use crate::journal::resume_from;
 use crate::source::attribution::Scope;
 use crate::source::cpu_model::Own;
 use crate::source::nvml::Devices;
-use crate::source::probe::Settings;
+use crate::source::probe::settings::Settings;
 use crate::source::{DomainKind, PowerSource};
 use crate::units::Watts;
 
@@ -230,29 +230,28 @@ impl MeterBuilder {
         self
     }
 
-    /// Measures for so long what the machine draws before the run, and only then starts it; not at
-    /// all by default. The record then shows each domain's mean power in that time, and the energy of
-    /// the run above it.
+    /// Measures a baseline for `duration` before the run starts; by default none is measured. The record then
+    /// has each domain's mean power in that time, and the energy of the run above it.
     ///
-    /// [`start`](Self::start) and [`install`](Self::install) wait for it. What else the machine does in
-    /// that time is in the baseline: it is what there was before the run, not the least it can draw.
-    /// A sensor has to show it, so that a second or more says much and less says little.
+    /// [`start`](Self::start) and [`install`](Self::install) wait for it. The baseline includes what other programs
+    /// do in that time, so it is not the least that the machine can draw. A second or more is needed for a figure
+    /// that means something, because sensors are updated seldom.
     pub fn idle(mut self, duration: Duration) -> Self {
         self.idle = duration;
         self
     }
 
-    /// A domain that draws a constant power which the user states. What is found inside a stated
-    /// node, platform or module is not added to it; a stated component steps back where a sensor
-    /// measures it: see [`source`](crate::source).
+    /// A domain that draws a constant power, which you state. What is found inside a stated node, platform or
+    /// module is not added to it. A stated component is not used where a sensor measures it: see
+    /// [`source`](crate::source).
     pub fn fixed(mut self, kind: DomainKind, watts: Watts) -> Self {
         self.settings.fixed.push((kind, watts));
         self
     }
 
-    /// Meters the platform (`psys`) alone, instead of the packages and the memory in it. What else
-    /// lies in it (the whole board, the screen) is the machine's maker's choice. Where there is
-    /// none, the packages and the memory are metered, and the source's report says so.
+    /// Meters the platform (`psys`) alone, instead of the packages and the memory in it. The maker of the machine
+    /// decides what else it includes, such as the whole board or the screen. On a machine without a platform
+    /// sensor the packages and the memory are metered, and the source's report states it.
     pub fn platform(mut self) -> Self {
         self.settings.platform = true;
         self
@@ -277,33 +276,31 @@ impl MeterBuilder {
         self
     }
 
-    /// Keeps a journal of the run in `folder`, which is made if it is not there: a file that holds all
-    /// but the last second of the run however the program ends. [`Record::recover`](crate::Record::recover)
-    /// reads it; [`Meter::journal`](crate::Meter::journal) is its path, and [`journal`](crate::journal) what is in it.
+    /// Keeps a journal of the run in `folder`, which is created if needed. However the program ends, the journal
+    /// has all but the last second of the run. [`Record::recover`](crate::Record::recover) reads it,
+    /// [`Meter::journal`](crate::Meter::journal) returns its path, and [`journal`](crate::journal) describes its format.
     pub fn journal(mut self, folder: impl Into<PathBuf>) -> Self {
         self.journal = Some(folder.into());
         self
     }
 
-    /// Goes on with a run that was interrupted: `path` is its [journal](Self::journal), or its record
-    /// (`.json`). What the run cost up to then stands in [`Record::earlier`](crate::Record), and
-    /// [`Record::whole`](crate::Record::whole) is the sum; an interrupted run that is resumed may be
-    /// interrupted again.
+    /// Continues an interrupted run: `path` is its [journal](Self::journal), or its record (`.json`). The new record
+    /// has the earlier parts in [`Record::earlier`](crate::Record), and [`Record::whole`](crate::Record::whole) is the
+    /// sum. A run may be interrupted and resumed several times.
     ///
-    /// With Burn it goes with `SupervisedTraining::checkpoint`: that brings the model back, this what it
-    /// cost.
+    /// With Burn, use it together with `SupervisedTraining::checkpoint`, which restores the model.
     ///
-    /// Starting fails where there is no such journal or record ([`ErrorKind::Io`](crate::ErrorKind::Io), [`ErrorKind::Format`](crate::ErrorKind::Format)):
-    /// a total without its first part would be wrong. It fails as well where it is that of another run
-    /// ([`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch)): of another [rank](Self::rank) or [label](Self::label), or of another
-    /// [group](Self::group) where both have one.
+    /// Starting fails if there is no such journal or record ([`ErrorKind::Io`](crate::ErrorKind::Io),
+    /// [`ErrorKind::Format`](crate::ErrorKind::Format)), because a total without its first part would be wrong. It also
+    /// fails if it belongs to another run ([`ErrorKind::Mismatch`](crate::ErrorKind::Mismatch)): one with another
+    /// [rank](Self::rank) or [label](Self::label), or with another [group](Self::group) where both have one.
     pub fn resume(mut self, path: impl Into<PathBuf>) -> Self {
         self.resume = Some(resume_from::From::File(path.into()));
         self
     }
 
-    /// Goes on with the newest journal in `folder` of this rank, label and group, and begins anew where there
-    /// is none: a job that is preempted and requeued starts with the same command line every time.
+    /// Continues the run of the newest journal in `folder` with this rank, label and group, and starts a new run where
+    /// there is none. So a job that is preempted and requeued can always use the same command line.
     ///
     /// ```no_run
     /// # use ergometer::Meter;
@@ -312,7 +309,7 @@ impl MeterBuilder {
     /// # Ok::<(), ergometer::Error>(())
     /// ```
     ///
-    /// Two runs that keep their journals in one folder are told apart by their label and group: give each a
+    /// Two runs that keep their journals in one folder are distinguished by their label and group: give each a
     /// label of its own, or a folder. A launcher's job is a group; a chain of jobs that is one run has to
     /// name its [group](Self::group). A run that was finished is gone on with as well, as a program that is
     /// about to be preempted may finish it.
@@ -360,10 +357,10 @@ impl MeterBuilder {
     /// Needs the feature `signals`. A program that catches these signals itself decides what they do, and calls
     /// [`Meter::finish`](crate::Meter::finish) when it ends; a signal that was ignored when the first meter asked for it stays ignored.
     /// A handler that is registered after the meter through `signal-hook` or `tokio` is given the first signal, and
-    /// a second one, a second later, ends the program: such handlers cannot be told from those of other signals.
+    /// a second one, a second later, ends the program: such handlers cannot be distinguished from those of other signals.
     /// All meters of a process share one thread that listens. A meter that was finished or dropped leaves the
     /// signals to their default. The record is marked as not finished, and a warning names the signal. A forked
-    /// child that goes on without `exec` does not end at these signals before it starts a meter with this
+    /// child that continues without `exec` does not end at these signals before it starts a meter with this
     /// setting or handles them itself.
     #[cfg(all(unix, feature = "signals"))]
     pub fn finish_on_signal(mut self) -> Self {

@@ -42,7 +42,7 @@ impl MeterBuilder {
         self.remarks.push(format!("{name}={value:?} is not valid and is not used: {why}"));
     }
 
-    /// Whether whoever started the program switched the meter off. What would be metered, written or sent is then
+    /// Whether the environment switches the meter off. What would be metered, written or sent is then
     /// removed from the settings.
     pub(super) fn is_off(&mut self) -> bool {
         let Some(value) = self.variable(SWITCH) else { return false };

@@ -197,7 +197,7 @@ fn latest(watched: &[Watched]) -> Option<u128> {
 }
 
 /// The number of a registration: they are counted through all signals of the process. There is no other way to
-/// see that somebody else has registered, and if its text changes nobody is seen.
+/// see that another handler is registered; if its text changes, none is seen.
 fn number(id: SigId) -> Option<u128> {
     let text = format!("{id:?}");
     let digits = text.rsplit(|c: char| !c.is_ascii_digit()).find(|digits| !digits.is_empty())?;

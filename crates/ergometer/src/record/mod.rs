@@ -9,6 +9,8 @@ mod part;
 pub mod power;
 pub mod rank;
 pub mod resume;
+mod run;
+mod steps;
 pub(crate) mod validate;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,9 @@ use crate::units::{Joules, Watts};
 pub use part::{Part, PartSteps};
 use power::PowerHistory;
 use rank::Rank;
+pub use run::{Machine, Program, RunInfo};
+use steps::is_zero;
+pub use steps::{Distribution, Items, NamedSteps, Steps};
 
 /// The measured cost of one run.
 ///
@@ -120,6 +125,20 @@ pub(crate) fn method_shares(domains: &[DomainRecord]) -> BTreeMap<Method, f64> {
 }
 
 /// What one rank of a merged record metered.
+///
+/// ```
+/// # use ergometer::{Meter, Record, source::DomainKind, units::Watts};
+/// let rank = |rank| -> ergometer::Result<Record> {
+///     let meter = Meter::builder().label("my-run").rank(rank, 2).group("job-1");
+///     meter.without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?.finish()
+/// };
+/// let run = Record::merge(vec![rank(0)?, rank(1)?])?;
+/// assert_eq!(run.ranks.len(), 2);
+/// // Both metered the same machine, which counts once.
+/// assert_eq!(run.domains.len(), 1);
+/// assert_eq!(run.ranks[1].domains, ["fixed:node"]);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RankRecord {
@@ -140,125 +159,6 @@ pub struct RankRecord {
     pub energy: Option<Energy>,
     /// Ids of the merged record's domains that it metered.
     pub domains: Vec<String>,
-}
-
-/// Which program ran, when and for how long.
-///
-/// ```
-/// # use ergometer::{Meter, source::DomainKind, units::Watts};
-/// let meter = Meter::builder().label("my-run").without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
-/// let run = meter.finish()?.run;
-/// assert_eq!(run.label, "my-run");
-/// assert!(run.finished && run.seconds > 0.0);
-/// # Ok::<(), ergometer::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct RunInfo {
-    /// Unique identity of the run.
-    pub id: String,
-    /// The user's name for it.
-    pub label: String,
-    /// Wall-clock start, RFC 3339, UTC.
-    pub started: String,
-    /// Duration on the monotonic clock, seconds, without the time in which the machine slept.
-    pub seconds: f64,
-    /// How long the machine slept during the run, seconds; `None` where that cannot be determined (only on
-    /// Linux it can). For several ranks, the longest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asleep_seconds: Option<f64>,
-    /// Busy share of the machine's logical processors over the run, 0 to 1, by all programs together; `None` where the
-    /// kernel does not show it, in merged records and in those of programs that died.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cpu_utilisation: Option<f64>,
-    /// How long the baseline was measured before the run, seconds; `None` if it was not.
-    pub idle_seconds: Option<f64>,
-    /// The program's command line, with `***` for recognised secrets; only the program's name if
-    /// [`MeterBuilder::without_command_line`](crate::MeterBuilder::without_command_line) was called.
-    pub command: Vec<String>,
-    /// Version of this library.
-    pub ergometer: String,
-    /// Commit of the git work tree that the program ran in, if there is one.
-    pub git_commit: Option<String>,
-    /// The rank of the process in a run of several; `None` for a single process and in a merged record.
-    #[serde(default)]
-    pub rank: Option<Rank>,
-    /// The identifier that the ranks of a run share, if there is one.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Whether the program ended the run; `false` if the record was [recovered](Record::recover) from the
-    /// journal of a program that died first.
-    #[serde(default = "yes")]
-    pub finished: bool,
-    /// The exit code of the program that `ergometer run` metered, 128 + n if signal n ended it; `None` of a program
-    /// that metered itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exit_code: Option<u8>,
-}
-
-/// A program inside a run that marked spans of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Program {
-    /// [`RunInfo::id`] of its own record.
-    pub run_id: String,
-    /// [`RunInfo::id`] of the records of its ranks, if it had several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ranks: Vec<String>,
-    /// The name it has in this record: its label, with a number where several programs have the same.
-    pub name: String,
-    /// Its command line.
-    pub command: Vec<String>,
-    /// Seconds from the start of the run to the start of its meter.
-    pub start_s: f64,
-    /// How long its meter ran, seconds.
-    pub seconds: f64,
-    /// What the run drew meanwhile, divided among the programs that ran at once; `None` if nothing was read.
-    pub joules: Option<Joules>,
-    /// Whether it ended its run itself; `false` if its record was recovered from its journal.
-    pub finished: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-/// Older records without this field are from before there were journals, and finished.
-fn yes() -> bool {
-    true
-}
-
-/// The machine, as far as it can be described without privilege.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Machine {
-    /// Identity of the running machine, 16 hexadecimal digits: a hash of the kernel's boot id (of
-    /// `/etc/machine-id` if there is none). The containers of a machine have the same, different machines
-    /// with the same name do not. It changes when the machine is restarted.
-    #[serde(default)]
-    pub machine_id: Option<String>,
-    /// Host name.
-    pub host: Option<String>,
-    /// Operating system and kernel release.
-    pub os: Option<String>,
-    /// CPU model name.
-    pub cpu: Option<String>,
-    /// Logical processors of the machine; in a container, those of the packages that it sees.
-    pub logical_cpus: Option<u32>,
-    /// Processors that the program may use: the smallest of those that it sees, its affinity and the CPU
-    /// quota of its container.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub available_cpus: Option<f64>,
-    /// When the kernel started, seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub booted: Option<i64>,
-    /// Installed memory, bytes.
-    pub memory_bytes: Option<u64>,
-    /// Accelerator boards by label.
-    pub accelerators: Vec<String>,
-    /// Whether it is a virtual machine, if that can be determined.
-    pub virtual_machine: Option<bool>,
 }
 
 /// One metered domain over the whole run.
@@ -358,98 +258,6 @@ pub struct MoreEpochs {
     pub steps_by_name: Vec<NamedSteps>,
     /// Joules per domain inside them but outside their steps: `usage` = `steps` + `between_steps`.
     pub between_steps: Vec<Joules>,
-}
-
-/// Statistics of steps.
-///
-/// ```
-/// # use ergometer::{Kind, Meter, source::DomainKind, units::Watts};
-/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
-/// {
-///     let _epoch = meter.span(Kind::Epoch);
-///     for _ in 0..3 {
-///         let step = meter.span(Kind::Step);
-///         step.items(16);
-///     }
-/// }
-/// let record = meter.finish()?;
-/// let steps = &record.steps["epoch"]; // by the name of their epochs
-/// assert_eq!(steps.count, 3);
-/// assert!((steps.joules.mean * 3.0 - steps.by_domain[0].get()).abs() < 1e-9);
-/// let items = steps.items.as_ref().unwrap();
-/// assert_eq!(items.count, 48.0);
-/// # Ok::<(), ergometer::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Steps {
-    /// Their number.
-    pub count: u64,
-    /// Total seconds; over ranks, which step together, those of the longest rank.
-    pub seconds: f64,
-    /// Total joules per domain, in the order of [`Record::domains`].
-    pub by_domain: Vec<Joules>,
-    /// Joules per step, summed over domains. Extremes and quantiles are of the machine's whole energy in
-    /// each step's time. The mean is that of `by_domain`, in which steps at the same time share the energy;
-    /// over ranks, it is the mean share of a rank's step.
-    pub joules: Distribution,
-    /// Seconds per step.
-    pub duration_s: Distribution,
-    /// Items processed (tokens, sentences) and their unit; absent if the program counted none.
-    pub items: Option<Items>,
-    /// How many of `count` were recorded together with others, either by `every = n` of
-    /// [`#[track_energy]`](crate::track_energy) or because they came too fast. They are in every sum and
-    /// mean, but not in the extremes and quantiles.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub folded: u64,
-}
-
-/// Steps of one name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct NamedSteps {
-    /// The name of their spans.
-    pub name: String,
-    /// Whether they are inside other steps, whose figures then include theirs.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub inside_steps: bool,
-    /// Their statistics.
-    pub steps: Steps,
-}
-
-/// Items that a program processed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Items {
-    /// Their number.
-    pub count: f64,
-    /// Their unit: `tokens`.
-    pub unit: String,
-    /// Joules per item, over all domains.
-    pub joules_per_item: Joules,
-    /// Items per second.
-    pub per_second: f64,
-}
-
-/// A distribution, from running statistics and a quantile sketch with 1 % relative error.
-///
-/// The mean covers all steps, the other figures those that were recorded alone ([`Steps::folded`]).
-///
-/// A figure that cannot be computed from the statistics of several ranks is `None`: quantiles over all
-/// their steps do not follow from those of each.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Distribution {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Smallest.
-    pub min: Option<f64>,
-    /// Largest.
-    pub max: Option<f64>,
-    /// Median.
-    pub p50: Option<f64>,
-    /// 95th percentile.
-    pub p95: Option<f64>,
 }
 
 /// All spans with the same label path.

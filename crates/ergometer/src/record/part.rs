@@ -15,6 +15,22 @@ use crate::units::Joules;
 ///
 /// It contains what is needed to add it to the other parts and to those of other ranks. Its epochs and
 /// spans are only in its own record or journal.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// # let journals = tempfile::tempdir().unwrap();
+/// # let start = || {
+/// #     let meter = Meter::builder().label("night").journal(journals.path()).resume_latest(journals.path());
+/// #     meter.without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()
+/// # };
+/// let interrupted = start()?; // with `.resume_latest("journals")`
+/// drop(interrupted);
+/// let record = start()?.finish()?;
+/// let part = &record.earlier[0];
+/// assert!(!part.finished);
+/// assert_eq!(record.whole().seconds, part.seconds + record.run.seconds);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Part {

@@ -56,6 +56,19 @@ pub struct PowerHistory {
 }
 
 /// A span that takes a visible part of the run.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// {
+///     let _load = meter.span("load the data");
+///     std::thread::sleep(std::time::Duration::from_millis(250));
+/// }
+/// let power = meter.finish()?.power.unwrap();
+/// assert_eq!(power.spans[0].name, "load the data");
+/// assert!(power.spans[0].seconds >= 0.25);
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LongSpan {
     /// Kind of span.

@@ -54,6 +54,12 @@ pub struct Rank {
 }
 
 /// Where a process's rank comes from.
+///
+/// ```
+/// use ergometer::record::rank::Origin;
+///
+/// assert_eq!(Origin::OpenMpi.as_str(), "open-mpi"); // as in a record
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

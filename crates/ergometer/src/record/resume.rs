@@ -9,6 +9,16 @@ use crate::record::{Part, PartSteps, Record, Steps};
 use crate::units::Joules;
 
 /// Sums over a run's parts before its last interruption; all 0 if there was none.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let live = meter.live();
+/// assert_eq!(live.earlier.parts, 0); // the run was not interrupted
+/// assert_eq!(live.earlier.seconds, 0.0);
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Earlier {

@@ -50,7 +50,7 @@ impl Column {
         Self { title: title.into(), content: Content::Prose }
     }
 
-    /// Words that somebody may copy.
+    /// Words that a reader may copy.
     pub fn exact(title: impl Into<String>) -> Self {
         Self { title: title.into(), content: Content::Exact }
     }

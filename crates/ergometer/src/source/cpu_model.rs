@@ -95,7 +95,7 @@ pub const UNPUBLISHED_ERROR: f64 = 0.3;
 /// runs whose other guests cannot be seen. A judgement.
 pub const VIRTUAL_ERROR: f64 = 0.2;
 
-/// TDP of a package with n logical processors where the model is not known: so much × √n. Over the processors in the
+/// TDP of a package with n logical processors where the model is not known: this × √n. Over the processors in the
 /// table of this module, from 8 to 384 logical processors, that is off by 20 % (root mean square).
 pub const TDP_PER_ROOT: Watts = Watts::new(30.0);
 
@@ -173,7 +173,7 @@ struct Package {
 /// What power follows from utilisation by.
 #[derive(Clone, Copy, Debug)]
 enum Power {
-    /// A line up to so much when fully busy.
+    /// A line up to this power when fully busy.
     Estimated(Watts),
     /// A curve between the machine's own idle and full power.
     Own(Own),

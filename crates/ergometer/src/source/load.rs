@@ -21,7 +21,7 @@ pub(super) trait ProcessorLoad: fmt::Debug + Send {
 pub(super) enum Load {
     /// The busy share of all of them, 0 to 1.
     Busy(f64),
-    /// Too little time has passed to know: the interval goes on.
+    /// Too little time has passed to know: the interval continues.
     TooSoon,
     /// Not known of this interval, and why.
     Unknown(String),

@@ -1,8 +1,8 @@
 //! Hardware → readings.
 //!
 //! A [`PowerSource`] owns the counters of its domains: it alone reads them and works out their wraparound.
-//! The meter calls sources from its background threads, and one that hangs does not hold up the others for
-//! long. Nothing here runs on the threads of the metered program.
+//! The meter calls sources on its background threads, never on those of the metered program. A source that hangs
+//! does not hold up the others for long.
 //!
 //! | source | what it reads | not covered |
 //! |---|---|---|
@@ -10,6 +10,7 @@
 //! | `rapl` | energy counters of CPU packages and their memory, through powercap | processors whose RAPL is available only through MSRs |
 //! | `perf` | the same counters through `perf_event`, where powercap cannot be read | AMD's `power_core` PMU |
 //! | `hwmon` | power of AMD GPUs and Jetson modules, energy counters of Intel GPUs | devices whose makers do not document what the sensor covers |
+//! | `apple` | energy counters of Apple's chips: CPU, GPU and memory | Intel Macs, virtual machines |
 //! | `cpu-model` | utilisation and installed memory, from which energy is modelled | whatever utilisation does not show: clocks, kinds of instructions |
 //! | `fixed` | nothing: a power that the user states ([`fixed::Fixed`]) | |
 //! | `replay` | a recorded trace ([`replay::Replay`]) | |
@@ -54,6 +55,12 @@ mod tracked_counter;
 pub use cpu_model::{Calibration, Calibrations, Own};
 
 /// The kind of a domain.
+///
+/// ```
+/// use ergometer::source::DomainKind;
+///
+/// assert_eq!(DomainKind::CpuPackage.as_str(), "cpu-package");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -136,6 +143,16 @@ impl fmt::Display for Domain {
 }
 
 /// How the sensor of a domain behaves. Every figure is a prior that its source documents.
+///
+/// ```
+/// # use ergometer::{Meter, source::DomainKind, units::Watts};
+/// let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0)).start()?;
+/// let sensor = meter.domains()[0].sensor;
+/// assert_eq!(sensor.relative_error, 0.2); // of a stated power
+/// assert_eq!(sensor.counter_period_s, None); // there is no counter
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
     /// Seconds between two updates of the energy counter, if there is a counter and its period is
@@ -155,6 +172,17 @@ pub struct Sensor {
 }
 
 /// One observation of a domain.
+///
+/// ```
+/// use std::time::Duration;
+/// use ergometer::source::{Reading, Value};
+/// use ergometer::{clock, units::Watts};
+///
+/// // The first domain's power, updated at most 10 ms before or after this moment.
+/// let reading = Reading::new(0, clock::now(), Value::Power(Watts::new(120.0)));
+/// let reading = reading.known_within(Duration::from_millis(10));
+/// assert_eq!(reading.within.as_secs_f64(), 0.01);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// Index into [`PowerSource::domains`].
@@ -184,6 +212,22 @@ impl Reading {
 }
 
 /// The content of a reading.
+///
+/// ```
+/// use ergometer::source::Value;
+/// use ergometer::units::Joules;
+///
+/// /// What a counter of microjoules says, since it showed `first`.
+/// fn drawn(first: u64, now: Option<u64>) -> Value {
+///     match now {
+///         Some(now) if now >= first => Value::Energy(Joules::new((now - first) as f64 / 1e6)),
+///         Some(_) => Value::Restarted("the counter went back".to_owned()),
+///         None => Value::Missing("the file cannot be read".to_owned()),
+///     }
+/// }
+/// assert_eq!(drawn(500_000, Some(2_000_000)), Value::Energy(Joules::new(1.5)));
+/// assert!(matches!(drawn(500_000, None), Value::Missing(_))); // never 0
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
@@ -212,6 +256,16 @@ pub enum Request {
 
 /// The window of time for a source's next read; any moment in it serves equally well. The wider it is, the
 /// fewer wakes it takes to read all sources.
+///
+/// ```
+/// use std::time::Duration;
+/// use ergometer::{clock, source::Due};
+///
+/// // A sensor that is updated once a second, just now.
+/// let now = clock::now();
+/// let due = Due { from: now.after(Duration::from_millis(1000)), by: now.after(Duration::from_millis(1900)) };
+/// assert!(due.from > Due::at(now).by);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
     /// An earlier read would return nothing new.
@@ -326,6 +380,20 @@ impl PowerSource for Box<dyn PowerSource> {
 }
 
 /// Whether a source can be read here.
+///
+/// ```
+/// use ergometer::{Meter, source::Availability};
+///
+/// let meter = Meter::builder().start()?;
+/// for report in meter.sources() {
+///     if let Availability::Unavailable { reason, remedy } = &report.availability {
+///         println!("{}: {reason}; {remedy}", report.source);
+///         assert!(!reason.is_empty());
+///     }
+/// }
+/// # meter.finish()?;
+/// # Ok::<(), ergometer::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Availability {

@@ -10,6 +10,16 @@ use crate::energy::Usage;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A span that has ended, whose energy can be waited for: see [`Span::finish`].
+///
+/// ```
+/// use std::time::Duration;
+/// use ergometer::{ErrorKind, Kind, span::Under};
+///
+/// // There is no meter, so no energy: an error, not 0 J.
+/// let finished = Under::installed().enter(Kind::Phase.into()).finish();
+/// let error = finished.await_energy(Duration::from_secs(1)).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Finished);
+/// ```
 #[derive(Debug)]
 #[must_use = "a span whose energy nobody waits for may as well be dropped"]
 pub struct Finished(Option<Receiver<Usage>>);

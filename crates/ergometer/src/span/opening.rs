@@ -9,6 +9,15 @@ use crate::budget::{Budget, ToBudget};
 use crate::clock::Timestamp;
 
 /// The meter that a span opens under: the installed one of a moment, or another.
+///
+/// ```
+/// use ergometer::Kind;
+/// use ergometer::span::Under;
+///
+/// // Without an installed meter a span costs next to nothing and does nothing.
+/// assert!(!Under::installed().is_on());
+/// drop(Under::installed().enter(Kind::Step.into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Under(u64);
 

@@ -34,7 +34,7 @@ pub(super) struct Segment {
     pub grain: Option<f64>,
     /// How far its ends may be misplaced in time, seconds to either side.
     pub within: f64,
-    /// Power may have strayed for so long before the ends as well, seconds: what they rest on is an
+    /// For this many seconds before the ends power may have strayed as well: what they rest on is an
     /// average over more than the segment.
     pub reach: f64,
     /// Variance of the energy at its end that comes from integrating samples, J²; it grows along the

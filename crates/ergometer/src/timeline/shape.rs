@@ -96,7 +96,7 @@ impl Stray {
 /// Takes cells in and gives each its shape once its neighbours are known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shaper {
-    /// Power is not a constant that somebody stated.
+    /// Power is not a stated constant.
     varies: bool,
     curve: Curve,
     /// The last two cells that were shaped, then those that are not yet.
@@ -111,7 +111,7 @@ pub(super) struct Shaper {
     reach: f64,
     stray: Stray,
     last_sample: Option<f64>,
-    /// Cells wait until somebody shapes them.
+    /// Cells wait until they are shaped.
     held: bool,
     /// Variance of the energy at the front that comes from sampling, J².
     variance: f64,

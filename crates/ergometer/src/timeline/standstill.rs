@@ -14,7 +14,7 @@ const UNITS: f64 = 4.0;
 /// before.
 const LEAST_REST: f64 = 3.0;
 const RESTS: f64 = 4.0;
-/// A counter that goes on has counted meanwhile if it shows this share of its mean power before.
+/// A counter that moves again counted during the pause if the pause has this share of its mean power before.
 const COUNTED_ON: f64 = 0.25;
 
 /// The signs of one sensor.

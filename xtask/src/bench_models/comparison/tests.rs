@@ -9,7 +9,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::bench_models::choices::{Backend, Model, Size, Subject};
 use crate::bench_models::report::Report;
-use crate::bench_models::report::tests::{record, report};
+use crate::bench_models::report::tests::records::{record, report};
 use crate::bench_models::run::Measured;
 
 /// A record of this many joules, of a machine that says which it is.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::*;
-use crate::bench_models::report::tests::record;
+use crate::bench_models::report::tests::records::record;
 
 /// Loss and joules follow from the learning rate; the sweep dies in a trial of this number.
 #[derive(Default)]

@@ -64,7 +64,7 @@ pub(super) fn request(
     }
 }
 
-/// What made the figures. The run is the instance of the service: two at a time are told apart.
+/// What made the figures. The run is the instance of the service: so two at a time are distinguished.
 fn resource(head: &RunHeader) -> Vec<KeyValue> {
     let service = env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty());
     let mut attributes = vec![

@@ -18,7 +18,7 @@ use crate::source;
 
 /// How long one may take to ask, and how long to take the answer.
 const LIMIT: Duration = Duration::from_secs(2);
-/// A longer request is none of a reader of figures.
+/// No reader of figures sends a longer request.
 const LONGEST: usize = 8192;
 const MOST_HEADERS: usize = 64;
 

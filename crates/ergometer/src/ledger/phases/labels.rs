@@ -13,7 +13,7 @@ use crate::span::{Kind, Label};
 /// Number of a label: its place in every vector of powers.
 pub(super) type Index = u8;
 
-/// Labels that are told apart; those that come later are taken together with time outside all spans.
+/// Number of labels that are distinguished; later ones are taken together with the time outside all spans.
 pub(super) const LABELS: usize = 24;
 
 /// Outside all spans, and inside spans that found no place.

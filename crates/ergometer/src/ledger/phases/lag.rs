@@ -1,6 +1,6 @@
 //! By how much power comes after the marks.
 //!
-//! A program hands work to an asynchronous device and goes on: its marks run ahead. The shift at which labels explain
+//! A program hands work to an asynchronous device and does not wait: its marks run ahead. The shift at which labels explain
 //! the readings best says by how much; it is used where nothing else explains them nearly as well.
 
 use super::labels::Labels;
@@ -11,7 +11,7 @@ const STEPS: std::ops::RangeInclusive<i32> = -2..=50;
 const STEP: f64 = 0.02;
 /// Shifts that are closer to each other than this are one.
 const APART: f64 = 0.045;
-/// The least shift that is told from none, seconds.
+/// The smallest shift that is distinguished from none, seconds.
 const LEAST: f64 = 0.005;
 /// A shift is certain if it leaves no more than this share of what none leaves unexplained, and every other leaves so
 /// many times as much.

@@ -2,7 +2,7 @@
 
 use crate::source::nvml::update_times::Window;
 
-/// Of that so much is for the calls; the rest is for waking and for booking.
+/// Share of that for the calls; the rest is for waking and for the ledger.
 const FOR_CALLS: f64 = 0.6;
 /// However much a read costs, a counter is read after this many seconds, or after this many as make it cost this
 /// many times what it may.

@@ -102,27 +102,37 @@ fn find(
     let availability = if !boards.is_empty() {
         Availability::Available
     } else if hidden {
-        Availability::Unavailable {
-            reason: match devices {
-                Devices::List(_) => "the run uses none of this machine's boards".to_owned(),
-                _ => "CUDA_VISIBLE_DEVICES hides every board from this program".to_owned(),
-            },
-            remedy: "name the boards it trains on, or meter all with `MeterBuilder::devices`"
-                .to_owned(),
-        }
+        hidden_boards(devices)
     } else if count == 0 {
-        Availability::Unavailable {
-            reason: "the NVIDIA driver is loaded but shows no board".to_owned(),
-            remedy: "give this machine or container a board (`--gpus all`), or check \
-                         `nvidia-smi -L`"
-                .to_owned(),
-        }
+        no_boards()
     } else {
         unreadable(&identities, proc_root, &remarks)
     };
     let domains = boards.iter().map(|board: &Board| board.domains()[0].id.clone()).collect();
     let report = SourceReport { source: NAME.to_owned(), availability, domains, remarks };
     (boards, report)
+}
+
+/// The selection leaves none of the machine's boards.
+fn hidden_boards(devices: &Devices) -> Availability {
+    let reason = match devices {
+        Devices::List(_) => "the run uses none of this machine's boards",
+        _ => "CUDA_VISIBLE_DEVICES hides every board from this program",
+    };
+    Availability::Unavailable {
+        reason: reason.to_owned(),
+        remedy: "name the boards it trains on, or meter all with `MeterBuilder::devices`"
+            .to_owned(),
+    }
+}
+
+/// The driver is there, and no board.
+fn no_boards() -> Availability {
+    Availability::Unavailable {
+        reason: "the NVIDIA driver is loaded but shows no board".to_owned(),
+        remedy: "give this machine or container a board (`--gpus all`), or check `nvidia-smi -L`"
+            .to_owned(),
+    }
 }
 
 /// Why none of `boards` can be read, and what helps.

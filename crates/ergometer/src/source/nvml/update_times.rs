@@ -65,7 +65,7 @@ impl Window {
     }
 }
 
-/// Time between two reads while a period is looked for: at least so much, and such a share of the time since
+/// Time between two reads while a period is looked for: at least this much, and this share of the time since
 /// the register changed.
 pub(super) const BURST: f64 = 0.004;
 const SHARE: f64 = 0.04;
@@ -84,13 +84,13 @@ const PATIENCE: u32 = 5;
 /// next after such a share of the number since the period is known, and after this many at most.
 const CHECKED: f64 = 0.25;
 const SELDOM: f64 = 32.0;
-/// A period is told if it is known to within such a share.
+/// A period is reported if it is known to within this share.
 const SURE: f64 = 0.02;
 /// A beat is used once it separates this many ticks ahead.
 const AHEAD: f64 = 3.0;
 /// Updates are separated if each is known to within this share of the period.
 const APART: f64 = 0.2;
-/// Share of the wanted stride that is kept all the same: a read may be costly.
+/// Share of the wanted stride that is kept even then: a read may be costly.
 const LEAST_STRIDE: f64 = 0.25;
 /// How near to the edge.
 const EDGE: f64 = 0.9;
@@ -126,7 +126,7 @@ enum Place {
 pub(super) struct Shown {
     /// It had changed since the read before.
     pub new: bool,
-    /// The update whose value it shows, if that can be told.
+    /// The update whose value it shows, if that is known.
     pub since: Option<Moment>,
 }
 
@@ -187,7 +187,7 @@ impl UpdateTimes {
         self.beat.as_ref().map(|beat| beat.period().0)
     }
 
-    /// The period, if it is known well enough to be told.
+    /// The period, if it is known well enough to be reported.
     pub(super) fn sure_period(&self) -> Option<f64> {
         let known = self.beat.as_ref().map(Beat::period);
         known.filter(|(period, error)| *error <= SURE * period).map(|(period, _)| period)

@@ -11,7 +11,7 @@ use super::{Bracket, Moment};
 
 /// Brackets that are kept: the last ones that said anything new.
 const MOST: usize = 48;
-/// Two clocks do not keep one ratio: quartz that warms drifts by so much, seconds a second.
+/// Two clocks do not keep one ratio: quartz that warms drifts by this much, seconds per second.
 const WANDER: f64 = 2e-6;
 /// Ticks are taken to stray at least so far, seconds to either side: what reads have not shown may be. It is more
 /// after a tick that came outside of what was expected, and less after one that did not.

@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::super::dating::HELD;
 use super::super::*;
 use crate::source::nvml::DEFAULT_SHARE;
+use crate::source::nvml::probe::PERIOD;
 use crate::source::nvml::update_times::tests::Noise;
-use crate::source::{DomainKind, Sensor};
+use crate::source::{DomainKind, HELD_BACK, Sensor};
 use crate::timeline::Timeline;
 
 /// When the board is read first, seconds.

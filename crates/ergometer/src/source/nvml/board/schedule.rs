@@ -1,0 +1,196 @@
+//! When a board is read next: at the updates of its registers where their period is known, in bursts where it is not.
+
+use super::{Board, Driver, ROUGH};
+use crate::source::nvml::disturbance::Rate;
+use crate::source::nvml::query::Way;
+use crate::source::nvml::update_times::{UpdateTimes, Window};
+
+/// A burst of reads that is to show a period goes on for this many seconds at most, where something changes, and
+/// for this many where nothing does.
+const LEARNING: f64 = 12.0;
+const UNMOVED: f64 = 2.5;
+/// How long the first burst of a board lasts that is read slowly from then on.
+const LEARNING_ONCE: f64 = 1.5;
+/// Seconds between two bursts: twice as many after each, up to the second number.
+const BETWEEN_BURSTS: (f64, f64) = (2.0, 60.0);
+/// A counter whose period is not known is read after this many seconds, unevenly.
+const BLINDLY: f64 = 0.1;
+/// Registers that move faster are read at every nth update, this many seconds apart.
+const SPACING: f64 = 0.045;
+/// Seconds between two reads of a counter that is read slowly.
+pub(super) const SLOWLY: f64 = 1.0;
+
+/// Times at which something is to be done, seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agenda {
+    pub(super) energy: Window,
+    pub(super) power: Window,
+    /// When the present burst of reads began and is to end, how many reads it had, when the next one may begin,
+    /// and seconds from one to the next.
+    pub(super) burst: (f64, f64),
+    burst_reads: f64,
+    next_burst: f64,
+    between_bursts: f64,
+    /// The counter's period was known after the last read.
+    beaten: bool,
+    /// Until when the counter is read about one update.
+    watch: Option<f64>,
+}
+
+impl Agenda {
+    /// Of a board that is read first at `now`, and slowly (`slow`) once its period is known.
+    pub(super) fn new(now: f64, slow: bool) -> Self {
+        let learnt = now + if slow { LEARNING_ONCE } else { LEARNING };
+        Self {
+            energy: Window::at(now),
+            power: Window::at(now),
+            burst: (now, learnt),
+            burst_reads: 0.0,
+            next_burst: learnt + BETWEEN_BURSTS.0,
+            between_bursts: BETWEEN_BURSTS.0,
+            beaten: false,
+            watch: None,
+        }
+    }
+}
+
+impl<D: Driver> Board<D> {
+    /// Whether the counter is read at all.
+    pub(super) fn counts(&self) -> bool {
+        self.ways.energy != Way::None && self.judge.rate() != Rate::Never
+    }
+
+    /// Whether a period is being looked for at `t`.
+    pub(super) fn learns(&self, t: f64) -> bool {
+        let (begin, end) = self.agenda.burst;
+        let moved = self.counter_ticks.changed().max(self.power_ticks.changed()).max(begin);
+        let (_, reads) = self.cost.search(0.0);
+        t < end && t - moved < UNMOVED && self.agenda.burst_reads < reads && self.may_burst()
+    }
+
+    /// Whether the counter may be read fast to learn its period: where reading may disturb it, only
+    /// before its first value is used.
+    fn may_burst(&self) -> bool {
+        self.judge.harmless() || self.dated.is_none()
+    }
+
+    /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
+    pub(super) fn plan(&mut self, t: f64, energy: bool) {
+        if let Some(retry) = self.outage.next_try(t) {
+            (self.agenda.energy, self.agenda.power) = (retry, retry);
+            return;
+        }
+        self.plan_bursts(t);
+        let learning = self.learns(t);
+        self.agenda.burst_reads += f64::from(u8::from(learning));
+        if energy || self.agenda.energy.from <= t {
+            self.agenda.energy = self.next_of_counter(t, learning);
+        }
+        self.power_ticks.hint(&self.counter_ticks);
+        self.agenda.power = self.next_of_power(t, learning);
+    }
+
+    /// Begins a burst of reads where a period is not known, now and then.
+    fn plan_bursts(&mut self, t: f64) {
+        let known = |ticks: &UpdateTimes, way| way == Way::None || ticks.period().is_some();
+        let counter = known(&self.counter_ticks, self.ways.energy);
+        if self.agenda.beaten && !counter {
+            // It strayed too far: learn anew, at once.
+            (self.agenda.next_burst, self.agenda.between_bursts) = (t, BETWEEN_BURSTS.0);
+        }
+        self.agenda.beaten = self.ways.energy != Way::None && counter;
+        // Power beside a counter can do without; where it never changes, nothing shows its period.
+        let tried = self.agenda.between_bursts >= BETWEEN_BURSTS.1;
+        let power = known(&self.power_ticks, self.ways.power) || self.agenda.beaten && tried;
+        if counter && power {
+            self.agenda.burst.1 = self.agenda.burst.1.min(t);
+        } else if !self.learns(t) && t >= self.agenda.next_burst {
+            self.agenda.burst = (t, t + LEARNING);
+            self.agenda.burst_reads = 0.0;
+            self.agenda.next_burst = t + LEARNING + self.agenda.between_bursts;
+            self.agenda.between_bursts = (2.0 * self.agenda.between_bursts).min(BETWEEN_BURSTS.1);
+        }
+    }
+
+    /// When to read the counter next, after a read at `t`.
+    fn next_of_counter(&mut self, t: f64, learning: bool) -> Window {
+        let watch = self.agenda.watch.take();
+        let rate = self.judge.rate();
+        let Some(period) = self.counter_ticks.period() else {
+            return match (self.ways.energy, rate) {
+                (Way::None, _) | (_, Rate::Never) => Window::NEVER,
+                _ if learning => {
+                    let wanted = self.counter_ticks.search_on(t) - t;
+                    Window::at(t + self.cost.search(wanted).0)
+                }
+                (_, rate) => {
+                    let wanted = if rate == Rate::Own { BLINDLY } else { SLOWLY };
+                    let every = self.cost.counter_every(wanted);
+                    Window { from: t + 0.6 * every, by: t + uneven(t) * every }
+                }
+            };
+        };
+        // A beat that is not yet sharp would be lost within a second.
+        let blurred = self.counter_ticks.within(t).is_some_and(|within| within > 0.12 * period);
+        let rest = if blurred { 3.0 * period } else { SLOWLY.max(period) };
+        let rest = self.cost.counter_every(rest);
+        let slowly = Window { from: t + 0.9 * rest, by: t + rest };
+        match (self.ways.energy, rate) {
+            (Way::None, _) | (_, Rate::Never) => Window::NEVER,
+            (_, Rate::Own) => {
+                // Without power every update counts.
+                let every = self.cost.counter_every(SPACING);
+                let stride = (every / period - 0.001).ceil().max(1.0);
+                self.counter_ticks.next_read(t, stride).unwrap_or(slowly)
+            }
+            // About one update, as it wants to be watched, then a second's rest.
+            (_, Rate::Second) => {
+                let watch = watch.filter(|after| t < *after);
+                let from = if watch.is_some() { t } else { slowly.by };
+                self.agenda.watch = watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
+                self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
+            }
+        }
+    }
+
+    /// When to read power next, after a read at `t`.
+    fn next_of_power(&mut self, t: f64, learning: bool) -> Window {
+        if self.ways.power == Way::None {
+            return Window::NEVER;
+        }
+        let alone = self.ways.energy == Way::None;
+        // Where the counter is read at its own period, what its reads see of power is enough.
+        let beside = self.agenda.beaten
+            && self.judge.rate() == Rate::Own
+            && self.cost.counter_every(SPACING) < 3.0 * SPACING
+            && self.counter_ticks.period().is_some_and(|period| period < 3.0 * SPACING);
+        let sharp = self.power_ticks.within(t).is_some_and(|within| within <= ROUGH);
+        if beside && (sharp || self.power_ticks.period().is_none() && !learning) {
+            return Window::NEVER;
+        }
+        // Without a counter every update counts.
+        let every = self.cost.power_every(if alone { 0.0 } else { SPACING }, !alone);
+        match self.power_ticks.period() {
+            Some(period) => {
+                let stride = (every / period - 0.001).ceil().max(1.0);
+                let next = self.power_ticks.next_read(t, stride);
+                let next = next.unwrap_or(Window::at(t + period));
+                // Only an update that is watched needs a read of its own.
+                if beside && !next.is_moment() { Window::NEVER } else { next }
+            }
+            None if learning => {
+                let wanted = self.power_ticks.search_on(t) - t;
+                Window::at(t + self.cost.search(wanted).0)
+            }
+            None => {
+                let every = every.max(SPACING);
+                Window { from: t + 0.6 * every, by: t + uneven(t) * every }
+            }
+        }
+    }
+}
+
+/// A number about 1, so as not to beat with the sensor or the program.
+fn uneven(t: f64) -> f64 {
+    0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract()
+}
