@@ -65,9 +65,6 @@ pub(crate) fn gases(record: &Record) -> String {
     })
 }
 
-const PREFIXES: [(f64, &str); 7] =
-    [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
-
 /// `412 ± 21 kJ`: a value and twice its standard uncertainty.
 pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     const PREFIXES: [(f64, &str); 7] =
