@@ -131,6 +131,8 @@ pub(super) struct Writer {
     pub(super) meter: u64,
     ring: Producer<Waiting>,
     overflow: Arc<Overflow>,
+    /// The last mark found the ring full.
+    pressed: bool,
     /// Its marks that found no room and grow, since the overflow was emptied this often.
     growing: Option<Box<Growing>>,
     drains: u64,
@@ -292,6 +294,7 @@ impl Rings {
             meter: self.meter,
             ring: producer,
             overflow,
+            pressed: false,
             growing: None,
             drains: NEVER,
             identities: None,
@@ -320,16 +323,22 @@ impl Writer {
         self.ring.is_abandoned()
     }
 
-    /// Hands a mark to the meter's thread; gives whether the ring was full.
+    /// Hands a mark to the meter's thread; returns whether the ring was full.
+    ///
+    /// A ring that was full is tried again once it has been drained: until then marks that grow take others in.
     #[inline]
     pub(super) fn push(&mut self, mark: Mark) -> bool {
-        match self.ring.push(mark.into()) {
+        if self.pressed && self.grow(&mark) {
+            return true;
+        }
+        self.pressed = match self.ring.push(mark.into()) {
             Ok(()) => false,
             Err(PushError::Full(mark)) => {
                 self.spill(&mark.into());
                 true
             }
-        }
+        };
+        self.pressed
     }
 
     /// Announces a run or an epoch that began; returns its identity. While [`MOST_ANNOUNCED`] are open or not
@@ -373,19 +382,15 @@ impl Writer {
         self.listener.send(word);
     }
 
+    /// Adds a mark to the one of its identity, if that grows and nothing was drained since it began to.
     #[inline(never)]
-    fn spill(&mut self, mark: &Mark) {
-        if self.overflow.drains.load(Ordering::Relaxed) == self.drains
-            && let Some(growing) = &mut self.growing
-            && growing.add(mark)
-        {
-            return;
-        }
-        self.spill_locked(mark);
+    fn grow(&mut self, mark: &Mark) -> bool {
+        self.overflow.drains.load(Ordering::Relaxed) == self.drains
+            && self.growing.as_mut().is_some_and(|growing| growing.add(mark))
     }
 
     #[cold]
-    fn spill_locked(&mut self, mark: &Mark) {
+    fn spill(&mut self, mark: &Mark) {
         if self.ring.is_abandoned() {
             return;
         }

@@ -83,6 +83,12 @@ const BELIEVABLE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 const EVIDENCE: f64 = 20.0;
 /// Seconds without a change after which a counter stands still.
 const STILL: f64 = 5.0;
+/// Variance of a pause's energy over the square of its length and of what power differs by from its begin to its end: if
+/// power changed once, at any moment, and if the two samples say nothing of each other.
+const ONE_CHANGE: f64 = 1.0 / 12.0;
+const EACH_ITSELF: f64 = 0.5;
+/// A ratio of [`independence`] up to which samples depend on each other.
+const DEPENDENT: f64 = 0.5;
 /// A relative uncertainty beyond which nothing is concluded, and what is concluded from less.
 const HALF: f64 = 0.5;
 const VAGUE: f64 = 0.05;
@@ -405,8 +411,10 @@ impl Judge {
 
 /// Power over time by the samples nearest to each moment, and how far that may be off: between two
 /// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
+/// Where each says nothing of the next, there is more than one change between two, and each stands for itself.
 fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
     let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
+    let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independence(samples, from, to);
     let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
     let hole = (HOLE_SPACINGS * (to - from) / inside.max(1) as f64).max(HOLE);
     let mut begin = from;
@@ -417,7 +425,7 @@ fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
             power += watts * (end - begin);
             begin = end;
             if let Some(&(next, after)) = next {
-                variance += ((after - watts) * (next - t)).powi(2) / 12.0;
+                variance += share * ((after - watts) * (next - t)).powi(2);
             }
         }
         // Up to the first sample, between two, and after the last one.
@@ -433,6 +441,18 @@ fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
         power,
         error: if power > 0.0 { (variance + swing.powi(2)).sqrt() / power } else { 0.0 },
     }
+}
+
+/// How independent samples are of each other, from 0 to 1, by the mean square of their successive differences over twice their
+/// variance (von Neumann, Annals of Mathematical Statistics 12, 1941): 1 in the mean where they are, less where power stays for several.
+fn independence(samples: &[(f64, f64)], from: f64, to: f64) -> f64 {
+    let inside = || samples.iter().filter(|(t, _)| (from..=to).contains(t)).map(|(_, watts)| watts);
+    let count = inside().count() as f64;
+    let mean = inside().sum::<f64>() / count;
+    let spread: f64 = inside().map(|watts| (watts - mean).powi(2)).sum();
+    let steps: f64 = inside().zip(inside().skip(1)).map(|(a, b)| (b - a).powi(2)).sum();
+    let ratio = if spread > 0.0 { steps / (2.0 * spread) } else { 0.0 };
+    ((ratio - DEPENDENT) / (1.0 - DEPENDENT)).clamp(0.0, 1.0)
 }
 
 /// Seconds of a pause between two samples, if it is longer than `hole`, that lie inside the bounds.

@@ -77,6 +77,8 @@ pub(super) const LONGEST: f64 = 2.2;
 const LEISURE: f64 = 0.8;
 /// Share of the period that a read keeps from where an update may be.
 const DISTANCE: f64 = 0.05;
+/// Where updates are left out, one of this many reads may be followed by a watch.
+const WATCHES: f64 = 4.0;
 /// A register is read again so often, if it should have moved and has not.
 const PATIENCE: u32 = 5;
 /// Updates are watched now and then even where that places them no better, for they may stray or drift: at one
@@ -158,6 +160,8 @@ pub(super) struct UpdateTimes {
     first: f64,
     /// Watches at the edges so far.
     checks: u32,
+    /// Every so many updates are wanted.
+    stride: f64,
 }
 
 impl UpdateTimes {
@@ -179,6 +183,7 @@ impl UpdateTimes {
             next_watch: f64::NEG_INFINITY,
             first: 0.0,
             checks: 0,
+            stride: 1.0,
         }
     }
 
@@ -343,9 +348,17 @@ impl UpdateTimes {
             } else {
                 (CHECKED * (watch.n - self.first)).clamp(1.0, SELDOM)
             };
-            self.next_watch = watch.n + rest.floor();
+            self.next_watch = watch.n + rest.floor().max(self.least_rest(watch.n));
             self.watch = None;
         }
+    }
+
+    /// Updates from the watch of `n` to the next, at least. Where updates are left out a watch is a read more, so there
+    /// are few as soon as the beat is sharp enough to last from one to the next: only they sharpen it then.
+    fn least_rest(&self, n: f64) -> f64 {
+        let rest = WATCHES * self.stride;
+        let lasts = |beat: &Beat| beat.at(n + rest).within < APART / 2.0 * beat.period().0;
+        if self.stride > 1.0 && self.beat.as_ref().is_some_and(lasts) { rest } else { 1.0 }
     }
 
     /// The update that a read from `began` to `t` shows.
@@ -404,6 +417,7 @@ impl UpdateTimes {
     /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
     /// to know its moment; `None` while the period is not known.
     pub(super) fn next_read(&mut self, t: f64, stride: f64) -> Option<Window> {
+        self.stride = stride;
         let beat = self.beat.as_ref()?;
         if self.overdue > 0 {
             return Some(Window::at(t + BURST));
@@ -418,7 +432,23 @@ impl UpdateTimes {
         while beat.at(n).at + beat.at(n).within < t || n <= self.seen {
             n += 1.0;
         }
-        // No further than updates can be separated: each that is seen narrows the period.
+        if let Some(watch) = self.watch_of(n, t) {
+            let Moment { at, within } = beat.at(n - 1.0);
+            let shown = |read: f64| n - 1.0 <= self.seen || at + within <= read;
+            if self.last_read().is_some_and(shown) {
+                self.watch = Some(watch);
+                return Some(Window::at(watch.at));
+            }
+            // Something new at the moment of this update tells nothing unless the one before it was seen.
+            let Moment { at, within } = beat.at(n);
+            if t <= at - within - distance {
+                return Some(Window { from: t, by: at - within - distance });
+            }
+        }
+        // No further than updates can be separated: each that is seen narrows the period. What a watch has begun to
+        // tell of an update, the next read is to complete.
+        let begun = self.watch.is_some_and(|watch| watch.n >= n);
+        let stride = if begun { 1.0 } else { stride };
         let (mut skipped, least) = (0.0, (LEAST_STRIDE * stride).floor());
         while skipped + 1.0 < stride
             && (skipped < least || beat.at(n + skipped + 1.0).within < APART * period)
@@ -427,25 +457,28 @@ impl UpdateTimes {
         }
         n += skipped;
         let moment = beat.at(n);
-        let half = beat.half(n);
+        let from = moment.at + moment.within + distance;
+        let next = beat.at(n + 1.0);
+        let by = (next.at - next.within - distance).min(from + LEISURE * period);
+        Some(Window { from, by: by.max(from) })
+    }
+
+    /// How update `n` is watched from `t` on, if that is due and can still be done.
+    fn watch_of(&self, n: f64, t: f64) -> Option<Watch> {
+        let beat = self.beat.as_ref()?;
+        let Moment { at, within } = beat.at(n);
         let place = match (self.blurred(n), self.checks % 2) {
             (true, _) => Place::Middle,
             (false, 0) => Place::Late,
             (false, _) => Place::Early,
         };
         let at = match place {
-            Place::Middle => moment.at,
-            Place::Early => moment.at - EDGE * moment.within,
-            Place::Late => moment.at + EDGE * moment.within,
+            Place::Middle => at,
+            Place::Early => at - EDGE * within,
+            Place::Late => at + EDGE * within,
         };
-        if n >= self.next_watch && t < at && moment.within < period / 3.0 {
-            self.watch = Some(Watch { n, half, place, at, judged: false });
-            return Some(Window::at(at));
-        }
-        let from = moment.at + moment.within + distance;
-        let next = beat.at(n + 1.0);
-        let by = (next.at - next.within - distance).min(from + LEISURE * period);
-        Some(Window { from, by: by.max(from) })
+        let due = n >= self.next_watch && t < at && within < beat.period().0 / 3.0;
+        due.then(|| Watch { n, half: beat.half(n), place, at, judged: false })
     }
 }
 

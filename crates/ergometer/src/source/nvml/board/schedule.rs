@@ -130,17 +130,17 @@ impl<D: Driver> Board<D> {
                 }
             };
         };
-        // A beat that is not yet sharp would be lost within a second.
-        let blurred = self.counter_ticks.within(t).is_some_and(|within| within > 0.12 * period);
-        let rest = if blurred { 3.0 * period } else { SLOWLY.max(period) };
+        // A beat that is not sharp enough yet to last would be lost.
+        let rest = SLOWLY.max(period);
+        let blurred = self.counter_ticks.within(t + rest).is_some_and(|then| then > 0.2 * period);
+        let rest = if blurred { 3.0 * period } else { rest };
         let rest = self.cost.counter_every(rest);
         let slowly = Window { from: t + 0.9 * rest, by: t + rest };
         match (self.ways.energy, rate) {
             (Way::None, _) | (_, Rate::Never) => Window::NEVER,
             (_, Rate::Own) => {
                 // Without power every update counts.
-                let every = self.cost.counter_every(SPACING);
-                let stride = (every / period - 0.001).ceil().max(1.0);
+                let stride = stride(t, self.cost.counter_every(SPACING), period);
                 self.counter_ticks.next_read(t, stride).unwrap_or(slowly)
             }
             // About one update, as it wants to be watched, then a second's rest.
@@ -162,7 +162,7 @@ impl<D: Driver> Board<D> {
         // Where the counter is read at its own period, what its reads see of power is enough.
         let beside = self.agenda.beaten
             && self.judge.rate() == Rate::Own
-            && self.cost.counter_every(SPACING) < 3.0 * SPACING
+            && self.cost.counter_every(SPACING) < 10.0 * SPACING
             && self.counter_ticks.period().is_some_and(|period| period < 3.0 * SPACING);
         let sharp = self.power_ticks.within(t).is_some_and(|within| within <= ROUGH);
         if beside && (sharp || self.power_ticks.period().is_none() && !learning) {
@@ -172,8 +172,7 @@ impl<D: Driver> Board<D> {
         let every = self.cost.power_every(if alone { 0.0 } else { SPACING }, !alone);
         match self.power_ticks.period() {
             Some(period) => {
-                let stride = (every / period - 0.001).ceil().max(1.0);
-                let next = self.power_ticks.next_read(t, stride);
+                let next = self.power_ticks.next_read(t, stride(t, every, period));
                 let next = next.unwrap_or(Window::at(t + period));
                 // Only an update that is watched needs a read of its own.
                 if beside && !next.is_moment() { Window::NEVER } else { next }
@@ -193,4 +192,16 @@ impl<D: Driver> Board<D> {
 /// A number about 1, so as not to beat with the sensor or the program.
 fn uneven(t: f64) -> f64 {
     0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract()
+}
+
+/// Every how many updates a register is read after `t` that is to be read `every` so many seconds. Where that leaves out
+/// some, the number is uneven too: power that is sampled evenly beats with the steps of a training, and a counter
+/// would be found to disagree with it.
+fn stride(t: f64, every: f64, period: f64) -> f64 {
+    let updates = every / period;
+    if updates <= 1.0 || every <= SPACING {
+        (updates - 0.001).ceil().max(1.0)
+    } else {
+        (uneven(t) * updates).round().max(1.0)
+    }
 }
