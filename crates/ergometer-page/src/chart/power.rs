@@ -85,9 +85,12 @@ fn key(record: &Record, rows: &[usize]) -> Vec<KeyItem> {
             KeyItem::new(colour(0), "from the lowest of them to the highest").faint(0.5),
         ]
     } else {
+        let names = record.domain_names();
         let line = |(place, &row): (usize, &usize)| {
-            let domain = &record.domains[row].domain;
-            KeyItem::new(colour(place), format!("{} ({})", domain.label, domain.method.as_str()))
+            let method = record.domains[row].domain.method.as_str();
+            let name = &names[row];
+            let name = name.strip_prefix(kind.as_str()).unwrap_or(name).trim_start();
+            KeyItem::new(colour(place), format!("{name} ({method})"))
         };
         rows.iter().enumerate().map(line).collect()
     };
@@ -97,9 +100,13 @@ fn key(record: &Record, rows: &[usize]) -> Vec<KeyItem> {
     key
 }
 
-/// Two standard uncertainties of a domain's energy, relative.
-fn relative(row: &DomainRecord) -> f64 {
-    let relative = |energy: Energy| 2.0 * energy.standard_uncertainty.get() / energy.joules.get();
+/// Two standard uncertainties of a domain's sensor or model, relative. What is not known of the time in which it was
+/// not observed is no uncertainty of the power that was.
+pub(super) fn relative(row: &DomainRecord) -> f64 {
+    let relative = |energy: Energy| {
+        let systematic = energy.parts.gain.get().hypot(energy.parts.model.get());
+        2.0 * systematic / energy.joules.get()
+    };
     row.energy.filter(|energy| energy.joules.get() > 0.0).map_or(0.0, relative)
 }
 
