@@ -44,12 +44,12 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The titles of its columns.
-    pub fn titles(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.title().to_owned()).collect()
+    /// Its columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
-    /// Its rows, each with a cell for every title.
+    /// Its rows, each with a cell for every column.
     pub fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
