@@ -74,11 +74,11 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
         }
         Ok(())
     })?;
-    Some(drawn.with_key(key(record, &rows)))
+    Some(drawn.with_key(key(record, &rows, kind)))
 }
 
 /// What the colours mean: of the lines, or of the band where there are too many of them, and of the epochs.
-fn key(record: &Record, rows: &[usize]) -> Vec<KeyItem> {
+fn key(record: &Record, rows: &[usize], kind: DomainKind) -> Vec<KeyItem> {
     let mut key = if rows.len() > MOST_LINES {
         vec![
             KeyItem::ink(format!("mean of {} domains", rows.len())),
