@@ -11,6 +11,7 @@ mod comparison;
 mod conditions;
 mod corpus;
 mod csv_rows;
+mod curve;
 mod figure;
 mod files;
 mod html;

@@ -183,7 +183,7 @@ fn domain(row: &DomainRecord) -> Vec<String> {
         let _ = write!(uncertainty, " ± {}", sensor.absolute_error * 2.0);
     }
     vec![
-        format!("{} {}", domain.kind.as_str(), domain.label),
+        domain.to_string(),
         domain.source.clone(),
         domain.method.as_str().to_owned(),
         if rates.is_empty() { ABSENT.to_owned() } else { rates.join(", ") },

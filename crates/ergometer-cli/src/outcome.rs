@@ -36,6 +36,11 @@ impl Outcome {
         Self { code, ..self }
     }
 
+    #[cfg(test)]
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
     /// Prints the text; a reader that closed the pipe has seen enough.
     pub fn print(self) -> ExitCode {
         let mut stdout = anstream::stdout().lock();

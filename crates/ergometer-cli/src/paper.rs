@@ -38,12 +38,16 @@ impl Paper {
             (4, "cost of a project (LISA, EMNLP 2018)", figures::table_4()),
         ];
         let tables = tables.map(|(table, title, figures)| Recomputed { table, title, figures });
-        let all = tables.iter().flat_map(|table| &table.figures);
-        let wrong: Vec<String> = all.filter(|figure| !figure.agrees()).map(Figure::name).collect();
-        let outcome =
-            if self.json { Outcome::json(&tables)? } else { Outcome::of(text(&tables, &wrong)) };
-        Ok(if wrong.is_empty() { outcome } else { outcome.with_code(CHECK_FAILED) })
+        outcome(&tables, self.json)
     }
+}
+
+/// The tables; with exit code 0 only if every figure agrees.
+fn outcome(tables: &[Recomputed], json: bool) -> Result<Outcome, Stop> {
+    let all = tables.iter().flat_map(|table| &table.figures);
+    let wrong: Vec<String> = all.filter(|figure| !figure.agrees()).map(Figure::name).collect();
+    let outcome = if json { Outcome::json(&tables)? } else { Outcome::of(text(tables, &wrong)) };
+    Ok(if wrong.is_empty() { outcome } else { outcome.with_code(CHECK_FAILED) })
 }
 
 fn text(tables: &[Recomputed], wrong: &[String]) -> String {
@@ -79,7 +83,7 @@ fn of_figures(figures: &[Figure]) -> String {
             figure.corrected.as_ref().map_or_else(String::new, |(value, _)| format!("{value:.2}")),
         ]
     };
-    let text = [Column::name("row"), Column::prose("figure"), Column::prose("note")];
+    let text = [Column::prose("row"), Column::prose("figure"), Column::prose("note")];
     table(text, ["printed", "recomputed", "corrected"], figures.iter().map(row))
 }
 
@@ -90,4 +94,25 @@ fn mix() -> String {
     };
     let shares = ["renewable", "gas", "coal", "nuclear"];
     table([Column::name("consumer")], shares, figures::TABLE_2.into_iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_figure_that_does_not_follow_makes_the_exit_code_1() {
+        let tables = |figures| [Recomputed { table: 3, title: "cost of training", figures }];
+        let right = || figures::table_3();
+        let mut wrong = right();
+        wrong[0].printed += 1.0;
+        let mut unexplained = right();
+        let bert = unexplained.iter_mut().find(|figure| figure.corrected.is_some()).unwrap();
+        bert.corrected = None;
+        for json in [false, true] {
+            assert_eq!(outcome(&tables(right()), json).unwrap().code(), 0);
+            assert_eq!(outcome(&tables(wrong.clone()), json).unwrap().code(), CHECK_FAILED);
+            assert_eq!(outcome(&tables(unexplained.clone()), json).unwrap().code(), CHECK_FAILED);
+        }
+    }
 }

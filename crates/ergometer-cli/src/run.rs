@@ -95,11 +95,19 @@ impl Run {
                 .with_remedy("the extension says the format: .json, .md or .csv"));
         }
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        let folder = folder.unwrap_or(Path::new("."));
+        if !folder.is_dir() {
             return Err(Stop::new(format!("there is no folder '{}'", folder.display()))
                 .with_remedy("make it before the run"));
         }
-        Ok(())
+        if path.is_dir() {
+            return Err(Stop::new(format!("'{}' is a folder", path.display()))
+                .with_remedy("name a file in it"));
+        }
+        tempfile::tempfile_in(folder).map(drop).map_err(|error| {
+            Stop::new(format!("'{}' cannot be written: {error}", path.display()))
+                .with_remedy("name a folder that this program may write to")
+        })
     }
 
     fn start(&self) -> Result<Meter, Stop> {

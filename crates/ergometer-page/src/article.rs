@@ -3,13 +3,14 @@
 use ergometer::footprint::Familiar;
 use ergometer::record::Record;
 use ergometer::record::power::LongSpan;
+use ergometer::report::Column;
 use maud::{Markup, PreEscaped, html};
 
 use crate::chart;
 use crate::element::{bar, bar_svg, drawing, end, table};
-use crate::figure::{ABSENT, duration, energy, gases, grouped, plus_minus, significant};
+use crate::figure::{ABSENT, dollars, duration, energy, gases, grouped, plus_minus, significant};
 use crate::flame;
-use crate::machine::{domain, hardware, methods};
+use crate::machine::{hardware, methods};
 use crate::plot;
 
 /// Spans in the list of the longest.
@@ -21,7 +22,7 @@ pub(crate) fn article(record: &Record, index: usize) -> Markup {
             header {
                 h1 { (record.run.label) }
                 p.quiet {
-                    (record.headline()) ". Began " (moment(&record.run.started)) ", "
+                    (record.headline()) ". Began " span.moment { (moment(&record.run.started)) } ", "
                     @if record.run.finished { "finished." } @else { strong { "not finished: this is the run as far as it is known." } }
                 }
                 (figures(record))
@@ -50,13 +51,16 @@ fn figures(record: &Record) -> Markup {
     let whole = record.whole();
     let footprint = &whole.footprint;
     let figure = |name: &str, value: String, note: String| {
+        // It may break before its uncertainty, and nowhere else.
+        let value = value.replace(' ', "\u{a0}").replace("\u{a0}±", " ±");
         html! { div { dt { (name) } dd { (value) } @if !note.is_empty() { dd.note { (note) } } } }
     };
     let facility = footprint.facility_energy.map_or(ABSENT.to_owned(), |estimate| {
         plus_minus(estimate.value.get() * 1e3, estimate.standard_uncertainty.get() * 1e3, "Wh")
     });
-    let electricity =
-        footprint.electricity_cost.map_or(ABSENT.to_owned(), |cost| cost.value.to_string());
+    let electricity = footprint.electricity_cost.map_or(ABSENT.to_owned(), |cost| {
+        dollars(cost.value.get(), cost.standard_uncertainty.get())
+    });
     let cloud = footprint
         .cloud_cost
         .map_or(String::new(), |cost| format!("cloud: {} to {}", cost.low, cost.high));
@@ -96,14 +100,14 @@ fn power(record: &Record) -> Markup {
             (drawing(chart, &html! {
                 "Mean power in " (grouped(power.ends_s.len() as f64)) " intervals. "
                 @if plot::of_kind(record, *kind).count() <= chart::MOST_BANDS {
-                    "The band is two standard uncertainties. "
+                    "The band is two standard uncertainties of the sensor or model. "
                 }
                 "A gap in a line: not observed."
             }))
         }
         @if !power.spans.is_empty() {
             h3 { "Longest spans" }
-            (table(&["span", "from", "for"].map(str::to_owned), &longest(&power.spans)))
+            (table(&[Column::name("span"), Column::figure("from"), Column::figure("for")], &longest(&power.spans)))
         }
     }
 }
@@ -123,19 +127,24 @@ fn longest(spans: &[LongSpan]) -> Vec<Vec<String>> {
 
 /// Energy by domain.
 fn shares(record: &Record) -> Markup {
-    let rows: Vec<_> = record.domains.iter().filter_map(|row| Some((row, row.energy?))).collect();
-    let most = rows.iter().map(|(_, energy)| end(energy)).fold(0.0, f64::max);
+    let rows: Vec<_> = record
+        .domains
+        .iter()
+        .zip(record.domain_names())
+        .filter_map(|(row, name)| Some((row, name, row.energy?)))
+        .collect();
+    let most = rows.iter().map(|(.., energy)| end(energy)).fold(0.0, f64::max);
     html! {
         @if !rows.is_empty() {
             h2 { "Energy by domain" }
             div.scroll tabindex="0" {
                 table {
-                    thead { tr { th { "domain" } th { "energy" } th { "with two standard uncertainties" } th { "how it was obtained" } } }
+                    thead { tr { th { "domain" } th.figure { "energy" } th { "with two standard uncertainties" } th { "how it was obtained" } } }
                     tbody {
-                        @for (row, its) in &rows {
+                        @for (row, name, its) in &rows {
                             tr {
-                                td.mid { (domain(&row.domain)) }
-                                td { (energy(its)) }
+                                td.mid { (name) }
+                                td.figure { (energy(its)) }
                                 td { (bar(its, most, 0)) }
                                 td.mid { (row.domain.method.as_str()) ", " (row.domain.source) }
                             }
@@ -151,7 +160,7 @@ fn epochs(record: &Record) -> Markup {
     let Some(chart) = chart::epochs(record) else { return html! {} };
     html! {
         h2 { "Energy by epoch" }
-        (drawing(&chart, &html! { "Each with two standard uncertainties. Most of them is the sensor's gain, which is the same for all." }))
+        (drawing(&chart, &html! { "Each with two standard uncertainties. What the sensor or the model is off by is the same for all." }))
     }
 }
 
@@ -185,13 +194,13 @@ fn spans(record: &Record) -> Markup {
         }
         div.scroll tabindex="0" {
             table {
-                thead { tr { th { "span" } th { "count" } th { "outside its children" } th { } } }
+                thead { tr { th { "span" } th.figure { "count" } th.figure { "outside its children" } th { } } }
                 tbody {
                     @for (path, node) in &rows {
                         tr {
                             td.long { (path) }
-                            td { (grouped(node.count as f64)) }
-                            td { (node.exclusive) }
+                            td.figure { (grouped(node.count as f64)) }
+                            td.figure { (node.exclusive) }
                             td { (PreEscaped(bar_svg(node.exclusive.get(), 0.0, most, 0))) }
                         }
                     }
@@ -214,7 +223,7 @@ fn meaning(record: &Record) -> Markup {
     html! {
         h2 { "What this means" }
         p { (gases(record)) " of CO2e (" (significant(emitted.value.pounds(), 4)) " lb), beside Table 1 of Strubell, Ganesh and McCallum (2019):" }
-        (table(&["consumption", "lb CO2e", "this run"].map(str::to_owned), &rows))
+        (table(&[Column::prose("consumption"), Column::figure("lb CO2e"), Column::figure("this run")], &rows))
     }
 }
 
@@ -231,9 +240,8 @@ fn times_text(times: f64) -> String {
 fn tables(record: &Record) -> Markup {
     html! {
         @for section in record.sections() {
-            @let titles: Vec<String> = section.columns.iter().map(|column| column.title().to_owned()).collect();
             h2 { (section.title) }
-            (table(&titles, &section.rows))
+            (table(&section.columns, &section.rows))
         }
     }
 }

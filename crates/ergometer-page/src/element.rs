@@ -1,6 +1,7 @@
 //! What pages are made of: charts with their keys, tables, bars.
 
 use ergometer::energy::Energy;
+use ergometer::report::Column;
 use maud::{Markup, PreEscaped, html};
 
 use crate::chart::{self, Chart};
@@ -28,14 +29,18 @@ pub(crate) fn drawing(chart: &Chart, caption: &Markup) -> Markup {
 }
 
 /// A table that scrolls where it is wider than its place.
-pub(crate) fn table(titles: &[String], rows: &[Vec<String>]) -> Markup {
+pub(crate) fn table(columns: &[Column], rows: &[Vec<String>]) -> Markup {
+    let cell = |column: &Column, text: &str| {
+        let length = text.chars().count();
+        html! { td.figure[column.is_figure()].mid[(21..=48).contains(&length)].long[length > 48] { (text) } }
+    };
     html! {
         div.scroll tabindex="0" {
             table {
-                thead { tr { @for title in titles { th { (title) } } } }
+                thead { tr { @for column in columns { th.figure[column.is_figure()] { (column.title()) } } } }
                 tbody {
                     @for row in rows {
-                        tr { @for cell in row { td.mid[(21..=48).contains(&cell.chars().count())].long[cell.chars().count() > 48] { (cell) } } }
+                        tr { @for (column, text) in columns.iter().zip(row) { (cell(column, text)) } }
                     }
                 }
             }

@@ -6,10 +6,10 @@ use ergometer::record::Record;
 /// Shown in place of a figure that was not read.
 pub(crate) const ABSENT: &str = "n/a";
 
-/// `value` with at most three decimals, and thousands set apart: `1 234.5`.
+/// `value` with three decimals or three significant digits, and thousands set apart: `1 234.5`, `0.000123`.
 #[must_use]
 pub fn grouped(value: f64) -> String {
-    let plain = format!("{:.3}", value.abs());
+    let plain = format!("{:.*}", decimals(value, 3).max(3), value.abs());
     let plain = plain.trim_end_matches('0').trim_end_matches('.');
     let (whole, fraction) = plain.split_once('.').map_or((plain, ""), |(w, f)| (w, f));
     let mut text = String::from(if value < 0.0 { "-" } else { "" });
@@ -82,6 +82,17 @@ pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     format!("{value:.digits$} ± {spread:.digits$} {prefix}{unit}")
 }
 
+/// `$0.000082 ± 0.000063`: a price and twice its standard uncertainty.
+pub(crate) fn dollars(value: f64, standard: f64) -> String {
+    if !value.is_finite() || !standard.is_finite() {
+        return ABSENT.to_owned();
+    }
+    let spread = 2.0 * standard;
+    let decimals = decimals(if spread > 0.0 { spread } else { value }, 2);
+    let decimals = if value.abs() >= 0.1 { decimals.min(2) } else { decimals };
+    format!("${value:.decimals$} ± {spread:.decimals$}")
+}
+
 /// Decimals that show this many significant digits.
 #[must_use]
 pub fn decimals(value: f64, digits: i32) -> usize {
@@ -104,6 +115,7 @@ mod tests {
             ("1 234 567".into(), "-1 234.5".into())
         );
         assert_eq!(grouped(0.12), "0.12");
+        assert_eq!((grouped(0.000_123_4), grouped(0.0)), ("0.000123".into(), "0".into()));
         assert_eq!(duration(302_400.0), "84 h 00 min");
         assert_eq!(duration(185.4), "3 min 05 s");
         assert_eq!(plus_minus(412_345.0, 10_500.0, "J"), "412 ± 21 kJ");
@@ -111,6 +123,9 @@ mod tests {
         assert_eq!(plus_minus(0.3, 40.0, "W"), "0.3 ± 80.0 W", "not 0 ± 80 W");
         assert_eq!(plus_minus(2e-9, 1e-9, "J"), "2.0 ± 2.0 nJ");
         assert_eq!(plus_minus(f64::NAN, 1.0, "J"), "n/a");
+        assert_eq!(dollars(0.000_082_1, 0.000_031_4), "$0.000082 ± 0.000063");
+        assert_eq!(dollars(638.85, 12.8), "$639 ± 26");
+        assert_eq!(dollars(0.0, 0.0), "$0 ± 0");
         assert_eq!(
             (significant(0.012_345, 2), significant(12_345.6, 2)),
             ("0.012".into(), "12 346".into())

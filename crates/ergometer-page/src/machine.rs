@@ -1,7 +1,6 @@
 //! What a run computed on, and how that was metered, in words.
 
 use ergometer::record::Record;
-use ergometer::source::Domain;
 
 /// The boards by name, with their number.
 #[must_use]
@@ -33,14 +32,4 @@ pub fn hardware(record: &Record) -> String {
 pub fn methods(record: &Record) -> String {
     let words: Vec<&str> = record.method_shares.keys().map(|method| method.as_str()).collect();
     if words.is_empty() { "no energy".to_owned() } else { words.join(" and ") }
-}
-
-/// A domain's kind and label, where the label does not begin with its kind.
-pub(crate) fn domain(domain: &Domain) -> String {
-    let kind = domain.kind.as_str();
-    if domain.label.starts_with(kind) {
-        domain.label.clone()
-    } else {
-        format!("{kind} {}", domain.label)
-    }
 }

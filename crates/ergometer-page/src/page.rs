@@ -1,6 +1,7 @@
 //! One self-contained page: an overview of several records, and an article for each.
 
 use ergometer::record::Record;
+use ergometer::report::Column;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::article::article;
@@ -50,10 +51,10 @@ impl Section {
         Self { title: title.into(), content }
     }
 
-    /// A table; each row has a cell for each title.
+    /// A table; each row has a cell for each column.
     #[must_use]
-    pub fn table(title: impl Into<String>, titles: &[String], rows: &[Vec<String>]) -> Self {
-        Self { title: title.into(), content: table(titles, rows) }
+    pub fn table(title: impl Into<String>, columns: &[Column], rows: &[Vec<String>]) -> Self {
+        Self { title: title.into(), content: table(columns, rows) }
     }
 
     /// A list of sentences.
@@ -131,6 +132,12 @@ impl Page {
     }
 }
 
+/// `loss 0.2500; accuracy 0.9100`.
+fn results(record: &Record) -> String {
+    let one = |(name, value): (&String, &f64)| format!("{name} {}", significant(*value, 4));
+    record.results.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// Several runs beside each other, each a link to its article.
 fn overview(records: &[Record]) -> Markup {
     let wholes: Vec<_> = records.iter().map(Record::whole).collect();
@@ -139,18 +146,16 @@ fn overview(records: &[Record]) -> Markup {
     html! {
         div.scroll tabindex="0" {
             table {
-                thead { tr { th { "run" } th { "time" } th { "energy" } th { } th { "CO2e" } th { "results" } } }
+                thead { tr { th { "run" } th.figure { "time" } th.figure { "energy" } th { } th.figure { "CO2e" } th { "results" } } }
                 tbody {
                     @for (index, (record, whole)) in records.iter().zip(&wholes).enumerate() {
                         tr {
                             td { a href={ "#run-" (index) } { (record.run.label) } }
-                            td { (duration(whole.seconds)) }
-                            td { (whole.energy.as_ref().map_or(ABSENT.to_owned(), energy)) }
+                            td.figure { (duration(whole.seconds)) }
+                            td.figure { (whole.energy.as_ref().map_or(ABSENT.to_owned(), energy)) }
                             td { @if let Some(energy) = whole.energy { (bar(&energy, most, index)) } }
-                            td { (gases(record)) }
-                            td.long {
-                                @for (name, value) in &record.results { (name) " " (significant(*value, 4)) "; " }
-                            }
+                            td.figure { (gases(record)) }
+                            td.long { (results(record)) }
                         }
                     }
                 }

@@ -7,7 +7,6 @@ use ergometer::source::DomainKind;
 
 use crate::chart::{self, Bar, Chart, KeyItem, WIDTH};
 use crate::escape::escaped;
-use crate::machine::domain;
 
 /// Spans in the plot of the phases, and in the page's list.
 const MOST_SPANS: usize = 15;
@@ -158,15 +157,15 @@ pub(crate) const fn kind_name(kind: DomainKind) -> &'static str {
 }
 
 fn domains(record: &Record) -> Vec<Bar> {
-    let bar = |row: &DomainRecord| {
+    let bar = |(row, name): (&DomainRecord, String)| {
         let energy = row.energy?;
         Some(Bar {
-            name: format!("{} ({})", domain(&row.domain), row.domain.method.as_str()),
+            name: format!("{name} ({})", row.domain.method.as_str()),
             joules: energy.joules.get(),
             spread: 2.0 * energy.standard_uncertainty.get(),
         })
     };
-    record.domains.iter().filter_map(bar).collect()
+    record.domains.iter().zip(record.domain_names()).filter_map(bar).collect()
 }
 
 fn phases(record: &Record) -> Vec<Bar> {

@@ -235,8 +235,12 @@ fn si(f: &mut fmt::Formatter<'_>, value: f64, unit: &str) -> fmt::Result {
     const STEPS: [(f64, &str); 7] =
         [(1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")];
     let magnitude = value.abs();
-    if !value.is_finite() || magnitude == 0.0 {
+    if !value.is_finite() {
         return write!(f, "{value} {unit}");
+    }
+    // What would be printed as 0.00 or -0.00 of the smallest unit.
+    if magnitude < 0.005 * STEPS[6].0 {
+        return write!(f, "0 {unit}");
     }
     let &(scale, prefix) =
         STEPS.iter().find(|(scale, _)| magnitude >= *scale * 0.9995).unwrap_or(&STEPS[6]);
@@ -274,7 +278,7 @@ impl fmt::Display for GramsCo2e {
 }
 
 impl fmt::Display for UsDollars {
-    /// Cents below 1000 dollars, three significant digits below a cent, whole dollars above.
+    /// Whole dollars above 1000, cents below, three significant digits below ten cents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.0.abs();
         if magnitude >= 1000.0 {
@@ -282,7 +286,12 @@ impl fmt::Display for UsDollars {
         } else if magnitude >= 0.1 || magnitude == 0.0 {
             write!(f, "${:.2}", self.0)
         } else {
-            write!(f, "${:.2e}", self.0)
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the exponent of an f64 is within ±308"
+            )]
+            let exponent = magnitude.log10().floor() as i32;
+            write!(f, "${:.*}", usize::try_from(2 - exponent).unwrap_or(2), self.0)
         }
     }
 }
@@ -305,5 +314,16 @@ mod tests {
         assert_eq!(Joules::new(412.4).to_string(), "412 J");
         assert_eq!(KilowattHours::new(26.843).to_string(), "26.8 kWh");
         assert_eq!(Joules::ZERO.to_string(), "0 J");
+        assert_eq!(Joules::new(-1.1e-13).to_string(), "0 J");
+        assert_eq!(Joules::new(-1.1e-9).to_string(), "-1.10 nJ");
+    }
+
+    #[test]
+    fn dollars_have_no_exponent() {
+        let shown = [1472.4, 12.345, 0.0, 0.1, 0.0123, 0.000_082_1, 6.1e-8];
+        let text = shown.map(|value| UsDollars::new(value).to_string());
+        let expected =
+            ["$1472", "$12.35", "$0.00", "$0.10", "$0.0123", "$0.0000821", "$0.0000000610"];
+        assert_eq!(text, expected);
     }
 }

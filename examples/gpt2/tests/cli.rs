@@ -63,6 +63,12 @@ fn a_smoke_run_records_epochs_phases_and_perplexity() {
     assert!((counted("training_flops") - 20.0 * step).abs() < 0.5, "{step}");
     let result = |name: &str| record["results"][name].as_f64().expect(name);
     assert!(result("perplexity") < result("perplexity_first"));
+    // The curve has every epoch's held-out loss, to the bit.
+    let ends = [("valid_loss_epoch_1", "valid_loss_first"), ("valid_loss_epoch_2", "valid_loss")];
+    for (point, end) in ends {
+        assert_eq!(record["results"][point], record["results"][end], "{point}");
+    }
+    assert!(record["results"].get("valid_loss_epoch_3").is_none());
 }
 
 #[test]

@@ -125,6 +125,10 @@ pub fn finish(
     result(meter, "train_loss", train.last());
     result(meter, "valid_loss_first", valid.first());
     result(meter, "valid_loss", valid.last());
+    // With the energy of the record's epochs these are the curve of quality against energy.
+    for (epoch, loss) in (1..).zip(valid.epochs()) {
+        result(meter, &format!("valid_loss_epoch_{epoch}"), Some(*loss));
+    }
     let record = meter.finish()?;
     println!("{record}");
     if let Some(path) = &args.record {

@@ -33,6 +33,12 @@ impl Curve {
     pub fn last(&self) -> Option<f64> {
         self.0.last().copied()
     }
+
+    /// The losses of all epochs, in order.
+    #[must_use]
+    pub fn epochs(&self) -> &[f64] {
+        &self.0
+    }
 }
 
 /// The losses of a training, by split.

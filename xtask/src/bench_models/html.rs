@@ -35,7 +35,7 @@ pub fn of(report: &Report) -> String {
     }
     let mut drawn = [beside_the_paper(report), against_energy(report)].into_iter();
     for (title, table) in table::all(report, Style::Markdown) {
-        page = page.with(Section::table(title, &table.titles(), table.rows()));
+        page = page.with(Section::table(title, table.columns(), table.rows()));
         // Costs, then training: each table with its chart.
         if let Some(section) = drawn.next().flatten() {
             page = page.with(section);

@@ -14,7 +14,7 @@ use super::report::Report;
 use super::run::Run;
 use super::spread::Spread;
 use super::steady::Steady;
-use super::{checks, comparison, table};
+use super::{checks, comparison, curve, table};
 
 /// One line a power source: what it gives, or why it gives nothing and what would change that.
 pub fn sources(sources: &[SourceReport]) -> String {
@@ -56,6 +56,13 @@ pub fn of(report: &Report) -> String {
          validation included. J/step, J/item, items/s and FLOPs: training steps only, without the first epoch \
          where there is another.",
     );
+    if report.models.iter().flat_map(|model| &model.runs).any(|run| !curve::of(run).is_empty()) {
+        line(
+            &mut lines,
+            "held-out loss against energy: energy of the epochs up to then, training and validation; what lies outside \
+             the epochs is not in it.",
+        );
+    }
     machine(&mut lines, report);
     for source in &report.sources {
         if matches!(source.availability, Availability::Unavailable { .. }) {

@@ -5,6 +5,7 @@ use std::fmt;
 use ergometer::report::{Column, width};
 use ergometer::units::GramsCo2e;
 
+use super::curve;
 use super::figure::{as_printed, fixed, plus_minus, plus_minus_si, range_plus_minus, significant};
 use super::model_report::ModelReport;
 use super::paper::{self, PaperRow};
@@ -43,12 +44,12 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The titles of its columns.
-    pub fn titles(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.title().to_owned()).collect()
+    /// Its columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
     }
 
-    /// Its rows, each with a cell for every title.
+    /// Its rows, each with a cell for every column.
     pub fn rows(&self) -> &[Vec<String>] {
         &self.rows
     }
@@ -80,6 +81,7 @@ pub fn all(report: &Report, style: Style) -> Vec<(&'static str, Table)> {
         ("Training", training(report, style)),
     ];
     let optional = [
+        ("Held-out loss against energy", curves(report, style)),
         ("Operations", operations(report, style)),
         ("Projected to the published trainings", projections(report, style)),
         ("Compared", comparisons(report, style)),
@@ -206,6 +208,25 @@ pub fn training(report: &Report, style: Style) -> Table {
             model.runs.first().map_or_else(none, |run| change(run.train_loss)),
             model.runs.first().map_or_else(none, |run| change(run.valid_loss)),
         ]);
+    }
+    table
+}
+
+/// The held-out loss of each model's first run after its epochs, against the energy until then.
+fn curves(report: &Report, style: Style) -> Table {
+    let mut table = empty(style, &["model", "epoch", "energy so far", "validation loss"]);
+    for model in &report.models {
+        let Some(run) = model.runs.first() else { continue };
+        let relative = run.energy.map_or(0.0, |energy| {
+            2.0 * energy.standard_uncertainty.get() / energy.joules.get().max(f64::MIN_POSITIVE)
+        });
+        for point in curve::thinned(&curve::of(run)) {
+            let energy = point
+                .joules
+                .map_or_else(none, |joules| plus_minus_si(joules, joules * relative, "J"));
+            let loss = significant(point.loss, 3);
+            table.add_row(vec![model.title(), point.epoch.to_string(), energy, loss]);
+        }
     }
     table
 }

@@ -16,22 +16,22 @@ pub struct Sums {
     pub runs: u64,
     /// How many of them did not end themselves: killed, dropped, or still going on.
     pub not_finished: u64,
-    /// Energy of those, joules.
-    pub joules_not_finished: f64,
+    /// Energy of those, joules; like every sum here `None` where nothing was read.
+    pub joules_not_finished: Option<f64>,
     /// How many ended with an exit code other than 0, under `ergometer run`.
     pub failed: u64,
     /// Energy of those, joules.
-    pub joules_failed: f64,
+    pub joules_failed: Option<f64>,
     pub seconds: f64,
     /// Accelerators × time.
     pub accelerator_hours: f64,
-    pub joules: f64,
+    pub joules: Option<f64>,
     /// Runs of which no energy could be read: they are in no sum of energy, gases or money.
     pub without_energy: u64,
-    pub co2e_g: f64,
-    pub electricity_usd: f64,
-    pub cloud_low_usd: f64,
-    pub cloud_high_usd: f64,
+    pub co2e_g: Option<f64>,
+    pub electricity_usd: Option<f64>,
+    pub cloud_low_usd: Option<f64>,
+    pub cloud_high_usd: Option<f64>,
 }
 
 /// Sums by key, in the order of the keys, and over everything.
@@ -49,48 +49,52 @@ pub fn by(parts: &[Counted<'_>], key: impl Fn(&Part) -> String) -> (Vec<Sums>, S
 
 impl Sums {
     fn add(&mut self, part: &Part) {
-        let joules = part.joules.unwrap_or(0.0);
         self.runs += 1;
         self.seconds += part.seconds;
         self.accelerator_hours += part.accelerator_hours();
-        self.joules += joules;
+        add(&mut self.joules, part.joules);
         self.without_energy += u64::from(part.joules.is_none());
         if !part.finished {
             self.not_finished += 1;
-            self.joules_not_finished += joules;
+            add(&mut self.joules_not_finished, part.joules);
         }
         if part.failed() {
             self.failed += 1;
-            self.joules_failed += joules;
+            add(&mut self.joules_failed, part.joules);
         }
-        self.co2e_g += part.co2e_g.unwrap_or(0.0);
-        self.electricity_usd += part.electricity_usd.unwrap_or(0.0);
-        self.cloud_low_usd += part.cloud_low_usd.unwrap_or(0.0);
-        self.cloud_high_usd += part.cloud_high_usd.unwrap_or(0.0);
+        add(&mut self.co2e_g, part.co2e_g);
+        add(&mut self.electricity_usd, part.electricity_usd);
+        add(&mut self.cloud_low_usd, part.cloud_low_usd);
+        add(&mut self.cloud_high_usd, part.cloud_high_usd);
     }
 
     /// As a row of the table.
     pub fn row(&self) -> Vec<String> {
-        // Of runs none of which could be read there is no sum.
-        let read = (self.without_energy < self.runs).then_some(());
-        let apart = |count: u64, joules: f64| match count {
+        let kilowatt_hours = |joules| Joules::new(joules).to_kwh().to_string();
+        let apart = |count: u64, joules: Option<f64>| match count {
             0 => "0".to_owned(),
-            _ => format!("{count} ({})", Joules::new(joules).to_kwh()),
+            _ => format!("{count} ({})", or_absent(joules, kilowatt_hours)),
         };
-        let cloud = (self.accelerator_hours > 0.0).then_some(());
+        let cloud = self.cloud_low_usd.zip(self.cloud_high_usd);
         vec![
             self.name.clone(),
             self.runs.to_string(),
             apart(self.not_finished, self.joules_not_finished),
             apart(self.failed, self.joules_failed),
             duration(self.seconds),
-            or_absent(read, |()| Joules::new(self.joules).to_kwh().to_string()),
-            or_absent(read, |()| GramsCo2e::new(self.co2e_g).to_string()),
-            or_absent(read, |()| UsDollars::new(self.electricity_usd).to_string()),
-            or_absent(cloud, |()| {
-                let (low, high) = (self.cloud_low_usd, self.cloud_high_usd);
+            or_absent(self.joules, kilowatt_hours),
+            or_absent(self.co2e_g, |grams| GramsCo2e::new(grams).to_string()),
+            or_absent(self.electricity_usd, |dollars| UsDollars::new(dollars).to_string()),
+            or_absent(cloud, |(low, high)| {
                 format!("{} to {}", UsDollars::new(low), UsDollars::new(high))
             }),
         ]
+    }
+}
+
+/// Adds what was read.
+fn add(sum: &mut Option<f64>, value: Option<f64>) {
+    if let Some(value) = value {
+        *sum = Some(sum.unwrap_or(0.0) + value);
     }
 }

@@ -83,14 +83,10 @@ impl SciArgs {
                     .to_owned(),
             );
         }
-        let metered = record.domains.iter().filter(|row| row.energy.is_some()).map(|row| {
-            format!(
-                "{} {} ({})",
-                row.domain.kind.as_str(),
-                row.domain.label,
-                row.domain.method.as_str()
-            )
-        });
+        let names = record.domains.iter().zip(record.domain_names());
+        let metered = names
+            .filter(|(row, _)| row.energy.is_some())
+            .map(|(row, name)| format!("{name} ({})", row.domain.method.as_str()));
         let pue = &footprint.site.pue;
         let supporting =
             format!("supporting systems by PUE {} ({}, {})", pue.value, pue.source, pue.year);

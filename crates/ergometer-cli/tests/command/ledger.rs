@@ -253,3 +253,20 @@ fn a_build_without_parquet_says_how_to_get_one_with_it() {
     let output = ends_with(2, &["ledger", argument(folder.path()), "--parquet", argument(&tables)]);
     assert!(text(&output.stderr).contains("--features parquet") && !tables.exists());
 }
+
+#[test]
+fn runs_of_which_nothing_was_read_have_no_sum() {
+    let folder = tempfile::tempdir().unwrap();
+    record(folder.path(), "none.json", ergometer::Meter::builder().label("none").without_probe());
+    let found = json(&["ledger", argument(folder.path()), "--json"]);
+    let sums = ["joules", "joules_failed", "co2e_g", "electricity_usd", "cloud_low_usd"];
+    for row in [&found["total"], &found["rows"][0]] {
+        assert_eq!(row["runs"], 1);
+        assert!(sums.iter().all(|sum| row[sum].is_null()), "{row}");
+    }
+    // Energy without boards: nothing was rented.
+    record(folder.path(), "some.json", meter("some", 50.0));
+    let total = &json(&["ledger", argument(folder.path()), "--json"])["total"];
+    assert!(total["joules"].as_f64().unwrap() > 0.0, "{total}");
+    assert!(total["cloud_low_usd"].is_null(), "{total}");
+}

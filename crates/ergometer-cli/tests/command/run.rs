@@ -92,10 +92,15 @@ fn exit_codes_are_passed_through() {
 #[test]
 fn nothing_is_run_where_the_meter_cannot_start() {
     let folder = tempfile::tempdir().unwrap();
-    let marker = folder.path().join("ran");
+    let (marker, taken) = (folder.path().join("ran"), folder.path().join("taken.json"));
+    fs::create_dir(&taken).unwrap();
+    // Nobody makes a file in /proc, root included.
+    let closed = if cfg!(target_os = "linux") { "may write to" } else { "make it" };
     for (wrong, remedy) in [
         (["--region", "Germny"], "DE"),
         (["--record", "/nowhere/run.json"], "make it"),
+        (["--record", "/proc/run.json"], closed),
+        (["--record", argument(&taken)], "name a file in it"),
         (["--record", "run.txt"], ".json"),
     ] {
         let more = [&wrong[..], &["--", "touch", argument(&marker)]].concat();
@@ -246,7 +251,9 @@ fn a_journal_has_the_run_even_if_the_command_is_killed() {
     let stop = folder.path().join("stop");
     let mut child = start(&waiting_for_stop(folder.path()), &["--journal", argument(&journals)]);
     let journal = wait_for("a journal with a second in it", || {
-        let path = fs::read_dir(&journals).ok()?.next()?.ok()?.path();
+        // Beside it is the folder of what programs mark.
+        let mut paths = fs::read_dir(&journals).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+        let path = paths.find(|path| path.extension().is_some_and(|one| one == "journal"))?;
         (Record::recover(&path).ok()?.run.seconds > 1.0).then_some(path)
     });
     // While it goes on, the report is the run so far.

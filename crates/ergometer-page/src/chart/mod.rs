@@ -146,7 +146,8 @@ fn chart(
         let mut plane = ChartBuilder::on(&root)
             .margin(6)
             .margin_right(28)
-            .set_label_area_size(LabelAreaPosition::Left, if y.is_rows() { 12 } else { 94 })
+            // Half of the first label of the axis below is left of it.
+            .set_label_area_size(LabelAreaPosition::Left, if y.is_rows() { 30 } else { 94 })
             .set_label_area_size(LabelAreaPosition::Bottom, 54)
             .build_cartesian_2d(x.range, y.range)
             .ok()?;

@@ -45,10 +45,9 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
         record.run.seconds / unit,
     );
     let axes = (Axis::new(0.0..record.run.seconds / unit, unit_name), Axis::new(0.0..top, "watts"));
-    let many = rows.len() > MOST_LINES;
     let drawn = chart(description, HEIGHT, axes, |plane| {
         shade_epochs(plane, record, unit, top)?;
-        if many {
+        if rows.len() > MOST_LINES {
             let (band, mean) = envelope(power, &rows, unit);
             for stretch in band {
                 plane.draw_series(std::iter::once(Polygon::new(stretch, colour(0).mix(0.35))))?;
@@ -75,27 +74,39 @@ pub(crate) fn power(record: &Record, power: &PowerHistory, kind: DomainKind) -> 
         }
         Ok(())
     })?;
-    let mut key = if many {
+    Some(drawn.with_key(key(record, &rows, kind)))
+}
+
+/// What the colours mean: of the lines, or of the band where there are too many of them, and of the epochs.
+fn key(record: &Record, rows: &[usize], kind: DomainKind) -> Vec<KeyItem> {
+    let mut key = if rows.len() > MOST_LINES {
         vec![
             KeyItem::ink(format!("mean of {} domains", rows.len())),
             KeyItem::new(colour(0), "from the lowest of them to the highest").faint(0.5),
         ]
     } else {
+        let names = record.domain_names();
         let line = |(place, &row): (usize, &usize)| {
-            let domain = &record.domains[row].domain;
-            KeyItem::new(colour(place), format!("{} ({})", domain.label, domain.method.as_str()))
+            let method = record.domains[row].domain.method.as_str();
+            let name = &names[row];
+            let name = name.strip_prefix(kind.as_str()).unwrap_or(name).trim_start();
+            KeyItem::new(colour(place), format!("{name} ({method})"))
         };
         rows.iter().enumerate().map(line).collect()
     };
     key.extend(splits(record).iter().enumerate().map(|(index, split)| {
         KeyItem::new(split_colour(index), format!("epochs of {split}")).faint(0.35)
     }));
-    Some(drawn.with_key(key))
+    key
 }
 
-/// Two standard uncertainties of a domain's energy, relative.
-fn relative(row: &DomainRecord) -> f64 {
-    let relative = |energy: Energy| 2.0 * energy.standard_uncertainty.get() / energy.joules.get();
+/// Two standard uncertainties of a domain's sensor or model, relative. What is not known of the time in which it was
+/// not observed is no uncertainty of the power that was.
+pub(super) fn relative(row: &DomainRecord) -> f64 {
+    let relative = |energy: Energy| {
+        let systematic = energy.parts.gain.get().hypot(energy.parts.model.get());
+        2.0 * systematic / energy.joules.get()
+    };
     row.energy.filter(|energy| energy.joules.get() > 0.0).map_or(0.0, relative)
 }
 

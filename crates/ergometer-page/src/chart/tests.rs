@@ -1,6 +1,10 @@
 //! Colours that can be told from what is behind them, and charts of what is hard to draw.
 
-use super::power::SHADES;
+use ergometer::Meter;
+use ergometer::source::DomainKind;
+use ergometer::units::{Joules, Watts};
+
+use super::power::{SHADES, relative};
 use super::rows::{Bar, Range, bars, ranges};
 use super::*;
 
@@ -195,4 +199,17 @@ fn quality_is_drawn_with_the_first_measurement_and_one_colour_for_each_name() {
     // A value that has not changed has an axis too.
     let still = Outcome { first: None, ..outcome("a", 1.0) };
     assert!(quality("exact match", &[still]).is_some());
+}
+
+#[test]
+fn the_band_of_a_board_that_was_lost_is_that_of_what_was_seen_of_it() {
+    let meter = Meter::builder().without_probe().fixed(DomainKind::Gpu, Watts::new(50.0));
+    let record = meter.start().unwrap().finish().unwrap();
+    let mut row = record.domains[0].clone();
+    let energy = row.energy.as_mut().unwrap();
+    energy.joules = Joules::new(100.0);
+    energy.parts.model = Joules::new(5.0);
+    energy.parts.gaps = Joules::new(800.0);
+    energy.standard_uncertainty = energy.parts.standard();
+    assert!((relative(&row) - 0.1).abs() < 1e-12);
 }

@@ -217,12 +217,10 @@ impl Assembler<'_> {
                 line.gives().then(|| energy(drawn, domain.method, seconds))
             })
             .collect();
-        // An energy that was not observed at all is not 0 J; the sum's coverage shows that it is missing.
-        let nothing =
-            |energy: &Energy| energy.coverage <= UNOBSERVED && energy.joules == Joules::ZERO;
+        // The sum's coverage shows that what was not observed is missing.
         let total = Energy::across(by_domain.iter().flatten());
         let by_domain: Vec<_> =
-            by_domain.into_iter().map(|energy| energy.filter(|energy| !nothing(energy))).collect();
+            by_domain.into_iter().map(|energy| energy.filter(is_observed)).collect();
         let energy = total.filter(|_| by_domain.iter().any(Option::is_some));
         Usage { seconds, energy, by_domain }
     }
@@ -258,6 +256,7 @@ impl Assembler<'_> {
         let rows = self.domains.iter().zip(self.timelines).zip(whole).enumerate();
         rows.map(|(index, ((domain, line), drawn))| {
             let energy = line.gives().then(|| energy(drawn, domain.method, seconds));
+            let energy = energy.filter(is_observed);
             let idle_power = idle.and_then(|idle| idle.power[index]);
             let health = &line.health;
             let both = |joules| health.compared.then_some(Joules::new(joules));
@@ -270,7 +269,7 @@ impl Assembler<'_> {
                 idle_power,
                 above_idle: energy
                     .zip(idle_power)
-                    .map(|(energy, idle)| energy.joules - Joules::new(idle.get() * seconds)),
+                    .map(|(energy, idle)| above(energy.joules, Joules::new(idle.get() * seconds))),
                 counter_joules: both(health.counter_joules),
                 integrated_joules: both(health.integrated_joules),
                 readings: health.readings,
@@ -293,6 +292,18 @@ impl Assembler<'_> {
 
 /// An interval counts as not observed if at most this share of it was.
 const UNOBSERVED: f64 = 1e-6;
+
+/// What `energy` is above `idle`; what rounding leaves of two that are equal is nothing.
+fn above(energy: Joules, idle: Joules) -> Joules {
+    const ROUNDING: f64 = 1e-12;
+    let above = energy - idle;
+    if above.get().abs() <= ROUNDING * energy.get().abs() { Joules::ZERO } else { above }
+}
+
+/// An energy that was not observed at all is not 0 J.
+fn is_observed(energy: &Energy) -> bool {
+    energy.coverage > UNOBSERVED || energy.joules != Joules::ZERO
+}
 
 fn energy(drawn: &Drawn, method: Method, seconds: f64) -> Energy {
     let coverage =

@@ -65,6 +65,12 @@ impl Column {
     pub fn title(&self) -> &str {
         &self.title
     }
+
+    /// Whether it has figures, which stand on the right.
+    #[must_use]
+    pub fn is_figure(&self) -> bool {
+        self.content == Content::Figure
+    }
 }
 
 /// Rows below titles.
@@ -113,7 +119,7 @@ impl Table {
         }
         text.push_str("\n|");
         for column in &self.columns {
-            text.push_str(if column.content == Content::Figure { "---:|" } else { "---|" });
+            text.push_str(if column.is_figure() { "---:|" } else { "---|" });
         }
         text.push('\n');
         for row in &self.rows {

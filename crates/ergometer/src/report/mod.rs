@@ -9,6 +9,7 @@ mod escape;
 mod figure;
 mod json;
 mod markdown;
+mod names;
 mod output;
 mod sections;
 mod summary;

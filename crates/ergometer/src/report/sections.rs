@@ -140,11 +140,12 @@ fn domains(record: &Record) -> Section {
     let mut rows: Vec<Vec<String>> = record
         .domains
         .iter()
-        .map(|row| {
+        .zip(record.domain_names())
+        .map(|(row, name)| {
             let domain = &row.domain;
             let power = or_absent(row.energy.as_ref(), |energy| figure::power(energy, seconds));
             let mut cells = vec![
-                format!("{} {}", domain.kind.as_str(), domain.label),
+                name,
                 domain.source.clone(),
                 domain.method.as_str().to_owned(),
                 or_absent(row.energy.as_ref(), figure::energy),

@@ -22,6 +22,7 @@
 //! does not move when the meter starts (as in most virtual machines) is left out where something can replace
 //! it, with a remark in the source's [report](SourceReport).
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,17 @@ pub struct Domain {
     pub power_limit: Option<Watts>,
     /// What a reader of the figure has to know: a shared board, a model's origin.
     pub note: Option<String>,
+}
+
+impl fmt::Display for Domain {
+    /// Kind and label: `gpu NVIDIA H100 80GB HBM3`; the label alone where that begins with the kind.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind.as_str();
+        if !self.label.starts_with(kind) {
+            write!(f, "{kind} ")?;
+        }
+        f.write_str(&self.label)
+    }
 }
 
 /// How the sensor of a domain behaves. Every figure is a prior that its source documents.

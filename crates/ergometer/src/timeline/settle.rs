@@ -116,8 +116,10 @@ impl Timeline {
             Some(last) => last.watts * self.gain(),
             None => self.shaper.curve().watts_at(last),
         };
-        // Of what is gone, or has been silent since, nothing is known.
-        let longest = if self.is_lost() || last <= self.silent_to { 0.0 } else { HOLD };
+        // One value of a counter is no level yet. Of what is gone, or has been silent since, nothing is known.
+        let known = !self.samples.is_empty() || !self.is_empty();
+        let gone = self.is_lost() || last <= self.silent_to;
+        let longest = if known && !gone { HOLD } else { 0.0 };
         let held = last + (end - last).min(longest);
         let e = e + level * (held - last);
         if held > last {

@@ -212,6 +212,17 @@ fn nothing_read_is_empty_not_zero() {
     assert!(line.is_empty());
 }
 
+/// Of a run of a few milliseconds the model of the processor has one value: the next comes with the next tick.
+#[test]
+fn one_value_of_a_counter_is_no_energy_of_0_j() {
+    let mut line = Timeline::new(sensor(Some(0.01), None), Method::Modelled, at(1.0));
+    energy(&mut line, 1.0, 5.0);
+    line.close(at(1.005));
+    let drawn = line.between(at(1.0), at(1.005));
+    assert!((drawn.unobserved - 0.005).abs() < 1e-9, "{drawn:?}");
+    assert!(drawn.joules.abs() < 1e-12);
+}
+
 #[test]
 fn a_span_shorter_than_the_sensor_has_a_value_and_a_large_uncertainty() {
     let line = sampled(10.0, |_| 100.0);

@@ -130,11 +130,10 @@ impl<D: Driver> Board<D> {
                 }
             };
         };
-        // A beat that is not sharp enough yet to last would be lost.
-        let rest = SLOWLY.max(period);
+        // A beat that is not sharp enough yet to last would be lost: a few reads more cost less than to learn it anew.
+        let rest = self.cost.counter_every(SLOWLY.max(period));
         let blurred = self.counter_ticks.within(t + rest).is_some_and(|then| then > 0.2 * period);
         let rest = if blurred { 3.0 * period } else { rest };
-        let rest = self.cost.counter_every(rest);
         let slowly = Window { from: t + 0.9 * rest, by: t + rest };
         match (self.ways.energy, rate) {
             (Way::None, _) | (_, Rate::Never) => Window::NEVER,
