@@ -217,13 +217,13 @@ fn curves(report: &Report, style: Style) -> Table {
     let mut table = empty(style, &["model", "epoch", "energy so far", "validation loss"]);
     for model in &report.models {
         let Some(run) = model.runs.first() else { continue };
-        let relative = run.energy.map_or(0.0, |energy| {
+        let relative = run.energy.map(|energy| {
             2.0 * energy.standard_uncertainty.get() / energy.joules.get().max(f64::MIN_POSITIVE)
         });
         for point in curve::thinned(&curve::of(run)) {
-            let energy = point
-                .joules
-                .map_or_else(none, |joules| plus_minus_si(joules, joules * relative, "J"));
+            let energy = point.joules.zip(relative).map_or_else(none, |(joules, relative)| {
+                plus_minus_si(joules, joules * relative, "J")
+            });
             let loss = significant(point.loss, 3);
             table.add_row(vec![model.title(), point.epoch.to_string(), energy, loss]);
         }

@@ -100,8 +100,8 @@ fn key(record: &Record, rows: &[usize], kind: DomainKind) -> Vec<KeyItem> {
     key
 }
 
-/// Two standard uncertainties of a domain's sensor or model, relative. What is not known of the time in which it was
-/// not observed is no uncertainty of the power that was.
+/// Two standard uncertainties of a sensor or model, relative to its energy. Gaps are left out: they do not make
+/// the power that was observed less certain.
 pub(super) fn relative(row: &DomainRecord) -> f64 {
     let relative = |energy: Energy| {
         let systematic = energy.parts.gain.get().hypot(energy.parts.model.get());

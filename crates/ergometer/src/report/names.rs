@@ -1,5 +1,7 @@
 //! Names of domains, by which people tell them apart.
 
+use std::collections::HashMap;
+
 use crate::record::Record;
 use crate::source::Domain;
 
@@ -13,22 +15,27 @@ impl Record {
 }
 
 fn names(domains: &[&Domain]) -> Vec<String> {
-    let alike = |one: &Domain| -> Vec<&Domain> {
-        domains.iter().copied().filter(|other| other.to_string() == one.to_string()).collect()
-    };
+    let mut alike = HashMap::<String, u32>::new();
+    let mut at = HashMap::<(String, &str), u32>::new();
+    for domain in domains {
+        *alike.entry(domain.to_string()).or_default() += 1;
+        if let Some(address) = &domain.pci_address {
+            *at.entry((domain.to_string(), address)).or_default() += 1;
+        }
+    }
+    let mut numbers = HashMap::<String, u32>::new();
     let name = |domain: &&Domain| {
-        let alike = alike(domain);
-        if alike.len() == 1 {
-            return domain.to_string();
+        let plain = domain.to_string();
+        let number = numbers.entry(plain.clone()).or_default();
+        *number += 1;
+        match domain.pci_address.as_deref() {
+            _ if alike[&plain] == 1 => plain,
+            Some(address) if at[&(plain.clone(), address)] == 1 => {
+                // The first segment, as `nvidia-smi` has it, is nearly always 0.
+                format!("{plain} at {}", address.strip_prefix("0000:").unwrap_or(address))
+            }
+            _ => format!("{plain} no. {number}"),
         }
-        let same_address =
-            alike.iter().filter(|other| other.pci_address == domain.pci_address).count();
-        if let (Some(address), 1) = (&domain.pci_address, same_address) {
-            // The first segment, as `nvidia-smi` has it, is nearly always 0.
-            return format!("{domain} at {}", address.trim_start_matches("0000:"));
-        }
-        let number = alike.iter().take_while(|other| other.id != domain.id).count() + 1;
-        format!("{domain} no. {number}")
     };
     domains.iter().map(name).collect()
 }

@@ -59,7 +59,8 @@ mod validation;
 use std::path::Path;
 use std::time::Duration;
 
-use super::load::{self, Load, ProcessorLoad};
+use super::load;
+use super::processor_load::{Load, ProcessorLoad};
 use super::{
     Availability, Domain, DomainKind, PowerSource, Reading, Request, Sensor, SourceReport, Value,
     host,

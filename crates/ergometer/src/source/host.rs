@@ -3,28 +3,15 @@
 //! On Linux all of it comes from procfs. Elsewhere [`system`] describes the machine, unless a copy of a procfs is
 //! named.
 
+pub(super) mod facts;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, io};
 
-use super::system;
+pub(crate) use facts::{Host, Processor};
 
-/// A machine. What its system does not show is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Host {
-    /// Its name in the network.
-    pub(crate) name: Option<String>,
-    /// The operating system and its version.
-    pub(crate) os: Option<String>,
-    /// Its processor.
-    pub(crate) processor: Option<Processor>,
-    /// Installed memory.
-    pub(crate) memory_bytes: Option<u64>,
-    /// When the system started, seconds since 1970.
-    pub(crate) booted: Option<i64>,
-    /// The maker's identity of the machine, which is not to be published as it is. Linux keeps it for root.
-    pub(crate) uuid: Option<String>,
-}
+use super::system;
 
 impl Host {
     /// The machine that `proc_root` (`/proc`) describes.
@@ -70,32 +57,6 @@ fn memory_bytes(proc_root: &Path) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     (1..=MOST).contains(&kib).then(|| kib * 1024)
-}
-
-/// A processor, on Linux according to `/proc/cpuinfo`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Processor {
-    /// `model name`.
-    pub(crate) name: Option<String>,
-    /// Logical processors.
-    pub(crate) logical: u32,
-    /// Number of different `physical id`s; 1 where the kernel shows none.
-    pub(crate) packages: u32,
-    /// Logical processors per package, as the processor reports them; a container may see fewer.
-    pub(crate) siblings: Option<u32>,
-    /// Cores per package, likewise.
-    pub(crate) cores: Option<u32>,
-    /// Whether the processor reports a hypervisor; `None` if it lists no flags.
-    pub(crate) hypervisor: Option<bool>,
-}
-
-impl Processor {
-    /// Logical processors of the machine: all processors of each visible package, and at least the visible
-    /// ones.
-    pub(crate) fn of_machine(&self) -> u32 {
-        let whole = self.siblings.map(|siblings| siblings.saturating_mul(self.packages));
-        whole.unwrap_or(0).max(self.logical).max(1)
-    }
 }
 
 /// Limits on the processors that this program may use.

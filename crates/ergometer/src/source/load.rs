@@ -1,31 +1,11 @@
 //! How busy the processors of the machine are.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
 
+use super::processor_load::{Load, ProcessorLoad};
 use super::stat::{self, Jiffies};
 use super::{host, system};
-
-/// Observes the logical processors of a machine.
-pub(super) trait ProcessorLoad: fmt::Debug + Send {
-    /// How busy they were since the last read that did not return [`Load::TooSoon`]; meaningless on the first
-    /// read.
-    fn read(&mut self) -> io::Result<Load>;
-
-    /// Where it is read, for messages.
-    fn place(&self) -> String;
-}
-
-/// How busy processors were in an interval.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Load {
-    /// The busy share of all of them, 0 to 1.
-    Busy(f64),
-    /// Too little time has passed to know: the interval continues.
-    TooSoon,
-    /// Not known of this interval, and why.
-    Unknown(String),
-}
 
 /// The load of the machine that `proc_root` (`/proc`) describes, with this many logical processors; `None` if that
 /// shows no time at all.

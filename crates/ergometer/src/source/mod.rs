@@ -44,6 +44,7 @@ mod load;
 pub(crate) mod nvml;
 pub(crate) mod perf;
 pub(crate) mod probe;
+mod processor_load;
 mod proof;
 pub(crate) mod rapl;
 pub mod replay;

@@ -26,6 +26,11 @@ const FILE_LIMIT: Duration = Duration::from_secs(5);
 /// Time limit for a driver; one that does not keep boards initialised takes seconds for each.
 const DRIVER_LIMIT: Duration = Duration::from_secs(30);
 
+/// What helps where there is no Linux kernel to show sensors.
+const NO_HWMON: &str = "none here; a board's power can be stated with `MeterBuilder::fixed`";
+const NO_COUNTER_OF_THE_PROCESSOR: &str = "none here: `cpu-model` estimates the processor; give it the machine's idle and \
+     full power with ERGOMETER_CPU_POWER or `MeterBuilder::cpu_power`";
+
 /// Opens every source and reports on each, in the order `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`,
 /// `fixed`; the last only if a power was stated. On a Mac with Apple's chip, `apple` comes before `hwmon`.
 ///
@@ -65,7 +70,8 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
     if has_sysfs {
         found.extend(processor(settings).map(outside));
     } else {
-        found.extend([rapl::NAME, perf::NAME].map(|name| Found::without(system.without(name))));
+        let without = |name| Found::without(system.without(name, NO_COUNTER_OF_THE_PROCESSOR));
+        found.extend([rapl::NAME, perf::NAME].map(without));
     }
     #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
     found.push(outside(look(super::apple::NAME, FILE_LIMIT, || {
@@ -79,7 +85,7 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
     let (hwmon, memory_inside) = if has_sysfs {
         hwmon_sensors(settings, package)
     } else {
-        (Found::without(system.without(hwmon::NAME)), false)
+        (Found::without(system.without(hwmon::NAME, NO_HWMON)), false)
     };
     let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
     found.push(outside(hwmon));

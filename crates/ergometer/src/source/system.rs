@@ -30,22 +30,13 @@ impl System {
         }
     }
 
-    /// The report on a `source` that reads files of the Linux kernel, on another system.
-    pub(super) fn without(self, source: &str) -> SourceReport {
+    /// The report on a `source` that reads files of the Linux kernel, on another system, where `remedy` helps.
+    pub(super) fn without(self, source: &str, remedy: &str) -> SourceReport {
         let system = match self {
             Self::Linux => "Linux",
             Self::MacOs => "macOS",
             Self::Windows => "Windows",
             Self::Other => std::env::consts::OS,
-        };
-        let remedy = match source {
-            super::hwmon::NAME => {
-                "none here; a board's power can be stated with `MeterBuilder::fixed`"
-            }
-            _ => {
-                "none here: `cpu-model` estimates the processor; give it the machine's idle and full power with \
-                 ERGOMETER_CPU_POWER or `MeterBuilder::cpu_power`"
-            }
         };
         SourceReport {
             source: source.to_owned(),
@@ -62,8 +53,8 @@ impl System {
 /// Linux describes the machine in files, and a program without a system has no machine to describe.
 #[cfg(any(target_os = "linux", target_family = "wasm"))]
 mod not_needed {
-    use crate::source::host::Host;
-    use crate::source::load::ProcessorLoad;
+    use crate::source::host::facts::Host;
+    use crate::source::processor_load::ProcessorLoad;
 
     pub(in super::super) const fn host() -> Option<Host> {
         None
@@ -86,8 +77,8 @@ mod elsewhere {
 
     use sysinfo::{CpuRefreshKind, MemoryRefreshKind, Product, RefreshKind, System};
 
-    use crate::source::host::{Host, Processor};
-    use crate::source::load::{Load, ProcessorLoad};
+    use crate::source::host::facts::{Host, Processor};
+    use crate::source::processor_load::{Load, ProcessorLoad};
 
     /// After a longer time without a read the machine may have slept.
     const LONGEST: Duration = Duration::from_secs(10);

@@ -116,7 +116,7 @@ impl Timeline {
             Some(last) => last.watts * self.gain(),
             None => self.shaper.curve().watts_at(last),
         };
-        // One value of a counter is no level yet. Of what is gone, or has been silent since, nothing is known.
+        // A single value of a counter does not tell a power. Nothing is known of a sensor that is gone or has been silent since.
         let known = !self.samples.is_empty() || !self.is_empty();
         let gone = self.is_lost() || last <= self.silent_to;
         let longest = if known && !gone { HOLD } else { 0.0 };

@@ -83,8 +83,8 @@ const BELIEVABLE: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 const EVIDENCE: f64 = 20.0;
 /// Seconds without a change after which a counter stands still.
 const STILL: f64 = 5.0;
-/// Variance of a pause's energy over the square of its length and of what power differs by from its begin to its end: if
-/// power changed once, at any moment, and if the two samples say nothing of each other.
+/// Variance of the energy between two samples, over (the difference of their power × the time between)²: 1/12 if power
+/// changed once, at a moment that is uniformly distributed; 1/2 if the samples are independent of each other.
 const ONE_CHANGE: f64 = 1.0 / 12.0;
 const EACH_ITSELF: f64 = 0.5;
 /// A ratio of [`independence`] up to which samples depend on each other.
@@ -411,7 +411,7 @@ impl Judge {
 
 /// Power over time by the samples nearest to each moment, and how far that may be off: between two
 /// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
-/// Where each says nothing of the next, there is more than one change between two, and each stands for itself.
+/// Where samples are independent of each other, power changes more than once between two.
 fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
     let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
     let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independence(samples, from, to);

@@ -160,7 +160,7 @@ pub(super) struct UpdateTimes {
     first: f64,
     /// Watches at the edges so far.
     checks: u32,
-    /// Every so many updates are wanted.
+    /// The number of updates from one that is read to the next, as it was asked for last.
     stride: f64,
 }
 
@@ -353,8 +353,8 @@ impl UpdateTimes {
         }
     }
 
-    /// Updates from the watch of `n` to the next, at least. Where updates are left out a watch is a read more, so there
-    /// are few as soon as the beat is sharp enough to last from one to the next: only they sharpen it then.
+    /// The least number of updates from the watch of `n` to the next. Where updates are left out, a watch costs a read
+    /// of its own. So there are few, once the period is known well enough to last from one watch to the next.
     fn least_rest(&self, n: f64) -> f64 {
         let rest = WATCHES * self.stride;
         let lasts = |beat: &Beat| beat.at(n + rest).within < APART / 2.0 * beat.period().0;
@@ -439,14 +439,14 @@ impl UpdateTimes {
                 self.watch = Some(watch);
                 return Some(Window::at(watch.at));
             }
-            // Something new at the moment of this update tells nothing unless the one before it was seen.
+            // The one before it is read first: unless it was seen, a new value at this moment may be its.
             let Moment { at, within } = beat.at(n);
             if t <= at - within - distance {
                 return Some(Window { from: t, by: at - within - distance });
             }
         }
-        // No further than updates can be separated: each that is seen narrows the period. What a watch has begun to
-        // tell of an update, the next read is to complete.
+        // No further than updates can be separated: each that is seen narrows the period. A watch whose update had not
+        // come yet is completed by the next read, which shows it.
         let begun = self.watch.is_some_and(|watch| watch.n >= n);
         let stride = if begun { 1.0 } else { stride };
         let (mut skipped, least) = (0.0, (LEAST_STRIDE * stride).floor());

@@ -193,14 +193,12 @@ fn uneven(t: f64) -> f64 {
     0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract()
 }
 
-/// Every how many updates a register is read after `t` that is to be read `every` so many seconds. Where that leaves out
-/// some, the number is uneven too: power that is sampled evenly beats with the steps of a training, and a counter
-/// would be found to disagree with it.
+/// The number of updates from the one that is read at `t` to the next, for a register that is to be read after
+/// `every` seconds. Where that leaves out some, the number varies: power that is sampled evenly beats with the steps of a
+/// training, and a counter would be found to disagree with it.
 fn stride(t: f64, every: f64, period: f64) -> f64 {
     let updates = every / period;
-    if updates <= 1.0 || every <= SPACING {
-        (updates - 0.001).ceil().max(1.0)
-    } else {
-        (uneven(t) * updates).round().max(1.0)
-    }
+    let updates =
+        if every > SPACING { (uneven(t) * updates).round() } else { (updates - 0.001).ceil() };
+    updates.max(1.0)
 }

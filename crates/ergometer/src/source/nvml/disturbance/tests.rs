@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::nvml::update_times::tests::Noise;
 
 /// A board of a constant 250 W whose counter shows `fast` of it when read every 100 ms and
 /// `slow` when read once a second, for `seconds`.
@@ -174,4 +175,24 @@ fn a_slow_driver_is_read_seldom_and_the_sentence_says_why() {
     assert_eq!(judge.rate(), Rate::Own, "the user allows more, or it was slow for a while only");
     let unlearnt = judge.sentence(None, 0.15);
     assert!(unlearnt.contains("not learnt"), "{unlearnt}");
+}
+
+/// A power of 100 W or 300 W, drawn for each second: the mean of 400 seconds has a standard error of 100 W / √400, 2.5 % of
+/// 200 W. Where each power lasts for ten samples, only the moments of the changes are not known, of each with a variance of 1/12.
+#[test]
+fn samples_that_are_independent_of_each_other_are_as_uncertain_as_their_mean() {
+    for seed in 0..20 {
+        let mut noise = Noise::new(seed);
+        let mut power = || if noise.unit() < 0.5 { 100.0 } else { 300.0 };
+        let drawn: Vec<(f64, f64)> = (0..400).map(|t| (f64::from(t), power())).collect();
+        let error = integral(&drawn, 0.0, 399.0).error;
+        assert!((0.020..=0.030).contains(&error), "seed {seed}: {error}");
+
+        let lasting: Vec<(f64, f64)> =
+            (0..400_u32).map(|t| (f64::from(t), drawn[(t / 10) as usize].1)).collect();
+        let changes = lasting.windows(2).filter(|pair| pair[0].1 != pair[1].1).count();
+        let found = integral(&lasting, 0.0, 399.0);
+        let expected = (changes as f64 / 12.0).sqrt() * 200.0 / found.power;
+        assert!((found.error / expected - 1.0).abs() < 1e-9, "seed {seed}: {}", found.error);
+    }
 }

@@ -39,7 +39,7 @@ struct Script {
     wander: f64,
     seconds: f64,
     seed: u64,
-    /// Every so many updates are to be read.
+    /// The number of updates from one that is to be read to the next.
     stride: f64,
     /// Seconds without a read after those about one update.
     rest: f64,

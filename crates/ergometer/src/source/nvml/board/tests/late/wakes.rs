@@ -1,0 +1,106 @@
+//! How often the reader of eight boards wakes, how well their updates are placed, and what its reads use.
+
+use super::*;
+
+/// A wake of the reader costs more than the reads in it. Boards whose counters are updated every 100 ms, at moments of
+/// their own, share wakes, even where reads are so costly that some updates are left out. Their updates are placed, and
+/// power that is sampled less often than it changes does not make a healthy counter look wrong.
+#[test]
+fn eight_boards_whose_periods_are_known_share_the_wakes_of_their_reader() {
+    for curve in CURVES {
+        for late in [0.000_1, 0.001, 0.005] {
+            for cost in [0.0, 21e-6, 50e-6] {
+                let Settled { wakes, within, .. } =
+                    settled(curve, late, cost, (START + 120.0, START + 180.0));
+                let what = format!("reads of {cost} s, up to {late} s late: {curve:?}");
+                assert!(wakes <= 20.0, "{wakes} wakes a second: {what}");
+                assert!(within <= 0.003 + late, "updates are known to {within} s: {what}");
+            }
+        }
+    }
+}
+
+/// A driver that takes its time: a period is learnt, which takes some hundred reads, and then kept. It was once lost between
+/// two reads that were as far apart as they may be, and learnt again and again.
+#[test]
+fn a_slow_driver_is_not_read_more_than_it_may_be_for_periods_that_are_lost() {
+    for (cost, most) in [(500e-6, 0.012), (2.4e-3, 0.03)] {
+        for late in [0.000_1, 0.005] {
+            let bounds = (START + 15.0, START + 75.0);
+            let Settled { used, .. } = settled(CURVES[0], late, cost, bounds);
+            let what = format!("reads of {cost} s, up to {late} s late");
+            assert!(used <= most, "{used} of a processor: {what}");
+        }
+    }
+}
+
+/// What the reader of eight boards does for a while.
+struct Settled {
+    /// How often it wakes each second.
+    wakes: f64,
+    /// How well the worst board's updates are placed, seconds to either side.
+    within: f64,
+    /// Share of a processor that the reads use.
+    used: f64,
+}
+
+fn settled(curve: Curve, late: f64, cost: f64, (begin, end): (f64, f64)) -> Settled {
+    const BOARDS: u32 = 8;
+    let now = Arc::<AtomicU64>::default();
+    let mut boards = Vec::new();
+    for seed in (0..BOARDS).map(u64::from) {
+        let script = Script {
+            curve,
+            counter: 0.1,
+            power: (0.1, 0.025),
+            late,
+            held: 0.0,
+            busy: f64::INFINITY,
+            cost,
+            epoch: f64::INFINITY,
+            lasts: f64::INFINITY,
+            seed,
+        };
+        let registers = Arc::new(Registers::new(script, Arc::clone(&now)));
+        if seed == 0 {
+            registers.pass(START);
+        }
+        let allowed = Cost::new(DEFAULT_SHARE, BOARDS as usize);
+        boards.push((Arc::clone(&registers), Board::new(registers, profile(script), allowed)));
+    }
+    let clock = Arc::clone(&boards[0].0);
+    let (mut readings, mut wakes, mut within, mut before) = (Vec::new(), 0, 0.0_f64, None);
+    let used = |boards: &[(Arc<Registers>, Board<Arc<Registers>>)]| -> f64 {
+        boards.iter().map(|(registers, _)| registers.used()).sum()
+    };
+    loop {
+        let due = boards.iter().map(|(_, board)| board.next_read().unwrap().by.as_secs_f64());
+        let wake = due.fold(f64::INFINITY, f64::min);
+        clock.pass((wake - clock.seconds()).max(0.0));
+        clock.pass(clock.pause());
+        if clock.seconds() >= end {
+            for (_, board) in boards.iter().filter(|_| cost < 100e-6) {
+                assert_eq!(board.judge.rate(), Rate::Own, "{}", board.judge.sentence(None, 0.1));
+            }
+            let length = end - begin;
+            let used = (used(&boards) - before.unwrap_or(0.0)) / length;
+            return Settled { wakes: f64::from(wakes) / length, within, used };
+        }
+        let is_settled = clock.seconds() >= begin;
+        wakes += u32::from(is_settled);
+        if is_settled {
+            before.get_or_insert_with(|| used(&boards));
+        }
+        for (registers, board) in &mut boards {
+            if board.next_read().unwrap().from <= clock.now() {
+                board.read(Request::Routine, &mut readings);
+            }
+            registers.shown.lock().unwrap().clear();
+            if is_settled {
+                let now = board.counter_ticks.within(clock.seconds());
+                within = within.max(now.unwrap_or(f64::INFINITY));
+            }
+        }
+        readings.clear();
+    }
+}
