@@ -32,37 +32,78 @@ struct Sums([Sum; GROWING]);
 #[repr(align(128))]
 struct Sum {
     version: AtomicU64,
-    /// Start, end, idle time, items and number of spans. The slot of the version's parity is whole.
+    /// The words of a [`Total`]. The slot of the version's parity is whole.
     slots: [[AtomicU64; 5]; 2],
+}
+
+/// What the spans of one identity have in common so far.
+#[derive(Clone, Copy)]
+struct Total {
+    start: Timestamp,
+    end: Timestamp,
+    /// Nanoseconds in which they were open, all together.
+    open: u64,
+    items: f64,
+    count: u64,
+}
+
+impl Total {
+    fn of(first: &Mark) -> Self {
+        let Mark { start, end, items, .. } = *first;
+        Self { start, end, open: first.open_nanos(), items, count: first.count() }
+    }
+
+    /// Adds a span; `false`, and nothing is added, where a mark cannot count them.
+    #[inline]
+    fn add(&mut self, mark: &Mark) -> bool {
+        let count = self.count + mark.count();
+        if count > u32::MAX.into() {
+            return false;
+        }
+        self.start = self.start.min(mark.start);
+        self.end = self.end.max(mark.end);
+        self.open += mark.open_nanos();
+        self.items += mark.items;
+        self.count = count;
+        true
+    }
+
+    /// Their mark, as that of `first` with others.
+    fn mark(self, first: &Mark) -> Mark {
+        let Self { start, end, open, items, count } = self;
+        // Spans that were open at the same time count it once.
+        let idle = end.as_nanos().saturating_sub(start.as_nanos()).saturating_sub(open);
+        let folded = if count == 1 { 0 } else { u32::try_from(count).unwrap_or(u32::MAX) };
+        Mark { start, end, idle, items, folded, ..*first }
+    }
 }
 
 impl Sum {
     #[inline]
-    fn publish(&self, version: u64, mark: &Mark) {
+    fn publish(&self, version: u64, total: &Total) {
         // Whoever sees a word of this sum sees that the version before it is there.
         fence(Ordering::Release);
-        let Mark { start, end, idle, items, folded, .. } = *mark;
-        let words = [start.as_nanos(), end.as_nanos(), idle, items.to_bits(), folded.into()];
+        let Total { start, end, open, items, count } = *total;
+        let words = [start.as_nanos(), end.as_nanos(), open, items.to_bits(), count];
         for (slot, word) in self.slots[parity(version)].iter().zip(words) {
             slot.store(word, Ordering::Relaxed);
         }
         self.version.store(version, Ordering::Release);
     }
 
-    /// The sum as it was published last, of the mark that began as `first`.
+    /// The sum as it was published last.
     ///
     /// Reads again while its thread publishes, which it does once more at most: see [`Taken::take`].
-    fn read(&self, first: &Mark) -> Mark {
+    fn read(&self) -> Total {
         loop {
             let version = self.version.load(Ordering::Acquire);
             let words = &self.slots[parity(version)];
-            let [start, end, idle, items, folded] =
+            let [start, end, open, items, count] =
                 words.each_ref().map(|word| word.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             if self.version.load(Ordering::Relaxed) == version {
                 let [start, end] = [start, end].map(Timestamp::from_nanos);
-                let folded = u32::try_from(folded).unwrap_or(u32::MAX);
-                return Mark { start, end, idle, items: f64::from_bits(items), folded, ..*first };
+                return Total { start, end, open, items: f64::from_bits(items), count };
             }
             spin();
         }
@@ -89,33 +130,27 @@ pub(super) struct Growing {
 
 #[derive(Default)]
 struct Own {
-    mark: Option<Mark>,
+    known: Option<(Mark, Total)>,
     version: u64,
 }
 
-impl Own {
-    fn publish(&mut self, sum: &Sum) {
-        if let Some(mark) = &self.mark {
-            self.version += 1;
-            sum.publish(self.version, mark);
-        }
-    }
-}
-
 impl Growing {
-    /// Adds a mark to the one of its identity, if that grows.
+    /// Adds a mark to the one of its identity, if that grows. Where its label is the same, it is plain if nothing was
+    /// added to it: the first one [is](is_plain).
     #[inline]
     pub(super) fn add(&mut self, mark: &Mark) -> bool {
         let place = place_of(mark.id);
         let own = &mut self.own[place];
-        let Some(known) = own.mark.as_mut().filter(|known| known.id == mark.id) else {
+        let Some((first, total)) = own.known.as_mut().filter(|(first, _)| first.id == mark.id)
+        else {
             return false;
         };
-        if known.beside != mark.beside || !is_plain(mark) || known.take_in(mark).is_none() {
+        let alike = std::ptr::eq(first.label, mark.label) && first.beside == mark.beside;
+        if !alike || mark.outlived || mark.invalid_items > 0 || !total.add(mark) {
             return false;
         }
         own.version += 1;
-        self.sums.0[place].publish(own.version, known);
+        self.sums.0[place].publish(own.version, total);
         true
     }
 }
@@ -155,14 +190,16 @@ impl Taken {
     ) -> bool {
         let place = place_of(mark.id);
         let own = &mut growing.own[place];
-        let taken = own.mark.as_ref().is_some_and(|known| known.folded > 0);
+        let taken = own.known.as_ref().is_some_and(|(_, total)| total.count > 1);
         if taken || !is_plain(mark) {
             return false;
         }
-        let before = own.mark.replace(*mark);
-        own.publish(&self.sums.0[place]);
+        let total = Total::of(mark);
+        own.version += 1;
+        self.sums.0[place].publish(own.version, &total);
+        let own = own.known.replace((*mark, total));
         let known = self.known[place].replace(Known { first: *mark, taken: None });
-        before.and_then(|before| before.since(known?.taken.as_ref())).into_iter().for_each(put);
+        rest(own, known).into_iter().for_each(put);
         true
     }
 
@@ -174,8 +211,8 @@ impl Taken {
 
     /// Ends all marks that grow; its thread calls. Returns what was not taken yet.
     pub(super) fn end(&mut self, growing: &mut Growing) -> impl Iterator<Item = Mark> {
-        let own = growing.own.iter_mut().map(|own| own.mark.take());
-        own.zip(&mut self.known).filter_map(|(own, known)| own?.since(known.take()?.taken.as_ref()))
+        let own = growing.own.iter_mut().map(|own| own.known.take());
+        own.zip(&mut self.known).filter_map(|(own, known)| rest(own, known.take()))
     }
 
     /// Calls `put` with what was added since this was called last.
@@ -188,13 +225,19 @@ impl Taken {
             known.filter_map(|(known, sum)| Some((known.as_mut()?, sum))).collect();
         known.sort_by_key(|(known, _)| known.first.id);
         for (known, sum) in known {
-            let mark = sum.read(&known.first);
+            let mark = sum.read().mark(&known.first);
             if let Some(more) = mark.since(known.taken.as_ref()) {
                 put(more);
             }
             known.taken = Some(mark);
         }
     }
+}
+
+/// What was not taken yet of a mark that grew.
+fn rest(own: Option<(Mark, Total)>, known: Option<Known>) -> Option<Mark> {
+    let (first, total) = own?;
+    total.mark(&first).since(known?.taken.as_ref())
 }
 
 impl Mark {

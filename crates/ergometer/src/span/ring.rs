@@ -12,8 +12,7 @@ use super::growing::Growing;
 use super::mark::{Mark, NO_SPAN, UNANNOUNCED};
 use super::spill::{Identities, Overflow, Spill};
 use super::sync::{
-    AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, PushError, RingBuffer,
-    statics,
+    AtomicBool, AtomicU64, Consumer, Mutex, MutexGuard, Ordering, Producer, RingBuffer, statics,
 };
 use super::word::Word;
 use super::{Kind, Label};
@@ -43,9 +42,9 @@ struct Waiting {
     folded: u32,
 }
 
-impl From<Mark> for Waiting {
+impl From<&Mark> for Waiting {
     #[inline]
-    fn from(mark: Mark) -> Self {
+    fn from(mark: &Mark) -> Self {
         let Mark {
             label,
             start,
@@ -58,7 +57,7 @@ impl From<Mark> for Waiting {
             beside,
             folded,
             idle,
-        } = mark;
+        } = *mark;
         debug_assert_eq!(idle, 0);
         Self { label, start, end, id, parent, items, invalid_items, outlived, beside, folded }
     }
@@ -327,17 +326,21 @@ impl Writer {
     ///
     /// A ring that was full is tried again once it has been drained: until then marks that grow take others in.
     #[inline]
-    pub(super) fn push(&mut self, mark: Mark) -> bool {
-        if self.pressed && self.grow(&mark) {
-            return true;
+    pub(super) fn push(&mut self, mark: &Mark) -> bool {
+        if self.pressed { self.push_pressed(mark) } else { self.put(mark) }
+    }
+
+    #[inline(never)]
+    fn push_pressed(&mut self, mark: &Mark) -> bool {
+        self.grow(mark) || self.put(mark)
+    }
+
+    #[inline]
+    fn put(&mut self, mark: &Mark) -> bool {
+        self.pressed = self.ring.push(mark.into()).is_err();
+        if self.pressed {
+            self.spill(mark);
         }
-        self.pressed = match self.ring.push(mark.into()) {
-            Ok(()) => false,
-            Err(PushError::Full(mark)) => {
-                self.spill(&mark.into());
-                true
-            }
-        };
         self.pressed
     }
 
@@ -368,6 +371,7 @@ impl Writer {
     }
 
     /// The identity that spans of `label` inside `parent` share, which is `fresh` for the first of them.
+    #[inline]
     pub(super) fn shared_identity(
         &mut self,
         label: &'static Label,
@@ -383,7 +387,7 @@ impl Writer {
     }
 
     /// Adds a mark to the one of its identity, if that grows and nothing was drained since it began to.
-    #[inline(never)]
+    #[inline]
     fn grow(&mut self, mark: &Mark) -> bool {
         self.overflow.drains.load(Ordering::Relaxed) == self.drains
             && self.growing.as_mut().is_some_and(|growing| growing.add(mark))

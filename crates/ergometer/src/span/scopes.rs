@@ -153,15 +153,16 @@ impl Scopes {
         place
     }
 
-    /// A span begins; returns the span around it and its place. `None`, and nothing is done, where the list is
-    /// long or has to grow, or the innermost span is lent or of another meter.
+    /// A span begins, with the identity that `identity` has for one inside the span around it; returns it, the span
+    /// around it and its place. `None`, and nothing is done, where `identity` has none, the list is long or has to
+    /// grow, or the innermost span is lent or of another meter.
     #[inline]
     pub(super) fn open_as_before(
         &mut self,
         meter: u64,
-        span: u64,
         label: &'static Label,
-    ) -> Option<(u64, u64)> {
+        identity: impl FnOnce(u64) -> Option<u64>,
+    ) -> Option<(u64, u64, u64)> {
         if self.list.len() == self.list.capacity() || self.list.len() >= MANY {
             return None;
         }
@@ -170,8 +171,9 @@ impl Scopes {
             Some(around) if around.meter == meter => (around.span, around.place + 1),
             Some(_) => return None,
         };
+        let span = identity(parent)?;
         self.list.push(OpenSpan { meter, span, place, label });
-        Some((parent, place))
+        Some((span, parent, place))
     }
 
     fn next_place(&self) -> u64 {

@@ -212,6 +212,13 @@ struct Shared {
     id: u64,
 }
 
+impl Shared {
+    #[inline]
+    fn is(&self, label: usize, parent: u64) -> bool {
+        self.label == label && self.parent == parent
+    }
+}
+
 /// Sets of identities; a power of two.
 const SETS: usize = 256;
 /// Identities a set.
@@ -227,8 +234,18 @@ impl Identities {
     pub(super) fn of(&mut self, label: &'static Label, parent: u64, fresh: u64) -> u64 {
         let label = address(label);
         let set = &mut self.0[set_of(label, parent)];
-        if let Some(known) = set.iter().find(|known| known.label == label && known.parent == parent)
-        {
+        if set[0].is(label, parent) {
+            set[0].id
+        } else {
+            Self::of_another(set, label, parent, fresh)
+        }
+    }
+
+    /// The same where it is not the first of its set.
+    #[cold]
+    #[inline(never)]
+    fn of_another(set: &mut [Shared; WAYS], label: usize, parent: u64, fresh: u64) -> u64 {
+        if let Some(known) = set.iter().find(|known| known.is(label, parent)) {
             return known.id;
         }
         set.rotate_right(1);
@@ -240,7 +257,7 @@ impl Identities {
     pub(super) fn forget(&mut self, label: &'static Label, parent: u64) {
         let label = address(label);
         for known in &mut self.0[set_of(label, parent)] {
-            if known.label == label && known.parent == parent {
+            if known.is(label, parent) {
                 *known = Shared::default();
             }
         }

@@ -9,7 +9,7 @@ mod real {
     pub(in crate::span) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
     pub(in crate::span) use std::sync::{Mutex, MutexGuard};
 
-    pub(in crate::span) use rtrb::{Consumer, Producer, PushError, RingBuffer};
+    pub(in crate::span) use rtrb::{Consumer, Producer, RingBuffer};
 
     /// Statics; loom's begin anew with each interleaving.
     macro_rules! statics {

@@ -144,7 +144,7 @@ pub(super) fn close_as_before(
             return false;
         };
         let Some(alone) = thread.scopes.close_innermost(meter, span, parent) else { return false };
-        thread.pressed = writer.push(mark(alone));
+        thread.pressed = writer.push(&mark(alone));
         true
     })
     .unwrap_or(false)
@@ -303,26 +303,18 @@ impl Thread {
     #[inline]
     fn open_as_before(&mut self, meter: u64, label: &Label) -> Option<Opened> {
         let label = self.labels[slot_of(label)].filter(|known| known.is(label))?;
-        let id = self.next;
-        if count_of(id) == 0 {
+        let fresh = self.next;
+        if count_of(fresh) == 0 {
             return None;
         }
-        if self.pressed {
-            return self.open_pressed(meter, label);
-        }
-        let (parent, place) = self.scopes.open_as_before(meter, id, label)?;
-        self.next = id + 1;
-        Some(Opened { label, id, parent, place })
-    }
-
-    #[inline(never)]
-    fn open_pressed(&mut self, meter: u64, label: &'static Label) -> Option<Opened> {
-        if self.scopes.places() >= MANY {
-            return None;
-        }
-        let parent = self.scopes.innermost_of(meter);
-        let id = self.next_identity(meter, label, parent);
-        let place = self.scopes.open(meter, id, label);
+        let (id, parent, place) = self.scopes.open_as_before(meter, label, |parent| {
+            if !self.pressed {
+                return Some(fresh);
+            }
+            let writer = self.writers.first_mut().filter(|writer| writer.meter == meter)?;
+            Some(writer.shared_identity(label, parent, fresh))
+        })?;
+        self.next = fresh + u64::from(id == fresh);
         Some(Opened { label, id, parent, place })
     }
 
@@ -392,7 +384,7 @@ impl Thread {
         }
         mark.beside |= !self.scopes.is_alone_in(mark.parent);
         if let Some(writer) = self.writer(meter) {
-            self.pressed = writer.push(mark);
+            self.pressed = writer.push(&mark);
         }
         outlived
     }
