@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::footprint::Site;
-use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars};
+use crate::units::{Currency, GramsCo2e, Joules, KilowattHours, Money};
 
 /// How much of one quantity a run may use.
 ///
@@ -17,7 +17,7 @@ use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars};
 ///
 /// let budget: Budget = "2 kWh".parse()?;
 /// assert_eq!(budget, Budget::Energy(KilowattHours::new(2.0)));
-/// for text in ["750 Wh", "3.6 MJ", "500 gCO2e", "1.5 kgCO2e", "$ 3", "0.5 USD"] {
+/// for text in ["750 wh", "3.6 MJ", "500 gCO2e", "1.5 kgCO2e", "$ 3", "0.5 USD", "3 EUR", "€2"] {
 ///     text.parse::<Budget>()?;
 /// }
 /// # Ok::<(), ergometer::Error>(())
@@ -29,8 +29,8 @@ pub enum Budget {
     Energy(KilowattHours),
     /// Greenhouse gases of the facility energy, on the grid of the run's [`Site`].
     Co2e(GramsCo2e),
-    /// Price of the facility energy at the run's [`Site`], without rent.
-    Cost(UsDollars),
+    /// Price of the facility energy at the run's [`Site`], without rent, in the currency of the site's price.
+    Cost(Money, Currency),
 }
 
 /// A budget that is used up.
@@ -65,14 +65,15 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] if the budget is not positive and finite, or if no energy uses it up
-    /// because electricity emits or costs nothing at `site`.
+    /// [`ErrorKind::InvalidSetting`] if the budget is not positive and finite, if no energy uses it up because
+    /// electricity emits or costs nothing at `site`, or if it is money where no price is known or the price is in
+    /// another currency: nothing is converted.
     pub fn energy(&self, site: &Site) -> Result<Joules> {
         let facility = |per_kwh: f64, amount: f64| amount / (per_kwh * site.pue.value);
         let kwh = match *self {
             Self::Energy(energy) => energy.get(),
             Self::Co2e(grams) => facility(site.carbon.grams_per_kwh, grams.get()),
-            Self::Cost(cost) => facility(site.electricity_price.value.get(), cost.get()),
+            Self::Cost(cost, currency) => facility(self.price(site, currency)?.get(), cost.get()),
         };
         if kwh.is_finite() && kwh > 0.0 {
             Ok(KilowattHours::new(kwh).to_joules())
@@ -81,7 +82,36 @@ impl Budget {
                 .with_remedy("give a positive amount of a quantity that is not 0 at this site"))
         }
     }
+
+    /// The price of a kilowatt-hour at `site`, in the budget's own currency.
+    fn price(&self, site: &Site, currency: Currency) -> Result<Money> {
+        let refused = |why: String, remedy: String| {
+            let message = format!("a budget of {self} cannot be kept: {why}");
+            Err(Error::new(ErrorKind::InvalidSetting, message).with_remedy(remedy))
+        };
+        match &site.electricity_price {
+            Some(price) if price.currency == currency => Ok(price.value),
+            Some(price) => refused(
+                format!("the price of electricity at this site is in {}", price.currency),
+                format!(
+                    "write the budget in {}, or state a price in {currency} (`0.12 {currency}`): nothing is converted",
+                    price.currency
+                ),
+            ),
+            None => refused(
+                "no price of electricity is known for this site".to_owned(),
+                format!(
+                    "state one, `Site::with_price(\"0.12 {currency}\")` or ERGOMETER_PRICE=\"0.12 {currency}\", or a \
+                     region with a known one (`ergometer prices`)"
+                ),
+            ),
+        }
+    }
 }
+
+/// What may be written.
+const ACCEPTED: &str =
+    "write a number and a unit: 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD, 3 EUR or another ISO code";
 
 impl FromStr for Budget {
     type Err = Error;
@@ -93,8 +123,12 @@ impl FromStr for Budget {
             (number > 0.0).then(|| unit.of(number))
         };
         read().ok_or_else(|| {
+            let remedy = match text::misspelt(text) {
+                Some(unit) => format!("write `{unit}` as it stands here: {}", ACCEPTED),
+                None => ACCEPTED.to_owned(),
+            };
             Error::new(ErrorKind::InvalidSetting, format!("'{text}' is not a budget"))
-                .with_remedy("write a number and a unit: 2 kWh, 750 Wh, 3.6 MJ, 500 gCO2e, 3 USD")
+                .with_remedy(remedy)
         })
     }
 }
@@ -149,7 +183,7 @@ impl fmt::Display for Budget {
         match self {
             Self::Energy(energy) => energy.fmt(f),
             Self::Co2e(grams) => grams.fmt(f),
-            Self::Cost(cost) => cost.fmt(f),
+            Self::Cost(cost, currency) => f.write_str(&currency.show(*cost)),
         }
     }
 }
@@ -214,7 +248,42 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{text}");
             assert!(error.remedy().is_some(), "{text}");
         }
-        let never = Budget::Cost(UsDollars::new(f64::NAN)).energy(&Site::current());
+        let never = Budget::Cost(Money::new(f64::NAN), Currency::USD).energy(&Site::strubell2019());
         assert_eq!(never.unwrap_err().kind(), ErrorKind::InvalidSetting);
+    }
+    #[test]
+    fn a_unit_is_understood_in_any_case_that_says_as_much() {
+        let read = |text: &str| text.parse::<Budget>();
+        for (text, same) in [
+            ("2 kwh", "2 kWh"), ("2 KWH", "2 kWh"), ("9 wh", "9 Wh"), ("5 KJ", "5 kJ"), ("5 gj", "5 GJ"), ("5 j", "5 J"),
+            ("5 GCO2E", "5 gCO2e"), ("1 KG co2e", "1 kgCO2e"), ("3 eur", "3 EUR"), ("€ 3", "3 EUR"), ("3€", "3 EUR"),
+            ("EUR 3", "3 EUR"), ("3e0EUR", "3 EUR"), ("£3", "3 GBP"), ("3 usd", "$3"),
+        ] {
+            assert_eq!(read(text).unwrap(), read(same).unwrap(), "{text}");
+        }
+        // A thousandth or a million times: nobody can tell.
+        for (text, right) in [("2 mwh", "MWh"), ("2 mJ", "MJ"), ("2 mj", "MJ")] {
+            let error = read(text).unwrap_err();
+            assert!(error.remedy().unwrap().contains(right), "{text}: {:?}", error.remedy());
+        }
+        for text in ["3 ¥", "3 XYZ", "3 euros", "apples 3", "3 EUR EUR"] {
+            assert!(read(text).unwrap_err().remedy().unwrap().contains("ISO code"), "{text}");
+        }
+    }
+
+    #[test]
+    fn money_is_kept_in_the_currency_of_the_price_alone() {
+        let euros: Budget = "3.08 EUR".parse().unwrap();
+        let site = Site::current().with_pue(1.0).unwrap().with_price("0.308 EUR").unwrap();
+        assert!((euros.energy(&site).unwrap().get() / 3.6e7 - 1.0).abs() < 1e-9);
+        let dollars: Budget = "3 USD".parse().unwrap();
+        let remedy = |budget: Budget, site: &Site| {
+            let error = budget.energy(site).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+            error.remedy().unwrap().to_owned()
+        };
+        assert!(remedy(dollars, &site).contains("write the budget in EUR"));
+        assert!(remedy(dollars, &Site::current()).contains("0.12 USD"));
+        assert_eq!(euros.to_string(), "3.08 EUR");
     }
 }

@@ -4,12 +4,16 @@
 //! Only meaningful arithmetic is offered: quantities of one kind add and subtract, any quantity scales by a
 //! number, and [`Watts`] × [`Duration`] is [`Joules`].
 
+mod currency;
+
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Sub, SubAssign};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use currency::Currency;
 
 /// Grams in one avoirdupois pound (exact by definition, 1959 international agreement).
 pub(crate) const GRAMS_PER_POUND: f64 = 453.592_37;
@@ -171,6 +175,28 @@ quantity!(
     "US dollars"
 );
 
+quantity!(
+    /// Money in a [`Currency`] that is stated beside it.
+    ///
+    /// ```
+    /// use ergometer::units::{Currency, Money};
+    /// assert_eq!(Currency::EUR.show(Money::new(0.31) * 10.0), "3.10 EUR");
+    /// ```
+    Money,
+    "a currency that is stated beside it"
+);
+
+quantity!(
+    /// Water in litres.
+    ///
+    /// ```
+    /// use ergometer::units::Litres;
+    /// assert_eq!(Litres::new(1.8).to_string(), "1.80 l");
+    /// ```
+    Litres,
+    "litres"
+);
+
 impl Joules {
     /// The same energy in kilowatt-hours.
     ///
@@ -280,19 +306,30 @@ impl fmt::Display for GramsCo2e {
 impl fmt::Display for UsDollars {
     /// Whole dollars above 1000, cents below, three significant digits below ten cents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magnitude = self.0.abs();
-        if magnitude >= 1000.0 {
-            write!(f, "${:.0}", self.0)
-        } else if magnitude >= 0.1 || magnitude == 0.0 {
-            write!(f, "${:.2}", self.0)
-        } else {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "the exponent of an f64 is within ±308"
-            )]
-            let exponent = magnitude.log10().floor() as i32;
-            write!(f, "${:.*}", usize::try_from(2 - exponent).unwrap_or(2), self.0)
-        }
+        write!(f, "${}", amount(self.0))
+    }
+}
+
+impl fmt::Display for Litres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} l", amount(self.0))
+    }
+}
+
+/// Whole units above 1000, hundredths below, three significant digits below a tenth.
+fn amount(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude >= 1000.0 {
+        format!("{value:.0}")
+    } else if magnitude >= 0.1 || magnitude == 0.0 {
+        format!("{value:.2}")
+    } else {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the exponent of an f64 is within ±308"
+        )]
+        let exponent = magnitude.log10().floor() as i32;
+        format!("{value:.*}", usize::try_from(2 - exponent).unwrap_or(2))
     }
 }
 

@@ -1,18 +1,28 @@
 //! Carbon intensity of electricity by place.
 
 mod cloud;
+mod coordinates;
 mod countries;
+mod file;
 mod google;
 mod hint;
+mod nearest;
 mod places;
+mod residual;
+mod states;
+mod subregions;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::units::GramsCo2e;
 use cloud::{REGIONS, Region};
 use countries::COUNTRIES;
+pub use file::Grids;
 use google::GOOGLE;
+pub(super) use nearest::{nearest, shown};
+use residual::RESIDUAL_2024;
+use states::{STATES, State};
+use subregions::SUBREGIONS;
 
 /// What a carbon intensity includes. The two kinds differ by about 10 % and must not be compared.
 ///
@@ -96,22 +106,54 @@ impl CarbonIntensity {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids around the place, or with
-    /// near matches.
+    /// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) with the grids around the place, with the nearest
+    /// places that have a figure, or with names of similar spelling.
     pub fn find(code: &str) -> Result<Self> {
         let wanted = code.trim();
         known(wanted).or_else(|| cloud_region(wanted)).ok_or_else(|| hint::unknown(wanted))
     }
 
+    /// What electricity without a contract or a certificate counts at in a place, market-based: the residual mix of its
+    /// country, from which everything that was sold with a certificate is taken out.
+    ///
+    /// ```
+    /// use ergometer::footprint::CarbonIntensity;
+    ///
+    /// let (grid, rest) = (CarbonIntensity::find("DE")?, CarbonIntensity::residual_mix("DE")?);
+    /// assert!(rest.grams_per_kwh > grid.grams_per_kwh);
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownRegion`](crate::ErrorKind::UnknownRegion) for a place whose residual mix is not known.
+    pub fn residual_mix(place: &str) -> Result<Self> {
+        let code = lies_in(place);
+        let row = RESIDUAL_2024.iter().find(|row| Some(row.0) == code);
+        let Some((code, grams_per_kwh)) = row else {
+            return Err(hint::no_residual_mix(place, code));
+        };
+        Ok(Self {
+            grams_per_kwh: *grams_per_kwh,
+            code: (*code).to_owned(),
+            place: format!("residual mix of {}", shown(code)),
+            kind: IntensityKind::Direct,
+            assumed: false,
+            source: AIB.to_owned(),
+            year: 2024,
+        })
+    }
+
     /// Every place that [`CarbonIntensity::find`] knows by a code, in this order: the world, countries, eGRID and its
-    /// subregions, cloud regions.
+    /// subregions, states and provinces, cloud regions.
     pub fn places() -> impl Iterator<Item = Self> {
         let world = Self { assumed: false, ..Self::world() };
-        let subregions = EGRID_2023.iter().map(|&(code, place, pounds)| egrid(code, place, pounds));
+        let subregions = SUBREGIONS.iter().map(|&(code, place, grams)| egrid(code, place, grams));
         let others = REGIONS.iter().filter_map(on_the_grid_around);
         std::iter::once(world)
             .chain(COUNTRIES.iter().map(country))
             .chain(subregions)
+            .chain(STATES.iter().map(state))
             .chain(GOOGLE.iter().map(google))
             .chain(others)
     }
@@ -119,14 +161,7 @@ impl CarbonIntensity {
 
 const OWID: &str = "Our World in Data from Ember, 2025 edition, CC BY 4.0";
 const EGRID: &str = "EPA eGRID2023 rev 2, CO2e of generation";
-/// eGRID regions: code, name, lb CO2e/MWh.
-const EGRID_2023: [(&str, &str, f64); 5] = [
-    ("US-eGRID", "United States", 770.884),
-    ("US-CAMX", "eGRID subregion CAMX (California)", 429.983),
-    ("US-RFCE", "eGRID subregion RFCE (Mid-Atlantic)", 599.170),
-    ("US-MROW", "eGRID subregion MROW (Upper Midwest)", 926.443),
-    ("US-PRMS", "eGRID subregion PRMS (Puerto Rico)", 1548.53),
-];
+const AIB: &str = "Association of Issuing Bodies, European Residual Mixes 2024";
 /// A country's grid.
 struct Country {
     /// The two-letter code, empty where there is none.
@@ -141,7 +176,26 @@ struct Country {
 struct CloudRegion {
     name: &'static str,
     place: &'static str,
+    /// Its country or state.
+    lies_in: &'static str,
     grams_per_kwh: f64,
+}
+
+/// The code of the state or the country that a place lies in: `US-IA` for `gcp:us-central1`, `DE` for `Germany`.
+/// `None` for the world, and for a place that is not known.
+pub(super) fn lies_in(place: &str) -> Option<&'static str> {
+    let wanted = place.trim();
+    let is = |name: &str| name.eq_ignore_ascii_case(wanted);
+    if let Some(row) = country_named(wanted) {
+        return Some(code_of(row));
+    }
+    if SUBREGIONS.iter().any(|row| is(row.0)) {
+        return Some("US");
+    }
+    let region = after_prefix(wanted, "gcp").unwrap_or(wanted);
+    let google = || GOOGLE.iter().find(|row| row.name.eq_ignore_ascii_case(region)).map(|row| row.lies_in);
+    let cloud = || cloud_row(wanted).and_then(|row| lies_in(row.grid));
+    state_named(wanted).map(|row| row.code).or_else(google).or_else(cloud).or_else(|| nearest::country(wanted))
 }
 
 /// The figure published for `wanted` itself.
@@ -150,17 +204,34 @@ fn known(wanted: &str) -> Option<CarbonIntensity> {
     if is("world") {
         return Some(CarbonIntensity { assumed: false, ..CarbonIntensity::world() });
     }
-    if let Some(&(code, place, pounds)) = EGRID_2023.iter().find(|(code, ..)| is(code)) {
-        return Some(egrid(code, place, pounds));
+    if let Some(&(code, place, grams)) = SUBREGIONS.iter().find(|(code, ..)| is(code)) {
+        return Some(egrid(code, place, grams));
     }
-    if let Some(row) = COUNTRIES.iter().find(|row| {
-        // "UK" is reserved for the United Kingdom, whose code is GB.
-        is(row.alpha2) || is(row.alpha3) || is(row.name) || (row.alpha2 == "GB" && is("UK"))
-    }) {
+    if let Some(row) = country_named(wanted) {
         return Some(country(row));
+    }
+    if let Some(row) = state_named(wanted) {
+        return Some(state(row));
     }
     let region = after_prefix(wanted, "gcp").unwrap_or(wanted);
     GOOGLE.iter().find(|row| row.name.eq_ignore_ascii_case(region)).map(google)
+}
+
+fn country_named(wanted: &str) -> Option<&'static Country> {
+    let is = |name: &str| name.eq_ignore_ascii_case(wanted);
+    // "UK" is reserved for the United Kingdom, whose code is GB.
+    let is_kingdom = |row: &Country| row.alpha2 == "GB" && is("UK");
+    COUNTRIES.iter().find(|row| is(row.alpha2) || is(row.alpha3) || is(row.name) || is_kingdom(row))
+}
+
+/// A state by its code or name. `Georgia` is the country.
+fn state_named(wanted: &str) -> Option<&'static State> {
+    let is = |name: &str| name.eq_ignore_ascii_case(wanted);
+    STATES.iter().find(|row| is(row.code) || is(row.name))
+}
+
+fn code_of(row: &Country) -> &'static str {
+    if row.alpha2.is_empty() { row.alpha3 } else { row.alpha2 }
 }
 
 /// `europe-west3` of `gcp:europe-west3`.
@@ -171,30 +242,49 @@ fn after_prefix<'a>(wanted: &'a str, provider: &str) -> Option<&'a str> {
 
 /// The grid around a region of a provider that publishes no figure for it.
 fn cloud_region(wanted: &str) -> Option<CarbonIntensity> {
-    let row = REGIONS.iter().find(|row| {
+    cloud_row(wanted).and_then(on_the_grid_around)
+}
+
+fn cloud_row(wanted: &str) -> Option<&'static Region> {
+    REGIONS.iter().find(|row| {
         let name = after_prefix(wanted, row.provider.prefix()).unwrap_or(wanted);
         // Azure's names are shown with spaces: `West Europe`.
         let letters =
             name.chars().filter(|letter| *letter != ' ').map(|letter| letter.to_ascii_lowercase());
         letters.eq(row.name.chars())
-    })?;
-    on_the_grid_around(row)
+    })
 }
 
 fn on_the_grid_around(region: &Region) -> Option<CarbonIntensity> {
-    let Region { provider, name, place, grid } = region;
-    let grid = known(grid)?;
-    Some(CarbonIntensity {
+    Some(on_the_grid(region, known(region.grid)?))
+}
+
+fn on_the_grid(region: &Region, grid: CarbonIntensity) -> CarbonIntensity {
+    let Region { provider, name, place, grid: _ } = region;
+    CarbonIntensity {
         code: format!("{}:{name}", provider.prefix()),
         place: format!("{place}, on the grid of {} ({})", grid.place, grid.code),
         source: format!("{}; {} publishes no figure for its regions", grid.source, provider.name()),
         ..grid
-    })
+    }
 }
 
-fn egrid(code: &str, place: &str, pounds_per_mwh: f64) -> CarbonIntensity {
+fn state(row: &State) -> CarbonIntensity {
+    let (source, year) = row.source();
     CarbonIntensity {
-        grams_per_kwh: GramsCo2e::from_pounds(pounds_per_mwh / 1000.0).get(),
+        grams_per_kwh: row.grams_per_kwh,
+        code: row.code.to_owned(),
+        place: row.name.to_owned(),
+        kind: IntensityKind::Direct,
+        assumed: false,
+        source: source.to_owned(),
+        year,
+    }
+}
+
+fn egrid(code: &str, place: &str, grams_per_kwh: f64) -> CarbonIntensity {
+    CarbonIntensity {
+        grams_per_kwh,
         code: code.to_owned(),
         place: place.to_owned(),
         kind: IntensityKind::Direct,
@@ -207,7 +297,7 @@ fn egrid(code: &str, place: &str, pounds_per_mwh: f64) -> CarbonIntensity {
 fn country(row: &Country) -> CarbonIntensity {
     CarbonIntensity {
         grams_per_kwh: row.grams_per_kwh,
-        code: if row.alpha2.is_empty() { row.alpha3 } else { row.alpha2 }.to_owned(),
+        code: code_of(row).to_owned(),
         place: row.name.to_owned(),
         kind: IntensityKind::LifeCycle,
         assumed: false,
@@ -266,16 +356,21 @@ mod tests {
             assert_eq!(CarbonIntensity::find(&place.code).unwrap(), place);
             count += 1;
         }
-        assert_eq!(count, 1 + COUNTRIES.len() + EGRID_2023.len() + GOOGLE.len() + REGIONS.len());
+        let tables = [COUNTRIES.len(), SUBREGIONS.len(), STATES.len(), GOOGLE.len(), REGIONS.len()];
+        assert_eq!(count, 1 + tables.iter().sum::<usize>());
     }
 
     #[test]
     fn regions_of_other_providers_are_on_the_grid_that_they_lie_in() {
         for (region, code, like) in [
-            ("us-east-1", "aws:us-east-1", "US"),
+            ("us-east-1", "aws:us-east-1", "US-SRVC"),
             ("AWS:eu-central-1", "aws:eu-central-1", "DE"),
             ("us-west-1", "aws:us-west-1", "US-CAMX"),
-            ("eastus", "azure:eastus", "US"),
+            ("us-west-2", "aws:us-west-2", "US-NWPP"),
+            ("ca-central-1", "aws:ca-central-1", "CA-QC"),
+            ("ap-southeast-4", "aws:ap-southeast-4", "AU-VIC"),
+            ("Canada Central", "azure:canadacentral", "CA-ON"),
+            ("eastus", "azure:eastus", "US-SRVC"),
             ("West Europe", "azure:westeurope", "NL"),
             ("azure:UK South", "azure:uksouth", "GB"),
             ("westus", "azure:westus", "US-CAMX"),
@@ -305,5 +400,66 @@ mod tests {
             assert!(known(region.grid).is_some(), "{} of {}", region.grid, region.name);
             assert!(known(region.name).is_none(), "{} has a figure of its own", region.name);
         }
+    }
+
+    #[test]
+    fn a_state_has_its_own_figure_and_year() {
+        let of = |name: &str| {
+            let found = CarbonIntensity::find(name).unwrap();
+            (found.code, found.grams_per_kwh, found.year, found.kind)
+        };
+        assert_eq!(of("US-TX"), ("US-TX".to_owned(), 349.8, 2023, IntensityKind::Direct));
+        assert_eq!(of("virginia").0, "US-VA");
+        assert_eq!(of("Quebec"), ("CA-QC".to_owned(), 1.9, 2023, IntensityKind::Direct));
+        assert_eq!(of("AU-VIC"), ("AU-VIC".to_owned(), 780.0, 2025, IntensityKind::Direct));
+        assert_eq!(of("Georgia").0, "GE", "the country");
+        assert_eq!(of("US-GA").1, 325.4);
+        assert_eq!(of("CA").0, "CA", "Canada, not California");
+        // The mean of the states, weighted by nothing, is near the country's: no row is in another unit.
+        let states = || STATES.iter().filter(|row| row.country() == "US");
+        let mean = states().map(|row| row.grams_per_kwh).sum::<f64>() / 51.0;
+        assert_eq!(states().count(), 51);
+        assert!((mean / 349.7 - 1.0).abs() < 0.05, "{mean}");
+        assert!(STATES.iter().all(|row| (1.0..=900.0).contains(&row.grams_per_kwh)));
+    }
+
+    #[test]
+    fn the_residual_mix_is_a_figure_of_its_own() {
+        let mix = CarbonIntensity::residual_mix("gcp:europe-west3").unwrap();
+        assert_eq!((mix.code.as_str(), mix.grams_per_kwh, mix.year), ("DE", 724.56, 2024));
+        for place in ["AT", "US", "Nowhere"] {
+            let error = CarbonIntensity::residual_mix(place).unwrap_err();
+            assert!(error.remedy().unwrap().contains("contract"), "{place}");
+        }
+        for (code, grams) in RESIDUAL_2024 {
+            assert!(country_named(code).is_some() && (20.0..=900.0).contains(grams), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_figure_is_of_the_years_that_its_source_covers() {
+        for place in CarbonIntensity::places() {
+            let years = match place.source.as_str() {
+                source if source.contains("eGRID2023") => 2023..=2023,
+                source if source.contains("reference values 3.0") => 2023..=2023,
+                source if source.contains("Factors 2025") => 2025..=2025,
+                source if source.starts_with("Google Cloud") => 2024..=2024,
+                source if source.contains("2025 edition") => 2009..=2024,
+                source if source.starts_with("Our World in Data") => 2025..=2025,
+                source => panic!("a source without its years: {source}"),
+            };
+            assert!(years.contains(&place.year), "{place:?}");
+        }
+    }
+
+    #[test]
+    fn every_place_lies_in_a_state_or_a_country() {
+        for place in CarbonIntensity::places().skip(1) {
+            let code = lies_in(&place.code).unwrap_or_else(|| panic!("{place:?}"));
+            assert!(known(code).is_some(), "{code} of {place:?}");
+        }
+        assert_eq!(lies_in("gcp:us-central1"), Some("US-IA"));
+        assert_eq!(lies_in("aws:us-east-1"), Some("US"));
+        assert_eq!((lies_in("world"), lies_in("Nowhere"), lies_in("Andorra")), (None, None, Some("AD")));
     }
 }

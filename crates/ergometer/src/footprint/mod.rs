@@ -6,12 +6,15 @@
 //! ```text
 //! facility energy (kWh) = PUE · t · ΣP / 1000        t in hours, P in watts
 //! CO2e            (g)   = facility energy · carbon intensity, or PUE · Σ ΔE · intensity(t)
-//! electricity     ($)   = facility energy · price
+//! electricity           = facility energy · price           in the price's currency
+//! water           (l)   = IT energy · WUE
 //! cloud           ($)   = accelerators · t · price of one for an hour
 //! ```
 //!
 //! No value is rounded here; reports round when they print.
 
+mod boards;
+mod electricity;
 mod equivalents;
 mod grid;
 mod price;
@@ -23,14 +26,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use electricity::{ElectricityPrice, Payer};
 pub use equivalents::Familiar;
-pub use grid::{CarbonIntensity, IntensityKind};
-pub use price::{AcceleratorPrice, PerUnit};
+pub use grid::{CarbonIntensity, Grids, IntensityKind};
+pub use price::{AcceleratorPrice, CloudQuote, PerUnit};
 pub use series::CarbonSeries;
 pub use site::{Cited, Site};
 
 use crate::energy::Energy;
-use crate::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
+use crate::units::{Currency, GramsCo2e, Joules, KilowattHours, Litres, Money, UsDollars, Watts};
 
 /// A value with its standard uncertainty, in the value's unit.
 ///
@@ -92,12 +96,22 @@ pub struct Footprint {
     pub it_energy: Option<Estimate<KilowattHours>>,
     /// Energy that the building drew for it: IT energy × PUE.
     pub facility_energy: Option<Estimate<KilowattHours>>,
-    /// Greenhouse gases of the facility energy.
+    /// Greenhouse gases of the facility energy on the grid it is drawn from, location-based.
     pub co2e: Option<Estimate<GramsCo2e>>,
-    /// Cost of the facility energy.
-    pub electricity_cost: Option<Estimate<UsDollars>>,
-    /// Price of the accelerators in a cloud; `None` without accelerators.
+    /// The same market-based, by the site's contract or residual mix; `None` where none was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub co2e_market: Option<Estimate<GramsCo2e>>,
+    /// Cost of the facility energy, in the [currency](Self::currency) of the site's price; `None` where no price is
+    /// known.
+    pub electricity_cost: Option<Estimate<Money>>,
+    /// Water that the building used for the IT energy; `None` where no WUE was stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub water: Option<Estimate<Litres>>,
+    /// Price of the accelerators in a cloud; `None` without accelerators, and where no price is known for them.
     pub cloud_cost: Option<CostRange>,
+    /// The rent that was chosen by the boards that were metered; `None` where the site states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rent: Option<AcceleratorPrice>,
     /// Accelerators counted for the cloud cost.
     pub accelerators: u32,
     /// Where the site has a [series](CarbonSeries) of intensities: their mean over the run, weighted by the
@@ -121,7 +135,12 @@ impl Footprint {
             it_energy: both(self.it_energy, other.it_energy),
             facility_energy,
             co2e,
-            electricity_cost: both(self.electricity_cost, other.electricity_cost),
+            co2e_market: both(self.co2e_market, other.co2e_market),
+            // Two currencies have no sum.
+            electricity_cost: both(self.electricity_cost, other.electricity_cost)
+                .filter(|_| self.currency() == other.currency()),
+            water: both(self.water, other.water),
+            rent: self.rent.clone(),
             cloud_cost: match (self.cloud_cost, other.cloud_cost) {
                 (Some(a), Some(b)) => Some(CostRange { low: a.low + b.low, high: a.high + b.high }),
                 (one, other) => one.or(other),
@@ -130,6 +149,43 @@ impl Footprint {
             mean_intensity: co2e.zip(facility_energy).map(mean).filter(|mean| mean.is_finite()),
             site: self.site.clone(),
         }
+    }
+
+    /// The currency of the electricity's cost.
+    #[must_use]
+    pub fn currency(&self) -> Option<Currency> {
+        self.site.electricity_price.as_ref().map(|price| price.currency)
+    }
+
+    /// The price of an accelerator that the cloud cost is made of.
+    #[must_use]
+    pub fn accelerator_price(&self) -> Option<&AcceleratorPrice> {
+        self.site.accelerator.as_ref().or(self.rent.as_ref())
+    }
+
+    /// The cost of electricity as reports print it, with its currency; `None` where it is not known.
+    #[must_use]
+    pub fn electricity(&self) -> Option<String> {
+        let (cost, currency) = self.electricity_cost.zip(self.currency())?;
+        Some(currency.show(cost.value))
+    }
+
+    /// With a rent for `seconds`, chosen by the boards, unless the site states one.
+    #[must_use]
+    pub(crate) fn rented(mut self, rent: Option<AcceleratorPrice>, seconds: f64) -> Self {
+        if self.site.accelerator.is_none() {
+            let cost = rent.as_ref().map(|rent| rent.rent(f64::from(self.accelerators), seconds / 3600.0));
+            self.cloud_cost = cost.filter(|_| self.accelerators > 0);
+            self.rent = rent;
+        }
+        self
+    }
+
+    /// The footprint of another energy and time with the same constants, at its own mean intensity.
+    #[must_use]
+    pub(crate) fn again(&self, energy: Option<&Energy>, seconds: f64, mean: Option<f64>) -> Self {
+        let again = self.site.footprint(energy, seconds, self.accelerators);
+        again.rented(self.rent.clone(), seconds).at_mean_intensity(mean)
     }
 
     /// The same energy at a mean intensity of the site's series instead of its single value.
@@ -169,14 +225,23 @@ impl Site {
         };
         let kwh = Joules::new(1.0).to_kwh().get();
         let facility = kwh * self.pue.value;
-        let rent = || self.accelerator.rent(f64::from(accelerators), seconds / 3600.0);
+        let rent = |price: &AcceleratorPrice| price.rent(f64::from(accelerators), seconds / 3600.0);
+        let money = |price: &ElectricityPrice| {
+            scaled(facility * price.value.get()).map(|pair| estimate(pair, Money::new))
+        };
+        let market = |market: &CarbonIntensity| {
+            scaled(facility * market.grams_per_kwh).map(|pair| estimate(pair, GramsCo2e::new))
+        };
+        let water = |wue: &Cited<f64>| scaled(kwh * wue.value).map(|pair| estimate(pair, Litres::new));
         Footprint {
             it_energy: scaled(kwh).map(|pair| estimate(pair, KilowattHours::new)),
             facility_energy: scaled(facility).map(|pair| estimate(pair, KilowattHours::new)),
             co2e: scaled(facility).map(|pair| estimate(pair, |e| self.co2e(KilowattHours::new(e)))),
-            electricity_cost: scaled(facility)
-                .map(|pair| estimate(pair, |e| self.electricity_cost(KilowattHours::new(e)))),
-            cloud_cost: (accelerators > 0).then(rent),
+            co2e_market: self.market.as_ref().and_then(market),
+            electricity_cost: self.electricity_price.as_ref().and_then(money),
+            water: self.wue.as_ref().and_then(water),
+            cloud_cost: self.accelerator.as_ref().filter(|_| accelerators > 0).map(rent),
+            rent: None,
             accelerators,
             mean_intensity: None,
             site: self.clone(),
@@ -193,7 +258,7 @@ impl Site {
     /// let energy = site.facility_energy(Watts::new(1415.78), Duration::from_secs(12 * 3600));
     /// assert!((energy.get() - 26.843).abs() < 0.001);
     /// assert!((site.co2e(energy).pounds() - 25.608).abs() < 0.001);
-    /// assert!((site.electricity_cost(energy).get() - 3.22).abs() < 0.005);
+    /// assert!((site.electricity_cost(energy).unwrap().get() - 3.22).abs() < 0.005);
     /// ```
     #[must_use]
     pub fn facility_energy(&self, power: Watts, duration: Duration) -> KilowattHours {
@@ -206,10 +271,10 @@ impl Site {
         gases(energy, self.carbon.grams_per_kwh)
     }
 
-    /// Cost of `energy` drawn by a building at this site.
+    /// Cost of `energy` drawn by a building at this site, in the currency of its price; `None` where no price is known.
     #[must_use]
-    pub fn electricity_cost(&self, energy: KilowattHours) -> UsDollars {
-        self.electricity_price.value * energy.get()
+    pub fn electricity_cost(&self, energy: KilowattHours) -> Option<Money> {
+        Some(self.electricity_price.as_ref()?.value * energy.get())
     }
 }
 

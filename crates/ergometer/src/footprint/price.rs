@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::CostRange;
+use super::{CostRange, boards};
 use crate::units::UsDollars;
 
 /// The unit that an hourly price is for.
@@ -67,11 +67,96 @@ pub struct AcceleratorPrice {
     pub unit: PerUnit,
     /// Who published it.
     pub source: String,
-    /// Year of the price.
+    /// Year of the price; of several quotes, the oldest one's.
     pub year: u16,
+    /// The prices of clouds that it spans.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quotes: Vec<CloudQuote>,
+}
+
+/// What a cloud asks for an hour of an accelerator.
+///
+/// ```
+/// use ergometer::footprint::AcceleratorPrice;
+///
+/// let h100 = AcceleratorPrice::of_board("NVIDIA H100 80GB HBM3", "aws:us-east-1").unwrap();
+/// let [quote] = h100.quotes.as_slice() else { panic!("one cloud was asked for") };
+/// assert_eq!((quote.provider.as_str(), quote.boards), ("AWS", 8));
+/// assert_eq!(h100.high.get(), quote.on_demand.unwrap().get() / 8.0);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CloudQuote {
+    /// The cloud.
+    pub provider: String,
+    /// Its region; empty where the price is the same in each.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub region: String,
+    /// The virtual machine; empty where single boards are rented.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instance: String,
+    /// Accelerators in what is rented.
+    pub boards: u32,
+    /// On-demand price of all of it for an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_demand: Option<UsDollars>,
+    /// Spot price of all of it for an hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot: Option<UsDollars>,
+    /// The day on which it was read: `2026-11-09`; the month or the year where no day is known.
+    pub date: String,
+    /// Where it was read.
+    pub source: String,
+}
+
+impl CloudQuote {
+    /// The year of its date.
+    #[must_use]
+    pub fn year(&self) -> u16 {
+        self.date.get(..4).and_then(|year| year.parse().ok()).unwrap_or(0)
+    }
+
+    /// Lowest and highest price of one accelerator for an hour.
+    fn range(&self) -> Option<(UsDollars, UsDollars)> {
+        let each = |price: UsDollars| price / f64::from(self.boards);
+        let low = self.spot.or(self.on_demand)?;
+        Some((each(low), each(self.on_demand.unwrap_or(low))))
+    }
 }
 
 impl AcceleratorPrice {
+    /// What clouds ask for an accelerator, by its name as the driver or a user writes it (`NVIDIA H100 80GB HBM3`,
+    /// `A100-80GB`, `TPU v5e`): from the lowest price, spot where one is known, to the highest on-demand one. In a
+    /// region of a cloud (`aws:us-east-1`) that cloud's prices are used, if there are any. `None` for a board without
+    /// a known price, and for a part of a board.
+    #[must_use]
+    pub fn of_board(name: &str, place: &str) -> Option<Self> {
+        let (name, unit, quotes) = boards::quotes(name, place)?;
+        let ranges = || quotes.iter().filter_map(CloudQuote::range);
+        let mut providers: Vec<&str> = quotes.iter().map(|quote| quote.provider.as_str()).collect();
+        providers.dedup();
+        Some(Self {
+            name: name.to_owned(),
+            low: ranges().map(|range| range.0).reduce(UsDollars::min)?,
+            high: ranges().map(|range| range.1).reduce(UsDollars::max)?,
+            unit,
+            source: format!("list prices of {}", providers.join(", ")),
+            year: quotes.iter().map(CloudQuote::year).min()?,
+            quotes,
+        })
+    }
+
+    /// The price of each of several boards: known if all are of one model.
+    pub(crate) fn of_boards(labels: &[String], place: &str) -> Option<Self> {
+        let mut prices = labels.iter().map(|label| Self::of_board(label, place));
+        let first = prices.next()??;
+        prices.all(|price| price.is_some_and(|price| price.name == first.name)).then_some(first)
+    }
+
+    /// Every accelerator that clouds have a known price for.
+    pub fn all_boards() -> impl Iterator<Item = Self> {
+        boards::names().filter_map(|name| Self::of_board(name, ""))
+    }
+
     fn strubell(name: &str, low: f64, high: f64, unit: PerUnit) -> Self {
         Self {
             name: name.to_owned(),
@@ -80,6 +165,7 @@ impl AcceleratorPrice {
             unit,
             source: "Strubell et al. 2019, footnote 7: Google Cloud, United States".to_owned(),
             year: 2019,
+            quotes: Vec::new(),
         }
     }
 

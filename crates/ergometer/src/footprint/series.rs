@@ -1,5 +1,6 @@
 //! Carbon intensity that changes with time.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -115,6 +116,40 @@ impl CarbonSeries {
             }
         }
         Self::of(place.into(), kind, source.into(), points)
+    }
+
+    /// Reads a file of [such rows](Self::from_csv). Lines like `# place: Germany`, `# kind: life-cycle` (or `direct`) and
+    /// `# source: my grid operator` say what it is; without them the place and the source are the name of the file, and
+    /// the kind is not stated.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] if it cannot be read; otherwise as [`CarbonSeries::from_csv`].
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(ErrorKind::Io, format!("the carbon series {} cannot be read", path.display()))
+                .with_source(error)
+                .with_remedy("name a CSV file of lines like 2026-07-01T10:00:00Z,310.5")
+        })?;
+        let said = |what: &str| {
+            let notes = text.lines().filter_map(|line| line.trim().strip_prefix('#'));
+            let mut pairs = notes.filter_map(|note| note.split_once(':'));
+            pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case(what)).map(|pair| pair.1.trim().to_owned())
+        };
+        let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let kind = match said("kind").as_deref() {
+            None => IntensityKind::Unstated,
+            Some("life-cycle") => IntensityKind::LifeCycle,
+            Some("direct") => IntensityKind::Direct,
+            Some(other) => {
+                let message = format!("'{other}' is not a kind of carbon intensity");
+                return Err(Error::new(ErrorKind::Format, message)
+                    .with_remedy("write `# kind: life-cycle` or `# kind: direct`"));
+            }
+        };
+        let (place, source) = (said("place").unwrap_or_else(name), said("source").unwrap_or_else(name));
+        Self::from_csv(&text, place, kind, source)
     }
 
     fn of(
@@ -350,6 +385,21 @@ mod tests {
         let pairs = [(epoch + std::time::Duration::from_mins(1), 2.0), (epoch, 1.0)];
         let series = CarbonSeries::new("x", IntensityKind::Direct, "x", pairs).unwrap();
         assert_eq!(series.mean().grams_per_kwh, 1.5, "in any order");
+    }
+
+    #[test]
+    fn a_file_says_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hours.csv");
+        std::fs::write(&path, format!("# place: Here\n#kind: direct\n# source: the operator\n{HOURS}")).unwrap();
+        let mean = CarbonSeries::read(&path).unwrap().mean();
+        assert_eq!((mean.place.as_str(), mean.kind, mean.source.as_str()), ("Here", IntensityKind::Direct, "the operator"));
+        std::fs::write(&path, HOURS).unwrap();
+        let mean = CarbonSeries::read(&path).unwrap().mean();
+        assert_eq!((mean.place.as_str(), mean.kind, mean.source.as_str()), ("hours.csv", IntensityKind::Unstated, "hours.csv"));
+        std::fs::write(&path, format!("# kind: green\n{HOURS}")).unwrap();
+        assert_eq!(CarbonSeries::read(&path).unwrap_err().kind(), ErrorKind::Format);
+        assert_eq!(CarbonSeries::read(folder.path().join("none.csv")).unwrap_err().kind(), ErrorKind::Io);
     }
 
     proptest! {

@@ -304,9 +304,8 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
         Ok(started) => site.during(started, seconds),
         Err(_) => site.clone(),
     };
-    record.footprint = site
-        .footprint(record.total.energy.as_ref(), seconds, record.footprint.accelerators)
-        .at_mean_intensity(state.intensity);
+    record.footprint.site = site;
+    record.footprint = record.footprint.again(record.total.energy.as_ref(), seconds, state.intensity);
 }
 
 #[cfg(test)]

@@ -29,6 +29,11 @@ use crate::units::Watts;
 /// | `ERGOMETER_LABEL` | [`label`](Self::label) | `my-run` |
 /// | `ERGOMETER_REGION` | [`region`](Self::region), unless the program sets a [`site`](Self::site) | `DE` |
 /// | `ERGOMETER_PUE` | [`pue`](Self::pue), unless the program sets a [`site`](Self::site) | `1.2` |
+/// | `ERGOMETER_GRID` | [`grid`](Self::grid) | `grids.csv` |
+/// | `ERGOMETER_CARBON_SERIES` | [`carbon_series`](Self::carbon_series), unless the program sets a [`site`](Self::site) or a region | `hours.csv` |
+/// | `ERGOMETER_MARKET` | [`market`](Self::market), unless the program sets a [`site`](Self::site) | `residual` |
+/// | `ERGOMETER_PRICE` | [`price`](Self::price), unless the program sets a [`site`](Self::site) | `0.31 EUR` |
+/// | `ERGOMETER_WUE` | [`wue`](Self::wue), unless the program sets a [`site`](Self::site) | `1.8` |
 /// | `ERGOMETER_JOURNAL` | [`journal`](Self::journal) | `journals` |
 /// | `ERGOMETER_OUTPUT` | [`output`](Self::output) | `runs` |
 /// | `ERGOMETER_PARENT` | where `ergometer run` looks for the spans of the programs that it meters; it sets this itself, and a journal without single steps is written there | |
@@ -42,8 +47,8 @@ use crate::units::Watts;
 /// | `COLUMNS` | width of the tables, by default the terminal's, or 120 | `80` |
 ///
 /// An invalid value is not used, and the record's warnings report it: the environment stops no training. An
-/// empty one counts as not set. [`without_environment`](Self::without_environment) leaves the first seven and
-/// `OTEL_EXPORTER_OTLP_ENDPOINT` out.
+/// empty one counts as not set. [`without_environment`](Self::without_environment) leaves those up to
+/// `ERGOMETER_PARENT` and `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 ///
 /// ```
 /// use ergometer::{Meter, source::DomainKind, units::Watts};
@@ -70,6 +75,7 @@ pub struct MeterBuilder {
     pub(super) site: Option<Site>,
     pub(super) region: Option<String>,
     pub(super) pue: Option<f64>,
+    pub(super) place: Place,
     pub(super) accelerators: Option<u32>,
     pub(super) probe: bool,
     pub(super) scope: Scope,
@@ -90,6 +96,16 @@ pub struct MeterBuilder {
     pub(super) sources: Vec<Box<dyn PowerSource>>,
 }
 
+/// What the program states about the place beside the region and the PUE.
+#[derive(Default)]
+pub(super) struct Place {
+    pub grid: Option<PathBuf>,
+    pub series: Option<PathBuf>,
+    pub market: Option<String>,
+    pub price: Option<String>,
+    pub wue: Option<f64>,
+}
+
 impl MeterBuilder {
     pub(super) fn new() -> Self {
         Self {
@@ -100,6 +116,7 @@ impl MeterBuilder {
             site: None,
             region: None,
             pue: None,
+            place: Place::default(),
             accelerators: None,
             probe: true,
             scope: Scope::default(),
@@ -156,6 +173,48 @@ impl MeterBuilder {
     /// Power usage effectiveness of the data centre: facility energy over IT energy, at least 1.
     pub fn pue(mut self, pue: f64) -> Self {
         self.pue = Some(pue);
+        self
+    }
+
+    /// A CSV file of places and carbon intensities of your own, which adds to those of this crate and comes before them,
+    /// see [`Grids::from_csv`](crate::footprint::Grids::from_csv): newer figures need no new release.
+    ///
+    /// # Errors
+    ///
+    /// [`start`](Self::start) returns an error if the file set here cannot be read.
+    pub fn grid(mut self, path: impl Into<PathBuf>) -> Self {
+        self.place.grid = Some(path.into());
+        self
+    }
+
+    /// A CSV file of carbon intensities over time, see [`CarbonSeries::read`](crate::footprint::CarbonSeries::read):
+    /// each joule counts at the intensity of its moment.
+    ///
+    /// # Errors
+    ///
+    /// [`start`](Self::start) returns an error if the file set here cannot be read, or if the site has a series of its own.
+    pub fn carbon_series(mut self, path: impl Into<PathBuf>) -> Self {
+        self.place.series = Some(path.into());
+        self
+    }
+
+    /// A market-based carbon intensity beside the location-based one: grams a kilowatt-hour of the contract (`0`, `12.5`),
+    /// or `residual` for the residual mix of the region, see [`Site::with_market_text`].
+    pub fn market(mut self, text: impl Into<String>) -> Self {
+        self.place.market = Some(text.into());
+        self
+    }
+
+    /// The price of a kilowatt-hour in any currency (`0.31 EUR`), or `households` or `industry` for what they pay in the
+    /// region, see [`Site::with_price`]. Without it the price is that of industry in the region, if it is known.
+    pub fn price(mut self, text: impl Into<String>) -> Self {
+        self.place.price = Some(text.into());
+        self
+    }
+
+    /// Water usage effectiveness of the data centre: litres for a kilowatt-hour of IT energy.
+    pub fn wue(mut self, litres_per_kwh: f64) -> Self {
+        self.place.wue = Some(litres_per_kwh);
         self
     }
 

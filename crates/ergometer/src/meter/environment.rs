@@ -6,15 +6,12 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::MeterBuilder;
-use crate::error::{Error, ErrorKind, Result};
-use crate::footprint::Site;
+use crate::error::Result;
 use crate::journal::Draft;
 use crate::report::Output;
 
 const SWITCH: &str = "ERGOMETER";
 const LABEL: &str = "ERGOMETER_LABEL";
-const REGION: &str = "ERGOMETER_REGION";
-const PUE: &str = "ERGOMETER_PUE";
 const JOURNAL: &str = "ERGOMETER_JOURNAL";
 const OUTPUT: &str = "ERGOMETER_OUTPUT";
 const PARENT: &str = "ERGOMETER_PARENT";
@@ -30,7 +27,7 @@ pub(super) enum Environment {
 
 impl MeterBuilder {
     /// The value of a variable; `None` where it is not set, empty, or not to be looked at.
-    fn variable(&self, name: &str) -> Option<String> {
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
         let value = match self.environment {
             Environment::Read => env::var_os(name).filter(|value| !value.is_empty())?,
             Environment::Ignored => return None,
@@ -38,7 +35,7 @@ impl MeterBuilder {
         Some(value.to_string_lossy().into_owned())
     }
 
-    fn not_used(&mut self, name: &str, value: &str, why: &str) {
+    pub(super) fn not_used(&mut self, name: &str, value: &str, why: &str) {
         self.remarks.push(format!("{name}={value:?} is not valid and is not used: {why}"));
     }
 
@@ -54,11 +51,11 @@ impl MeterBuilder {
                 return false;
             }
         }
-        let Self { label, rank, group, site, region, pue, accelerators, .. } = self;
+        let Self { label, rank, group, site, region, pue, place, accelerators, .. } = self;
         let (label, rank, group) = (label.take(), rank.take(), group.take());
         let (site, region, pue) = (site.take(), region.take(), pue.take());
-        let accelerators = accelerators.take();
-        *self = Self { label, rank, group, site, region, pue, accelerators, ..Self::new() };
+        let (place, accelerators) = (std::mem::take(place), accelerators.take());
+        *self = Self { label, rank, group, site, region, pue, place, accelerators, ..Self::new() };
         (self.probe, self.environment) = (false, Environment::Ignored);
         self.remarks.push(format!("{SWITCH}={value}: nothing was metered"));
         true
@@ -67,38 +64,6 @@ impl MeterBuilder {
     pub(super) fn label_or_default(&self) -> String {
         let label = self.label.clone().or_else(|| self.variable(LABEL));
         label.unwrap_or_else(|| "run".to_owned())
-    }
-
-    /// Where the run takes place.
-    pub(super) fn place(&mut self) -> Result<Site> {
-        let stated = self.site.is_some();
-        let mut site = self.site.take().unwrap_or_else(Site::current);
-        if let Some(region) = &self.region {
-            if site.carbon_series.is_some() {
-                let message =
-                    format!("a region, '{region}', and a site with a carbon series of its own");
-                return Err(Error::new(ErrorKind::InvalidSetting, message)
-                    .with_remedy("leave the region out, or the series"));
-            }
-            site = site.region(region)?;
-        } else if let Some(region) = self.variable(REGION).filter(|_| !stated) {
-            match site.clone().region(&region) {
-                Ok(there) => site = there,
-                Err(error) => self.not_used(REGION, &region, &error.to_string()),
-            }
-        }
-        if let Some(pue) = self.pue {
-            site = site.with_pue(pue)?;
-        } else if let Some(text) = self.variable(PUE).filter(|_| !stated) {
-            let pue = text.trim().parse::<f64>().ok();
-            match pue.and_then(|pue| site.clone().with_pue(pue).ok()) {
-                Some(there) => site = there,
-                None => self.not_used(PUE, &text, "give a ratio of at least 1, as 1.2"),
-            }
-        }
-        // Its fields are the caller's to set.
-        site.check()?;
-        Ok(site)
     }
 
     /// The folder for the record.

@@ -12,6 +12,7 @@ mod environment;
 mod exporting;
 mod journaling;
 mod open_spans;
+mod place;
 mod provenance;
 mod sampler;
 #[cfg(all(unix, feature = "signals"))]

@@ -54,7 +54,7 @@ use std::collections::BTreeMap;
 use super::rank::Rank;
 use crate::energy::{Energy, Usage};
 use crate::error::{Error, ErrorKind, Result};
-use crate::footprint::Footprint;
+use crate::footprint::{AcceleratorPrice, Footprint};
 use crate::record::power::share_out;
 use crate::record::resume::mean_intensity;
 use crate::record::{
@@ -259,7 +259,16 @@ impl<'a> Merge<'a> {
         let intensities =
             records.map(|record| (record.total.energy, record.footprint.mean_intensity));
         let mean = mean_intensity(&site, intensities);
-        site.footprint(energy, self.seconds, accelerators).at_mean_intensity(mean)
+        let footprint = site.footprint(energy, self.seconds, accelerators);
+        footprint.rented(self.rent(), self.seconds).at_mean_intensity(mean)
+    }
+
+    /// The rent of the boards, if those of every rank that has any have the same.
+    fn rent(&self) -> Option<AcceleratorPrice> {
+        let with_boards = self.parts.iter().map(|part| &part.record.footprint);
+        let mut rents = with_boards.filter(|one| one.accelerators > 0).map(|one| one.rent.as_ref());
+        let first = rents.next()??;
+        rents.all(|rent| rent == Some(first)).then(|| first.clone())
     }
 
     fn say_estimated(&mut self, total: &Usage) {

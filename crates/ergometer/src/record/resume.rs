@@ -165,7 +165,8 @@ impl Record {
         let same = |footprint: &Footprint| {
             let constants =
                 Site { carbon_series: site.carbon_series.clone(), ..footprint.site.clone() };
-            constants == *site && footprint.accelerators == accelerators
+            let rented = footprint.accelerators == accelerators && footprint.rent == self.footprint.rent;
+            constants == *site && rented
         };
         let mut footprint = self.footprint.clone();
         let mut alike = true;
@@ -178,19 +179,15 @@ impl Record {
             }
             let own = part.footprint.as_ref();
             alike &= own.is_none_or(same);
-            let its = || {
-                let its = site.footprint(part.energy.as_ref(), part.seconds, accelerators);
-                its.at_mean_intensity(part.mean_intensity)
-            };
+            let its = || self.footprint.again(part.energy.as_ref(), part.seconds, part.mean_intensity);
             footprint = footprint.plus(&own.cloned().unwrap_or_else(its));
         }
         let Part { seconds, energy, .. } = whole;
         if alike {
             let intensities = self.earlier.iter().map(|part| (part.energy, part.mean_intensity));
             let own = (self.total.energy, self.footprint.mean_intensity);
-            footprint = site
-                .footprint(energy.as_ref(), seconds, accelerators)
-                .at_mean_intensity(mean_intensity(site, intensities.chain([own])));
+            let mean = mean_intensity(site, intensities.chain([own]));
+            footprint = self.footprint.again(energy.as_ref(), seconds, mean);
         }
         Whole { seconds, energy, footprint, steps }
     }

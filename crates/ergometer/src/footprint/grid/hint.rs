@@ -1,13 +1,15 @@
 //! Suggestions for a place without a figure.
 //!
-//! A name is first looked up as a place, and the answer names the grids around it. Only a name that is not
-//! a place is compared by spelling. Codes of cloud regions are compared only with each other.
+//! A name is first looked up as a place, and the answer names the grids around it, or the nearest ones. Only a name that
+//! is not a place is compared by spelling. Codes of cloud regions are compared only with each other.
 
 use super::cloud::REGIONS;
 use super::countries::COUNTRIES;
 use super::google::GOOGLE;
-use super::places::{ALIASES, CITIES, STATES, SUBREGIONS};
-use super::{Country, EGRID_2023};
+use super::places::{ALIASES, CITIES, MOSTLY_IN};
+use super::states::STATES;
+use super::subregions::SUBREGIONS;
+use super::{Country, code_of, known, nearest, shown};
 use crate::error::{Error, ErrorKind};
 
 /// The lowest Jaro–Winkler similarity of a suggested name.
@@ -18,19 +20,42 @@ const OFFERED: usize = 4;
 
 pub(super) fn unknown(wanted: &str) -> Error {
     let around = around(wanted);
-    let remedy = if around.is_empty() {
+    let country = super::nearest::country(wanted);
+    let remedy = if !around.is_empty() {
+        format!("no figure is known for it; it is on the grid of {}", around.join(", or of "))
+    } else if let Some(code) = country {
+        let has_figure = |code: &str| known(code).is_some();
+        let places = nearest(code, has_figure).join(", ");
+        format!("no figure is known for it; the nearest places with one are {places}; {OWN}")
+    } else {
         let near = near(wanted);
         if near.is_empty() {
-            "give an ISO country code (DE), US-eGRID, or a cloud region (gcp:europe-west3, aws:us-east-1, \
-             azure:westeurope)"
-                .to_owned()
+            format!(
+                "give an ISO country code (DE), a state (US-TX, CA-QC, AU-NSW), an eGRID subregion (US-CAMX), or a cloud \
+                 region (gcp:europe-west3, aws:us-east-1, azure:westeurope); {OWN}"
+            )
         } else {
             format!("did you mean {}?", near.join(", "))
         }
-    } else {
-        format!("no figure is known for it; it is on the grid of {}", around.join(", or of "))
     };
     Error::new(ErrorKind::UnknownRegion, format!("unknown region '{wanted}'")).with_remedy(remedy)
+}
+
+/// What to do where no figure is known.
+const OWN: &str = "or add yours: `--grid FILE`, ERGOMETER_GRID or `Grids::from_csv`";
+
+/// No residual mix is known for `place`.
+pub(super) fn no_residual_mix(place: &str, code: Option<&str>) -> Error {
+    let message = format!("no residual mix is known for '{place}'");
+    let known = |code: &str| super::RESIDUAL_2024.iter().any(|row| row.0 == code);
+    let places = code.map(|code| nearest(code, known)).unwrap_or_default();
+    let mut remedy =
+        "give the intensity of the contract or of the residual mix in g/kWh, as 0 for a contract of renewable electricity"
+            .to_owned();
+    if !places.is_empty() {
+        remedy += &format!("; the nearest places with a known one are {}", places.join(", "));
+    }
+    Error::new(ErrorKind::UnknownRegion, message).with_remedy(remedy)
 }
 
 /// The grids around a place without a figure, the nearest first.
@@ -39,16 +64,15 @@ fn around(wanted: &str) -> Vec<String> {
         wanted.strip_prefix("US-").or_else(|| wanted.strip_prefix("us-")).unwrap_or(wanted);
     let is = |name: &str| name.to_lowercase() == wanted.to_lowercase();
     let mut found = Vec::new();
-    let state = STATES.iter().find(|(name, code)| is(name) || is(code)).map(|(name, _)| *name);
+    // Their postal codes are not codes of countries (`CA`, `GA`), so they need the `US-` before them.
+    let postal = STATES.iter().find(|row| row.code.strip_prefix("US-").is_some_and(is));
     let city = CITIES.iter().find(|(city, _)| is(city));
-    if let Some(state) = state.or(city.map(|(_, state)| *state)) {
-        let lies_in = |place: &str| {
-            place == state
-                || CITIES.contains(&(place, state)) && city.is_none_or(|(city, _)| *city == place)
-        };
-        let subregion = SUBREGIONS.iter().find(|(name, _)| *name == state);
+    let named = |name: &str| STATES.iter().find(|row| row.country() == "US" && row.name == name);
+    if let Some(state) = postal.or_else(|| city.and_then(|(_, state)| named(state))) {
+        found.extend(google(|place| city.is_some_and(|(city, _)| *city == place)));
+        found.push(shown(state.code));
+        let subregion = MOSTLY_IN.iter().find(|(name, _)| *name == state.name);
         found.extend(subregion.and_then(|(_, code)| egrid(code)));
-        found.extend(google(lies_in));
         found.extend(egrid("US-eGRID"));
         return found;
     }
@@ -56,8 +80,7 @@ fn around(wanted: &str) -> Vec<String> {
     let cloud = REGIONS.iter().find(|row| is(row.place)).map(|row| row.grid);
     let alias = ALIASES.iter().find(|(name, _)| is(name)).map(|(_, code)| *code);
     if let Some(code) = alias.or(cloud) {
-        let row = COUNTRIES.iter().find(|row| row.alpha2 == code);
-        found.extend(row.map(shown).or_else(|| egrid(code)));
+        found.push(egrid(code).unwrap_or_else(|| shown(code)));
     }
     found
 }
@@ -68,15 +91,11 @@ fn google(is: impl Fn(&str) -> bool) -> impl Iterator<Item = String> {
 }
 
 fn egrid(code: &str) -> Option<String> {
-    let (code, place, _) = EGRID_2023.iter().find(|row| row.0 == code)?;
+    let (code, place, _) = SUBREGIONS.iter().find(|row| row.0 == code)?;
     Some(format!("{code} ({place})"))
 }
 
-fn code_of(row: &Country) -> &'static str {
-    if row.alpha2.is_empty() { row.alpha3 } else { row.alpha2 }
-}
-
-fn shown(row: &Country) -> String {
+fn of_country(row: &Country) -> String {
     format!("{} ({})", code_of(row), row.name)
 }
 
@@ -93,9 +112,10 @@ fn near(wanted: &str) -> Vec<String> {
     let named = COUNTRIES
         .iter()
         .flat_map(|row| {
-            [(shown(row), row.name), (shown(row), row.alpha3), (shown(row), row.alpha2)]
+            [(of_country(row), row.name), (of_country(row), row.alpha3), (of_country(row), row.alpha2)]
         })
-        .chain(EGRID_2023.iter().map(|&(code, ..)| (code.to_owned(), code)))
+        .chain(STATES.iter().map(|row| (shown(row.code), row.name)))
+        .chain(SUBREGIONS.iter().map(|&(code, ..)| (code.to_owned(), code)))
         .filter(|_| !is_code);
     let named = named
         .map(|(shown, name)| (strsim::jaro_winkler(&wanted, &name.to_lowercase()), NEAR, shown));
@@ -128,24 +148,25 @@ mod tests {
     #[test]
     fn a_place_without_a_figure_is_answered_with_the_grids_around_it() {
         for (place, expected) in [
-            ("Virginia", &["gcp:us-east4 (Northern Virginia)", "US-eGRID (United States)"][..]),
-            ("US-VA", &["gcp:us-east4 (Northern Virginia)", "US-eGRID (United States)"]),
+            ("Northern Virginia", &["gcp:us-east4 (Northern Virginia)", "US-VA (Virginia)", "US-eGRID (United States)"][..]),
+            ("TX", &["US-TX (Texas)", "US-eGRID (United States)"]),
             (
-                "California",
+                "Los Angeles",
                 &[
-                    "US-CAMX (eGRID subregion CAMX (California))",
                     "gcp:us-west2 (Los Angeles)",
+                    "US-CA (California)",
+                    "US-CAMX (eGRID subregion CAMX (California))",
                     "US-eGRID (United States)",
                 ],
             ),
-            ("TX", &["gcp:us-south1 (Dallas)", "US-eGRID (United States)"]),
-            ("Kansas", &["US-eGRID (United States)"]),
             ("frankfurt", &["gcp:europe-west3 (Frankfurt)", "DE (Germany)"]),
-            ("Columbus", &["gcp:us-east5 (Columbus)", "US-eGRID (United States)"]),
+            ("Columbus", &["gcp:us-east5 (Columbus)", "US-OH (Ohio)", "US-eGRID (United States)"]),
             ("Dublin", &["IE (Ireland)"]),
             ("England", &["GB (United Kingdom)"]),
             ("DEUTSCHLAND", &["DE (Germany)"]),
             ("ÖSTERREICH", &["AT (Austria)"]),
+            ("Québec", &["CA-QC (Quebec)"]),
+            ("Karnataka", &["IN (India)"]),
         ] {
             let remedy = remedy(place);
             let grids = remedy.split_once("it is on the grid of ").unwrap().1;
@@ -156,11 +177,11 @@ mod tests {
     #[test]
     fn no_place_is_offered_for_its_spelling_alone() {
         for (wanted, never) in [
-            ("Virginia", "Virgin Islands"),
+            ("Virgina", "Virgin Islands"),
+            ("Andorra", "Angola"),
             ("us-east-9", "("),
             ("eastus9", "Estonia"),
             ("aws:eu-central-9", "("),
-            ("California", "Caledonia"),
         ] {
             let remedy = remedy(wanted);
             assert!(
@@ -185,15 +206,22 @@ mod tests {
             assert!(CarbonIntensity::find(code).is_ok(), "{code} of {name}");
             assert!(CarbonIntensity::find(name).is_err(), "{name} has a figure of its own");
         }
-        for (state, code) in SUBREGIONS {
-            assert!(
-                egrid(code).is_some() && STATES.iter().any(|(name, _)| name == state),
-                "{state}"
-            );
+        let is_state = |name: &str| STATES.iter().any(|row| row.name == name);
+        for (state, code) in MOSTLY_IN {
+            assert!(egrid(code).is_some() && is_state(state), "{state}");
         }
         for (city, state) in CITIES {
             assert!(GOOGLE.iter().any(|row| row.place == *city), "{city}");
-            assert!(STATES.iter().any(|(name, _)| name == state), "{state}");
+            assert!(is_state(state), "{state}");
+        }
+    }
+
+    #[test]
+    fn a_country_without_a_figure_is_answered_with_the_nearest_ones() {
+        for (place, near) in [("Andorra", "ES (Spain)"), ("LI", "CH (Switzerland)"), ("Monaco", "IT (Italy)")] {
+            let remedy = remedy(place);
+            assert!(remedy.contains("nearest") && remedy.contains(near), "{place}: {remedy}");
+            assert!(remedy.contains("--grid"), "{remedy}");
         }
     }
 }

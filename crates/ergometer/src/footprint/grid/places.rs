@@ -10,29 +10,14 @@ pub(super) static ALIASES: &[(&str, &str)] = &[
     ("Burma", "MM"), ("Ivory Coast", "CI"), ("Russian Federation", "RU"), ("Viet Nam", "VN"),
     ("Deutschland", "DE"), ("Österreich", "AT"), ("Schweiz", "CH"), ("Suisse", "CH"), ("España", "ES"),
     ("Italia", "IT"), ("Brasil", "BR"), ("Polska", "PL"), ("Sverige", "SE"), ("Norge", "NO"),
-    ("Danmark", "DK"), ("Suomi", "FI"), ("Nederland", "NL"), ("Québec", "CA"), ("Quebec", "CA"),
-    ("Ontario", "CA"), ("British Columbia", "CA"), ("Alberta", "CA"), ("Bavaria", "DE"),
-    ("New South Wales", "AU"), ("Queensland", "AU"), ("Catalonia", "ES"),
+    ("Danmark", "DK"), ("Suomi", "FI"), ("Nederland", "NL"), ("Québec", "CA-QC"), ("Bavaria", "DE"),
+    ("Catalonia", "ES"), ("Andhra Pradesh", "IN"), ("Delhi", "IN"), ("Gujarat", "IN"), ("Haryana", "IN"),
+    ("Karnataka", "IN"), ("Kerala", "IN"), ("Maharashtra", "IN"), ("Rajasthan", "IN"), ("Tamil Nadu", "IN"),
+    ("Telangana", "IN"), ("Uttar Pradesh", "IN"), ("West Bengal", "IN"),
 ];
 
-/// States of the United States. Their postal codes are not codes of countries (`CA`, `GA`).
-#[rustfmt::skip]
-pub(super) static STATES: &[(&str, &str)] = &[
-    ("Alabama", "AL"), ("Alaska", "AK"), ("Arizona", "AZ"), ("Arkansas", "AR"), ("California", "CA"),
-    ("Colorado", "CO"), ("Connecticut", "CT"), ("Delaware", "DE"), ("Florida", "FL"), ("Georgia", "GA"),
-    ("Hawaii", "HI"), ("Idaho", "ID"), ("Illinois", "IL"), ("Indiana", "IN"), ("Iowa", "IA"),
-    ("Kansas", "KS"), ("Kentucky", "KY"), ("Louisiana", "LA"), ("Maine", "ME"), ("Maryland", "MD"),
-    ("Massachusetts", "MA"), ("Michigan", "MI"), ("Minnesota", "MN"), ("Mississippi", "MS"),
-    ("Missouri", "MO"), ("Montana", "MT"), ("Nebraska", "NE"), ("Nevada", "NV"), ("New Hampshire", "NH"),
-    ("New Jersey", "NJ"), ("New Mexico", "NM"), ("New York", "NY"), ("North Carolina", "NC"),
-    ("North Dakota", "ND"), ("Ohio", "OH"), ("Oklahoma", "OK"), ("Oregon", "OR"), ("Pennsylvania", "PA"),
-    ("Rhode Island", "RI"), ("South Carolina", "SC"), ("South Dakota", "SD"), ("Tennessee", "TN"),
-    ("Texas", "TX"), ("Utah", "UT"), ("Vermont", "VT"), ("Virginia", "VA"), ("Washington", "WA"),
-    ("West Virginia", "WV"), ("Wisconsin", "WI"), ("Wyoming", "WY"), ("District of Columbia", "DC"),
-];
-
-/// States that mostly lie in one eGRID subregion of this crate.
-pub(super) static SUBREGIONS: &[(&str, &str)] = &[
+/// States of which most lies in one eGRID subregion, which is the grid that they draw from.
+pub(super) static MOSTLY_IN: &[(&str, &str)] = &[
     ("California", "US-CAMX"),
     ("Delaware", "US-RFCE"),
     ("Maryland", "US-RFCE"),
@@ -43,6 +28,17 @@ pub(super) static SUBREGIONS: &[(&str, &str)] = &[
     ("Nebraska", "US-MROW"),
     ("North Dakota", "US-MROW"),
     ("South Dakota", "US-MROW"),
+    ("Arizona", "US-AZNM"),
+    ("Florida", "US-FRCC"),
+    ("Georgia", "US-SRSO"),
+    ("North Carolina", "US-SRVC"),
+    ("Ohio", "US-RFCW"),
+    ("Oregon", "US-NWPP"),
+    ("South Carolina", "US-SRVC"),
+    ("Texas", "US-ERCT"),
+    ("Utah", "US-NWPP"),
+    ("Virginia", "US-SRVC"),
+    ("Washington", "US-NWPP"),
 ];
 
 /// States of Google regions whose place is a city or a part of a state.

@@ -2,6 +2,7 @@
 
 use super::{RankRun, clocks, mismatch, numbers};
 use crate::error::{Error, ErrorKind, Result};
+use crate::footprint::{ElectricityPrice, Site};
 use crate::record::{Record, RunInfo};
 
 /// The records as parts of one run.
@@ -89,21 +90,17 @@ fn fit(one: &RankRun, other: &RankRun) -> Result<()> {
         ));
     }
     let (here, there) = (&one.record.footprint.site, &other.record.footprint.site);
+    let price = |site: &Site| site.electricity_price.as_ref().map_or_else(unstated, ElectricityPrice::describe);
+    let rent = |site: &Site| site.accelerator.as_ref().map_or_else(unstated, |one| one.name.clone());
+    let market = |site: &Site| site.market.as_ref().map_or_else(unstated, |one| one.place.clone());
+    let water = |site: &Site| site.wue.as_ref().map_or_else(unstated, |wue| wue.value.to_string());
     let differs = [
         ("PUE", here.pue != there.pue, here.pue.value.to_string(), there.pue.value.to_string()),
         ("grid", here.carbon != there.carbon, here.carbon.code.clone(), there.carbon.code.clone()),
-        (
-            "electricity price",
-            here.electricity_price != there.electricity_price,
-            here.electricity_price.value.to_string(),
-            there.electricity_price.value.to_string(),
-        ),
-        (
-            "accelerator",
-            here.accelerator != there.accelerator,
-            here.accelerator.name.clone(),
-            there.accelerator.name.clone(),
-        ),
+        ("market-based intensity", here.market != there.market, market(here), market(there)),
+        ("electricity price", here.electricity_price != there.electricity_price, price(here), price(there)),
+        ("WUE", here.wue != there.wue, water(here), water(there)),
+        ("accelerator", here.accelerator != there.accelerator, rent(here), rent(there)),
         ("preset", here.name != there.name, here.name.clone(), there.name.clone()),
     ];
     match differs.into_iter().find(|(_, differs, ..)| *differs) {
@@ -113,6 +110,10 @@ fn fit(one: &RankRun, other: &RankRun) -> Result<()> {
             "set `footprint.site` of the records to the site that holds for all",
         )),
     }
+}
+
+fn unstated() -> String {
+    "not stated".to_owned()
 }
 
 /// A record without a group matches any: it may have been written without a launcher.

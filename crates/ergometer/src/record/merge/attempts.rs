@@ -126,8 +126,7 @@ fn record(part: &record::Part, last: &Record, rank: &crate::record::rank::Rank) 
     let outside =
         by_domain.iter().map(|energy| energy.map_or(Joules::ZERO, |energy| energy.joules));
     let here = |footprint: &crate::footprint::Footprint| {
-        let here = footprint.site.footprint(energy.as_ref(), *seconds, footprint.accelerators);
-        here.at_mean_intensity(*mean_intensity)
+        footprint.again(energy.as_ref(), *seconds, *mean_intensity)
     };
     Record {
         schema: Record::SCHEMA.to_owned(),

@@ -1,62 +1,49 @@
 //! What the energy means for the building, the climate and the payer.
 
 use super::Section;
-use crate::footprint::Footprint;
+use crate::error::Error;
+use crate::footprint::{AcceleratorPrice, CarbonIntensity, ElectricityPrice, Estimate, Footprint, Payer};
 use crate::record::Record;
 use crate::report::columns::Column;
 use crate::report::figure::{self, ABSENT, or_absent};
+use crate::units::{Currency, GramsCo2e};
 
 pub(super) fn footprint(record: &Record) -> Section {
     let footprint = &record.footprint;
     let site = &footprint.site;
-    let kwh = |estimate: crate::footprint::Estimate<crate::units::KilowattHours>| {
+    let kwh = |estimate: Estimate<crate::units::KilowattHours>| {
         let (value, error) = (estimate.value.get(), estimate.standard_uncertainty.get());
         figure::plus_minus(value * 1000.0, error * 1000.0, "Wh")
     };
-    let gases = or_absent(footprint.co2e, |estimate| {
-        let grams =
-            figure::plus_minus(estimate.value.get(), estimate.standard_uncertainty.get(), "g");
-        format!("{grams} ({} lb)", figure::significant(estimate.value.pounds()))
-    });
-    let cloud = footprint.cloud_cost.map_or_else(
-        || format!("{ABSENT} (no accelerator)"),
-        |cost| format!("{} to {}", cost.low, cost.high),
-    );
-    let rows = vec![
+    let gases = |estimate: Option<Estimate<GramsCo2e>>| {
+        or_absent(estimate, |estimate| {
+            let grams = figure::plus_minus(estimate.value.get(), estimate.standard_uncertainty.get(), "g");
+            format!("{grams} ({} lb)", figure::significant(estimate.value.pounds()))
+        })
+    };
+    let mut rows = vec![
         vec!["IT energy".to_owned(), or_absent(footprint.it_energy, kwh), String::new()],
         vec![
             "facility energy".to_owned(),
             or_absent(footprint.facility_energy, kwh),
             format!("PUE {} ({}, {})", site.pue.value, site.pue.source, site.pue.year),
         ],
-        vec!["CO2e".to_owned(), gases, grid(footprint)],
-        vec![
-            "electricity".to_owned(),
-            or_absent(footprint.electricity_cost, |cost| {
-                let (value, error) = (cost.value.get(), cost.standard_uncertainty.get());
-                format!("${}", figure::pair(value, error))
-            }),
-            format!(
-                "{} a kWh ({}, {})",
-                site.electricity_price.value,
-                site.electricity_price.source,
-                site.electricity_price.year
-            ),
-        ],
-        vec![
-            "cloud".to_owned(),
-            cloud,
-            format!(
-                "{}: {} to {} a {} hour ({}, {})",
-                site.accelerator.name,
-                site.accelerator.low,
-                site.accelerator.high,
-                site.accelerator.unit.as_str(),
-                site.accelerator.source,
-                site.accelerator.year
-            ),
-        ],
+        vec!["CO2e".to_owned(), gases(footprint.co2e), grid(footprint)],
     ];
+    if let Some(market) = &site.market {
+        let CarbonIntensity { grams_per_kwh, place, source, year, .. } = market;
+        let constant = format!("{grams_per_kwh:.1} g/kWh, market-based, {place} ({source}, {year})");
+        rows.push(vec!["CO2e, market".to_owned(), gases(footprint.co2e_market), constant]);
+    }
+    if let Some(wue) = &site.wue {
+        let litres = or_absent(footprint.water, |water| {
+            figure::plus_minus(water.value.get(), water.standard_uncertainty.get(), "l")
+        });
+        let constant = format!("WUE {} l/kWh ({}, {})", wue.value, wue.source, wue.year);
+        rows.push(vec!["water".to_owned(), litres, constant]);
+    }
+    rows.push(electricity(footprint));
+    rows.push(cloud(footprint));
     Section {
         title: "Footprint".to_owned(),
         columns: vec![
@@ -66,6 +53,41 @@ pub(super) fn footprint(record: &Record) -> Section {
         ],
         rows,
     }
+}
+
+/// The price of the facility energy, or what to do where none is known.
+fn electricity(footprint: &Footprint) -> Vec<String> {
+    let Some(price) = &footprint.site.electricity_price else {
+        let code = &footprint.site.carbon.code;
+        let why = ElectricityPrice::find(code, Payer::Industry).err();
+        let remedy = why.as_ref().and_then(Error::remedy).unwrap_or("state a price or a region").to_owned();
+        return vec!["electricity".to_owned(), ABSENT.to_owned(), format!("no price is known: {remedy}")];
+    };
+    let cost = or_absent(footprint.electricity_cost, |cost| {
+        let pair = figure::pair(cost.value.get(), cost.standard_uncertainty.get());
+        if price.currency == Currency::USD { format!("${pair}") } else { format!("{pair} {}", price.currency) }
+    });
+    vec!["electricity".to_owned(), cost, price.describe()]
+}
+
+/// The rent of the accelerators, or why there is none.
+fn cloud(footprint: &Footprint) -> Vec<String> {
+    let cost = footprint.cloud_cost.map(|cost| format!("{} to {}", cost.low, cost.high));
+    let constant = match footprint.accelerator_price() {
+        Some(AcceleratorPrice { name, low, high, unit, source, year, quotes }) => {
+            let days = quotes.iter().map(|quote| quote.date.as_str());
+            let (first, last) = (days.clone().min(), days.max());
+            let days = match first.zip(last) {
+                Some((first, last)) if first == last => first.to_owned(),
+                Some((first, last)) => format!("{first} to {last}"),
+                None => year.to_string(),
+            };
+            format!("{name}: {low} to {high} a {} hour ({source}, {days})", unit.as_str())
+        }
+        None if footprint.accelerators == 0 => "no accelerator".to_owned(),
+        None => "no price is known for these accelerators: state one with `Site::with_accelerator`".to_owned(),
+    };
+    vec!["cloud".to_owned(), cost.unwrap_or_else(|| ABSENT.to_owned()), constant]
 }
 
 /// The grid that the CO2e was computed for.
