@@ -24,7 +24,8 @@ pub type TotalEnergyMetric = RunMetric<TotalEnergy>;
 /// Greenhouse gases of the run so far: facility energy on the grid of the meter's site, in grams of CO2e.
 pub type CarbonMetric = RunMetric<Carbon>;
 
-/// Price of the run's electricity so far: facility energy at the meter's site, in US dollars.
+/// Price of the run's electricity so far: facility energy at the meter's site, in the currency of
+/// its price. There is none where no price is known.
 pub type CostMetric = RunMetric<Cost>;
 
 /// Energy that the whole run is expected to draw, in kilowatt-hours: see [`ergometer::forecast`]. There is
@@ -44,7 +45,7 @@ shown! {
     /// The quantity of [`CarbonMetric`].
     Carbon, "Carbon (gCO2e)", "gCO2e", "greenhouse gases of the run so far";
     /// The quantity of [`CostMetric`].
-    Cost, "Electricity (USD)", "USD", "price of the run's electricity so far";
+    Cost, "Electricity cost", "", "price of the run's electricity so far, in the currency of the site's price";
     /// The quantity of [`ForecastMetric`].
     ForecastEnergy, "Forecast (kWh)", "kWh", "energy that the whole run is expected to draw";
 }
@@ -63,7 +64,7 @@ impl RunQuantity for Carbon {
 
 impl RunQuantity for Cost {
     fn of(live: &Live, site: &Site) -> Option<f64> {
-        Some(site.electricity_cost(facility(live.whole().energy?, site)).get())
+        Some(site.electricity_cost(facility(live.whole().energy?, site))?.get())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use ergometer::footprint::{AcceleratorPrice, CarbonIntensity, Familiar, Site};
+use ergometer::footprint::{AcceleratorPrice, CarbonIntensity, ElectricityPrice, Familiar, Site};
 use ergometer::report::Column;
 use serde::Serialize;
 
@@ -46,14 +46,16 @@ impl Sources {
     pub fn run(self) -> Result<Outcome, Stop> {
         let mut all: Vec<Constant> = Vec::new();
         for site in [Site::current(), Site::strubell2019()] {
-            let Site { name, pue, carbon, electricity_price: price, .. } = &site;
+            let Site { name, pue, carbon, electricity_price, .. } = &site;
             let named = |what: &str| format!("{what}, preset {name}");
             let value = pue.value.to_string();
             all.push(Constant::new(named("PUE"), value, pue.year, &pue.source));
             let value = format!("{:.2} g/kWh, {}", carbon.grams_per_kwh, carbon.kind.as_str());
             all.push(Constant::new(named("carbon intensity"), value, carbon.year, &carbon.source));
-            let value = format!("{} a kWh", price.value);
-            all.push(Constant::new(named("electricity"), value, price.year, &price.source));
+            if let Some(price) = electricity_price {
+                let value = format!("{} a kWh", price.currency.show(price.value));
+                all.push(Constant::new(named("electricity"), value, price.year, &price.source));
+            }
         }
         let prices = [
             AcceleratorPrice::p100(),
@@ -61,10 +63,12 @@ impl Sources {
             AcceleratorPrice::tpu_v2(),
             AcceleratorPrice::tpu_v3(),
         ];
-        all.extend(prices.iter().map(|price| {
+        let boards = AcceleratorPrice::all_boards();
+        all.extend(prices.into_iter().chain(boards).map(|price| {
             let value = format!("{} to {} a {} hour", price.low, price.high, price.unit.as_str());
             Constant::new(format!("rent of {}", price.name), value, price.year, &price.source)
         }));
+        all.extend(electricity());
         all.extend(grids());
         all.extend(Familiar::ALL.iter().map(|one| {
             let value = format!("{} lb CO2e", one.pounds);
@@ -78,8 +82,30 @@ impl Sources {
             .map(|Constant { name, value, years, source }| vec![name, value, years, source]);
         let text = ["constant", "value", "year", "source"].map(Column::prose);
         let text = table(text, [], rows);
-        Ok(Outcome::of(text + "each grid by itself: ergometer regions\n"))
+        Ok(Outcome::of(
+            text + "each grid by itself: ergometer regions; each price: ergometer prices\n",
+        ))
     }
+}
+
+/// The sets of prices of electricity: how many places each has.
+fn electricity() -> Vec<Constant> {
+    let mut sets: Vec<(ElectricityPrice, usize)> = Vec::new();
+    for price in ElectricityPrice::all() {
+        let same = |(set, _): &&mut (ElectricityPrice, usize)| {
+            set.source == price.source && set.payer == price.payer
+        };
+        match sets.iter_mut().find(same) {
+            Some((_, count)) => *count += 1,
+            None => sets.push((price, 1)),
+        }
+    }
+    let one = |(price, count): (ElectricityPrice, usize)| {
+        let places = if count == 1 { "place" } else { "places" };
+        let name = format!("electricity, {}", price.payer.as_str());
+        Constant::new(name, format!("{count} {places}"), price.year, &price.source)
+    };
+    sets.into_iter().map(one).collect()
 }
 
 /// The sets of grids: how many places each has, from which years.

@@ -1,8 +1,8 @@
 //! `ergometer footprint`: the formula as a calculator.
 
-use ergometer::footprint::{AcceleratorPrice, Familiar, Site};
+use ergometer::footprint::{AcceleratorPrice, ElectricityPrice, Familiar, Payer, Site};
 use ergometer::report::Column;
-use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
+use ergometer::units::{Currency, GramsCo2e, Joules, KilowattHours, Money, UsDollars, Watts};
 use serde::Serialize;
 
 use crate::outcome::{Outcome, Stop};
@@ -26,7 +26,7 @@ pub struct Footprint {
     /// Duration, hours; also of the rent
     #[arg(long, allow_negative_numbers = true)]
     hours: Option<f64>,
-    /// Accelerators that are rented: `8xP100`, `64xV100`, `16xTPUv2`
+    /// Accelerators that are rented: `8xH100`, `64xA100-80GB`, `16xTPUv5e`, `8xP100`; see `ergometer prices`
     #[arg(long, value_name = "NxMODEL", value_parser = Rented::parse)]
     gpus: Option<Rented>,
     /// Print JSON
@@ -45,15 +45,20 @@ impl Rented {
         let (count, name) = text.split_once(['x', '×']).ok_or("write it as NxMODEL, as 8xP100")?;
         let count =
             count.trim().parse().map_err(|_| format!("'{count}' is not a number of devices"))?;
-        let price = match name.trim().to_ascii_lowercase().replace([' ', '-'], "").as_str() {
-            "p100" => AcceleratorPrice::p100(),
-            "v100" => AcceleratorPrice::v100(),
-            "tpuv2" => AcceleratorPrice::tpu_v2(),
-            "tpuv3" => AcceleratorPrice::tpu_v3(),
-            _ => {
-                return Err(format!("no price of '{name}'; known are P100, V100, TPUv2 and TPUv3"));
-            }
+        let papers = match name.trim().to_ascii_lowercase().replace([' ', '-'], "").as_str() {
+            "p100" => Some(AcceleratorPrice::p100()),
+            "v100" => Some(AcceleratorPrice::v100()),
+            "tpuv2" => Some(AcceleratorPrice::tpu_v2()),
+            "tpuv3" => Some(AcceleratorPrice::tpu_v3()),
+            _ => None,
         };
+        let price = papers.or_else(|| AcceleratorPrice::of_board(name, "")).ok_or_else(|| {
+            let known: Vec<_> = AcceleratorPrice::all_boards().map(|price| price.name).collect();
+            format!(
+                "no price of '{name}'; known are {}, and the paper's P100, V100, TPUv2 and TPUv3",
+                known.join(", ")
+            )
+        })?;
         Ok(Self { count, price })
     }
 }
@@ -65,7 +70,13 @@ struct Calculated {
     facility_kwh: f64,
     co2e_g: f64,
     co2e_lb: f64,
-    electricity_usd: f64,
+    co2e_market_g: Option<f64>,
+    water_l: Option<f64>,
+    /// Cost of electricity in the currency of the site's price.
+    electricity: Option<f64>,
+    currency: Option<Currency>,
+    /// The same, where it is in US dollars.
+    electricity_usd: Option<f64>,
     cloud_usd: Option<[f64; 2]>,
     hours: Option<f64>,
     site: Site,
@@ -104,12 +115,19 @@ impl Footprint {
             let rent = rented.price.rent(f64::from(rented.count), hours);
             [rent.low.get(), rent.high.get()]
         });
+        let (price, cost) =
+            (site.electricity_price.as_ref(), site.electricity_cost(facility).map(Money::get));
+        let currency = price.map(|price| price.currency);
         let calculated = Calculated {
+            co2e_market_g: site.market.as_ref().map(|market| facility.get() * market.grams_per_kwh),
+            water_l: site.wue.as_ref().map(|wue| energy.to_kwh().get() * wue.value),
+            electricity: cost,
+            currency,
             it_kwh: energy.to_kwh().get(),
             facility_kwh: facility.get(),
             co2e_g: gases.get(),
             co2e_lb: gases.pounds(),
-            electricity_usd: site.electricity_cost(facility).get(),
+            electricity_usd: cost.filter(|_| currency == Some(Currency::USD)),
             cloud_usd: cloud,
             hours: self.hours,
             accelerators: self.gpus.map(|rented| (rented.count, rented.price)),
@@ -121,7 +139,7 @@ impl Footprint {
 
 impl Calculated {
     fn text(&self) -> String {
-        let Site { pue, carbon, electricity_price: price, .. } = &self.site;
+        let Site { pue, carbon, market, wue, .. } = &self.site;
         let mut rows = vec![
             vec!["IT energy".to_owned(), format!("{} kWh", grouped(self.it_kwh)), String::new()],
             vec![
@@ -142,12 +160,22 @@ impl Calculated {
                     carbon.year
                 ),
             ],
-            vec![
-                "electricity".to_owned(),
-                UsDollars::new(self.electricity_usd).to_string(),
-                format!("{} a kWh ({}, {})", price.value, price.source, price.year),
-            ],
         ];
+        if let Some((market, grams)) = market.as_ref().zip(self.co2e_market_g) {
+            rows.push(vec![
+                "CO2e, market".to_owned(),
+                format!("{} kg", grouped(grams / 1000.0)),
+                format!(
+                    "{:.2} g/kWh, {} ({}, {})",
+                    market.grams_per_kwh, market.place, market.source, market.year
+                ),
+            ]);
+        }
+        if let Some((wue, litres)) = wue.as_ref().zip(self.water_l) {
+            let constant = format!("WUE {} l/kWh ({}, {})", wue.value, wue.source, wue.year);
+            rows.push(vec!["water".to_owned(), format!("{} l", grouped(litres)), constant]);
+        }
+        rows.push(self.electricity_row());
         if let (Some([low, high]), Some((count, rent))) = (self.cloud_usd, &self.accelerators) {
             rows.push(vec![
                 "cloud".to_owned(),
@@ -174,6 +202,23 @@ impl Calculated {
     }
 }
 
+impl Calculated {
+    /// The cost of electricity, or what to write where no price is known.
+    fn electricity_row(&self) -> Vec<String> {
+        let price = self.site.electricity_price.as_ref();
+        let (cost, constant) = match price.zip(self.electricity) {
+            Some((price, cost)) => (price.currency.show(Money::new(cost)), price.describe()),
+            None => {
+                let unknown = ElectricityPrice::find(&self.site.carbon.code, Payer::Industry).err();
+                let remedy =
+                    unknown.as_ref().and_then(ergometer::Error::remedy).unwrap_or_default();
+                ("n/a".to_owned(), format!("no price is known: {remedy}"))
+            }
+        };
+        vec!["electricity".to_owned(), cost, constant]
+    }
+}
+
 /// Three significant digits.
 fn significant(value: f64) -> String {
     if value == 0.0 {
@@ -193,7 +238,10 @@ mod tests {
         let rented = Rented::parse("8xP100").unwrap();
         assert_eq!((rented.count, rented.price), (8, AcceleratorPrice::p100()));
         assert_eq!(Rented::parse("16 x TPU v2").unwrap().price, AcceleratorPrice::tpu_v2());
-        assert!(Rented::parse("8xH100").unwrap_err().contains("V100"));
+        let h100 = Rented::parse("8xH100").unwrap().price;
+        assert_eq!((h100.name.as_str(), h100.quotes.is_empty()), ("NVIDIA H100", false));
+        assert_eq!(Rented::parse("16xTPUv5e").unwrap().price.name, "TPU v5e");
+        assert!(Rented::parse("8xB300").unwrap_err().contains("NVIDIA B200"));
         assert!(Rented::parse("P100").is_err());
     }
 }

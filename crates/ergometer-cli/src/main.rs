@@ -16,6 +16,7 @@ mod merge;
 mod metering;
 mod outcome;
 mod paper;
+mod prices;
 mod programs;
 mod recover;
 mod regions;
@@ -62,6 +63,7 @@ enum Command {
     Grafana(grafana::Grafana),
     Paper(paper::Paper),
     Regions(regions::Regions),
+    Prices(prices::Prices),
     Sources(constants::Sources),
     Completions(completions::Completions),
     Man(completions::Man),
@@ -83,6 +85,7 @@ impl Command {
             Self::Grafana(command) => command.run(),
             Self::Paper(command) => command.run(),
             Self::Regions(command) => command.run(),
+            Self::Prices(command) => command.run(),
             Self::Sources(command) => command.run(),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => command.run(),

@@ -1,6 +1,8 @@
 //! `ergometer regions [SEARCH]`: the grids that are known.
 
-use ergometer::footprint::CarbonIntensity;
+use std::path::PathBuf;
+
+use ergometer::footprint::Grids;
 use ergometer::report::Column;
 
 use crate::outcome::{Outcome, Stop};
@@ -12,6 +14,9 @@ pub struct Regions {
     /// Show those whose code or name contains this, whatever the case
     #[arg(value_name = "SEARCH")]
     search: Option<String>,
+    /// CSV file of grids of your own, which come before those that are shipped: code,g_per_kwh,year,source
+    #[arg(long, value_name = "FILE")]
+    grid: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -21,12 +26,12 @@ impl Regions {
     pub fn run(self) -> Result<Outcome, Stop> {
         let search = self.search.unwrap_or_default().to_lowercase();
         let is_wanted = |text: &str| text.to_lowercase().contains(&search);
-        let mut found: Vec<_> = CarbonIntensity::places()
-            .filter(|row| is_wanted(&row.code) || is_wanted(&row.place))
-            .collect();
+        let grids = self.grid.as_ref().map_or_else(|| Ok(Grids::default()), Grids::read)?;
+        let mut found: Vec<_> =
+            grids.places().filter(|row| is_wanted(&row.code) || is_wanted(&row.place)).collect();
         if found.is_empty() {
             // It knows other names too (`UK`, `DEU`), and what is spelt alike.
-            found.push(CarbonIntensity::find(&search)?);
+            found.push(grids.find(&search)?);
         }
         if self.json {
             return Outcome::json(&found);

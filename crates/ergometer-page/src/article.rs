@@ -4,6 +4,7 @@ use ergometer::footprint::Familiar;
 use ergometer::record::Record;
 use ergometer::record::power::LongSpan;
 use ergometer::report::Column;
+use ergometer::units::Currency;
 use maud::{Markup, PreEscaped, html};
 
 use crate::chart;
@@ -58,9 +59,23 @@ fn figures(record: &Record) -> Markup {
     let facility = footprint.facility_energy.map_or(ABSENT.to_owned(), |estimate| {
         plus_minus(estimate.value.get() * 1e3, estimate.standard_uncertainty.get() * 1e3, "Wh")
     });
-    let electricity = footprint.electricity_cost.map_or(ABSENT.to_owned(), |cost| {
-        dollars(cost.value.get(), cost.standard_uncertainty.get())
-    });
+    let electricity = match (footprint.electricity_cost, footprint.currency()) {
+        (Some(cost), Some(Currency::USD)) => {
+            dollars(cost.value.get(), cost.standard_uncertainty.get())
+        }
+        (Some(cost), Some(currency)) => {
+            let amount =
+                dollars(cost.value.get(), cost.standard_uncertainty.get()).replace('$', "");
+            format!("{amount} {currency}")
+        }
+        _ => ABSENT.to_owned(),
+    };
+    let market = footprint
+        .co2e_market
+        .map(|gases| plus_minus(gases.value.get(), gases.standard_uncertainty.get(), "g"));
+    let water = footprint
+        .water
+        .map(|water| plus_minus(water.value.get(), water.standard_uncertainty.get(), "l"));
     let cloud = footprint
         .cloud_cost
         .map_or(String::new(), |cost| format!("cloud: {} to {}", cost.low, cost.high));
@@ -72,6 +87,12 @@ fn figures(record: &Record) -> Markup {
             (figure("Energy of the metered hardware", whole.energy.as_ref().map_or(ABSENT.to_owned(), energy), methods(record)))
             (figure("Energy of the facility", facility, format!("PUE {}", site.pue.value)))
             (figure("CO2e", gases(record), place.to_owned()))
+            @if let Some(market) = market {
+                (figure("CO2e, market-based", market, site.market.as_ref().map_or(String::new(), |one| one.place.clone())))
+            }
+            @if let Some(water) = water {
+                (figure("Water", water, site.wue.as_ref().map_or(String::new(), |wue| format!("WUE {} l/kWh", wue.value))))
+            }
             (figure("Electricity", electricity, cloud))
             (figure("Time", duration(whole.seconds), hardware(record)))
             @for (name, value) in record.results.iter().take(4) {

@@ -255,9 +255,21 @@ mod tests {
     fn a_unit_is_understood_in_any_case_that_says_as_much() {
         let read = |text: &str| text.parse::<Budget>();
         for (text, same) in [
-            ("2 kwh", "2 kWh"), ("2 KWH", "2 kWh"), ("9 wh", "9 Wh"), ("5 KJ", "5 kJ"), ("5 gj", "5 GJ"), ("5 j", "5 J"),
-            ("5 GCO2E", "5 gCO2e"), ("1 KG co2e", "1 kgCO2e"), ("3 eur", "3 EUR"), ("€ 3", "3 EUR"), ("3€", "3 EUR"),
-            ("EUR 3", "3 EUR"), ("3e0EUR", "3 EUR"), ("£3", "3 GBP"), ("3 usd", "$3"),
+            ("2 kwh", "2 kWh"),
+            ("2 KWH", "2 kWh"),
+            ("9 wh", "9 Wh"),
+            ("5 KJ", "5 kJ"),
+            ("5 gj", "5 GJ"),
+            ("5 j", "5 J"),
+            ("5 GCO2E", "5 gCO2e"),
+            ("1 KG co2e", "1 kgCO2e"),
+            ("3 eur", "3 EUR"),
+            ("€ 3", "3 EUR"),
+            ("3€", "3 EUR"),
+            ("EUR 3", "3 EUR"),
+            ("3e0EUR", "3 EUR"),
+            ("£3", "3 GBP"),
+            ("3 usd", "$3"),
         ] {
             assert_eq!(read(text).unwrap(), read(same).unwrap(), "{text}");
         }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use ergometer::energy::Energy;
 use ergometer::energy::{Method, Uncertainty};
 use ergometer::footprint::strubell::{Project, Training};
-use ergometer::footprint::{AcceleratorPrice, CarbonIntensity, Cited, Familiar, Site};
+use ergometer::footprint::{
+    AcceleratorPrice, CarbonIntensity, Cited, ElectricityPrice, Familiar, Site,
+};
 use ergometer::record::Record;
 use ergometer::source::DomainKind;
-use ergometer::units::{GramsCo2e, Joules, KilowattHours, UsDollars, Watts};
+use ergometer::units::{Currency, GramsCo2e, Joules, KilowattHours, Money, UsDollars, Watts};
 use ergometer::{ErrorKind, Meter, MeterBuilder};
 
 /// A result agrees with a printed figure if it rounds to it.
@@ -89,13 +91,13 @@ fn test_vectors_to_a_hundredth() {
 fn table_4_project() {
     let site = Site::strubell2019();
     for row in Project::TABLE_4 {
-        let rent = site.accelerator.rent(1.0, row.hours);
+        let rent = site.accelerator.as_ref().unwrap().rent(1.0, row.hours);
         // The last row is printed in thousands.
         let unit = if row.models == 4789 { 1000.0 } else { 1.0 };
         rounds_to(rent.low.get() / unit, row.cloud.0 / unit);
         rounds_to(rent.high.get() / unit, row.cloud.1 / unit);
         let energy = facility(Project::POWER, hours(row.hours));
-        rounds_to(site.electricity_cost(energy).get(), row.electricity);
+        rounds_to(site.electricity_cost(energy).unwrap().get(), row.electricity);
     }
 }
 
@@ -183,10 +185,12 @@ fn pue_is_applied_once_and_both_energies_are_in_the_record() {
     // Gases and cost come from the facility's energy, and PUE is in that already.
     let grams = facility.value.get() * footprint.site.carbon.grams_per_kwh;
     assert!((footprint.co2e.unwrap().value.get() / grams - 1.0).abs() < 1e-12);
-    let cost = facility.value.get() * footprint.site.electricity_price.value.get();
+    let price = footprint.site.electricity_price.as_ref().unwrap();
+    assert_eq!((price.currency, price.place.as_str()), (Currency::EUR, "DE"));
+    let cost = facility.value.get() * price.value.get();
     assert!((footprint.electricity_cost.unwrap().value.get() / cost - 1.0).abs() < 1e-12);
     let table = record.to_string();
-    for part in ["IT energy", "facility energy", "PUE 1.5 "] {
+    for part in ["IT energy", "facility energy", "PUE 1.5 ", " EUR ", "DE, industry", "Eurostat"] {
         assert!(table.contains(part), "{part} is missing in\n{table}");
     }
 }
@@ -208,8 +212,8 @@ fn without_a_region_the_world_is_assumed_and_every_report_says_so() {
 #[test]
 fn a_price_that_is_none_is_refused() {
     for price in [f64::NAN, f64::INFINITY, -0.1] {
-        let cited = Cited::new(UsDollars::new(price), "a test", 2025);
-        let error = Site::current().with_electricity_price(cited).unwrap_err();
+        let stated = ElectricityPrice::stated(Money::new(price), Currency::EUR);
+        let error = Site::current().with_electricity_price(stated).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidSetting, "{price}");
         let bad = AcceleratorPrice { low: UsDollars::new(price), ..AcceleratorPrice::p100() };
         assert!(Site::current().with_accelerator(bad).is_err(), "{price}");
@@ -217,4 +221,95 @@ fn a_price_that_is_none_is_refused() {
     let turned = AcceleratorPrice { high: UsDollars::new(0.1), ..AcceleratorPrice::p100() };
     assert!(Site::current().with_accelerator(turned).is_err());
     assert!(Site::current().with_accelerator(AcceleratorPrice::v100()).is_ok());
+}
+
+#[test]
+fn market_based_gases_and_water_stand_beside_the_others_and_change_none() {
+    let plain = short(Meter::builder().region("DE").pue(1.5));
+    assert_eq!((plain.footprint.co2e_market, plain.footprint.water), (None, None));
+    assert!(!plain.to_json().unwrap().contains("co2e_market"));
+    let record = short(Meter::builder().region("DE").pue(1.5).market("residual").wue(1.8));
+    let footprint = &record.footprint;
+    let (it, facility) =
+        (footprint.it_energy.unwrap().value.get(), footprint.facility_energy.unwrap().value.get());
+    let close = |value: f64, expected: f64| {
+        assert!((value / expected - 1.0).abs() < 1e-12, "{value} {expected}")
+    };
+    close(footprint.co2e.unwrap().value.get(), facility * footprint.site.carbon.grams_per_kwh);
+    close(footprint.co2e_market.unwrap().value.get(), facility * 724.56);
+    // WUE is per kilowatt-hour of IT energy: the PUE is not in it.
+    close(footprint.water.unwrap().value.get(), it * 1.8);
+    assert_eq!(footprint.site.carbon, plain.footprint.site.carbon);
+    let table = record.to_string();
+    for part in ["CO2e, market", "residual mix of DE (Germany)", "water", "WUE 1.8 l/kWh"] {
+        assert!(table.contains(part), "{part} is missing in\n{table}");
+    }
+    assert_eq!(Record::from_json(&record.to_json().unwrap()).unwrap(), record);
+    // Two parts of a run: every sum is one.
+    let whole = record.whole().footprint;
+    assert_eq!((whole.co2e_market, whole.water), (footprint.co2e_market, footprint.water));
+}
+
+#[test]
+fn a_record_of_before_currencies_and_rents_reads_as_it_was_written() {
+    let record = short(Meter::builder().site(Site::strubell2019()));
+    let mut old: serde_json::Value = serde_json::from_str(&record.to_json().unwrap()).unwrap();
+    let price = &mut old["footprint"]["site"]["electricity_price"];
+    for new in ["currency", "payer"] {
+        price.as_object_mut().unwrap().remove(new).unwrap_or_else(|| panic!("no {new}"));
+    }
+    assert_eq!(price.as_object().unwrap().len(), 3, "value, source and year: {price}");
+    let read = Record::from_json(&old.to_string()).unwrap();
+    assert_eq!(read, record);
+    assert_eq!(read.footprint.currency(), Some(Currency::USD));
+    assert!(read.to_string().contains("NVIDIA P100"), "the price that it was worked out with");
+}
+
+#[test]
+fn without_a_price_the_report_says_what_to_write() {
+    let record = short(Meter::builder().region("CH"));
+    assert_eq!((record.footprint.electricity_cost, record.footprint.electricity()), (None, None));
+    let text = record.to_markdown();
+    assert!(
+        text.contains("no price is known")
+            && text.contains("0.31 EUR")
+            && text.contains("LU (Luxembourg)"),
+        "{text}"
+    );
+    let stated = short(Meter::builder().region("CH").price("0.27 CHF"));
+    let cost = stated.footprint.electricity().unwrap();
+    assert!(cost.ends_with(" CHF"), "{cost}");
+    let error =
+        Meter::builder().without_probe().region("CH").price("industry").start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownRegion);
+}
+
+#[test]
+fn files_of_the_users_own_set_the_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let grids = write(
+        "grids.csv",
+        "code,g_per_kwh,year,source\nDE,300,2026,operator\ncampus,12,2026,plant\n",
+    );
+    let record = short(Meter::builder().grid(&grids).region("campus"));
+    let carbon = &record.footprint.site.carbon;
+    assert_eq!((carbon.grams_per_kwh, carbon.source.as_str(), carbon.year), (12.0, "plant", 2026));
+    let error =
+        Meter::builder().without_probe().grid(folder.path().join("none.csv")).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+    let hours =
+        write("hours.csv", "# source: operator\n2026-07-01 10:00,300\n2026-07-01 11:00,100\n");
+    let record = short(Meter::builder().region("DE").carbon_series(&hours));
+    assert_eq!(record.footprint.mean_intensity, Some(100.0), "the run is after the last value");
+    assert_eq!(record.footprint.site.carbon.source, "operator");
+    assert_eq!(
+        record.footprint.site.electricity_price.as_ref().unwrap().place,
+        "DE",
+        "the region sets the price"
+    );
 }

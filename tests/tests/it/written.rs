@@ -5,12 +5,12 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use ergometer::energy::Usage;
-use ergometer::footprint::{Footprint, Site};
+use ergometer::footprint::{Cited, Footprint, Site};
 use ergometer::record::DomainRecord;
 use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::span::Label;
-use ergometer::units::{UsDollars, Watts};
+use ergometer::units::{Money, UsDollars, Watts};
 use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};
 use proptest::prelude::*;
 
@@ -96,14 +96,16 @@ proptest! {
 
     #[test]
     fn a_site_is_refused_where_it_is_set_or_can_be_read_again(said in said()) {
-        let mut site = Site::current();
+        let mut site = Site::strubell2019();
         let [pue, grams, price, low, high] = said.numbers[..5].try_into().unwrap();
         site.pue.value = pue;
         site.carbon.grams_per_kwh = grams;
-        site.electricity_price.value = UsDollars::new(price);
-        site.accelerator.low = UsDollars::new(low);
-        site.accelerator.high = UsDollars::new(high);
-        for part in 0..5 {
+        site.electricity_price.as_mut().unwrap().value = Money::new(price);
+        let rent = site.accelerator.as_mut().unwrap();
+        (rent.low, rent.high) = (UsDollars::new(low), UsDollars::new(high));
+        site.wue = Some(Cited::new(low, "a test", 2026));
+        site.market = Some(site.carbon.clone());
+        for part in 0..7 {
             // One part at a time, and all at once.
             let mut one = Site::current();
             match part {
@@ -111,6 +113,8 @@ proptest! {
                 1 => one.carbon = site.carbon.clone(),
                 2 => one.electricity_price = site.electricity_price.clone(),
                 3 => one.accelerator = site.accelerator.clone(),
+                4 => one.wue = site.wue.clone(),
+                5 => one.market = site.market.clone(),
                 _ => one = site.clone(),
             }
             match node().site(one).accelerators(u32::MAX).start() {

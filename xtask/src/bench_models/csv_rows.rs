@@ -97,7 +97,7 @@ fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
         facility_kwh: run.footprint.facility_energy.map(|energy| energy.value.get()),
         co2e_lb: run.footprint.co2e.map(|gases| gases.value.pounds()),
         co2e_kg: run.footprint.co2e.map(|gases| gases.value.kilograms()),
-        electricity_usd: run.footprint.electricity_cost.map(|cost| cost.value.get()),
+        electricity_usd: run.footprint.electricity_usd().map(|cost| cost.value.get()),
         cloud_low_usd: run.cloud_usd().map(|(low, _)| low.get()),
         cloud_high_usd: run.cloud_usd().map(|(_, high)| high.get()),
         training_steps: training.map(|steps| steps.count),

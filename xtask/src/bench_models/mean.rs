@@ -53,7 +53,7 @@ impl Mean {
             watts: spread(|run| run.watts),
             facility_kwh: spread(|run| Some(run.footprint.facility_energy?.value.get())),
             co2e_kg: spread(|run| Some(run.footprint.co2e?.value.kilograms())),
-            electricity_usd: spread(|run| Some(run.footprint.electricity_cost?.value.get())),
+            electricity_usd: spread(|run| Some(run.footprint.electricity_usd()?.value.get())),
             joules_per_step: spread(|run| Steady::of(run)?.joules_per_step()),
             joules_per_item: spread(|run| Steady::of(run)?.joules_per_item()),
             items_per_second: spread(|run| Steady::of(run)?.items_per_second()),

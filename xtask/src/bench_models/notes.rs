@@ -179,7 +179,7 @@ fn projected(projection: &Projection) -> String {
 
 /// The site's constants, each with its source and year.
 fn constants(report: &Report) -> Vec<String> {
-    let Site { pue, carbon, electricity_price: electricity, accelerator, .. } = &report.site;
+    let Site { pue, carbon, electricity_price, .. } = &report.site;
     let assumed = if carbon.assumed { ", assumed: state yours with --region" } else { "" };
     let mut lines = vec![
         format!("PUE {} ({}, {})", pue.value, pue.source, pue.year),
@@ -191,12 +191,14 @@ fn constants(report: &Report) -> Vec<String> {
             carbon.source,
             carbon.year
         ),
-        format!(
-            "electricity {}/kWh ({}, {})",
-            electricity.value, electricity.source, electricity.year
+        electricity_price.as_ref().map_or_else(
+            || "no price of electricity is known: state a region or a price".to_owned(),
+            |price| format!("electricity {}", price.describe()),
         ),
     ];
-    if report.models.iter().flat_map(|model| &model.runs).any(|run| run.cloud_usd().is_some()) {
+    let mut runs = report.models.iter().flat_map(|model| &model.runs);
+    let rented = runs.find(|run| run.cloud_usd().is_some());
+    if let Some(accelerator) = rented.and_then(|run| run.footprint.accelerator_price()) {
         lines.push(format!(
             "cloud {} {}–{} a {} and hour ({}, {})",
             accelerator.name,

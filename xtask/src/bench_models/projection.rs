@@ -6,7 +6,7 @@
 //! the hardware and the time are known.
 
 use ergometer::footprint::{Site, strubell::Training};
-use ergometer::units::{KilowattHours, Watts};
+use ergometer::units::{Currency, KilowattHours, Watts};
 use serde::{Deserialize, Serialize};
 
 use super::choices::{Model, Size, Subject};
@@ -122,7 +122,8 @@ pub struct Projection {
     /// Kilograms of CO2 equivalent.
     pub co2e_kg: Range,
     /// Cost of electricity, US dollars.
-    pub electricity_usd: Range,
+    /// `None` where no price in US dollars is known.
+    pub electricity_usd: Option<Range>,
     /// Relative standard uncertainty of the energies, from that of the measured one alone.
     pub standard_uncertainty: f64,
     /// The paper's row, worked out from its inputs, corrected where they need it.
@@ -166,7 +167,11 @@ impl Projection {
             hours: flops.scaled(1.0 / per_second / 3600.0),
             facility_kwh: kwh,
             co2e_kg: of_kwh(&|kwh| site.co2e(kwh).kilograms()),
-            electricity_usd: of_kwh(&|kwh| site.electricity_cost(kwh).get()),
+            electricity_usd: site
+                .electricity_price
+                .as_ref()
+                .filter(|price| price.currency == Currency::USD)
+                .map(|price| of_kwh(&|kwh| price.value.get() * kwh.get())),
             standard_uncertainty: energy.standard_uncertainty.get()
                 / energy.joules.get().max(f64::MIN_POSITIVE),
             corrected: published.row.and_then(|(model, hardware)| Corrected::of(model, hardware)),

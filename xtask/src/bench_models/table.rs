@@ -279,7 +279,9 @@ fn projections(report: &Report, style: Style) -> Table {
             range(projection.hours, |hours| significant(hours, 2)),
             uncertain(projection.facility_kwh, |kwh| kwh),
             uncertain(projection.co2e_kg, |kg| GramsCo2e::new(kg * 1000.0).pounds()),
-            format!("${}", uncertain(projection.electricity_usd, |usd| usd)),
+            projection
+                .electricity_usd
+                .map_or_else(none, |cost| format!("${}", uncertain(cost, |usd| usd))),
             "projected".to_owned(),
         ]);
         let Some(row) = &model.paper else { continue };

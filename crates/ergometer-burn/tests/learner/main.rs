@@ -34,7 +34,7 @@ fn installed() -> (Meter, MutexGuard<'static, ()>) {
 }
 
 fn builder() -> MeterBuilder {
-    Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(POWER))
+    Meter::builder().without_probe().price("0.12 USD").fixed(DomainKind::Node, Watts::new(POWER))
 }
 
 fn close(a: f64, b: f64, relative: f64) -> bool {

@@ -4,6 +4,7 @@ use ergometer::Record;
 use ergometer::energy::Energy;
 use ergometer::footprint::Footprint;
 use ergometer::record::{self, Machine};
+use ergometer::units::Currency;
 use serde::{Deserialize, Serialize};
 
 /// A record in short.
@@ -40,7 +41,11 @@ pub struct Part {
     pub method: Option<String>,
     pub facility_kwh: Option<f64>,
     pub co2e_g: Option<f64>,
-    pub electricity_usd: Option<f64>,
+    /// The cost of electricity and its currency.
+    pub electricity: Option<f64>,
+    pub currency: Option<Currency>,
+    pub co2e_market_g: Option<f64>,
+    pub water_l: Option<f64>,
     pub cloud_low_usd: Option<f64>,
     pub cloud_high_usd: Option<f64>,
     pub accelerators: u32,
@@ -64,6 +69,11 @@ impl Part {
     /// What a program ended itself, but not well.
     pub fn failed(&self) -> bool {
         self.finished && self.exit_code.is_some_and(|code| code != 0)
+    }
+
+    /// The cost of electricity, where it is in US dollars.
+    pub fn electricity_usd(&self) -> Option<f64> {
+        self.electricity.filter(|_| self.currency == Some(Currency::USD))
     }
 
     /// Accelerators × time.
@@ -118,7 +128,10 @@ impl Part {
             method: energy.map(|energy| energy.method.as_str().to_owned()),
             facility_kwh: footprint.and_then(|one| Some(one.facility_energy?.value.get())),
             co2e_g: footprint.and_then(|one| Some(one.co2e?.value.get())),
-            electricity_usd: footprint.and_then(|one| Some(one.electricity_cost?.value.get())),
+            electricity: footprint.and_then(|one| Some(one.electricity_cost?.value.get())),
+            currency: footprint.and_then(|one| one.currency()),
+            co2e_market_g: footprint.and_then(|one| Some(one.co2e_market?.value.get())),
+            water_l: footprint.and_then(|one| Some(one.water?.value.get())),
             cloud_low_usd: cloud.map(|cost| cost.low.get()),
             cloud_high_usd: cloud.map(|cost| cost.high.get()),
             accelerators: footprint.map_or(0, |one| one.accelerators),

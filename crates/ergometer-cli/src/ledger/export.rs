@@ -10,7 +10,7 @@ use std::path::Path;
 use ergometer::Record;
 use ergometer::record::{SpanNode, Steps};
 use ergometer::source::DomainKind;
-use ergometer::units::Joules;
+use ergometer::units::{Currency, Joules};
 
 use super::cache::Found;
 use super::{Counted, Part};
@@ -41,6 +41,11 @@ const RUNS: &[(&str, Type)] = &[
     ("method", Text),
     ("facility_kwh", Number),
     ("co2e_g", Number),
+    ("co2e_market_g", Number),
+    ("water_l", Number),
+    ("electricity", Number),
+    ("currency", Text),
+    // The same, where it is in US dollars.
     ("electricity_usd", Number),
     ("cloud_low_usd", Number),
     ("cloud_high_usd", Number),
@@ -177,7 +182,10 @@ fn run(counted: &Counted<'_>, file: Option<&Path>) -> Vec<Cell> {
         method,
         facility_kwh,
         co2e_g,
-        electricity_usd,
+        electricity,
+        currency,
+        co2e_market_g,
+        water_l,
         cloud_low_usd,
         cloud_high_usd,
         accelerators,
@@ -203,7 +211,11 @@ fn run(counted: &Counted<'_>, file: Option<&Path>) -> Vec<Cell> {
         Cell::maybe_text(method.as_deref()),
         Cell::Number(*facility_kwh),
         Cell::Number(*co2e_g),
-        Cell::Number(*electricity_usd),
+        Cell::Number(*co2e_market_g),
+        Cell::Number(*water_l),
+        Cell::Number(*electricity),
+        Cell::maybe_text(currency.as_ref().map(Currency::as_str)),
+        Cell::Number(counted.part.electricity_usd()),
         Cell::Number(*cloud_low_usd),
         Cell::Number(*cloud_high_usd),
         Cell::maybe_text(file.map(|file| file.display().to_string()).as_deref()),

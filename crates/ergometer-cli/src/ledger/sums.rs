@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ergometer::units::{GramsCo2e, Joules, UsDollars};
+use ergometer::units::{Currency, GramsCo2e, Joules, Money, UsDollars};
 use serde::Serialize;
 
 use super::{Counted, Part};
@@ -29,6 +29,11 @@ pub struct Sums {
     /// Runs of which no energy could be read: they are in no sum of energy, gases or money.
     pub without_energy: u64,
     pub co2e_g: Option<f64>,
+    pub co2e_market_g: Option<f64>,
+    pub water_l: Option<f64>,
+    /// Cost of electricity by the code of its currency: amounts of two currencies have no sum.
+    pub electricity: BTreeMap<String, f64>,
+    /// That in US dollars.
     pub electricity_usd: Option<f64>,
     pub cloud_low_usd: Option<f64>,
     pub cloud_high_usd: Option<f64>,
@@ -63,7 +68,12 @@ impl Sums {
             add(&mut self.joules_failed, part.joules);
         }
         add(&mut self.co2e_g, part.co2e_g);
-        add(&mut self.electricity_usd, part.electricity_usd);
+        add(&mut self.co2e_market_g, part.co2e_market_g);
+        add(&mut self.water_l, part.water_l);
+        if let Some((cost, currency)) = part.electricity.zip(part.currency) {
+            *self.electricity.entry(currency.to_string()).or_default() += cost;
+        }
+        add(&mut self.electricity_usd, part.electricity_usd());
         add(&mut self.cloud_low_usd, part.cloud_low_usd);
         add(&mut self.cloud_high_usd, part.cloud_high_usd);
     }
@@ -84,12 +94,21 @@ impl Sums {
             duration(self.seconds),
             or_absent(self.joules, kilowatt_hours),
             or_absent(self.co2e_g, |grams| GramsCo2e::new(grams).to_string()),
-            or_absent(self.electricity_usd, |dollars| UsDollars::new(dollars).to_string()),
+            or_absent((!self.electricity.is_empty()).then_some(&self.electricity), |sums| {
+                let shown = sums.iter().map(|(code, sum)| money(code, *sum));
+                shown.collect::<Vec<_>>().join(" + ")
+            }),
             or_absent(cloud, |(low, high)| {
                 format!("{} to {}", UsDollars::new(low), UsDollars::new(high))
             }),
         ]
     }
+}
+
+fn money(code: &str, sum: f64) -> String {
+    let sum = Money::new(sum);
+    code.parse::<Currency>()
+        .map_or_else(|_| format!("{:.2} {code}", sum.get()), |currency| currency.show(sum))
 }
 
 /// Adds what was read.

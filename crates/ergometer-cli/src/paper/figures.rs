@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ergometer::footprint::strubell::{Project, Training};
-use ergometer::footprint::{Familiar, Site};
-use ergometer::units::{UsDollars, Watts};
+use ergometer::footprint::{AcceleratorPrice, Familiar, Site};
+use ergometer::units::{Money, UsDollars, Watts};
 use serde::Serialize;
 
 /// Share of each source of energy, percent: renewable, gas, coal, nuclear. Strubell et al. (2019), Table 2,
@@ -169,7 +169,8 @@ fn of_row(row: &'static Training) -> Vec<Figure> {
 /// Table 4.
 pub fn table_4() -> Vec<Figure> {
     let site = Site::strubell2019();
-    let price = &site.accelerator;
+    // The paper's preset has both prices.
+    let price = AcceleratorPrice::p100();
     Project::TABLE_4
         .iter()
         .flat_map(|project| {
@@ -180,7 +181,8 @@ pub fn table_4() -> Vec<Figure> {
             };
             let thousands = project.models == 4789;
             let rent = price.rent(1.0, project.hours);
-            let electricity = site.electricity_cost(facility(Project::POWER, project.hours)).get();
+            let cost = site.electricity_cost(facility(Project::POWER, project.hours));
+            let electricity = cost.map_or(f64::NAN, Money::get);
             [
                 Figure {
                     thousands,

@@ -49,7 +49,9 @@ fn row(record: &Record) -> Vec<String> {
         significant(hours, 4),
         estimate(footprint.facility_energy.map(|e| (e.value.get(), e.standard_uncertainty.get()))),
         estimate(footprint.co2e.map(|e| (e.value.pounds(), e.standard_uncertainty.pounds()))),
-        estimate(footprint.electricity_cost.map(|e| (e.value.get(), e.standard_uncertainty.get()))),
+        estimate(
+            footprint.electricity_usd().map(|e| (e.value.get(), e.standard_uncertainty.get())),
+        ),
         footprint.cloud_cost.map_or(ABSENT.to_owned(), |cost| {
             format!("{}--{}", significant(cost.low.get(), 3), significant(cost.high.get(), 3))
         }),

@@ -11,7 +11,8 @@ use crate::program::{argument, ends_with, json, prints, text};
 
 /// A meter of stated watts.
 pub fn meter(label: &str, watts: f64) -> MeterBuilder {
-    Meter::builder().label(label).without_probe().fixed(DomainKind::Node, Watts::new(watts))
+    let meter = Meter::builder().label(label).without_probe().price("0.12 USD");
+    meter.fixed(DomainKind::Node, Watts::new(watts))
 }
 
 /// A record with an epoch of three steps, in a file of `folder`.

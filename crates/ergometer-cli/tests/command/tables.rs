@@ -63,6 +63,7 @@ fn shells_and_man_have_every_command() {
         "footprint",
         "paper",
         "regions",
+        "prices",
         "sources",
     ];
     for shell in ["bash", "zsh", "fish"] {

@@ -69,7 +69,11 @@ const fn sign_before(text: &[u8]) -> usize {
         [b'$', ..] => 1,
         [0xC2, 0xA3, ..] => 2,
         [0xE2, 0x82, 0xAC, ..] => 3,
-        [a, b, c, ..] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic() => 3,
+        [a, b, c, ..]
+            if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && c.is_ascii_alphabetic() =>
+        {
+            3
+        }
         _ => 0,
     }
 }

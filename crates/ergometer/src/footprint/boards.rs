@@ -48,17 +48,22 @@ static TPU_V5P: Board = chip("TPU v5p", &[&["TPU", "V5P"], &["TPUV5P"]]);
 
 /// The more exact name first: an H100 PCIe is an H100 as well.
 static BOARDS: &[&Board] = &[
-    &A100_40, &A100_80, &H100_PCIE, &H100_NVL, &H100, &H200, &B200, &L4, &L40S, &MI300X, &TPU_V5E, &TPU_V5P,
+    &A100_40, &A100_80, &H100_PCIE, &H100_NVL, &H100, &H200, &B200, &L4, &L40S, &MI300X, &TPU_V5E,
+    &TPU_V5P,
 ];
 
 const AWS_LIST: &str = "AWS price list, through datareceipts/data-receipts 109-gpu-pricing";
-const AWS_TABLE: &str = "AWS price list of us-east-1, through a public table of 2026 that agrees with the above";
+const AWS_TABLE: &str =
+    "AWS price list of us-east-1, through a public table of 2026 that agrees with the above";
 const AZURE_LIST: &str = "Azure retail prices, through datareceipts/data-receipts 109-gpu-pricing";
-const GOOGLE_SKUS: &str = "Google Cloud billing catalogue, through tgarg01/silybench-data gpu_prices.csv";
-const GOOGLE_CATALOG: &str = "Google Cloud billing catalogue, through Cyclenerd/google-cloud-pricing-cost-calculator";
+const GOOGLE_SKUS: &str =
+    "Google Cloud billing catalogue, through tgarg01/silybench-data gpu_prices.csv";
+const GOOGLE_CATALOG: &str =
+    "Google Cloud billing catalogue, through Cyclenerd/google-cloud-pricing-cost-calculator";
 const PRICE_PAGE: &str = "the provider's price page, through tgarg01/silybench-data gpu_prices.csv";
 const MI300X_NOTE: &str = "Cliff Center, AMD inference economics, 2026-05-18";
-const TPU_NOTE: &str = "Google Cloud, Introducing Cloud TPU v5p and AI Hypercomputer: public list price";
+const TPU_NOTE: &str =
+    "Google Cloud, Introducing Cloud TPU v5p and AI Hypercomputer: public list price";
 
 const fn row(
     board: &'static Board,
@@ -183,7 +188,14 @@ mod tests {
             assert_eq!(of(label).as_deref(), Some(name), "{label}");
         }
         // Another board, a part of one, one of two: none of them has a price.
-        for label in ["NVIDIA GH200 480GB", "NVIDIA L40", "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "NVIDIA A100", "Tesla P100", ""] {
+        for label in [
+            "NVIDIA GH200 480GB",
+            "NVIDIA L40",
+            "NVIDIA H100 80GB HBM3 MIG 1g.10gb",
+            "NVIDIA A100",
+            "Tesla P100",
+            "",
+        ] {
             assert_eq!(of(label), None, "{label}");
         }
     }
@@ -194,15 +206,24 @@ mod tests {
         assert_eq!(priced, BOARDS.len(), "each board has a row");
         for row in ROWS {
             let quote = quote(row);
-            assert!(quote.on_demand.or(quote.spot).is_some() && !quote.source.is_empty(), "{quote:?}");
+            assert!(
+                quote.on_demand.or(quote.spot).is_some() && !quote.source.is_empty(),
+                "{quote:?}"
+            );
             assert!((2023..=2026).contains(&quote.year()), "{quote:?}");
-            assert!(quote.spot.zip(quote.on_demand).is_none_or(|(spot, full)| spot < full), "{quote:?}");
+            assert!(
+                quote.spot.zip(quote.on_demand).is_none_or(|(spot, full)| spot < full),
+                "{quote:?}"
+            );
             let each = quote.on_demand.or(quote.spot).unwrap().get() / f64::from(quote.boards);
             assert!((0.5..=13.0).contains(&each), "{quote:?}");
         }
         for price in AcceleratorPrice::all_boards() {
             assert!(price.low <= price.high, "{price:?}");
-            assert!(price.quotes.iter().all(|quote| quote.year() >= price.year), "older than its label: {price:?}");
+            assert!(
+                price.quotes.iter().all(|quote| quote.year() >= price.year),
+                "older than its label: {price:?}"
+            );
         }
     }
 
@@ -210,20 +231,30 @@ mod tests {
     fn a_clouds_own_region_has_its_own_prices() {
         let providers = |place: &str| {
             let price = AcceleratorPrice::of_board("NVIDIA H100 80GB HBM3", place).unwrap();
-            (price.quotes.len(), price.quotes[0].provider.clone(), price.low.get(), price.high.get())
+            (
+                price.quotes.len(),
+                price.quotes[0].provider.clone(),
+                price.low.get(),
+                price.high.get(),
+            )
         };
         assert_eq!(providers("gcp:us-central1"), (1, "Google Cloud".to_owned(), 6.571, 10.9791));
         assert_eq!(providers("aws:us-east-1"), (1, "AWS".to_owned(), 6.88, 6.88));
         let (count, _, low, high) = providers("DE");
         assert_eq!((count, low, high), (6, 3.49, 12.29));
         // Google has no B200 here: those of the others are used, and named.
-        assert_eq!(AcceleratorPrice::of_board("NVIDIA B200", "gcp:us-central1").unwrap().quotes.len(), 3);
+        assert_eq!(
+            AcceleratorPrice::of_board("NVIDIA B200", "gcp:us-central1").unwrap().quotes.len(),
+            3
+        );
     }
 
     #[test]
     fn boards_of_two_models_have_no_common_price() {
         let labels = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        let price = |names: &[&str]| AcceleratorPrice::of_boards(&labels(names), "").map(|price| price.name);
+        let price = |names: &[&str]| {
+            AcceleratorPrice::of_boards(&labels(names), "").map(|price| price.name)
+        };
         assert_eq!(price(&["NVIDIA H200", "NVIDIA H200"]).as_deref(), Some("NVIDIA H200"));
         assert_eq!(price(&["NVIDIA H200", "NVIDIA L4"]), None);
         assert_eq!(price(&["NVIDIA H200", "NVIDIA GeForce RTX 4090"]), None);

@@ -193,9 +193,14 @@ pub(super) fn lies_in(place: &str) -> Option<&'static str> {
         return Some("US");
     }
     let region = after_prefix(wanted, "gcp").unwrap_or(wanted);
-    let google = || GOOGLE.iter().find(|row| row.name.eq_ignore_ascii_case(region)).map(|row| row.lies_in);
+    let google =
+        || GOOGLE.iter().find(|row| row.name.eq_ignore_ascii_case(region)).map(|row| row.lies_in);
     let cloud = || cloud_row(wanted).and_then(|row| lies_in(row.grid));
-    state_named(wanted).map(|row| row.code).or_else(google).or_else(cloud).or_else(|| nearest::country(wanted))
+    state_named(wanted)
+        .map(|row| row.code)
+        .or_else(google)
+        .or_else(cloud)
+        .or_else(|| nearest::country(wanted))
 }
 
 /// The figure published for `wanted` itself.
@@ -460,6 +465,9 @@ mod tests {
         }
         assert_eq!(lies_in("gcp:us-central1"), Some("US-IA"));
         assert_eq!(lies_in("aws:us-east-1"), Some("US"));
-        assert_eq!((lies_in("world"), lies_in("Nowhere"), lies_in("Andorra")), (None, None, Some("AD")));
+        assert_eq!(
+            (lies_in("world"), lies_in("Nowhere"), lies_in("Andorra")),
+            (None, None, Some("AD"))
+        );
     }
 }

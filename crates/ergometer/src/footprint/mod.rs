@@ -170,11 +170,23 @@ impl Footprint {
         Some(currency.show(cost.value))
     }
 
+    /// The cost of electricity where its price is in US dollars.
+    #[must_use]
+    pub fn electricity_usd(&self) -> Option<Estimate<UsDollars>> {
+        let cost = self.electricity_cost.filter(|_| self.currency() == Some(Currency::USD))?;
+        let dollars = |money: Money| UsDollars::new(money.get());
+        Some(Estimate {
+            value: dollars(cost.value),
+            standard_uncertainty: dollars(cost.standard_uncertainty),
+        })
+    }
+
     /// With a rent for `seconds`, chosen by the boards, unless the site states one.
     #[must_use]
     pub(crate) fn rented(mut self, rent: Option<AcceleratorPrice>, seconds: f64) -> Self {
         if self.site.accelerator.is_none() {
-            let cost = rent.as_ref().map(|rent| rent.rent(f64::from(self.accelerators), seconds / 3600.0));
+            let cost =
+                rent.as_ref().map(|rent| rent.rent(f64::from(self.accelerators), seconds / 3600.0));
             self.cloud_cost = cost.filter(|_| self.accelerators > 0);
             self.rent = rent;
         }
@@ -232,7 +244,8 @@ impl Site {
         let market = |market: &CarbonIntensity| {
             scaled(facility * market.grams_per_kwh).map(|pair| estimate(pair, GramsCo2e::new))
         };
-        let water = |wue: &Cited<f64>| scaled(kwh * wue.value).map(|pair| estimate(pair, Litres::new));
+        let water =
+            |wue: &Cited<f64>| scaled(kwh * wue.value).map(|pair| estimate(pair, Litres::new));
         Footprint {
             it_energy: scaled(kwh).map(|pair| estimate(pair, KilowattHours::new)),
             facility_energy: scaled(facility).map(|pair| estimate(pair, KilowattHours::new)),

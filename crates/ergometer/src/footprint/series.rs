@@ -128,14 +128,19 @@ impl CarbonSeries {
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Error::new(ErrorKind::Io, format!("the carbon series {} cannot be read", path.display()))
-                .with_source(error)
-                .with_remedy("name a CSV file of lines like 2026-07-01T10:00:00Z,310.5")
+            Error::new(
+                ErrorKind::Io,
+                format!("the carbon series {} cannot be read", path.display()),
+            )
+            .with_source(error)
+            .with_remedy("name a CSV file of lines like 2026-07-01T10:00:00Z,310.5")
         })?;
         let said = |what: &str| {
             let notes = text.lines().filter_map(|line| line.trim().strip_prefix('#'));
             let mut pairs = notes.filter_map(|note| note.split_once(':'));
-            pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case(what)).map(|pair| pair.1.trim().to_owned())
+            pairs
+                .find(|(name, _)| name.trim().eq_ignore_ascii_case(what))
+                .map(|pair| pair.1.trim().to_owned())
         };
         let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let kind = match said("kind").as_deref() {
@@ -148,7 +153,8 @@ impl CarbonSeries {
                     .with_remedy("write `# kind: life-cycle` or `# kind: direct`"));
             }
         };
-        let (place, source) = (said("place").unwrap_or_else(name), said("source").unwrap_or_else(name));
+        let (place, source) =
+            (said("place").unwrap_or_else(name), said("source").unwrap_or_else(name));
         Self::from_csv(&text, place, kind, source)
     }
 
@@ -391,15 +397,28 @@ mod tests {
     fn a_file_says_what_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("hours.csv");
-        std::fs::write(&path, format!("# place: Here\n#kind: direct\n# source: the operator\n{HOURS}")).unwrap();
+        std::fs::write(
+            &path,
+            format!("# place: Here\n#kind: direct\n# source: the operator\n{HOURS}"),
+        )
+        .unwrap();
         let mean = CarbonSeries::read(&path).unwrap().mean();
-        assert_eq!((mean.place.as_str(), mean.kind, mean.source.as_str()), ("Here", IntensityKind::Direct, "the operator"));
+        assert_eq!(
+            (mean.place.as_str(), mean.kind, mean.source.as_str()),
+            ("Here", IntensityKind::Direct, "the operator")
+        );
         std::fs::write(&path, HOURS).unwrap();
         let mean = CarbonSeries::read(&path).unwrap().mean();
-        assert_eq!((mean.place.as_str(), mean.kind, mean.source.as_str()), ("hours.csv", IntensityKind::Unstated, "hours.csv"));
+        assert_eq!(
+            (mean.place.as_str(), mean.kind, mean.source.as_str()),
+            ("hours.csv", IntensityKind::Unstated, "hours.csv")
+        );
         std::fs::write(&path, format!("# kind: green\n{HOURS}")).unwrap();
         assert_eq!(CarbonSeries::read(&path).unwrap_err().kind(), ErrorKind::Format);
-        assert_eq!(CarbonSeries::read(folder.path().join("none.csv")).unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(
+            CarbonSeries::read(folder.path().join("none.csv")).unwrap_err().kind(),
+            ErrorKind::Io
+        );
     }
 
     proptest! {

@@ -263,8 +263,11 @@ impl Site {
             return self.with_market(mix);
         }
         let grams_per_kwh = text.parse().map_err(|_| {
-            Error::new(ErrorKind::InvalidSetting, format!("'{text}' is not a market-based intensity"))
-                .with_remedy("write grams a kilowatt-hour, as 0 or 12.5, or `residual`")
+            Error::new(
+                ErrorKind::InvalidSetting,
+                format!("'{text}' is not a market-based intensity"),
+            )
+            .with_remedy("write grams a kilowatt-hour, as 0 or 12.5, or `residual`")
         })?;
         self.with_market(CarbonIntensity {
             grams_per_kwh,
@@ -295,7 +298,16 @@ impl Site {
     /// [`ErrorKind::InvalidSetting`] for a PUE below 1, a negative price or intensity, a value that is not
     /// finite or impossibly large, and a low rent above the high one.
     pub(crate) fn check(&self) -> Result<()> {
-        let Self { name: _, pue, carbon, market, carbon_series, electricity_price, wue, accelerator } = self;
+        let Self {
+            name: _,
+            pue,
+            carbon,
+            market,
+            carbon_series,
+            electricity_price,
+            wue,
+            accelerator,
+        } = self;
         if let Some(series) = carbon_series {
             series.check().map_err(|why| Error::new(ErrorKind::InvalidSetting, why))?;
         }
@@ -316,7 +328,8 @@ impl Site {
             ("low rent", rent(|one| one.low.get()), "USD an hour"),
             ("high rent", rent(|one| one.high.get()), "USD an hour"),
         ];
-        let amounts = amounts.into_iter().filter_map(|(what, amount, unit)| Some((what, amount?, unit)));
+        let amounts =
+            amounts.into_iter().filter_map(|(what, amount, unit)| Some((what, amount?, unit)));
         for (what, amount, unit) in amounts {
             if !(0.0..=MOST_AMOUNT).contains(&amount) {
                 let message = format!("{what} is {amount} {unit}");
@@ -324,7 +337,9 @@ impl Site {
                     .with_remedy("give a finite value that is not negative"));
             }
         }
-        if let Some(AcceleratorPrice { low, high, .. }) = accelerator.as_ref().filter(|one| one.low > one.high) {
+        if let Some(AcceleratorPrice { low, high, .. }) =
+            accelerator.as_ref().filter(|one| one.low > one.high)
+        {
             let message = format!("the low rent, {low}, is above the high one, {high}");
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("give the lower of the two first"));
@@ -355,7 +370,9 @@ mod tests {
 
     #[test]
     fn a_region_sets_grid_and_price_but_not_a_price_that_was_stated() {
-        let price = |site: &Site| site.electricity_price.as_ref().map(|price| (price.place.clone(), price.value.get()));
+        let price = |site: &Site| {
+            site.electricity_price.as_ref().map(|price| (price.place.clone(), price.value.get()))
+        };
         let germany = Site::current().region("DE").unwrap();
         assert_eq!(price(&germany), Some(("DE".to_owned(), 0.1427)));
         assert_eq!(price(&germany.clone().region("FR").unwrap()), Some(("FR".to_owned(), 0.0942)));
@@ -381,9 +398,18 @@ mod tests {
     #[test]
     fn a_market_based_intensity_is_a_number_or_the_residual_mix() {
         let germany = || Site::current().region("DE").unwrap();
-        let grams = |text: &str| germany().with_market_text(text).map(|site| site.market.unwrap().grams_per_kwh);
-        assert_eq!((grams("0").unwrap(), grams(" 12.5 ").unwrap(), grams("residual").unwrap()), (0.0, 12.5, 724.56));
-        assert_eq!(germany().with_market_text("0").unwrap().carbon, germany().carbon, "the grid stays as it is");
+        let grams = |text: &str| {
+            germany().with_market_text(text).map(|site| site.market.unwrap().grams_per_kwh)
+        };
+        assert_eq!(
+            (grams("0").unwrap(), grams(" 12.5 ").unwrap(), grams("residual").unwrap()),
+            (0.0, 12.5, 724.56)
+        );
+        assert_eq!(
+            germany().with_market_text("0").unwrap().carbon,
+            germany().carbon,
+            "the grid stays as it is"
+        );
         for text in ["", "green", "-1", "nan", "inf"] {
             assert_eq!(grams(text).unwrap_err().kind(), ErrorKind::InvalidSetting, "{text}");
         }

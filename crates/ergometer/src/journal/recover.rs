@@ -305,7 +305,8 @@ fn put(record: &mut Record, mut state: State, epochs: &mut BTreeMap<usize, Epoch
         Err(_) => site.clone(),
     };
     record.footprint.site = site;
-    record.footprint = record.footprint.again(record.total.energy.as_ref(), seconds, state.intensity);
+    record.footprint =
+        record.footprint.again(record.total.energy.as_ref(), seconds, state.intensity);
 }
 
 #[cfg(test)]

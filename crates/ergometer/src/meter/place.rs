@@ -22,7 +22,9 @@ impl MeterBuilder {
         if let Some(pue) = self.pue {
             site = site.with_pue(pue)?;
         } else {
-            let ratio = |site: Site, text: &str| site.with_pue(number(text, "a ratio of at least 1, as 1.2")?);
+            let ratio = |site: Site, text: &str| {
+                site.with_pue(number(text, "a ratio of at least 1, as 1.2")?)
+            };
             site = self.open(site, stated, PUE, ratio);
         }
         site = match self.place.market.take() {
@@ -60,10 +62,13 @@ impl MeterBuilder {
             }),
         };
         let Some(region) = &self.region else {
-            return Ok(self.open(site, stated, REGION, |site, region| site.region_in(region, &grids)));
+            return Ok(
+                self.open(site, stated, REGION, |site, region| site.region_in(region, &grids))
+            );
         };
         if site.carbon_series.is_some() {
-            let message = format!("a region, '{region}', and a site with a carbon series of its own");
+            let message =
+                format!("a region, '{region}', and a site with a carbon series of its own");
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("leave the region out, or the series"));
         }
@@ -79,15 +84,24 @@ impl MeterBuilder {
             }));
         };
         if site.carbon_series.is_some() {
-            let message = format!("the carbon series {} and a site with one of its own", path.display());
-            return Err(Error::new(ErrorKind::InvalidSetting, message).with_remedy("leave one of them out"));
+            let message =
+                format!("the carbon series {} and a site with one of its own", path.display());
+            return Err(
+                Error::new(ErrorKind::InvalidSetting, message).with_remedy("leave one of them out")
+            );
         }
         site.with_carbon_series(CarbonSeries::read(path)?)
     }
 
     /// The site with what a variable says, unless the program stated a site. An invalid value is reported and changes
     /// nothing.
-    fn open(&mut self, site: Site, stated: bool, name: &str, set: impl Fn(Site, &str) -> Result<Site>) -> Site {
+    fn open(
+        &mut self,
+        site: Site,
+        stated: bool,
+        name: &str,
+        set: impl Fn(Site, &str) -> Result<Site>,
+    ) -> Site {
         let Some(text) = self.variable(name).filter(|_| !stated) else { return site };
         match set(site.clone(), &text) {
             Ok(there) => there,
@@ -102,6 +116,7 @@ impl MeterBuilder {
 
 fn number(text: &str, what: &str) -> Result<f64> {
     text.trim().parse().map_err(|_| {
-        Error::new(ErrorKind::InvalidSetting, format!("'{text}' is not a number")).with_remedy(format!("give {what}"))
+        Error::new(ErrorKind::InvalidSetting, format!("'{text}' is not a number"))
+            .with_remedy(format!("give {what}"))
     })
 }

@@ -165,7 +165,8 @@ impl Record {
         let same = |footprint: &Footprint| {
             let constants =
                 Site { carbon_series: site.carbon_series.clone(), ..footprint.site.clone() };
-            let rented = footprint.accelerators == accelerators && footprint.rent == self.footprint.rent;
+            let rented =
+                footprint.accelerators == accelerators && footprint.rent == self.footprint.rent;
             constants == *site && rented
         };
         let mut footprint = self.footprint.clone();
@@ -179,7 +180,8 @@ impl Record {
             }
             let own = part.footprint.as_ref();
             alike &= own.is_none_or(same);
-            let its = || self.footprint.again(part.energy.as_ref(), part.seconds, part.mean_intensity);
+            let its =
+                || self.footprint.again(part.energy.as_ref(), part.seconds, part.mean_intensity);
             footprint = footprint.plus(&own.cloned().unwrap_or_else(its));
         }
         let Part { seconds, energy, .. } = whole;

@@ -28,10 +28,10 @@ pub struct Currency([u8; 3]);
 
 /// Codes that are understood where a user writes one.
 const KNOWN: [&str; 46] = [
-    "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EGP", "EUR", "GBP",
-    "HKD", "HUF", "IDR", "ILS", "INR", "ISK", "JPY", "KES", "KRW", "MXN", "MYR", "NGN", "NOK", "NZD", "PEN",
-    "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "UAH", "USD",
-    "ZAR",
+    "AED", "ARS", "AUD", "BGN", "BRL", "CAD", "CHF", "CLP", "CNY", "COP", "CZK", "DKK", "EGP",
+    "EUR", "GBP", "HKD", "HUF", "IDR", "ILS", "INR", "ISK", "JPY", "KES", "KRW", "MXN", "MYR",
+    "NGN", "NOK", "NZD", "PEN", "PHP", "PKR", "PLN", "QAR", "RON", "RSD", "RUB", "SAR", "SEK",
+    "SGD", "THB", "TRY", "TWD", "UAH", "USD", "ZAR",
 ];
 
 impl Currency {
@@ -130,7 +130,14 @@ mod tests {
 
     #[test]
     fn a_currency_is_a_code_or_its_sign() {
-        for (text, code) in [("EUR", "EUR"), ("eur", "EUR"), ("€", "EUR"), ("£", "GBP"), ("$", "USD"), ("Sek", "SEK")] {
+        for (text, code) in [
+            ("EUR", "EUR"),
+            ("eur", "EUR"),
+            ("€", "EUR"),
+            ("£", "GBP"),
+            ("$", "USD"),
+            ("Sek", "SEK"),
+        ] {
             assert_eq!(text.parse::<Currency>().unwrap().as_str(), code, "{text}");
         }
         for text in ["", "E", "EURO", "¥", "XXX", "€ ", "kWh"] {

@@ -54,7 +54,7 @@ impl Cost {
             joules: record.total.energy.map(|energy| energy.joules.get()),
             facility_kwh: footprint.facility_energy.map(|energy| energy.value.get()),
             co2e_kg: footprint.co2e.map(|gases| gases.value.kilograms()),
-            electricity_usd: footprint.electricity_cost.map(|cost| cost.value.get()),
+            electricity_usd: footprint.electricity_usd().map(|cost| cost.value.get()),
             cloud_usd: footprint
                 .cloud_cost
                 .filter(|_| !on_cpu)

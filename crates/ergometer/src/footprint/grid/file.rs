@@ -43,10 +43,17 @@ impl Grids {
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
         let headings = rows.headers().map_err(not_csv)?.clone();
-        let column = |name: &str| headings.iter().position(|heading| heading.eq_ignore_ascii_case(name));
+        let column =
+            |name: &str| headings.iter().position(|heading| heading.eq_ignore_ascii_case(name));
         if let Some(missing) = NEEDED.iter().find(|name| column(name).is_none()) {
-            return Err(Error::new(ErrorKind::Format, format!("the grid file has no column '{missing}'"))
-                .with_remedy(format!("begin it with a row of headings: {},place,kind", NEEDED.join(","))));
+            return Err(Error::new(
+                ErrorKind::Format,
+                format!("the grid file has no column '{missing}'"),
+            )
+            .with_remedy(format!(
+                "begin it with a row of headings: {},place,kind",
+                NEEDED.join(",")
+            )));
         }
         let mut own: Vec<CarbonIntensity> = Vec::new();
         for row in rows.records() {
@@ -92,9 +99,12 @@ impl Grids {
         own.cloned().map_or_else(
             || {
                 let shipped = CarbonIntensity::find(wanted)?;
-                let of = |code: &str| self.own.iter().find(|row| row.code.eq_ignore_ascii_case(code)).cloned();
+                let of = |code: &str| {
+                    self.own.iter().find(|row| row.code.eq_ignore_ascii_case(code)).cloned()
+                };
                 // A region of a cloud that publishes nothing is on a grid that the file may have.
-                let around = || cloud_row(wanted).and_then(|row| Some(on_the_grid(row, of(row.grid)?)));
+                let around =
+                    || cloud_row(wanted).and_then(|row| Some(on_the_grid(row, of(row.grid)?)));
                 Ok(of(&shipped.code).or_else(around).unwrap_or(shipped))
             },
             Ok,
@@ -104,18 +114,24 @@ impl Grids {
     /// Every place: those of the file, and those of this crate that it does not override.
     pub fn places(&self) -> impl Iterator<Item = CarbonIntensity> {
         let is_own = |code: &str| self.own.iter().any(|row| row.code.eq_ignore_ascii_case(code));
-        self.own.iter().cloned().chain(CarbonIntensity::places().filter(move |place| !is_own(&place.code)))
+        self.own
+            .iter()
+            .cloned()
+            .chain(CarbonIntensity::places().filter(move |place| !is_own(&place.code)))
     }
 }
 
 /// A row as a place, or what is wrong with it.
 fn place<'a>(cell: impl Fn(&str) -> &'a str) -> std::result::Result<CarbonIntensity, String> {
-    let (code, grams, year, source) = (cell("code"), cell("g_per_kwh"), cell("year"), cell("source"));
+    let (code, grams, year, source) =
+        (cell("code"), cell("g_per_kwh"), cell("year"), cell("source"));
     if code.is_empty() || source.is_empty() {
         return Err("a place needs a code and a source".to_owned());
     }
-    let grams_per_kwh = grams.parse::<f64>().ok().filter(|grams| grams.is_finite() && *grams >= 0.0);
-    let grams_per_kwh = grams_per_kwh.ok_or_else(|| format!("'{grams}' is not an intensity in g/kWh"))?;
+    let grams_per_kwh =
+        grams.parse::<f64>().ok().filter(|grams| grams.is_finite() && *grams >= 0.0);
+    let grams_per_kwh =
+        grams_per_kwh.ok_or_else(|| format!("'{grams}' is not an intensity in g/kWh"))?;
     let year = year.parse::<u16>().ok().filter(|year| (1900..=2200).contains(year));
     let year = year.ok_or_else(|| format!("'{}' is not a year", cell("year")))?;
     let kind = match cell("kind").to_ascii_lowercase().as_str() {
@@ -152,11 +168,19 @@ mod tests {
         let grids = Grids::from_csv(FILE).unwrap();
         for name in ["DE", "de", "Germany", "DEU"] {
             let found = grids.find(name).unwrap();
-            assert_eq!((found.grams_per_kwh, found.year, found.kind), (299.0, 2026, IntensityKind::Direct), "{name}");
+            assert_eq!(
+                (found.grams_per_kwh, found.year, found.kind),
+                (299.0, 2026, IntensityKind::Direct),
+                "{name}"
+            );
         }
         assert_eq!(grids.find("gcp:us-central1").unwrap().grams_per_kwh, 99.0);
         assert_eq!(grids.find("FR").unwrap(), CarbonIntensity::find("FR").unwrap());
-        assert_eq!(grids.places().count(), CarbonIntensity::places().count(), "two that are known were replaced");
+        assert_eq!(
+            grids.places().count(),
+            CarbonIntensity::places().count(),
+            "two that are known were replaced"
+        );
         let there = grids.find("aws:eu-central-1").unwrap();
         assert_eq!((there.code.as_str(), there.grams_per_kwh), ("aws:eu-central-1", 299.0));
         assert!(grids.find("Nowhere").is_err());
@@ -164,7 +188,9 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_with_its_line() {
-        let read = |rows: &str| Grids::from_csv(&format!("code,g_per_kwh,year,source,kind\n{rows}")).unwrap_err();
+        let read = |rows: &str| {
+            Grids::from_csv(&format!("code,g_per_kwh,year,source,kind\n{rows}")).unwrap_err()
+        };
         for (rows, why) in [
             ("DE,many,2026,us,", "line 2 of the grid file: 'many'"),
             ("DE,1,2026,us,\nFR,-1,2026,us,", "line 3"),

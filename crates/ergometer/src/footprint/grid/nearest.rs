@@ -60,7 +60,10 @@ mod tests {
         assert!(codes("LI").contains(&"CH".to_owned()));
         assert_eq!(codes("CA-ON")[0], "CA", "its own country first");
         let fiji = codes("FJ");
-        assert!(fiji.iter().all(|code| ["WF", "TO", "VU", "TV", "WS", "NC"].contains(&code.as_str())), "{fiji:?}");
+        assert!(
+            fiji.iter().all(|code| ["WF", "TO", "VU", "TV", "WS", "NC"].contains(&code.as_str())),
+            "{fiji:?}"
+        );
         assert_eq!(nearest("CH", |code| code == "NZ"), ["NZ (New Zealand)"]);
         assert!(nearest("??", all).is_empty());
     }
@@ -70,7 +73,9 @@ mod tests {
         let quarter = std::f64::consts::FRAC_PI_2;
         assert!((angle((0.0, 0.0), (90.0, 12.0)) - quarter).abs() < 1e-12);
         assert!((angle((0.0, 0.0), (0.0, 90.0)) - quarter).abs() < 1e-12);
-        assert!((angle((10.0, 179.0), (10.0, -179.0)) - angle((10.0, 0.0), (10.0, 2.0))).abs() < 1e-12);
+        assert!(
+            (angle((10.0, 179.0), (10.0, -179.0)) - angle((10.0, 0.0), (10.0, 2.0))).abs() < 1e-12
+        );
         assert!((angle((0.0, 0.0), (0.0, 180.0)) - 2.0 * quarter).abs() < 1e-12);
     }
 }

@@ -26,7 +26,9 @@ impl State {
     pub(super) fn source(&self) -> (&'static str, u16) {
         match self.country() {
             "US" => ("EPA eGRID2023 rev 2, CO2e of the generation in the state", 2023),
-            "CA" => ("Environment and Climate Change Canada, reference values 3.0, consumption", 2023),
+            "CA" => {
+                ("Environment and Climate Change Canada, reference values 3.0, consumption", 2023)
+            }
             _ => ("Australian National Greenhouse Accounts Factors 2025, scope 2", 2025),
         }
     }

@@ -90,15 +90,23 @@ fn fit(one: &RankRun, other: &RankRun) -> Result<()> {
         ));
     }
     let (here, there) = (&one.record.footprint.site, &other.record.footprint.site);
-    let price = |site: &Site| site.electricity_price.as_ref().map_or_else(unstated, ElectricityPrice::describe);
-    let rent = |site: &Site| site.accelerator.as_ref().map_or_else(unstated, |one| one.name.clone());
+    let price = |site: &Site| {
+        site.electricity_price.as_ref().map_or_else(unstated, ElectricityPrice::describe)
+    };
+    let rent =
+        |site: &Site| site.accelerator.as_ref().map_or_else(unstated, |one| one.name.clone());
     let market = |site: &Site| site.market.as_ref().map_or_else(unstated, |one| one.place.clone());
     let water = |site: &Site| site.wue.as_ref().map_or_else(unstated, |wue| wue.value.to_string());
     let differs = [
         ("PUE", here.pue != there.pue, here.pue.value.to_string(), there.pue.value.to_string()),
         ("grid", here.carbon != there.carbon, here.carbon.code.clone(), there.carbon.code.clone()),
         ("market-based intensity", here.market != there.market, market(here), market(there)),
-        ("electricity price", here.electricity_price != there.electricity_price, price(here), price(there)),
+        (
+            "electricity price",
+            here.electricity_price != there.electricity_price,
+            price(here),
+            price(there),
+        ),
         ("WUE", here.wue != there.wue, water(here), water(there)),
         ("accelerator", here.accelerator != there.accelerator, rent(here), rent(there)),
         ("preset", here.name != there.name, here.name.clone(), there.name.clone()),

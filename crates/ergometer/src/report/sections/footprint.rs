@@ -2,7 +2,9 @@
 
 use super::Section;
 use crate::error::Error;
-use crate::footprint::{AcceleratorPrice, CarbonIntensity, ElectricityPrice, Estimate, Footprint, Payer};
+use crate::footprint::{
+    AcceleratorPrice, CarbonIntensity, ElectricityPrice, Estimate, Footprint, Payer,
+};
 use crate::record::Record;
 use crate::report::columns::Column;
 use crate::report::figure::{self, ABSENT, or_absent};
@@ -17,7 +19,8 @@ pub(super) fn footprint(record: &Record) -> Section {
     };
     let gases = |estimate: Option<Estimate<GramsCo2e>>| {
         or_absent(estimate, |estimate| {
-            let grams = figure::plus_minus(estimate.value.get(), estimate.standard_uncertainty.get(), "g");
+            let grams =
+                figure::plus_minus(estimate.value.get(), estimate.standard_uncertainty.get(), "g");
             format!("{grams} ({} lb)", figure::significant(estimate.value.pounds()))
         })
     };
@@ -32,7 +35,8 @@ pub(super) fn footprint(record: &Record) -> Section {
     ];
     if let Some(market) = &site.market {
         let CarbonIntensity { grams_per_kwh, place, source, year, .. } = market;
-        let constant = format!("{grams_per_kwh:.1} g/kWh, market-based, {place} ({source}, {year})");
+        let constant =
+            format!("{grams_per_kwh:.1} g/kWh, market-based, {place} ({source}, {year})");
         rows.push(vec!["CO2e, market".to_owned(), gases(footprint.co2e_market), constant]);
     }
     if let Some(wue) = &site.wue {
@@ -60,12 +64,21 @@ fn electricity(footprint: &Footprint) -> Vec<String> {
     let Some(price) = &footprint.site.electricity_price else {
         let code = &footprint.site.carbon.code;
         let why = ElectricityPrice::find(code, Payer::Industry).err();
-        let remedy = why.as_ref().and_then(Error::remedy).unwrap_or("state a price or a region").to_owned();
-        return vec!["electricity".to_owned(), ABSENT.to_owned(), format!("no price is known: {remedy}")];
+        let remedy =
+            why.as_ref().and_then(Error::remedy).unwrap_or("state a price or a region").to_owned();
+        return vec![
+            "electricity".to_owned(),
+            ABSENT.to_owned(),
+            format!("no price is known: {remedy}"),
+        ];
     };
     let cost = or_absent(footprint.electricity_cost, |cost| {
         let pair = figure::pair(cost.value.get(), cost.standard_uncertainty.get());
-        if price.currency == Currency::USD { format!("${pair}") } else { format!("{pair} {}", price.currency) }
+        if price.currency == Currency::USD {
+            format!("${pair}")
+        } else {
+            format!("{pair} {}", price.currency)
+        }
     });
     vec!["electricity".to_owned(), cost, price.describe()]
 }
@@ -85,7 +98,8 @@ fn cloud(footprint: &Footprint) -> Vec<String> {
             format!("{name}: {low} to {high} a {} hour ({source}, {days})", unit.as_str())
         }
         None if footprint.accelerators == 0 => "no accelerator".to_owned(),
-        None => "no price is known for these accelerators: state one with `Site::with_accelerator`".to_owned(),
+        None => "no price is known for these accelerators: state one with `Site::with_accelerator`"
+            .to_owned(),
     };
     vec!["cloud".to_owned(), cost.unwrap_or_else(|| ABSENT.to_owned()), constant]
 }

@@ -197,7 +197,7 @@ impl Script {
             steps_by_name: BTreeMap::new(),
             method_shares: BTreeMap::new(),
             outside_epochs: self.joules(self.seconds - in_epochs),
-            footprint: Site::current().footprint(
+            footprint: site().footprint(
                 total.energy.as_ref(),
                 self.seconds,
                 u32::try_from(boards).unwrap(),
@@ -248,4 +248,9 @@ impl Script {
             warnings: Vec::new(),
         }
     }
+}
+
+/// A site whose rent is stated, so that it does not depend on the boards.
+fn site() -> Site {
+    Site::current().with_accelerator(AcceleratorPrice::p100()).unwrap()
 }
