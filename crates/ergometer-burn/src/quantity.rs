@@ -75,6 +75,8 @@ mod tests {
         }
         assert!(has_unit::<EnergyPerStep>() && has_unit::<EnergyPerItem>());
         assert!(has_unit::<PowerInSteps>() && has_unit::<TotalEnergy>());
-        assert!(has_unit::<Carbon>() && has_unit::<Cost>() && has_unit::<ForecastEnergy>());
+        assert!(has_unit::<Carbon>() && has_unit::<ForecastEnergy>());
+        // Its unit is the currency of the site's price.
+        assert!(Cost::UNIT.is_empty() && Cost::NAME.ends_with("cost"));
     }
 }

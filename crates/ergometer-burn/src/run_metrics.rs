@@ -123,7 +123,8 @@ impl<Q: RunQuantity> RunMetric<Q> {
     fn entry(&self, entry: fn(f64) -> NumericEntry) -> SerializedEntry {
         let text = || {
             let value = self.latest.map(|value| format_float(value, PRECISION));
-            format!("{} {}", value.unwrap_or_default(), Q::UNIT)
+            let text = format!("{} {}", value.unwrap_or_default(), Q::UNIT);
+            text.trim_end().to_owned()
         };
         quantity::entry::<Q>(self.latest.map(entry).as_ref(), text)
     }

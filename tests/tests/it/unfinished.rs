@@ -15,11 +15,16 @@ use ergometer::{ErrorKind, Kind, Meter, MeterBuilder};
 use crate::accounting::assert_conserved;
 use crate::child;
 
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 12] = [
     "ERGOMETER",
     "ERGOMETER_LABEL",
     "ERGOMETER_REGION",
     "ERGOMETER_PUE",
+    "ERGOMETER_GRID",
+    "ERGOMETER_CARBON_SERIES",
+    "ERGOMETER_MARKET",
+    "ERGOMETER_PRICE",
+    "ERGOMETER_WUE",
     "ERGOMETER_JOURNAL",
     "ERGOMETER_OUTPUT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -159,11 +164,17 @@ fn a_dropped_meter_waits_neither_for_a_source_that_hangs_nor_for_a_terminal() {
 fn settings_that_the_program_leaves_open_come_from_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let [runs, journals, own] = ["runs", "journals", "own"].map(|name| folder.path().join(name));
+    let grids = folder.path().join("grids.csv");
+    std::fs::write(&grids, "code,g_per_kwh,year,source,place\nDE,299,2026,operator,Germany\n").unwrap();
     let set = |command: &mut Command| {
         command
             .env("ERGOMETER_LABEL", "night")
             .env("ERGOMETER_REGION", "DE")
             .env("ERGOMETER_PUE", "1.2")
+            .env("ERGOMETER_GRID", &grids)
+            .env("ERGOMETER_MARKET", "residual")
+            .env("ERGOMETER_PRICE", "0.31 EUR")
+            .env("ERGOMETER_WUE", "1.8")
             .env("ERGOMETER_JOURNAL", &journals)
             .env("ERGOMETER_OUTPUT", &runs)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
@@ -176,6 +187,11 @@ fn settings_that_the_program_leaves_open_come_from_the_environment() {
     assert_eq!(record.run.label, "night");
     assert_eq!(record.footprint.site.carbon.place, "Germany");
     assert!((record.footprint.site.pue.value - 1.2).abs() < f64::EPSILON);
+    let site = &record.footprint.site;
+    assert_eq!((site.carbon.grams_per_kwh, site.carbon.year), (299.0, 2026));
+    assert_eq!(site.market.as_ref().unwrap().code, "DE");
+    assert_eq!(site.wue.as_ref().unwrap().value, 1.8);
+    assert!(record.footprint.electricity().unwrap().ends_with(" EUR"));
     assert!(record.warnings.iter().any(|line| line.contains("collector at 127.0.0.1:1")));
     let printed = Record::from_json(&String::from_utf8_lossy(&output.stdout)).unwrap();
     assert_eq!(printed, record, "what is written is what `finish` returns");
@@ -199,6 +215,11 @@ fn an_invalid_variable_is_reported_and_stops_no_training() {
         .env("ERGOMETER", "maybe")
         .env("ERGOMETER_REGION", "Germny")
         .env("ERGOMETER_PUE", "0.5")
+        .env("ERGOMETER_GRID", &file)
+        .env("ERGOMETER_CARBON_SERIES", &file)
+        .env("ERGOMETER_MARKET", "residual")
+        .env("ERGOMETER_PRICE", "0.31 apples")
+        .env("ERGOMETER_WUE", "-1")
         .env("ERGOMETER_JOURNAL", &file)
         .env("ERGOMETER_OUTPUT", &file)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://example.org");

@@ -116,6 +116,8 @@ fn cell(record: &Record, column: &str) -> String {
         }
         "on_cloud" => if cloud.is_some() { "Y" } else { "N" }.to_owned(),
         "pue" => site.pue.value.to_string(),
+        "water_consumed" => number(whole.footprint.water.map(|water| water.value.get())),
+        "wue" => number(site.wue.as_ref().map(|wue| wue.value)),
         _ => String::new(),
     }
 }
