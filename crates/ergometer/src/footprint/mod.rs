@@ -193,6 +193,13 @@ impl Footprint {
         self
     }
 
+    /// With the rent of `boards` for `seconds`, by the labels of those that were metered.
+    #[must_use]
+    pub(crate) fn rented_by(self, boards: &[String], seconds: f64) -> Self {
+        let rent = AcceleratorPrice::of_boards(boards, &self.site.carbon.code);
+        self.rented(rent, seconds)
+    }
+
     /// The footprint of another energy and time with the same constants, at its own mean intensity.
     #[must_use]
     pub(crate) fn again(&self, energy: Option<&Energy>, seconds: f64, mean: Option<f64>) -> Self {

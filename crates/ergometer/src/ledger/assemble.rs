@@ -11,7 +11,6 @@ use super::step_table::StepTable;
 use super::warnings;
 use crate::clock::Timestamp;
 use crate::energy::{Energy, Method, Uncertainty, Usage};
-use crate::footprint::AcceleratorPrice;
 use crate::forecast::Forecast;
 use crate::record::power::PowerHistory;
 use crate::record::{
@@ -60,11 +59,8 @@ pub(crate) fn record(
         head.accelerators.unwrap_or_else(|| u32::try_from(boards.len()).unwrap_or(u32::MAX));
     let site = head.site.during(head.started, seconds);
     let intensity = mean_intensity(head, timelines, seconds, &mut warnings);
-    let rent = AcceleratorPrice::of_boards(&boards, &site.carbon.code);
-    let footprint = site
-        .footprint(total.energy.as_ref(), seconds, accelerators)
-        .rented(rent, seconds)
-        .at_mean_intensity(intensity);
+    let footprint = site.footprint(total.energy.as_ref(), seconds, accelerators);
+    let footprint = footprint.rented_by(&boards, seconds).at_mean_intensity(intensity);
     let domain_records = assembler.domain_records(&whole, seconds, idle.as_ref());
     Record {
         schema: Record::SCHEMA.to_owned(),
