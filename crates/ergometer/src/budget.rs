@@ -124,7 +124,7 @@ impl FromStr for Budget {
         };
         read().ok_or_else(|| {
             let remedy = match text::misspelt(text) {
-                Some(unit) => format!("write `{unit}` as it stands here: {}", ACCEPTED),
+                Some(unit) => format!("write `{unit}` as it stands here: {ACCEPTED}"),
                 None => ACCEPTED.to_owned(),
             };
             Error::new(ErrorKind::InvalidSetting, format!("'{text}' is not a budget"))

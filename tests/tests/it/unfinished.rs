@@ -165,7 +165,8 @@ fn settings_that_the_program_leaves_open_come_from_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let [runs, journals, own] = ["runs", "journals", "own"].map(|name| folder.path().join(name));
     let grids = folder.path().join("grids.csv");
-    std::fs::write(&grids, "code,g_per_kwh,year,source,place\nDE,299,2026,operator,Germany\n").unwrap();
+    std::fs::write(&grids, "code,g_per_kwh,year,source,place\nDE,299,2026,operator,Germany\n")
+        .unwrap();
     let set = |command: &mut Command| {
         command
             .env("ERGOMETER_LABEL", "night")

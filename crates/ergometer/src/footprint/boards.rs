@@ -46,7 +46,7 @@ static MI300X: Board = gpu("AMD MI300X", &[&["MI300X"]]);
 static TPU_V5E: Board = chip("TPU v5e", &[&["TPU", "V5E"], &["TPUV5E"]]);
 static TPU_V5P: Board = chip("TPU v5p", &[&["TPU", "V5P"], &["TPUV5P"]]);
 
-/// The more exact name first: an H100 PCIe is an H100 as well.
+/// The more exact name first: an `H100 PCIe` is an `H100` as well.
 static BOARDS: &[&Board] = &[
     &A100_40, &A100_80, &H100_PCIE, &H100_NVL, &H100, &H200, &B200, &L4, &L40S, &MI300X, &TPU_V5E,
     &TPU_V5P,
@@ -79,8 +79,8 @@ const fn row(
 
 #[rustfmt::skip]
 static ROWS: &[Row] = &[
-    row(&A100_40, ("AWS", "us-east-1", "p4d.24xlarge"), 8, Some(21.957642), None, "2026-11-09", AWS_LIST),
-    row(&A100_40, ("Google Cloud", "us-central1", "a2-highgpu-1g"), 1, Some(3.673385), Some(1.293355), "2025-03-06", GOOGLE_CATALOG),
+    row(&A100_40, ("AWS", "us-east-1", "p4d.24xlarge"), 8, Some(21.957_642), None, "2026-11-09", AWS_LIST),
+    row(&A100_40, ("Google Cloud", "us-central1", "a2-highgpu-1g"), 1, Some(3.673_385), Some(1.293_355), "2025-03-06", GOOGLE_CATALOG),
     row(&A100_40, ("Lambda", "", ""), 1, Some(1.99), None, "2026-09-25", PRICE_PAGE),
     row(&A100_80, ("AWS", "us-east-1", "p4de.24xlarge"), 8, Some(27.44705), None, "2026-11-09", AWS_LIST),
     row(&A100_80, ("Azure", "eastus", "Standard_NC24ads_A100_v4"), 1, Some(3.673), None, "2026-11-09", AZURE_LIST),
@@ -143,8 +143,8 @@ fn board(label: &str) -> Option<&'static Board> {
     if words.contains(&"MIG") {
         return None;
     }
-    let is_named = |spelling: &&[&str]| spelling.iter().all(|word| words.contains(word));
-    BOARDS.iter().copied().find(|board| board.words.iter().any(|spelling| is_named(spelling)))
+    let has = |spelling: &&[&str]| spelling.iter().all(|word| words.contains(word));
+    BOARDS.iter().copied().find(|board| board.words.iter().any(has))
 }
 
 fn quote(row: &Row) -> CloudQuote {
@@ -162,6 +162,7 @@ fn quote(row: &Row) -> CloudQuote {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use super::super::AcceleratorPrice;
     use super::*;

@@ -217,6 +217,7 @@ fn unknown(place: &str, code: Option<&str>) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use super::*;
 

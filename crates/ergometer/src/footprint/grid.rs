@@ -261,16 +261,16 @@ fn cloud_row(wanted: &str) -> Option<&'static Region> {
 }
 
 fn on_the_grid_around(region: &Region) -> Option<CarbonIntensity> {
-    Some(on_the_grid(region, known(region.grid)?))
+    Some(on_the_grid(region, &known(region.grid)?))
 }
 
-fn on_the_grid(region: &Region, grid: CarbonIntensity) -> CarbonIntensity {
+fn on_the_grid(region: &Region, grid: &CarbonIntensity) -> CarbonIntensity {
     let Region { provider, name, place, grid: _ } = region;
     CarbonIntensity {
         code: format!("{}:{name}", provider.prefix()),
         place: format!("{place}, on the grid of {} ({})", grid.place, grid.code),
         source: format!("{}; {} publishes no figure for its regions", grid.source, provider.name()),
-        ..grid
+        ..grid.clone()
     }
 }
 
@@ -325,6 +325,7 @@ fn google(row: &CloudRegion) -> CarbonIntensity {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use super::*;
 

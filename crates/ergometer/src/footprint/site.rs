@@ -365,6 +365,7 @@ fn strubell_electricity() -> ElectricityPrice {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use super::*;
 

@@ -2,7 +2,7 @@
 //!
 //! * European Union, households: Eurostat `nrg_pc_204` (updated 12 August 2026), second half of 2025, consumption of
 //!   2500 to 4999 kWh a year, all taxes included.
-//! * European Union, industry: Eurostat `nrg_pc_205`, second half of 2024, consumption of 20 to 70 GWh a year, without
+//! * European Union, industry: Eurostat `nrg_pc_205`, second half of 2024, consumption of 20 to 70 `GWh` a year, without
 //!   taxes and levies, as compiled by Lokshin (2026) for a study of computing.
 //! * United States: US Energy Information Administration. The country: Electric Power Monthly, 2024. The states:
 //!   Electric Power Annual (17 October 2024), average revenue per kilowatt-hour, 2023; the stored copy that was read

@@ -104,7 +104,7 @@ impl Grids {
                 };
                 // A region of a cloud that publishes nothing is on a grid that the file may have.
                 let around =
-                    || cloud_row(wanted).and_then(|row| Some(on_the_grid(row, of(row.grid)?)));
+                    || cloud_row(wanted).and_then(|row| Some(on_the_grid(row, &of(row.grid)?)));
                 Ok(of(&shipped.code).or_else(around).unwrap_or(shipped))
             },
             Ok,
@@ -157,6 +157,7 @@ fn not_csv(error: csv::Error) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use super::*;
 

@@ -49,12 +49,12 @@ pub(super) fn no_residual_mix(place: &str, code: Option<&str>) -> Error {
     let message = format!("no residual mix is known for '{place}'");
     let known = |code: &str| super::RESIDUAL_2024.iter().any(|row| row.0 == code);
     let places = code.map(|code| nearest(code, known)).unwrap_or_default();
-    let mut remedy =
-        "give the intensity of the contract or of the residual mix in g/kWh, as 0 for a contract of renewable electricity"
-            .to_owned();
-    if !places.is_empty() {
-        remedy += &format!("; the nearest places with a known one are {}", places.join(", "));
-    }
+    let own = "give the intensity of the contract or of the residual mix in g/kWh, as 0 for a contract of renewable \
+               electricity";
+    let remedy = match places.join(", ").as_str() {
+        "" => own.to_owned(),
+        places => format!("{own}; the nearest places with a known one are {places}"),
+    };
     Error::new(ErrorKind::UnknownRegion, message).with_remedy(remedy)
 }
 
