@@ -206,16 +206,13 @@ impl Calculated {
     /// The cost of electricity, or what to write where no price is known.
     fn electricity_row(&self) -> Vec<String> {
         let price = self.site.electricity_price.as_ref();
-        let (cost, constant) = match price.zip(self.electricity) {
-            Some((price, cost)) => (price.currency.show(Money::new(cost)), price.describe()),
-            None => {
-                let unknown = ElectricityPrice::find(&self.site.carbon.code, Payer::Industry).err();
-                let remedy =
-                    unknown.as_ref().and_then(ergometer::Error::remedy).unwrap_or_default();
-                ("n/a".to_owned(), format!("no price is known: {remedy}"))
-            }
-        };
-        vec!["electricity".to_owned(), cost, constant]
+        let row = |cost: String, constant: String| vec!["electricity".to_owned(), cost, constant];
+        if let Some((price, cost)) = price.zip(self.electricity) {
+            return row(price.currency.show(Money::new(cost)), price.describe());
+        }
+        let unknown = ElectricityPrice::find(&self.site.carbon.code, Payer::Industry).err();
+        let remedy = unknown.as_ref().and_then(ergometer::Error::remedy).unwrap_or_default();
+        row("n/a".to_owned(), format!("no price is known: {remedy}"))
     }
 }
 

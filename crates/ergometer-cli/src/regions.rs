@@ -14,7 +14,7 @@ pub struct Regions {
     /// Show those whose code or name contains this, whatever the case
     #[arg(value_name = "SEARCH")]
     search: Option<String>,
-    /// CSV file of grids of your own, which come before those that are shipped: code,g_per_kwh,year,source
+    /// CSV file of grids of your own, which come before those that are shipped: `code,g_per_kwh,year,source`
     #[arg(long, value_name = "FILE")]
     grid: Option<PathBuf>,
     /// Print JSON

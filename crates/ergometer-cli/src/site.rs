@@ -16,7 +16,7 @@ pub struct SiteArgs {
     /// Grid that the run draws from: `DE`, `US-TX`, `gcp:europe-west3`; see `ergometer regions`
     #[arg(long, value_name = "CODE")]
     region: Option<String>,
-    /// CSV file of grids of your own, which come before those that are shipped: code,g_per_kwh,year,source
+    /// CSV file of grids of your own, which come before those that are shipped: `code,g_per_kwh,year,source`
     #[arg(long, value_name = "FILE")]
     grid: Option<PathBuf>,
     /// CSV file of carbon intensities over time: lines like 2026-07-01T10:00:00Z,310.5

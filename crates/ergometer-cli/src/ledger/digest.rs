@@ -129,7 +129,7 @@ impl Part {
             facility_kwh: footprint.and_then(|one| Some(one.facility_energy?.value.get())),
             co2e_g: footprint.and_then(|one| Some(one.co2e?.value.get())),
             electricity: footprint.and_then(|one| Some(one.electricity_cost?.value.get())),
-            currency: footprint.and_then(|one| one.currency()),
+            currency: footprint.and_then(Footprint::currency),
             co2e_market_g: footprint.and_then(|one| Some(one.co2e_market?.value.get())),
             water_l: footprint.and_then(|one| Some(one.water?.value.get())),
             cloud_low_usd: cloud.map(|cost| cost.low.get()),
