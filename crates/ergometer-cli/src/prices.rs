@@ -34,14 +34,14 @@ impl Prices {
         let name = |code: &str| {
             CarbonIntensity::find(code).map_or_else(|_| String::new(), |grid| grid.place)
         };
-        let electricity: Vec<_> = ElectricityPrice::all()
+        let mut electricity: Vec<_> = ElectricityPrice::all()
             .filter(|price| is_wanted(&price.place) || is_wanted(&name(&price.place)))
             .collect();
         let accelerators: Vec<_> =
             AcceleratorPrice::all_boards().filter(|price| is_wanted(&price.name)).collect();
         if electricity.is_empty() && accelerators.is_empty() {
-            // Its error names what to write, and the nearest places with a price.
-            ElectricityPrice::find(&search, Payer::Industry)?;
+            // It knows other names too (`UK`, `DEU`); its error says what to write, and which places with a price are near.
+            electricity.push(ElectricityPrice::find(&search, Payer::Industry)?);
         }
         let found = Found { electricity, accelerators };
         if self.json {

@@ -25,6 +25,27 @@ fn regions_are_searched_by_code_and_name() {
 }
 
 #[test]
+fn prices_are_searched_by_place_and_accelerator() {
+    let found = json(&["prices", "germany", "--json"]);
+    let prices = found["electricity"].as_array().unwrap();
+    assert!(prices.len() == 2 && prices.iter().all(|price| price["currency"] == "EUR"), "{found}");
+    let found = json(&["prices", "h100", "--json"]);
+    assert_eq!(found["electricity"].as_array().unwrap().len(), 0);
+    let quotes = found["accelerators"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|one| one["quotes"].as_array().unwrap());
+    assert!(
+        quotes.clone().count() > 6 && quotes.clone().all(|quote| quote["date"].is_string()),
+        "{found}"
+    );
+    assert_eq!(json(&["prices", "deu", "--json"])["electricity"][0]["place"], "DE");
+    assert!(text(&ends_with(2, &["prices", "switzerland"]).stderr).contains("LU (Luxembourg)"));
+    assert!(prints(&["prices", "de"]).contains("Eurostat"));
+}
+
+#[test]
 fn every_constant_has_a_year_and_a_source() {
     let all = json(&["sources", "--json"]);
     let all = all.as_array().unwrap();
