@@ -2,7 +2,7 @@
 //!
 //! | driver | what is read | domain |
 //! |---|---|---|
-//! | `amdgpu` | `power1_input`, or `power1_average` where the board has only that | `gpu`; an APU: `cpu-package` |
+//! | `amdgpu` | `power1_input`, or `power1_average` where the board has only that; the energy accumulator of MI200 and MI300 in `gpu_metrics` | `gpu`; an APU: `cpu-package` |
 //! | `i915`, `xe` | `energy1_input`, the card's energy counter | `gpu` |
 //! | `ina3221`, `ina238` | volts × amperes, or the power, of a Jetson module's input rail | `module` |
 //! | `ina3221x` (IIO) | the power of that rail on older Jetsons | `module` |
@@ -20,9 +20,10 @@
 //! Devices are identified by their PCI address (`hwmon:0000:03:00.0`), a Jetson's sensor by its address on
 //! the I²C bus. The number in `hwmon3` changes between boots.
 //!
-//! Not covered: AMD's energy accumulator (`amdsmi`); the second die of an MI200 board, whose power is
-//! included in the first die's; Jetson AGX modules, which have no rail for the whole module.
+//! Not covered: the energy accumulator of AMD's other boards, whose unit is not documented; the second die of an MI200
+//! board, whose power is included in the first die's; Jetson AGX modules, which have no rail for the whole module.
 
+mod accumulator;
 mod amdgpu;
 mod device;
 mod intel;
@@ -41,6 +42,7 @@ use crate::clock;
 use crate::energy::Method;
 use crate::source::tracked_counter::TrackedCounter;
 use crate::units::Watts;
+use accumulator::Accumulator;
 use device::Device;
 
 /// The source's name.
@@ -86,6 +88,8 @@ fn is_intel(driver: &str) -> bool {
 enum Probe {
     /// Power in µW.
     Power(PathBuf),
+    /// The same of a board with an energy accumulator.
+    Accumulated(PathBuf, Box<Accumulator>),
     /// Energy in µJ.
     Energy(PathBuf, TrackedCounter),
     /// Power in mW.
@@ -98,6 +102,8 @@ enum Probe {
 enum Offer {
     /// A domain and how to read it.
     Metered(Box<Domain>, Probe),
+    /// The same, with a remark.
+    Remarked(Box<Domain>, Probe, String),
     /// Several domains.
     Several(Vec<(Domain, Probe)>),
     /// The device is left out, for this reason.
@@ -124,7 +130,9 @@ impl Offer {
             (driver, _) => intel::offer(driver, device),
         };
         match (offer, list) {
-            (Self::Metered(domain, _), Some(list)) if domain.kind == DomainKind::Gpu => {
+            (Self::Metered(domain, _) | Self::Remarked(domain, ..), Some(list))
+                if domain.kind == DomainKind::Gpu =>
+            {
                 Self::Hidden(list)
             }
             (offer, _) => offer,
@@ -157,6 +165,10 @@ impl Hwmon {
             match Offer::of(device, package_source, choice) {
                 Offer::Metered(domain, probe) => {
                     hwmon.memory_inside |= device.driver == "power_meter";
+                    hwmon.add(*domain, probe, &mut denied, &mut remarks);
+                }
+                Offer::Remarked(domain, probe, remark) => {
+                    remarks.push(format!("{}: {remark}", domain.id));
                     hwmon.add(*domain, probe, &mut denied, &mut remarks);
                 }
                 Offer::Several(offers) => {
@@ -264,7 +276,10 @@ impl Trial {
 impl Probe {
     fn files(&self) -> impl Iterator<Item = &Path> {
         let (first, second) = match self {
-            Self::Power(file) | Self::Milliwatts(file) | Self::Energy(file, _) => (file, None),
+            Self::Power(file)
+            | Self::Accumulated(file, _)
+            | Self::Milliwatts(file)
+            | Self::Energy(file, _) => (file, None),
             Self::Rail { millivolts, milliamperes } => (millivolts, Some(milliamperes)),
         };
         [Some(first), second].into_iter().flatten().map(PathBuf::as_path)
@@ -315,6 +330,11 @@ impl PowerSource for Hwmon {
                     Err(_) => push(Value::Missing(format!("{} is negative", file.display()))),
                 },
                 (Ok(raw), Probe::Power(_)) => push(power(raw.0[0] as f64 * 1e-6, most)),
+                (Ok(raw), Probe::Accumulated(_, accumulator)) => {
+                    let watts = raw.0[0] as f64 * 1e-6;
+                    accumulator.take(watts, at, &mut push);
+                    push(power(watts, most));
+                }
                 (Ok(raw), Probe::Milliwatts(_)) => push(power(raw.0[0] as f64 * 1e-3, most)),
                 (Ok(raw), Probe::Rail { .. }) => {
                     // Two wrong signs would multiply to a plausible power.
