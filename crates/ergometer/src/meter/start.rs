@@ -204,7 +204,8 @@ impl MeterBuilder {
             return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
         }
         if self.scope == Scope::Process {
-            found = attribution::share_out(found, &mut reports, &self.settings.proc_root);
+            let Settings { proc_root, sysfs_root, .. } = &self.settings;
+            found = attribution::share_out(found, &mut reports, proc_root, sysfs_root);
         }
         let mut sources: Vec<_> = found.into_iter().flat_map(Guarded::new).collect();
         let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);

@@ -1,7 +1,8 @@
 //! Which energy is metered: the whole machine's, or this program's share of it.
 //!
 //! Only sources that were found on the machine are shared out; powers that the user states, and sources of
-//! the user's own, are used as they are. Boards are metered whole, with a note.
+//! the user's own, are used as they are. Boards of AMD and Intel are shared by the time of their engines ([`boards`]),
+//! those of NVIDIA are metered whole, with a note.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,14 +12,16 @@ use serde::{Deserialize, Serialize};
 use super::system::System;
 use super::{
     Availability, Domain, DomainKind, Due, PowerSource, Reading, Request, SourceReport, Value,
-    fixed,
+    fixed, hwmon,
 };
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::units::Joules;
 
+mod boards;
 mod process_tree;
 
+use boards::BoardUse;
 use process_tree::{ProcessTree, TreeTime};
 
 /// Whose energy a meter reports.
@@ -27,6 +30,10 @@ use process_tree::{ProcessTree, TreeTime};
 /// memory's energy, in proportion to its processor time:
 ///
 /// > ΔE_program = ΔE_machine · Δt(this process and its descendants) / Δt(all)
+///
+/// The energy of AMD's and Intel's boards is divided in the same way by the time that the kernel accounts to each program
+/// on them (`/proc/<pid>/fdinfo`). Who uses them in a way that is not accounted, as by ROCm, is charged for all of them,
+/// with a warning. NVIDIA's boards are metered whole.
 ///
 /// The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`, so
 /// shares are known on Linux only. The share is at most 1, and the shares of programs that have no process in
@@ -52,8 +59,8 @@ pub enum Scope {
     /// The whole machine's.
     #[default]
     Machine,
-    /// The share of this process and its descendants in the energy of the processors and the memory; boards
-    /// are metered whole.
+    /// The share of this process and its descendants in the energy of the processors, the memory, and the boards of AMD
+    /// and Intel; other boards are metered whole.
     Process,
 }
 
@@ -78,23 +85,53 @@ const FEWEST_TICKS: u64 = 5;
 /// The longest interval.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// What divides the energy of a domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum By {
+    /// The processors' time.
+    Processors,
+    /// The time of the engines of the board at this PCI address.
+    Engines(String),
+    /// Nothing: it is not shared out.
+    Nothing,
+}
+
+impl By {
+    fn of(domain: &Domain) -> Self {
+        match (domain.kind, &domain.pci_address) {
+            (DomainKind::CpuPackage | DomainKind::Dram, _) => Self::Processors,
+            (DomainKind::Gpu, Some(address)) if domain.source == hwmon::NAME => {
+                Self::Engines(address.clone())
+            }
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// A source that reports this program's share of the processors' and the memory's energy.
 #[derive(Debug)]
 pub(crate) struct Attributed<S> {
     source: S,
     /// `None` where nothing is shared out.
     tree: Option<ProcessTree>,
+    /// `None` where no board is shared out.
+    boards: Option<BoardUse>,
     domains: Vec<Domain>,
     portions: Vec<Portion>,
-    /// The last share, and the start of the interval after it.
+    /// The last share of the processors, and the start of the interval after it.
     share: Option<f64>,
     since: Timestamp,
+    warnings: Vec<String>,
+    warned: bool,
     scratch: Vec<Reading>,
 }
 
 /// The energy attributed for one domain.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Portion {
+    by: By,
+    /// The last share.
+    share: Option<f64>,
     /// The whole domain's energy that has been shared out so far.
     whole: Option<Joules>,
     /// The last reading, not yet shared out.
@@ -102,54 +139,87 @@ struct Portion {
     energy: Joules,
 }
 
-const fn is_shared(kind: DomainKind) -> bool {
-    matches!(kind, DomainKind::CpuPackage | DomainKind::Dram)
-}
-
 impl<S: PowerSource> Attributed<S> {
     /// Shares out `source` by the processor time of this process and its descendants, read from `proc_root`
-    /// (`/proc`).
+    /// (`/proc`), and by their time on boards, of which `sysfs_root` (`/sys`) shows how busy they are.
     ///
     /// # Errors
     ///
     /// Errors of reading `proc_root`: it is missing, or does not contain this process.
-    pub fn new(source: S, proc_root: &Path) -> std::io::Result<Self> {
-        let any = source.domains().iter().any(|domain| is_shared(domain.kind));
+    pub fn new(source: S, proc_root: &Path, sysfs_root: &Path) -> std::io::Result<Self> {
+        let portions: Vec<Portion> =
+            source.domains().iter().map(|domain| Portion::new(By::of(domain))).collect();
+        let any = portions.iter().any(|portion| portion.by != By::Nothing);
         let tree = if any { Some(ProcessTree::own(proc_root)?) } else { None };
-        let domains: Vec<Domain> = source.domains().iter().map(shared).collect();
-        let portions = vec![Portion::default(); domains.len()];
-        let since = clock::checked_now();
-        Ok(Self { source, tree, domains, portions, share: None, since, scratch: Vec::new() })
+        let of_boards = portions.iter().any(|portion| matches!(portion.by, By::Engines(_)));
+        let boards = tree
+            .as_ref()
+            .filter(|_| of_boards)
+            .map(|tree| BoardUse::open(proc_root, sysfs_root, tree.members()));
+        Ok(Self {
+            domains: source.domains().iter().map(shared).collect(),
+            source,
+            tree,
+            boards,
+            portions,
+            share: None,
+            since: clock::checked_now(),
+            warnings: Vec::new(),
+            warned: false,
+            scratch: Vec::new(),
+        })
     }
 
-    /// The share since the last one, if the interval is over.
-    fn look(&mut self, request: Request) -> std::io::Result<Option<f64>> {
-        let Some(tree) = &mut self.tree else { return Ok(None) };
+    /// Works out the shares since the last ones, if the interval is over.
+    fn look(&mut self, request: Request) -> std::io::Result<bool> {
+        let Some(tree) = &mut self.tree else { return Ok(false) };
         let length = clock::checked_now().since(self.since);
         if request == Request::Routine && length < INTERVAL {
-            return Ok(None);
+            return Ok(false);
         }
         let enough = |spent: TreeTime| {
             spent.machine >= FEWEST_TICKS || length >= LONGEST || request == Request::Last
         };
-        let Some(spent) = tree.advance(enough)? else { return Ok(None) };
+        let Some(spent) = tree.advance(enough)? else { return Ok(false) };
         // If nobody used the machine, the last share is used again.
         let share = spent.share().or(self.share).unwrap_or(0.0);
         self.share = Some(share);
+        let boards = self.boards.as_mut();
+        let boards = boards.map(|boards| boards.advance(tree.members(), length.as_secs_f64()));
+        for portion in &mut self.portions {
+            portion.share = match (&portion.by, &boards) {
+                (By::Processors, _) => Some(share),
+                (By::Engines(address), Some(boards)) => Some(boards.of(address)),
+                _ => None,
+            };
+        }
+        if boards.is_some_and(|boards| boards.hidden) && !self.warned {
+            self.warned = true;
+            self.warnings.push(
+                "this program uses boards in a way that the kernel does not account to programs, as by ROCm: it is \
+                 charged for all of their energy"
+                    .to_owned(),
+            );
+        }
         self.since = clock::checked_now();
-        Ok(Some(share))
+        Ok(true)
     }
 }
 
 /// The domain as it is reported: shared out, or whole with a note.
 fn shared(domain: &Domain) -> Domain {
     let mut told = domain.clone();
-    let note = if is_shared(domain.kind) {
+    let by = By::of(domain);
+    let note = if by != By::Nothing {
         told.id.push_str(SUFFIX);
         told.method = Method::Modelled;
         told.sensor.relative_error = domain.sensor.relative_error.hypot(ATTRIBUTION_ERROR);
+        let time = match by {
+            By::Engines(_) => "the time of programs on the board, as far as this user may see them",
+            _ => "CPU time",
+        };
         format!(
-            "attributed: this process tree's share of CPU time, applied to the energy of {} ({})",
+            "attributed: this process tree's share of {time}, applied to the energy of {} ({})",
             domain.source,
             domain.method.as_str()
         )
@@ -178,20 +248,16 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
         }
         for reading in self.scratch.drain(..) {
             let domain = reading.domain;
-            let (Some(told), Some(portion)) =
-                (self.domains.get(domain), self.portions.get_mut(domain))
-            else {
-                continue;
-            };
+            let Some(portion) = self.portions.get_mut(domain) else { continue };
             match reading.value {
-                _ if !is_shared(told.kind) => readings.push(reading),
+                _ if portion.by == By::Nothing => readings.push(reading),
                 Value::Energy(joules) if portion.whole.is_none() => {
                     portion.whole = Some(joules);
                     readings.push(Reading { value: Value::Energy(Joules::ZERO), ..reading });
                 }
                 Value::Energy(_) => portion.latest = Some(reading),
                 Value::Power(watts) => {
-                    if let Some(share) = self.share {
+                    if let Some(share) = portion.share {
                         readings.push(Reading { value: Value::Power(watts * share), ..reading });
                     }
                 }
@@ -199,14 +265,14 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
             }
         }
         match self.look(request) {
-            Ok(Some(share)) => {
-                readings.extend(self.portions.iter_mut().filter_map(|portion| portion.take(share)));
+            Ok(true) => {
+                readings.extend(self.portions.iter_mut().filter_map(Portion::take));
             }
-            Ok(None) => {}
+            Ok(false) => {}
             Err(error) => {
                 let at = clock::checked_now();
-                let told = self.domains.iter().enumerate();
-                readings.extend(told.filter(|(_, told)| is_shared(told.kind)).map(
+                let told = self.portions.iter().enumerate();
+                readings.extend(told.filter(|(_, told)| told.by != By::Nothing).map(
                     |(domain, _)| {
                         Reading::new(domain, at, Value::Missing(format!("no share: {error}")))
                     },
@@ -224,13 +290,20 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        self.source.warnings()
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.append(&mut self.source.warnings());
+        warnings
     }
 }
 
 impl Portion {
+    const fn new(by: By) -> Self {
+        Self { by, share: None, whole: None, latest: None, energy: Joules::ZERO }
+    }
+
     /// Shares out the energy that the domain drew since the last call.
-    fn take(&mut self, share: f64) -> Option<Reading> {
+    fn take(&mut self) -> Option<Reading> {
+        let share = self.share?;
         let reading = self.latest.take()?;
         let (Value::Energy(now), Some(then)) = (&reading.value, self.whole) else { return None };
         self.energy += (*now - then).max(Joules::ZERO) * share;
@@ -244,6 +317,7 @@ pub(crate) fn share_out(
     sources: Vec<Box<dyn PowerSource>>,
     reports: &mut [SourceReport],
     proc_root: &Path,
+    sysfs_root: &Path,
 ) -> Vec<Box<dyn PowerSource>> {
     let mut kept = Vec::new();
     for source in sources {
@@ -258,7 +332,7 @@ pub(crate) fn share_out(
         }
         let ids: Vec<String> = source.domains().iter().map(|domain| domain.id.clone()).collect();
         let report = reports.iter_mut().find(|report| report.source == name);
-        match Attributed::new(source, proc_root) {
+        match Attributed::new(source, proc_root, sysfs_root) {
             Ok(shared) => {
                 let listed = report.map(|report| &mut report.domains).into_iter().flatten();
                 for listed in listed {

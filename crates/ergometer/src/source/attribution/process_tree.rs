@@ -76,6 +76,11 @@ impl ProcessTree {
         Self::open(proc_root, number.ok_or_else(invalid)?)
     }
 
+    /// The processes of the tree, as of the last call that counted.
+    pub(super) const fn members(&self) -> &BTreeSet<u32> {
+        &self.members
+    }
+
     /// The time spent since the last call that counted. `keep` decides whether this call counts.
     ///
     /// Fails when no process of the tree is left.

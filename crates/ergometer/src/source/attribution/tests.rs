@@ -72,7 +72,7 @@ impl Bench {
     }
 
     fn shared(&self, kinds: &[DomainKind]) -> Attributed<Scripted> {
-        Attributed::new(self.source(kinds), self.proc.path()).unwrap()
+        Attributed::new(self.source(kinds), self.proc.path(), self.proc.path()).unwrap()
     }
 
     fn read(
@@ -190,22 +190,23 @@ fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let boxed = |kinds: &[DomainKind]| Box::new(bench.source(kinds)) as Box<dyn PowerSource>;
 
     let mut reports = [report()];
-    let kept = share_out(vec![boxed(&KINDS[..1])], &mut reports, bench.proc.path());
+    let kept =
+        share_out(vec![boxed(&KINDS[..1])], &mut reports, bench.proc.path(), bench.proc.path());
     assert_eq!(kept[0].domains()[0].id, "test:cpu-package/process");
     assert_eq!(reports[0].domains, ["test:cpu-package/process"]);
 
     let nowhere = bench.proc.path().join("nowhere");
     let mut reports = [report()];
-    assert!(share_out(vec![boxed(&KINDS)], &mut reports, &nowhere).is_empty());
+    assert!(share_out(vec![boxed(&KINDS)], &mut reports, &nowhere, &nowhere).is_empty());
     assert!(matches!(reports[0].availability, Availability::Unavailable { .. }));
     assert!(reports[0].domains.is_empty());
 
     // A board needs no share.
-    let kept = share_out(vec![boxed(&KINDS[2..])], &mut [report()], &nowhere);
+    let kept = share_out(vec![boxed(&KINDS[2..])], &mut [report()], &nowhere, &nowhere);
     assert!(kept[0].domains()[0].note.as_deref().unwrap().starts_with("whole board"));
 
     let stated = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(5.0), 0.1).unwrap();
-    let kept = share_out(vec![Box::new(stated)], &mut [], bench.proc.path());
+    let kept = share_out(vec![Box::new(stated)], &mut [], bench.proc.path(), bench.proc.path());
     assert_eq!(kept[0].domains()[0].method, Method::Assumed, "as the user said");
 }
 
@@ -222,4 +223,44 @@ fn a_share_that_is_not_known_elsewhere_is_no_matter_of_mounting_proc() {
         assert!(remedy.contains("Linux only") && !remedy.contains("/proc"), "{remedy}");
         assert!(remedy.contains("Scope::Machine"), "{remedy}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_board_is_divided_by_the_time_of_its_programs_and_a_package_beside_it_by_its_own() {
+    let bench = Bench::new();
+    let client = |pid: u32, milliseconds: u64| {
+        let folder = bench.proc.path().join(pid.to_string());
+        for part in ["fd", "fdinfo"] {
+            fs::create_dir_all(folder.join(part)).unwrap();
+        }
+        let link = folder.join("fd/5");
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink("/dev/dri/renderD128", link).unwrap();
+        let spent = milliseconds * 1_000_000;
+        let text = format!(
+            "drm-driver:\tamdgpu\ndrm-client-id:\t{pid}\ndrm-pdev:\t0000:03:00.0\ndrm-engine-compute:\t{spent} ns\n"
+        );
+        fs::write(folder.join("fdinfo/5"), text).unwrap();
+    };
+    client(10, 0);
+    client(20, 0);
+    let mut source = bench.source(&[DomainKind::CpuPackage, DomainKind::Gpu]);
+    source.domains[1].source = hwmon::NAME.to_owned();
+    source.domains[1].pci_address = Some("0000:03:00.0".to_owned());
+    let proc = bench.proc.path();
+    let mut shared = Attributed::new(source, proc, proc).unwrap();
+    assert_eq!(shared.domains()[1].id, "test:gpu/process");
+    assert_eq!(shared.domains()[1].method, Method::Modelled);
+
+    let energy = |joules: f64| Value::Energy(Joules::new(joules));
+    let both = |joules: f64| vec![(0, energy(joules)), (1, energy(joules))];
+    bench.read(&mut shared, Request::Routine, both(0.0));
+    // A quarter of the processors' time, and three fifths of the board's.
+    bench.time(25, 100);
+    client(10, 300);
+    client(20, 200);
+    let read = bench.read(&mut shared, Request::Last, both(1000.0));
+    assert_eq!(read, [(0, energy(250.0)), (1, energy(600.0))]);
+    assert_eq!(shared.warnings(), Vec::<String>::new());
 }

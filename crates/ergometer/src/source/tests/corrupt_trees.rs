@@ -188,7 +188,7 @@ proptest! {
         }
         let source = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(60.0), 0.1).unwrap();
         write(folder.path(), &before);
-        match Attributed::new(source, folder.path()) {
+        match Attributed::new(source, folder.path(), folder.path()) {
             Ok(mut shared) => read(&mut shared, || write(folder.path(), &after)),
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
@@ -252,7 +252,7 @@ fn names_that_are_no_utf_8_hide_nothing() {
     std::fs::write(proc.join("self/stat"), line).unwrap();
     std::fs::write(proc.join("10/stat"), line).unwrap();
     let source = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(60.0), 0.1).unwrap();
-    assert!(Attributed::new(source, proc).is_ok());
+    assert!(Attributed::new(source, proc, proc).is_ok());
 
     let mounts = b"1 1 8:1 / /media/caf\xe9 rw\n2 1 0:1 / /sys/devices/virtual/powercap rw\n";
     std::fs::write(proc.join("self/mountinfo"), mounts).unwrap();
