@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use ergometer::Record;
 use ergometer::energy::Method;
 use ergometer::report::Column;
-use ergometer::source::{Calibration, Calibrations, DomainKind, Own};
+use ergometer::source::{Calibration, Calibrations, Domain, DomainKind, Own};
 use ergometer::units::Watts;
 use serde::Serialize;
 
@@ -122,7 +122,18 @@ fn measured(record: &Record) -> Result<Measured, String> {
     if !record.ranks.is_empty() {
         return Err("it is merged from several ranks: give their own records".to_owned());
     }
-    let first = packages.first().ok_or("no sensor measured its processors")?;
+    let around = |domain: &Domain| {
+        matches!(domain.kind, DomainKind::Node | DomainKind::Psys | DomainKind::Module)
+            && matches!(domain.method, Method::Counter | Method::Integrated)
+    };
+    let first = packages.first().ok_or_else(|| {
+        if record.domains.iter().any(|row| around(&row.domain)) {
+            "it has the power of more than the processors, and their part of it is not known: idle, most of what a \
+             machine draws is its power supply, memory, disks and fans"
+        } else {
+            "no sensor measured its processors"
+        }
+    })?;
     let name = machine.cpu.clone().ok_or("it has no name of the processor")?;
     let logical_cpus = machine.logical_cpus.ok_or("it has no number of processors")?;
     let sum = |watts: Vec<Option<Watts>>| -> Option<f64> {

@@ -12,6 +12,7 @@ mod clocks;
 mod documents;
 mod drivers;
 mod export;
+mod external;
 mod failures;
 mod footprint;
 mod hwmon;

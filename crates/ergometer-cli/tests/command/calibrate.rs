@@ -117,3 +117,15 @@ fn other_processors_in_the_file_stay() {
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.contains("Another") && text.contains(NAME), "{text}");
 }
+
+#[test]
+fn the_power_of_a_whole_machine_is_not_that_of_its_processors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = measured(folder.path(), "wall.json", 160.0, 1.0, Some(40.0));
+    let wall = fs::read_to_string(&path).unwrap().replace("\"cpu-package\"", "\"node\"");
+    fs::write(&path, wall).unwrap();
+    let output = ergometer(&["calibrate", argument(&path)]).current_dir(folder.path()).output();
+    let said = text(&output.unwrap().stderr);
+    assert!(said.contains("their part of it is not known"), "{said}");
+    assert!(!folder.path().join("processors.json").exists());
+}

@@ -297,3 +297,18 @@ fn children_of_the_program_are_counted_and_idle_is_shown() {
     let package = package.unwrap_or_else(|| panic!("no processor: {record}"));
     assert!(package.above_idle.is_some_and(|joules| joules.get() > 0.0), "{record}");
 }
+
+#[test]
+fn a_meter_of_the_users_own_is_read_and_is_the_total() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.json");
+    let plug = "while printf '%s,75\\n' \"$(date +%s.%N)\"; do sleep 0.1; done";
+    let settings = ["run", "--without-probe", "--fixed=gpu=50", "--external-command", plug];
+    let rest = ["--record", argument(&path), "--quiet", "--", "sleep", "1"];
+    ends_with(0, &[&settings[..], &rest[..]].concat());
+    let record = Record::read(&path).unwrap();
+    let ids: Vec<_> = record.domains.iter().map(|row| row.domain.id.as_str()).collect();
+    assert_eq!(ids, ["external:node"], "the board lies in the machine");
+    let joules = record.total.energy.unwrap().joules.get();
+    assert!((joules / (75.0 * record.run.seconds) - 1.0).abs() < 0.05, "{joules}");
+}

@@ -10,6 +10,7 @@ use crate::footprint::Site;
 use crate::journal::resume_from;
 use crate::source::attribution::Scope;
 use crate::source::cpu_model::Own;
+use crate::source::external::External;
 use crate::source::nvml::Devices;
 use crate::source::probe::settings::Settings;
 use crate::source::{DomainKind, PowerSource};
@@ -39,6 +40,7 @@ use crate::units::Watts;
 /// | `ERGOMETER_PARENT` | where `ergometer run` looks for the spans of the programs that it meters; it sets this itself, and a journal without single steps is written there | |
 /// | `ERGOMETER_CPU_POWER` | [`cpu_power`](Self::cpu_power) | `20,180` |
 /// | `ERGOMETER_PROCESSORS` | [`processors`](Self::processors) | `processors.json` |
+/// | `ERGOMETER_EXTERNAL`, `ERGOMETER_EXTERNAL_COMMAND` | [`external`](Self::external), unless the program names one, looks for no hardware or plays a trace | `/run/plug.csv`, `gpu=read-riser.sh` |
 /// | `OTEL_EXPORTER_OTLP_ENDPOINT` | `otlp`, if the program is built with the feature `otlp` | `http://localhost:4318` |
 /// | `OTEL_SERVICE_NAME` | the service's name there | `trainer` |
 /// | `ERGOMETER_SYSFS_ROOT`, `_PROC_ROOT`, `_NVML_LIBRARY` | [`sysfs_root`](Self::sysfs_root), [`proc_root`](Self::proc_root), [`nvml_library`](Self::nvml_library) | `/host/sys` |
@@ -48,7 +50,7 @@ use crate::units::Watts;
 ///
 /// An invalid value is not used, and the record's warnings report it: the environment stops no training. An
 /// empty one counts as not set. [`without_environment`](Self::without_environment) leaves those up to
-/// `ERGOMETER_PARENT` and `OTEL_EXPORTER_OTLP_ENDPOINT` out.
+/// `ERGOMETER_PARENT`, those of external meters and `OTEL_EXPORTER_OTLP_ENDPOINT` out.
 ///
 /// ```
 /// use ergometer::{Meter, source::DomainKind, units::Watts};
@@ -308,6 +310,45 @@ impl MeterBuilder {
         self
     }
 
+    /// `count` accelerators of this machine that show no power to the program, as TPUs or boards lent without the maker's
+    /// driver. Their power is *assumed*: a mean that somebody measured and published, with its source in the domain's
+    /// note. Known are `tpu-v2`, `tpu-v3`, `tpu-v4`, `p100`, `v100` and `a100`; state others with [`fixed`](Self::fixed).
+    /// They are not used where a sensor measures a whole that contains them.
+    ///
+    /// # Errors
+    ///
+    /// [`start`](Self::start) returns an error for a name without a published measurement, or a number that is not 1 to 64.
+    ///
+    /// ```
+    /// use ergometer::{Meter, energy::Method};
+    ///
+    /// let meter = Meter::builder().without_probe().assumed("tpu-v4", 4).start()?;
+    /// let record = meter.finish()?;
+    /// assert_eq!(record.domains.len(), 4);
+    /// assert_eq!(record.domains[0].domain.method, Method::Assumed);
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
+    pub fn assumed(mut self, name: impl Into<String>, count: u32) -> Self {
+        self.settings.accelerators.push((name.into(), count));
+        self
+    }
+
+    /// A meter of your own, such as a wall plug: a file, a FIFO or a command that writes `time,watts` lines. What it
+    /// measures is in no other sum; sensors of the same and of its parts are read beside it, and the domain's note in
+    /// the record says what they show of it, and which share none of them explains. Several may be named.
+    ///
+    /// The library runs a command only here, and where `ERGOMETER_EXTERNAL_COMMAND` names one. Starting waits at most 5 s
+    /// for a first line; where none comes, the machine's own sensors are used and the source's report has the reason.
+    /// See [`external`](crate::source::external).
+    ///
+    /// # Errors
+    ///
+    /// [`start`](Self::start) returns an error if its relative error is not a finite number of 0 or more.
+    pub fn external(mut self, meter: External) -> Self {
+        self.settings.external.push(meter);
+        self
+    }
+
     /// Meters the platform (`psys`) alone, instead of the packages and the memory in it. The maker of the machine
     /// decides what else it includes, such as the whole board or the screen. On a machine without a platform
     /// sensor the packages and the memory are metered, and the source's report states it.
@@ -392,6 +433,7 @@ impl MeterBuilder {
     /// Does not look at the environment for settings that the program leaves open.
     pub fn without_environment(mut self) -> Self {
         self.environment = Environment::Ignored;
+        self.settings.external_variables.clear();
         self
     }
 

@@ -57,6 +57,7 @@ impl MeterBuilder {
         let (place, accelerators) = (std::mem::take(place), accelerators.take());
         *self = Self { label, rank, group, site, region, pue, place, accelerators, ..Self::new() };
         (self.probe, self.environment) = (false, Environment::Ignored);
+        self.settings.external_variables.clear();
         self.remarks.push(format!("{SWITCH}={value}: nothing was metered"));
         true
     }

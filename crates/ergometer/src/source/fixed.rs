@@ -1,5 +1,9 @@
 //! A constant power that the user states, for devices that nothing can measure.
 
+mod accelerators;
+
+pub(super) use accelerators::assumed;
+
 use super::{Domain, DomainKind, PowerSource, Reading, Request, Sensor, Value};
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
@@ -84,6 +88,13 @@ impl Fixed {
         self.domains[0].id = format!("{NAME}:{}-{number}", self.domains[0].kind.as_str());
         self
     }
+}
+
+/// # Errors
+///
+/// [`ErrorKind::InvalidSetting`] for accelerators whose power is not known, or that are too many.
+pub(crate) fn check(name: &str, count: u32) -> Result<()> {
+    assumed(name, count).map(drop)
 }
 
 impl PowerSource for Fixed {

@@ -9,16 +9,17 @@
 //! | `nvml` | energy counter and power of NVIDIA boards, through the driver's library | vGPU guests, one MIG instance of a board |
 //! | `rapl` | energy counters of CPU packages and their memory, through powercap | processors whose RAPL is available only through MSRs |
 //! | `perf` | the same counters through `perf_event`, where powercap cannot be read | AMD's `power_core` PMU |
-//! | `hwmon` | power of AMD GPUs and Jetson modules, energy counters of Intel GPUs | devices whose makers do not document what the sensor covers |
+//! | `hwmon` | power of AMD GPUs, Grace sockets and Jetson modules, energy counters of Intel GPUs and of AMD's MI200 and MI300 | devices whose makers do not document what the sensor covers |
 //! | `apple` | energy counters of Apple's chips: CPU, GPU and memory | Intel Macs, virtual machines |
 //! | `cpu-model` | utilisation and installed memory, from which energy is modelled | whatever utilisation does not show: clocks, kinds of instructions |
+//! | `external` | lines of a meter that the user names: a wall plug, a management controller ([`external`]) | |
 //! | `fixed` | nothing: a power that the user states ([`fixed::Fixed`]) | |
 //! | `replay` | a recorded trace ([`replay::Replay`]) | |
 //!
 //! No joule is counted twice. `rapl` and `perf` read the same registers, and one of them is used. A stated node, platform or
 //! module is used and everything inside it is left out: a node contains everything, a platform the packages
 //! and the memory, a module those and its GPU. A stated component is dropped where a sensor measures it, or
-//! what contains it. The model covers a processor or a memory only where nothing else does. A counter that
+//! what contains it. What a meter that the user names measures, or what lies in that, is in no sum but the meter's. The model covers a processor or a memory only where nothing else does. A counter that
 //! does not move when the meter starts (as in most virtual machines) is left out where something can replace
 //! it, with a remark in the source's [report](SourceReport).
 
@@ -34,9 +35,11 @@ use crate::units::{Joules, Watts};
 #[cfg(any(test, all(target_os = "macos", target_arch = "aarch64")))]
 mod apple;
 pub(crate) mod attribution;
+mod beside;
 mod boards;
 mod counter;
 pub(crate) mod cpu_model;
+pub mod external;
 pub mod fixed;
 pub(crate) mod host;
 pub(crate) mod hwmon;
@@ -117,7 +120,7 @@ pub struct Domain {
     pub kind: DomainKind,
     /// Its name for people: `NVIDIA H100 80GB HBM3`.
     pub label: String,
-    /// The source that reads it: `nvml`, `rapl`, `perf`, `hwmon`, `apple`, `cpu-model`, `fixed`,
+    /// The source that reads it: `nvml`, `rapl`, `perf`, `hwmon`, `apple`, `cpu-model`, `external`, `fixed`,
     /// `replay`.
     pub source: String,
     /// How its energy is obtained.

@@ -1,5 +1,6 @@
 //! Finds the sources on this machine.
 
+mod externals;
 mod found;
 pub mod settings;
 mod stated;
@@ -7,11 +8,13 @@ mod stated;
 use std::path::Path;
 use std::time::Duration;
 
+use self::externals::Externals;
 use self::found::{Found, look, look_also};
 use self::settings::Settings;
 use self::stated::stated;
 use super::boards;
 use super::cpu_model::{self, CpuModel, Wanted};
+use super::external;
 use super::fixed::{self, Fixed};
 use super::host;
 use super::hwmon::{self, Hwmon};
@@ -20,6 +23,7 @@ use super::perf::{self, Perf};
 use super::rapl::{self, Level, Rapl};
 use super::system::System;
 use super::{Availability, DomainKind, PowerSource, SourceReport};
+use crate::units::Watts;
 
 /// Time limit for files of the kernel.
 const FILE_LIMIT: Duration = Duration::from_secs(5);
@@ -31,8 +35,8 @@ const NO_HWMON: &str = "none here; a board's power can be stated with `MeterBuil
 const NO_COUNTER_OF_THE_PROCESSOR: &str = "none here: `cpu-model` estimates the processor; give it the machine's idle and \
      full power with ERGOMETER_CPU_POWER or `MeterBuilder::cpu_power`";
 
-/// Opens every source and reports on each, in the order `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`,
-/// `fixed`; the last only if a power was stated. On a Mac with Apple's chip, `apple` comes before `hwmon`.
+/// Opens every source and reports on each, in the order `nvml`, `rapl`, `perf`, `hwmon`, `cpu-model`, `external`,
+/// `fixed`; the last two only if a meter was named or a power was stated. On a Mac with Apple's chip, `apple` comes before `hwmon`.
 ///
 /// A sensor of `rapl`, `perf` or `hwmon` has to prove that it works. A counter that does not move in 0.3 s
 /// (1.1 s for sockets and modules of `hwmon`), or a power of 0, is left out with a remark if something can
@@ -46,6 +50,8 @@ const NO_COUNTER_OF_THE_PROCESSOR: &str = "none here: `cpu-model` estimates the 
 /// * a stated node, platform or module is used, and everything inside it is left out, whichever source
 ///   measures it. A node contains everything, a platform the packages and the memory, a module those and
 ///   its GPU;
+/// * what a named meter measures, or what lies in that, is in no sum but the meter's; sensors of it are read to be
+///   compared with it;
 /// * a stated component is dropped where a sensor measures it or what contains it;
 /// * the model covers a processor or a memory only where nothing else does.
 ///
@@ -58,12 +64,10 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
 
 fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
     let has_sysfs = system == System::Linux || settings.sysfs_root != Path::new("/sys");
-    let stated_kinds: Vec<DomainKind> = settings
-        .fixed
-        .iter()
-        .filter(|&&(kind, watts)| Fixed::new(kind, watts, fixed::DEFAULT_ERROR).is_ok())
-        .map(|&(kind, _)| kind)
-        .collect();
+    let mut stated_kinds = stated_kinds(settings);
+    let external = externals::open(settings.externals(), &stated_kinds);
+    let measured = |kind| covers(&external.kinds, kind);
+    stated_kinds.retain(|&kind| !measured(kind));
     let outside = |found: Found| found.unless_inside(&stated_kinds);
 
     let mut found = vec![outside(nvidia(settings))];
@@ -90,7 +94,10 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
     let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
     found.push(outside(hwmon));
 
-    let (stated, fixed_report) = stated(&settings.fixed, |kind| {
+    let (stated, fixed_report) = stated(&settings.fixed, &settings.accelerators, |kind| {
+        if measured(kind) {
+            return Some(external::NAME.to_owned());
+        }
         // A machine may have GPUs with a sensor and others without, which are stated in addition.
         let gives = |found: &&Found| match kind {
             DomainKind::Gpu => found.any(|outer| contains(outer, kind)),
@@ -99,7 +106,8 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
         found.iter().find(gives).map(|found| found.report.source.clone())
     });
     let given = |kind| {
-        found.iter().any(|found| found.gives(kind))
+        measured(kind)
+            || found.iter().any(|found| found.gives(kind))
             || stated.iter().any(|source| {
                 let stated = source.domains()[0].kind;
                 stated == kind || contains(stated, kind)
@@ -110,6 +118,9 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
     found.push(model(settings, wanted));
+    let beside = |found: Found| found.beside(measured, &external.witness);
+    let mut found: Vec<Found> = found.into_iter().map(beside).collect();
+    found.extend(external.found);
 
     let (mut sources, mut reports) = (Vec::new(), Vec::new());
     for found in found {
@@ -133,12 +144,29 @@ pub(crate) fn left_to_nvml(settings: &Settings) -> Devices {
     }
 }
 
-/// Only the powers that the user states, without looking for hardware.
+/// Only the powers that the program states and the meters that it names, without looking for hardware.
 #[must_use]
 pub fn fixed_only(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
-    let (stated, report) = stated(&settings.fixed, |_| None);
-    let sources = stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>).collect();
-    (sources, report.into_iter().collect())
+    let Externals { found, kinds, .. } =
+        externals::open(&settings.external, &stated_kinds(settings));
+    let measured = |kind| covers(&kinds, kind).then(|| external::NAME.to_owned());
+    let (stated, report) = stated(&settings.fixed, &settings.accelerators, measured);
+    let (mut sources, mut reports) = (Vec::new(), Vec::new());
+    if let Some(found) = found {
+        sources.extend(found.sources.into_iter().chain(found.watched));
+        reports.push(found.report);
+    }
+    sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
+    reports.extend(report);
+    (sources, reports)
+}
+
+/// The kinds whose power the user states.
+fn stated_kinds(settings: &Settings) -> Vec<DomainKind> {
+    let can_be = |&(kind, watts): &(DomainKind, Watts)| {
+        Fixed::new(kind, watts, fixed::DEFAULT_ERROR).is_ok()
+    };
+    settings.fixed.iter().copied().filter(can_be).map(|(kind, _)| kind).collect()
 }
 
 /// Whether a domain of kind `outer` contains everything of kind `inner`.

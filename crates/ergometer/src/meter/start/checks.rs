@@ -4,6 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::meter::MeterBuilder;
 use crate::meter::sampler::Guarded;
 use crate::source::Sensor;
+use crate::source::external::External;
 use crate::source::fixed::{self, Fixed};
 
 impl MeterBuilder {
@@ -30,8 +31,12 @@ impl MeterBuilder {
             return Err(Error::new(ErrorKind::InvalidSetting, message)
                 .with_remedy("give a share above 0, as 0.002 for 0.2 %"));
         }
+        self.settings.external.iter().try_for_each(External::check)?;
         for &(kind, watts) in &self.settings.fixed {
             Fixed::new(kind, watts, fixed::DEFAULT_ERROR)?;
+        }
+        for (name, count) in &self.settings.accelerators {
+            fixed::check(name, *count)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::contains;
 use crate::bounded::{self, Failure};
+use crate::source::beside::{Beside, Witness};
 use crate::source::hwmon;
 use crate::source::proof::{self, Subset};
 use crate::source::{Availability, Domain, DomainKind, PowerSource, SourceReport};
@@ -138,6 +139,28 @@ impl Found {
             }
             None => self,
         }
+    }
+
+    /// Keeps domains of the kinds that something else measures as a whole out of every sum. They are read to be compared
+    /// with it.
+    pub(super) fn beside(mut self, measured: impl Fn(DomainKind) -> bool, whole: &Witness) -> Self {
+        let domains = self.sources.iter().flat_map(PowerSource::domains);
+        let covered = domains.filter(|domain| measured(domain.kind));
+        let covered: Vec<String> = covered.map(|domain| domain.id.clone()).collect();
+        if covered.is_empty() {
+            return self;
+        }
+        let used = |domain: &Domain| !covered.contains(&domain.id);
+        let sources = self.sources.into_iter().map(|source| Beside::of(source, used, whole));
+        let (used, beside): (Vec<_>, Vec<_>) =
+            sources.partition(|source| !source.domains().is_empty());
+        (self.sources, self.watched) = (used, self.watched.into_iter().chain(beside).collect());
+        self.report.domains.retain(|id| !covered.contains(id));
+        self.report.remarks.push(format!(
+            "{}: in no sum, as an external meter measures it as a whole; read to be compared with that",
+            covered.join(", ")
+        ));
+        self
     }
 
     fn not_used(mut self, why: &str) -> Self {

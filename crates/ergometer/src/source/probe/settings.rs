@@ -8,6 +8,7 @@ use crate::bounded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::DomainKind;
 use crate::source::cpu_model::{Calibrations, KnownPower, Own};
+use crate::source::external::{self, External};
 use crate::source::nvml::{self, Devices};
 use crate::units::Watts;
 
@@ -39,8 +40,14 @@ pub struct Settings {
     pub processors: Option<PathBuf>,
     /// The same from `ERGOMETER_PROCESSORS`. Only used if `processors` is `None`.
     pub processors_variable: Option<PathBuf>,
+    /// Meters of the user's own.
+    pub external: Vec<External>,
+    /// The same from `ERGOMETER_EXTERNAL` and `ERGOMETER_EXTERNAL_COMMAND`. Only used if `external` is empty.
+    pub external_variables: Vec<External>,
     /// Constant powers that the user states.
     pub fixed: Vec<(DomainKind, Watts)>,
+    /// Accelerators by name and number, whose power is assumed by what was published of them.
+    pub accelerators: Vec<(String, u32)>,
     /// Whether the platform (`psys`) is metered alone, instead of its packages and memory.
     pub platform: bool,
 }
@@ -60,13 +67,26 @@ impl Default for Settings {
             cpu_power_text: value(CPU_POWER).map(|text| text.to_string_lossy().into_owned()),
             processors: None,
             processors_variable: path(PROCESSORS),
+            external: Vec::new(),
+            external_variables: {
+                let text = |name| Some(value(name)?.to_string_lossy().into_owned());
+                let file = text(external::FILE_VARIABLE).as_deref().map(External::parse_file);
+                let command = text(external::COMMAND_VARIABLE);
+                file.into_iter().chain(command.as_deref().map(External::parse_command)).collect()
+            },
             fixed: Vec::new(),
+            accelerators: Vec::new(),
             platform: false,
         }
     }
 }
 
 impl Settings {
+    /// The meters that are named, in the program or else in the environment.
+    pub(super) fn externals(&self) -> &[External] {
+        if self.external.is_empty() { &self.external_variables } else { &self.external }
+    }
+
     /// The stated power of the processors, if any. The error says that its text is not valid.
     fn stated_cpu_power(&self) -> Result<Option<Own>, String> {
         match (self.cpu_power, &self.cpu_power_text) {

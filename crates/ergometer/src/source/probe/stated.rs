@@ -6,12 +6,13 @@ use crate::source::{Availability, DomainKind, PowerSource as _, SourceReport};
 use crate::units::Watts;
 
 /// The stated powers that are used, and the report on them if any were stated. `measured` returns the name
-/// of the source that replaces the stated power of a kind, if any.
+/// of the source that replaces the stated power of a kind, if any. Accelerators are stated by name and number.
 pub(super) fn stated(
     powers: &[(DomainKind, Watts)],
+    accelerators: &[(String, u32)],
     measured: impl Fn(DomainKind) -> Option<String>,
 ) -> (Vec<Fixed>, Option<SourceReport>) {
-    if powers.is_empty() {
+    if powers.is_empty() && accelerators.is_empty() {
         return (Vec::new(), None);
     }
     let mut sources: Vec<Fixed> = Vec::new();
@@ -36,6 +37,16 @@ pub(super) fn stated(
         }
         let before = sources.iter().filter(|source| source.domains()[0].kind == kind).count();
         sources.push(if before == 0 { fixed } else { fixed.with_number(before + 1) });
+    }
+    for (name, count) in accelerators {
+        let outer = powers.iter().find(|(outer, _)| contains(*outer, DomainKind::Gpu));
+        let outer = outer.map(|(outer, _)| format!("it lies in the stated {}", outer.as_str()));
+        let measured = || measured(DomainKind::Gpu).map(|source| format!("{source} measures it"));
+        match (fixed::assumed(name, *count), outer.or_else(measured)) {
+            (Ok(_), Some(why)) => remarks.push(format!("{name} is not used: {why}")),
+            (Ok(assumed), None) => sources.extend(assumed),
+            (Err(error), _) => remarks.push(error.to_string()),
+        }
     }
     let availability = if sources.is_empty() {
         Availability::Unavailable {
