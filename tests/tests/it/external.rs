@@ -13,7 +13,7 @@ use ergometer::source::{Availability, DomainKind};
 use ergometer::units::Watts;
 use ergometer::{Meter, MeterBuilder, Record};
 
-use crate::hwmon::{RX_7900, Tree};
+use crate::hwmon::{RX_7900, Tree, orin};
 
 /// The board of the tree draws 289 W.
 fn board() -> Tree {
@@ -105,6 +105,15 @@ fn a_meter_of_the_boards_leaves_the_rest_of_the_machine_as_it_is() {
     let boards = domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
     assert_eq!(boards.map(|domain| domain.id.as_str()).collect::<Vec<_>>(), ["external:gpu"]);
     assert!(domains.iter().any(|domain| domain.kind == DomainKind::CpuPackage), "{domains:?}");
+}
+
+#[test]
+fn a_meter_of_the_boards_steps_back_before_a_module_that_contains_them() {
+    let (tree, folder) = (orin(), tempfile::tempdir().unwrap());
+    let (path, _plug) = plug(&folder, 5.0);
+    let meter = builder(&tree).external(External::file(path).of(DomainKind::Gpu)).start().unwrap();
+    let record = meter.finish().unwrap();
+    assert_eq!(ids(&record), ["hwmon:1-0040"]);
 }
 
 #[test]

@@ -63,37 +63,12 @@ pub fn probe(settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceRepor
 }
 
 fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, Vec<SourceReport>) {
-    let has_sysfs = system == System::Linux || settings.sysfs_root != Path::new("/sys");
     let mut stated_kinds = stated_kinds(settings);
-    let external = externals::open(settings.externals(), &stated_kinds);
+    let mut external = externals::open(settings.externals(), &stated_kinds);
+    stated_kinds.retain(|&kind| !covers(&external.kinds, kind));
+    let (mut found, memory_inside) = sensors(system, settings, &stated_kinds);
+    external.step_back_before(&found);
     let measured = |kind| covers(&external.kinds, kind);
-    stated_kinds.retain(|&kind| !measured(kind));
-    let outside = |found: Found| found.unless_inside(&stated_kinds);
-
-    let mut found = vec![outside(nvidia(settings))];
-    if has_sysfs {
-        found.extend(processor(settings).map(outside));
-    } else {
-        let without = |name| Found::without(system.without(name, NO_COUNTER_OF_THE_PROCESSOR));
-        found.extend([rapl::NAME, perf::NAME].map(without));
-    }
-    #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
-    found.push(outside(look(super::apple::NAME, FILE_LIMIT, || {
-        let (apple, report) = super::apple::of_this_mac();
-        Found::new(apple, report).proven()
-    })));
-    let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
-    let package = package
-        .map(|found| found.report.source.clone())
-        .or_else(|| covers(&stated_kinds, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
-    let (hwmon, memory_inside) = if has_sysfs {
-        hwmon_sensors(settings, package)
-    } else {
-        (Found::without(system.without(hwmon::NAME, NO_HWMON)), false)
-    };
-    let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
-    found.push(outside(hwmon));
-
     let (stated, fixed_report) = stated(&settings.fixed, &settings.accelerators, |kind| {
         if measured(kind) {
             return Some(external::NAME.to_owned());
@@ -118,7 +93,7 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
         dram: !given(DomainKind::Dram) && !memory_inside,
     };
     found.push(model(settings, wanted));
-    let beside = |found: Found| found.beside(measured, &external.witness);
+    let beside = |found: Found| found.beside(measured, external::NAME, &external.witness);
     let mut found: Vec<Found> = found.into_iter().map(beside).collect();
     found.extend(external.found);
 
@@ -131,6 +106,38 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
     sources.extend(stated.into_iter().map(|fixed| Box::new(fixed) as Box<dyn PowerSource>));
     reports.extend(fixed_report);
     (sources, reports)
+}
+
+/// The sensors of the machine, without those that lie in one of the `stated` kinds, and whether that of the processor
+/// includes the memory.
+fn sensors(system: System, settings: &Settings, stated: &[DomainKind]) -> (Vec<Found>, bool) {
+    let has_sysfs = system == System::Linux || settings.sysfs_root != Path::new("/sys");
+    let outside = |found: Found| found.unless_inside(stated);
+
+    let mut found = vec![outside(nvidia(settings))];
+    if has_sysfs {
+        found.extend(processor(settings).map(outside));
+    } else {
+        let without = |name| Found::without(system.without(name, NO_COUNTER_OF_THE_PROCESSOR));
+        found.extend([rapl::NAME, perf::NAME].map(without));
+    }
+    #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
+    found.push(outside(look(super::apple::NAME, FILE_LIMIT, || {
+        let (apple, report) = super::apple::of_this_mac();
+        Found::new(apple, report).proven()
+    })));
+    let package = found.iter().find(|found| found.gives(DomainKind::CpuPackage));
+    let package = package
+        .map(|found| found.report.source.clone())
+        .or_else(|| covers(stated, DomainKind::CpuPackage).then(|| fixed::NAME.to_owned()));
+    let (hwmon, memory_inside) = if has_sysfs {
+        hwmon_sensors(settings, package)
+    } else {
+        (Found::without(system.without(hwmon::NAME, NO_HWMON)), false)
+    };
+    let memory_inside = memory_inside && hwmon.gives(DomainKind::CpuPackage);
+    found.push(outside(hwmon));
+    (found, memory_inside)
 }
 
 /// The selected devices, without the boards of other makers in a list.

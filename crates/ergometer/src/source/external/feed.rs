@@ -250,8 +250,8 @@ mod tests {
     fn of_a_long_file_the_first_line_and_the_end_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wall.csv");
-        let rows: String = (0..20_000).map(|row| format!("row {row}\n")).collect();
-        append(&path, &format!("time,watts\n{rows}"));
+        let rows: Vec<String> = (0..20_000).map(|row| format!("row {row}")).collect();
+        append(&path, &format!("time,watts\n{}\n", rows.join("\n")));
         let mut feed = Feed::open(&Origin::File(path.clone())).unwrap();
         let found = lines(&mut feed);
         assert_eq!((&*found[0], &*found[found.len() - 1]), ("time,watts", "row 19999"));

@@ -133,7 +133,6 @@ impl Lines {
     /// Takes in what has come, and appends the readings.
     fn take(&mut self, readings: &mut Vec<Reading>) {
         let now = clock::checked_now();
-        #[expect(clippy::cast_precision_loss, reason = "to a quarter of a microsecond")]
         let wall = clock::date().as_nanosecond() as f64 * 1e-9;
         let (mut rows, mut unknown, mut columns) = (Vec::new(), 0, self.columns);
         let example = &mut self.left_out.example;

@@ -5,7 +5,7 @@
 
 use super::Fixed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::source::{DomainKind, PowerSource as _};
+use crate::source::DomainKind;
 use crate::units::Watts;
 
 /// What is published of an accelerator.
@@ -114,6 +114,7 @@ pub(in crate::source) fn assumed(name: &str, count: u32) -> Result<Vec<Fixed>> {
 mod tests {
     use super::*;
     use crate::energy::Method;
+    use crate::source::PowerSource as _;
 
     #[test]
     fn each_is_a_domain_of_its_own_that_says_where_its_power_is_from() {

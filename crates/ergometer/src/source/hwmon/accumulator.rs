@@ -79,18 +79,17 @@ impl Accumulator {
 
     fn raw(&mut self) -> io::Result<u64> {
         let mut head = [0; HEAD];
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => File::open(&self.path)?,
-        };
+        let known = self.file.take().and_then(|file| {
+            let length = sysfs::read_start(&file, &mut head).ok()?;
+            Some((file, length))
+        });
         // A driver that is loaded again has another file.
-        let (file, length) = match sysfs::read_start(&file, &mut head) {
-            Ok(length) => (file, length),
-            Err(_) => {
-                let file = File::open(&self.path)?;
-                let length = sysfs::read_start(&file, &mut head)?;
-                (file, length)
-            }
+        let (file, length) = if let Some(known) = known {
+            known
+        } else {
+            let file = File::open(&self.path)?;
+            let length = sysfs::read_start(&file, &mut head)?;
+            (file, length)
         };
         self.file = Some(file);
         energy(&head[..length], self.mi200).ok_or_else(|| {

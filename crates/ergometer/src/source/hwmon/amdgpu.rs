@@ -77,6 +77,7 @@ mod tests {
 
     use crate::source::hwmon::Hwmon;
     use crate::source::{PowerSource as _, Request, Value};
+    use crate::units::Watts;
 
     /// A die of an MI300X at this address (`device` is that of a member of the MI200 family where it is one).
     fn die(sys: &Path, number: u32, address: &str, device: &str, watts: &str) -> PathBuf {
@@ -165,6 +166,6 @@ mod tests {
         let [Value::Energy(before), Value::Power(watts)] = &first[..] else { panic!("{first:?}") };
         let second = read(joules(1_000_025));
         let [Value::Energy(after), Value::Power(_)] = &second[..] else { panic!("{second:?}") };
-        assert!((after.get() - before.get() - 25.0).abs() < 1e-9 && watts.get() == 750.0);
+        assert!((after.get() - before.get() - 25.0).abs() < 1e-9 && *watts == Watts::new(750.0));
     }
 }

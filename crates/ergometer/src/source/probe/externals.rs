@@ -22,6 +22,25 @@ pub(super) struct Externals {
     pub(super) witness: Witness,
 }
 
+impl Externals {
+    /// Leaves out what lies in something that a sensor of the machine measures, as boards in a module.
+    pub(super) fn step_back_before(&mut self, sensors: &[Found]) {
+        let around = |kind| sensors.iter().find(|found| found.any(|outer| contains(outer, kind)));
+        for kind in std::mem::take(&mut self.kinds) {
+            match (around(kind), self.found.take()) {
+                (Some(sensor), Some(found)) => {
+                    let by = &sensor.report.source;
+                    self.found = Some(found.beside(|inner| inner == kind, by, &self.witness));
+                }
+                (_, found) => {
+                    self.found = found;
+                    self.kinds.push(kind);
+                }
+            }
+        }
+    }
+}
+
 /// Opens the meters. Those of what lies in one of the `stated` kinds are left out.
 pub(super) fn open(named: &[External], stated: &[DomainKind]) -> Externals {
     let mut externals = Externals::default();
@@ -66,7 +85,9 @@ pub(super) fn open(named: &[External], stated: &[DomainKind]) -> Externals {
 }
 
 fn found(mut sources: Vec<Lines>, remarks: Vec<String>, externals: &Externals) -> Found {
-    sources.iter_mut().for_each(|lines| lines.compare(externals.witness.clone()));
+    for lines in &mut sources {
+        lines.compare(externals.witness.clone());
+    }
     let (availability, remarks) = if sources.is_empty() {
         let reason = remarks.join("; ");
         let remedy =
@@ -81,10 +102,9 @@ fn found(mut sources: Vec<Lines>, remarks: Vec<String>, externals: &Externals) -
     let sources = sources.into_iter().map(|lines| Box::new(lines) as Box<dyn PowerSource>);
     let found = Found { sources: sources.collect(), watched: Vec::new(), report };
     // A meter of the boards lies in that of the machine.
-    externals
-        .kinds
-        .iter()
-        .fold(found, |found, outer| found.beside(|kind| contains(*outer, kind), &externals.witness))
+    externals.kinds.iter().fold(found, |found, outer| {
+        found.beside(|kind| contains(*outer, kind), external::NAME, &externals.witness)
+    })
 }
 
 const fn why(failure: Failure) -> &'static str {

@@ -143,7 +143,12 @@ impl Found {
 
     /// Keeps domains of the kinds that something else measures as a whole out of every sum. They are read to be compared
     /// with it.
-    pub(super) fn beside(mut self, measured: impl Fn(DomainKind) -> bool, whole: &Witness) -> Self {
+    pub(super) fn beside(
+        mut self,
+        measured: impl Fn(DomainKind) -> bool,
+        by: &str,
+        whole: &Witness,
+    ) -> Self {
         let domains = self.sources.iter().flat_map(PowerSource::domains);
         let covered = domains.filter(|domain| measured(domain.kind));
         let covered: Vec<String> = covered.map(|domain| domain.id.clone()).collect();
@@ -157,7 +162,7 @@ impl Found {
         (self.sources, self.watched) = (used, self.watched.into_iter().chain(beside).collect());
         self.report.domains.retain(|id| !covered.contains(id));
         self.report.remarks.push(format!(
-            "{}: in no sum, as an external meter measures it as a whole; read to be compared with that",
+            "{}: in no sum, as {by} measures what contains it; read to be compared with that",
             covered.join(", ")
         ));
         self

@@ -10,9 +10,7 @@ use crate::timeline::Timeline;
 
 /// Seconds since 1970.
 fn wall() -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "to a quarter of a microsecond")]
-    let wall = clock::date().as_nanosecond() as f64 * 1e-9;
-    wall
+    clock::date().as_nanosecond() as f64 * 1e-9
 }
 
 /// A file of a folder of its own.
@@ -28,12 +26,11 @@ fn append(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-/// Lines `seconds` apart up to now, of what `value` says at these seconds before now.
-fn rows(before: f64, seconds: f64, value: impl Fn(f64) -> String) -> String {
+/// So many lines, half a second apart up to half a second before now, of what `value` says at these seconds before now.
+fn rows(count: u32, value: impl Fn(f64) -> String) -> String {
     let now = wall();
-    let count = (before / seconds).round() as u32;
     let line = |i: u32| {
-        let age = before - f64::from(i) * seconds;
+        let age = f64::from(count - i) * 0.5;
         format!("{:.6},{}\n", now - age, value(age))
     };
     (0..count).map(line).collect()
@@ -53,7 +50,9 @@ fn energy(lines: &Lines, readings: &[Reading]) -> (f64, f64, f64) {
         .collect();
     let (first, last) = (valued[0].at, valued[valued.len() - 1].at);
     let mut line = Timeline::of(&lines.domains()[0], first);
-    readings.iter().for_each(|reading| line.push(reading));
+    for reading in readings {
+        line.push(reading);
+    }
     line.close(last);
     let drawn = line.between(first, last);
     (drawn.joules, drawn.unobserved, last.since(first).as_secs_f64())
@@ -61,7 +60,7 @@ fn energy(lines: &Lines, readings: &[Reading]) -> (f64, f64, f64) {
 
 #[test]
 fn constant_power_is_power_times_time_and_a_step_is_where_its_lines_are() {
-    let (_folder, path) = file(&rows(8.0, 0.5, |_| "100".to_owned()));
+    let (_folder, path) = file(&rows(16, |_| "100".to_owned()));
     let mut lines = Lines::open(&External::file(&path), 1).unwrap();
     let readings = read(&mut lines, Request::Last);
     assert_eq!(readings.len(), 16);
@@ -72,7 +71,7 @@ fn constant_power_is_power_times_time_and_a_step_is_where_its_lines_are() {
 
     // 100 W up to 4 s ago, 400 W since: by the trapezoidal rule the step lies in the middle of its lines.
     let step = |age: f64| if age > 4.1 { "100" } else { "400" }.to_owned();
-    let (_folder, path) = file(&rows(8.0, 0.5, step));
+    let (_folder, path) = file(&rows(16, step));
     let mut lines = Lines::open(&External::file(&path), 1).unwrap();
     let readings = read(&mut lines, Request::Last);
     let (joules, ..) = energy(&lines, &readings);
@@ -83,7 +82,7 @@ fn constant_power_is_power_times_time_and_a_step_is_where_its_lines_are() {
 
 #[test]
 fn a_counter_gives_its_difference_from_any_origin_and_goes_on_after_a_restart() {
-    let text = format!("time,joules\n{}", rows(6.0, 0.5, |age| format!("{}", 5e9 - 250.0 * age)));
+    let text = format!("time,joules\n{}", rows(12, |age| format!("{}", 5e9 - 250.0 * age)));
     let (_folder, path) = file(&text);
     let mut lines = Lines::open(&External::file(&path), 1).unwrap();
     assert_eq!(lines.domains()[0].method, Method::Counter);
@@ -105,7 +104,7 @@ fn a_counter_gives_its_difference_from_any_origin_and_goes_on_after_a_restart() 
 fn a_counter_of_watt_hours_is_exact_where_it_moves_and_says_how_well_it_is_placed() {
     // 1200 W: a watt-hour each 3 s, shown every half second.
     let hours = |age: f64| format!("{}", 3600.0 * ((1200.0 * (1e6 - age)) / 3600.0).floor());
-    let (_folder, path) = file(&format!("time,joules\n{}", rows(8.5, 0.5, hours)));
+    let (_folder, path) = file(&format!("time,joules\n{}", rows(17, hours)));
     let mut lines = Lines::open(&External::file(&path), 1).unwrap();
     let readings = read(&mut lines, Request::Routine);
     let moved: Vec<(f64, f64)> = readings
@@ -161,7 +160,7 @@ fn lines_that_cannot_be_used_are_left_out_and_counted_with_the_reason() {
 
 #[test]
 fn a_line_that_comes_long_after_its_time_is_late() {
-    let (_folder, path) = file(&rows(1.0, 0.5, |_| "60".to_owned()));
+    let (_folder, path) = file(&rows(2, |_| "60".to_owned()));
     let mut lines = Lines::open(&External::file(&path), 1).unwrap();
     lines.opened = lines.opened.before(Duration::from_mins(1));
     append(&path, &format!("{:.3},60\n", wall() - 30.0));
