@@ -41,6 +41,12 @@ impl Curve {
     }
 }
 
+impl FromIterator<f64> for Curve {
+    fn from_iter<I: IntoIterator<Item = f64>>(losses: I) -> Self {
+        Self(losses.into_iter().collect())
+    }
+}
+
 /// The losses of a training, by split.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Losses {

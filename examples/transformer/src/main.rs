@@ -4,15 +4,12 @@
 //! `--parallel` it learns from a corpus of sentence pairs.
 #![forbid(unsafe_code)]
 
-mod data;
-mod model;
-mod training;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 use harness::TrainArgs;
+use transformer::{data, training};
 
 /// Train a Transformer to translate, and report the energy, carbon and money it cost
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]

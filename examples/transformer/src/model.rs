@@ -42,6 +42,7 @@ pub struct ModelConfig {
 
 impl ModelConfig {
     /// The number of trainable parameters, without making any.
+    #[must_use]
     pub const fn parameters(&self) -> usize {
         let (d, ff) = (self.d_model, self.d_ff);
         let attention = 4 * (d * d + d);
@@ -55,11 +56,13 @@ impl ModelConfig {
     /// Floating-point operations of a training step on `rows` pairs of `source` and `target` tokens: two for
     /// each multiplication with addition, and twice as many backward as forward. Attention counts as the full
     /// square; look-ups, norms, activations and the softmax are left out.
+    #[must_use]
     pub const fn training_flops(&self, rows: usize, source: usize, target: usize) -> u64 {
         3 * rows as u64 * self.forward_flops(source, target)
     }
 
     /// The same forward, for one pair.
+    #[must_use]
     pub const fn forward_flops(&self, source: usize, target: usize) -> u64 {
         let [encoder, decoder, head] = self.flops_by_part(source as u64, target as u64);
         encoder + decoder + head
@@ -77,6 +80,7 @@ impl ModelConfig {
     }
 
     /// A model with random weights on `device`.
+    #[must_use]
     pub fn init(&self, device: &Device) -> Transformer {
         let initializer = Initializer::XavierUniform { gain: 1.0 };
         let spread = (self.d_model as f64).powf(-0.5);
@@ -125,11 +129,12 @@ pub struct Transformer {
 }
 
 /// What a batch came to, under teacher forcing.
-struct Losses {
+#[derive(Debug)]
+pub struct Losses {
     /// What training minimises: cross-entropy with smoothed labels.
-    smoothed: Tensor<1>,
+    pub smoothed: Tensor<1>,
     /// Mean negative log-likelihood a token, whose exponential is the perplexity.
-    likelihood: Tensor<1>,
+    pub likelihood: Tensor<1>,
 }
 
 impl Transformer {
@@ -171,6 +176,7 @@ impl Transformer {
     }
 
     /// The likeliest token again and again, until each sentence ends or has `limit` tokens.
+    #[must_use]
     pub fn translate(
         &self,
         source: Tensor<2, Int>,
@@ -211,7 +217,8 @@ impl Transformer {
 ///
 /// Burn's `CrossEntropyLoss` smooths too, but makes the whole matrix of smoothed labels, as large
 /// as the output; a sum over the vocabulary gives the same, and the plain loss beside it.
-fn losses(
+#[must_use]
+pub fn losses(
     log_probabilities: Tensor<2>,
     target: Tensor<2, Int>,
     pad: &Tensor<2, Bool>,

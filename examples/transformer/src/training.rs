@@ -52,7 +52,7 @@ pub fn run(args: &TrainArgs, show: Show, corpus: &Corpus) -> Result<(), Failure>
 
     let mut recipe = Recipe::new(args.size, corpus.exact);
     let vocabulary = Vocabulary::train(&corpus.train, recipe.model.vocabulary)?;
-    recipe.model.vocabulary = vocabulary.len();
+    recipe.model.vocabulary = vocabulary.size();
     recipe.tune(&args.hyperparameters);
     if let Some(epochs) = args.epochs {
         recipe.epochs = epochs as usize;

@@ -23,6 +23,7 @@ pub struct Batch {
 
 impl Batch {
     /// The tensors of `examples` on `device`.
+    #[must_use]
     pub fn new<'a>(examples: impl Iterator<Item = &'a Example> + Clone, device: &Device) -> Self {
         let source = padded(examples.clone().map(|example| example.source.as_slice()), device);
         let target = padded(examples.clone().map(|example| example.target.as_slice()), device);
@@ -45,6 +46,7 @@ impl Batch {
 }
 
 /// Sentences of ids side by side, the short ones filled up with [`PAD`]. `[batch, longest]`
+#[must_use]
 pub fn padded<'a>(
     sentences: impl Iterator<Item = &'a [u32]> + Clone,
     device: &Device,

@@ -37,6 +37,7 @@ const MOST_HELD_OUT: usize = 1000;
 
 impl Corpus {
     /// Of every pair, and of what is held out.
+    #[must_use]
     pub fn fingerprint(&self) -> String {
         let mut fingerprint = Fingerprint::default();
         for pairs in [&self.train, &self.valid] {
@@ -52,6 +53,7 @@ impl Corpus {
     /// Numbers in English and German words, the same for the same size and seed.
     ///
     /// The number of digits is drawn first, so that short numbers are not lost among the long.
+    #[must_use]
     pub fn numbers(size: Size, seed: u64) -> Self {
         let (train, valid, digits) = match size {
             Size::Smoke => (200, 16, 3),

@@ -32,6 +32,7 @@ pub struct TokenBatches {
 impl TokenBatches {
     /// Batches of at most `tokens` tokens a side, in the same order every time. A sentence that is
     /// longer than that is a batch of its own.
+    #[must_use]
     pub fn new(examples: Vec<Example>, tokens: usize, device: &Device) -> Self {
         Self {
             examples: examples.into(),
@@ -44,17 +45,20 @@ impl TokenBatches {
         }
     }
 
-    /// In a new order every epoch.
+    /// In a new order every epoch, counted from this one: a copy does not go on where the other is.
+    #[must_use]
     pub fn shuffled(self, seed: u64) -> Self {
-        Self { seed: Some(seed), ..self }
+        Self { seed: Some(seed), epoch: Arc::default(), ..self }
     }
 
     /// At most `steps` batches an epoch; each epoch draws its own.
+    #[must_use]
     pub fn at_most(self, steps: Option<usize>) -> Self {
         Self { steps, ..self }
     }
 
     /// Counts the operations of training steps of `model` on the batches that are read.
+    #[must_use]
     pub fn counted(self, model: ModelConfig, flops: Flops) -> Self {
         Self { flops: Some((model, flops)), ..self }
     }

@@ -54,7 +54,8 @@ impl Vocabulary {
     }
 
     /// How many tokens there are.
-    pub fn len(&self) -> usize {
+    #[must_use]
+    pub fn size(&self) -> usize {
         self.0.get_vocab_size(true)
     }
 
@@ -104,7 +105,7 @@ mod tests {
         let pairs =
             [pair("one hundred", "einhundert"), pair("a hundred dogs", "hundert große Hunde")];
         let vocabulary = Vocabulary::train(&pairs, 300).unwrap();
-        assert!(vocabulary.len() <= 300);
+        assert!(vocabulary.size() <= 300);
         // "日" was never seen: it is spelt in bytes.
         let examples = vocabulary.examples(&[pair("日 hundred", "hundert")], 50).unwrap();
         assert_eq!(vocabulary.decode(&examples[0].source).unwrap(), "日 hundred");
