@@ -15,7 +15,6 @@ mod hurdles;
 #[cfg(test)]
 mod toy;
 
-use rand::RngExt as _;
 use rand::rngs::StdRng;
 use rand::seq::index;
 
@@ -235,7 +234,7 @@ pub fn random<S: Space, B: Bench<S::Candidate>>(
 
 #[cfg(test)]
 mod tests {
-    use rand::SeedableRng as _;
+    use rand::{RngExt as _, SeedableRng as _};
 
     use super::*;
 

@@ -72,11 +72,11 @@ pub struct BenchModels {
     #[arg(long, value_name = "SWEEP.TOML", conflicts_with_all = ["compare", "against"])]
     pub sweep: Option<PathBuf>,
 
-    /// Epochs, or epochs of one model as gpt2=8; each model has a default of its own for each size
+    /// Epochs, or epochs of one model as gpt2=8; each model has a default of its own for each size (not search)
     #[arg(long, value_name = "[MODEL=]N", value_delimiter = ',')]
     pub epochs: Vec<ForModel<NonZeroU32>>,
 
-    /// Parallel corpus for the transformer: PREFIX.SOURCE and PREFIX.TARGET, one sentence a line
+    /// Parallel corpus for the transformer and the search: PREFIX.SOURCE and PREFIX.TARGET, one sentence a line
     #[arg(long, value_name = "PREFIX")]
     pub parallel: Option<PathBuf>,
 
@@ -162,11 +162,13 @@ impl BenchModels {
         if let Some(seconds) = idle {
             option("idle", seconds.to_string().into());
         }
-        if let Some(epochs) = ForModel::of(&self.epochs, Some(model)).last() {
+        if let Some(epochs) = ForModel::of(&self.epochs, Some(model)).last()
+            && model != Model::Search
+        {
             option("epochs", epochs.to_string().into());
         }
         match model {
-            Model::Transformer => {
+            Model::Transformer | Model::Search => {
                 if let Some(prefix) = &self.parallel {
                     option("parallel", prefix.into());
                     option("source", (&self.source).into());
@@ -231,6 +233,11 @@ impl BenchModels {
         }
         if !(0.0..=3600.0).contains(&self.idle) {
             return Err(Stop::wrong_input("--idle is a number of seconds from 0 to 3600"));
+        }
+        if self.epochs.iter().any(|epochs| epochs.is_of(Model::Search)) {
+            return Err(Stop::wrong_input(
+                "search has no epochs: its size says how many trials it has",
+            ));
         }
         if self.fail_above.is_some() && self.compare.is_none() && self.against.is_none() {
             return Err(Stop::wrong_input("--fail-above needs --compare or --against"));

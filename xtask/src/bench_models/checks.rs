@@ -1,8 +1,9 @@
 //! What a run's results are worth beside chance and beside what others have published.
 
-use ergometer_stats::wilson;
+use ergometer_stats::{Interval, Paired, Verdict, wilson};
 
 use super::figure::significant;
+use super::model_report::ModelReport;
 use super::run::Run;
 
 /// nanoGPT's recipe for a processor: parameters, steps, and the loss that its page shows.
@@ -12,7 +13,71 @@ const NANOGPT_MARGIN: f64 = 0.05;
 
 /// One line for each thing that can be checked in `run`.
 pub fn of(run: &Run) -> Vec<String> {
-    [next_sentence(run), nanogpt(run)].into_iter().flatten().collect()
+    [next_sentence(run), nanogpt(run), search(run)].into_iter().flatten().collect()
+}
+
+/// What can be checked over the repeats of a model: whether one way to search beats the other.
+pub fn of_repeats(model: &ModelReport) -> Option<String> {
+    let losses = |run: &Run| {
+        let of = |name: &str| run.results.get(name).copied().map(f64::exp);
+        of("random_loss").zip(of("evolved_loss"))
+    };
+    let pairs: Vec<(f64, f64)> = model.runs.iter().filter_map(losses).collect();
+    let paired = Paired::of(&pairs)?;
+    Some(format!(
+        "{}: what evolution finds over what random search finds, {} repeats: {}",
+        model.title(),
+        paired.pairs,
+        change(paired.relative, paired.interval_95)
+    ))
+}
+
+/// `perplexity -3.10 % (95 % interval -5.00 to -1.20 %, Student): lower`.
+fn change(relative: f64, interval: Interval) -> String {
+    let words = match Verdict::of(interval, 0.0) {
+        Verdict::Less => "lower",
+        Verdict::More => "higher",
+        Verdict::NoDifference | Verdict::Undecided => "undecided",
+    };
+    let [relative, low, high] = [relative, interval.low, interval.high].map(|share| share * 100.0);
+    format!(
+        "perplexity {relative:+.2} % (95 % interval {low:+.2} to {high:+.2} %, Student): {words}"
+    )
+}
+
+/// What an architecture search took, and whether its winner is better than random search's.
+fn search(run: &Run) -> Option<String> {
+    let result = |name: &str| run.results.get(name).copied();
+    let part = |name: &str| {
+        let of = |what: &str| result(&format!("{name}_{what}"));
+        let joules = |what: &str| {
+            of(what).map_or_else(
+                || "unknown energy".to_owned(),
+                |joules| format!("{} J", significant(joules, 3)),
+            )
+        };
+        let (trials, cut) = (of("trials")?, of("trials_cut")?);
+        Some(format!(
+            "{trials} trials, {}, of which {} for {cut} that were cut",
+            joules("joules"),
+            joules("joules_cut")
+        ))
+    };
+    let (evolution, random) = (part("evolution")?, part("random")?);
+    let [relative, low, high] =
+        ["", "_low", "_high"].map(|end| result(&format!("evolved_over_random{end}")));
+    let winners = relative.zip(low).zip(high).map_or_else(
+        || "the winners were not compared".to_owned(),
+        |((relative, low), high)| {
+            let seeds = result("fresh_seeds").unwrap_or(0.0);
+            let change = change(relative, Interval { low, high });
+            format!("evolved over random winner on {seeds} fresh seeds: {change}")
+        },
+    );
+    Some(format!(
+        "evolution: {evolution}; random search: {random}; {winners}; one search of each kind does not show which way to \
+         search is better, which takes --repeats"
+    ))
 }
 
 /// Whether the model tells consecutive sentences from others more often than chance would.
@@ -87,6 +152,56 @@ mod tests {
         // The accuracy lies above, its interval does not.
         assert!(of(0.6, 0.58).ends_with("not above chance"));
         assert!(of(0.7125, 0.7125).ends_with("not above chance"));
+    }
+
+    #[test]
+    fn a_search_has_what_its_cut_trials_took_and_a_verdict_by_the_interval() {
+        let search = |low, high| {
+            let results = [
+                ("evolution_trials", 32.0),
+                ("evolution_trials_cut", 25.0),
+                ("evolution_joules", 1000.0),
+                ("evolution_joules_cut", 512.5),
+                ("random_trials", 28.0),
+                ("random_trials_cut", 20.0),
+                ("evolved_over_random", -0.03),
+                ("evolved_over_random_low", low),
+                ("evolved_over_random_high", high),
+                ("fresh_seeds", 5.0),
+            ];
+            super::of(&run(&results, &[], 100)).concat()
+        };
+        let line = search(-0.08, 0.02);
+        for part in [
+            "evolution: 32 trials, 1,000 J, of which 512 J for 25 that were cut",
+            "random search: 28 trials, unknown energy",
+            "on 5 fresh seeds: perplexity -3.00 % (95 % interval -8.00 to +2.00 %, Student): undecided",
+            "does not show which way to search is better",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert!(search(-0.05, -0.01).contains("to -1.00 %, Student): lower"));
+        assert!(search(0.01, 0.05).contains("): higher"));
+    }
+
+    #[test]
+    fn ways_to_search_are_compared_over_repeats() {
+        let repeats = |losses: &[(f64, f64)]| {
+            let search = |(evolved, random): &(f64, f64)| {
+                let mut record = record(1, 3800.0);
+                let results = [("evolved_loss", *evolved), ("random_loss", *random)];
+                record.results.extend(results.map(|(name, loss)| (name.to_owned(), loss)));
+                (Model::Search, record)
+            };
+            of_repeats(&report(losses.iter().map(search).collect()).models[0])
+        };
+        // A tenth of a nat less in each repeat; then as much more in one.
+        let clear = repeats(&[(1.9, 2.0), (1.91, 2.0), (2.1, 2.21)]).unwrap();
+        assert!(clear.contains("search tiny") && clear.contains("3 repeats"), "{clear}");
+        assert!(clear.contains("perplexity -9.5") && clear.ends_with(": lower"), "{clear}");
+        let unclear = repeats(&[(1.9, 2.0), (2.1, 2.0), (2.0, 2.1)]).unwrap();
+        assert!(unclear.ends_with(": undecided"), "{unclear}");
+        assert_eq!(repeats(&[(1.9, 2.0)]), None);
     }
 
     #[test]

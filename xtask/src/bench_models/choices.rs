@@ -19,6 +19,8 @@ pub enum Model {
     Bert,
     /// Decoder-only language model
     Gpt2,
+    /// Architecture search: evolution, and random search with the same joules
+    Search,
 }
 
 /// What `--models` takes.
@@ -32,6 +34,8 @@ pub enum Selection {
     Bert,
     /// Decoder-only language model
     Gpt2,
+    /// Architecture search: evolution, and random search with the same joules
+    Search,
     /// All of them
     All,
 }
@@ -44,6 +48,7 @@ impl Selection {
             Self::Elmo => vec![Model::Elmo],
             Self::Bert => vec![Model::Bert],
             Self::Gpt2 => vec![Model::Gpt2],
+            Self::Search => vec![Model::Search],
             Self::All => Model::value_variants().to_vec(),
         }
     }
@@ -179,6 +184,11 @@ impl<T> ForModel<T> {
         &self.value
     }
 
+    /// Whether it is for `model` alone.
+    pub fn is_of(&self, model: Model) -> bool {
+        self.model == Some(model)
+    }
+
     /// What is given for `model`: its own values, or those for all where it has none.
     pub fn of(values: &[Self], model: Option<Model>) -> Vec<&T> {
         let with = |model| {
@@ -213,6 +223,15 @@ mod tests {
         // A path may have the sign in it.
         let path: ForModel<std::path::PathBuf> = "a=b.txt".parse().unwrap();
         assert_eq!((path.model, path.value.to_str()), (None, Some("a=b.txt")));
+    }
+
+    #[test]
+    fn all_models_are_trained_with_the_search() {
+        assert_eq!(Selection::All.models().last(), Some(&Model::Search));
+        for selection in Selection::value_variants().iter().filter(|one| **one != Selection::All) {
+            let words: Vec<_> = selection.models().into_iter().map(word).collect();
+            assert_eq!(words, [word(*selection)]);
+        }
     }
 
     #[test]

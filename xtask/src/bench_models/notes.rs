@@ -82,7 +82,7 @@ pub fn of(report: &Report) -> String {
                 line(&mut lines, &format!("{what}: {warning}"));
             }
         }
-        for spread in spreads(model) {
+        for spread in spreads(model).into_iter().chain(checks::of_repeats(model)) {
             line(&mut lines, &spread);
         }
         if let Some(projection) = &model.projection {

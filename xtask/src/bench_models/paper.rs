@@ -39,6 +39,7 @@ impl PaperRow {
             (Model::Elmo, _) => ("ELMo", "P100x3"),
             (Model::Bert, _) => ("BERT base", "V100x64"),
             (Model::Gpt2, _) => ("GPT-2", "TPUv3x32"),
+            (Model::Search, _) => ("NAS", "P100x8"),
         };
         Training::find(name, hardware).map(Self::from)
     }
@@ -75,5 +76,7 @@ mod tests {
         assert_eq!((elmo.hardware.as_str(), elmo.facility_kwh), ("P100x3", Some(275.0)));
         let gpt2 = PaperRow::for_model(Model::Gpt2, Size::Tiny).unwrap();
         assert_eq!((gpt2.hours, gpt2.facility_kwh), (168.0, None), "no power is printed for it");
+        let search = PaperRow::for_model(Model::Search, Size::Tiny).unwrap();
+        assert_eq!((search.hours, search.co2e_lb), (274_120.0, Some(626_155.0)));
     }
 }

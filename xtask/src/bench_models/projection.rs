@@ -39,6 +39,11 @@ const TRANSFORMER_PAIRS: f64 = 25_000.0 / 64.0;
 const ELMO_WORDS: f64 = 7_680.0;
 /// Steps of BERT.
 const BERT_STEPS: f64 = 1e6;
+/// Operations of a training step for a pair of 64 tokens a side of what the architecture search began from.
+const SEARCH_PAIR: f64 = 23_909_105_664.0;
+/// Pairs of 64 tokens in its batch of 4,096, and its steps.
+const SEARCH_PAIRS: f64 = 64.0;
+const SEARCH_STEPS: f64 = 979e6;
 /// GPT-2's 32 TPU v3 chips of 123 TFLOP/s for 168 hours.
 const GPT2_PEAK: f64 = 32.0 * 168.0 * 3600.0 * 123e12;
 
@@ -84,6 +89,14 @@ impl Published {
                 flops: (0.2 * GPT2_PEAK, 0.5 * GPT2_PEAK),
                 schedules: "steps were not published: 32 TPU v3 chips for 168 h, used at 20 % to 50 % of 123 TFLOP/s",
                 row: Some(("GPT-2", "TPUv3x32")),
+            },
+            (Model::Search, _) => Self {
+                name: "Evolved Transformer's search",
+                size: Size::Base,
+                flops: twice(SEARCH_PAIR * SEARCH_PAIRS * SEARCH_STEPS),
+                schedules: "979 million steps of 4,096 tokens at 64 a sentence, each counted as one of the model that it \
+                            began from",
+                row: Some(("NAS", "P100x8")),
             },
         }
     }
@@ -214,6 +227,7 @@ mod tests {
         near(flops(Model::Bert, Size::Tiny).0, 2.3818e19);
         near(flops(Model::Bert, Size::Base).1, 7.7060e19);
         let (low, high) = flops(Model::Gpt2, Size::Tiny);
+        near(flops(Model::Search, Size::Tiny).0, 1.4981e21);
         near(low, 4.761e20);
         near(high, 1.190e21);
     }

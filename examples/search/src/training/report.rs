@@ -192,7 +192,7 @@ mod tests {
         for part in [
             "÷ 1.0: 656347 kWh, 284019 kg CO2e (0.2840 kg): Strubell",
             "÷ 18.7: 15215 kg CO2e (0.0152 kg): Patterson",
-            "÷ 88.3: 7468 kWh, 3219 kg CO2e (0.0032 kg): Patterson",
+            "÷ 88.2: 7468 kWh, 3219 kg CO2e (0.0032 kg): Patterson",
             "0.511 J/step measured here",
         ] {
             assert!(text.contains(part), "{part} is not in {text}");

@@ -178,7 +178,7 @@ pub(super) fn report_on(
         conditions: Vec::new(),
         peaks: Vec::new(),
     };
-    let order = [Model::Transformer, Model::Elmo, Model::Bert, Model::Gpt2];
+    let order = [Model::Transformer, Model::Elmo, Model::Bert, Model::Gpt2, Model::Search];
     Report::new(setting, &order, measured, Vec::new()).unwrap()
 }
 
