@@ -46,8 +46,12 @@ pub trait Bench<C> {
     /// Trains for further `steps` and says how fit it is now: more is better, and what is not a number is worst.
     fn train(&mut self, training: &mut Self::Training, steps: usize) -> f64;
 
-    /// The trial is over; what it took.
+    /// The trial is over; what it took. Its energy is known a little later.
     fn end(&mut self, training: Self::Training) -> Cost;
+
+    /// Energies, joules, of the trials that ended since they were last asked for, in order, without the last
+    /// `but`: waiting for those would take longer. `None` for one that was not read.
+    fn energies(&mut self, but: usize) -> Vec<Option<f64>>;
 }
 
 /// What trials took.
@@ -112,20 +116,62 @@ pub enum Until {
     Spent(Cost),
 }
 
-impl Until {
-    /// Whether a search that made `trials` is over. A further trial is expected to take as much as the mean of those
-    /// before, and is left out where more than half of it would be beyond the end.
-    fn is_over<C>(self, trials: &[Trial<C>]) -> bool {
-        let (count, limit) = match self {
-            Self::Trials(most) => return trials.len() >= most,
-            Self::Spent(limit) => (trials.len() as f64, limit),
+/// The trials of a search that goes on. The energies of the last ones may not be known yet.
+struct Trials<C> {
+    made: Vec<Trial<C>>,
+    /// How many of them, from the first, have their energy.
+    known: usize,
+}
+
+impl<C> Trials<C> {
+    const fn new() -> Self {
+        Self { made: Vec::new(), known: 0 }
+    }
+
+    /// Takes the energies that are known by now, without those of the last `but` trials.
+    fn settle<B: Bench<C>>(&mut self, bench: &mut B, but: usize) {
+        for joules in bench.energies(but) {
+            self.made[self.known].cost.joules = joules;
+            self.known += 1;
+        }
+    }
+
+    /// Whether the search is over. A further trial is expected to take as much as the mean of those before, and is left
+    /// out where more than half of it would be beyond the end. The last trial's energy is waited for only where the
+    /// end is near.
+    fn are_over<B: Bench<C>>(&mut self, bench: &mut B, until: Until) -> bool {
+        self.settle(bench, 1);
+        let limit = match until {
+            Until::Trials(most) => return self.made.len() >= most,
+            Until::Spent(limit) => limit,
         };
-        let spent = Cost::of(trials.iter());
-        let (spent, limit) = match (spent.joules, limit.joules) {
-            (Some(joules), Some(limit)) => (joules, limit),
-            _ => (spent.flops as f64, limit.flops as f64),
+        // Spent so far, the mean of a trial, and the limit, in the same unit.
+        let figures = |trials: &Self| {
+            let known = Cost::of(trials.made[..trials.known].iter());
+            let all = Cost::of(trials.made.iter());
+            let count = trials.made.len() as f64;
+            match (known.joules, limit.joules) {
+                (Some(joules), Some(limit)) => {
+                    let mean = joules / trials.known as f64;
+                    (joules + mean * (count - trials.known as f64), mean, limit)
+                }
+                _ => (all.flops as f64, all.flops as f64 / count, limit.flops as f64),
+            }
         };
-        count > 0.0 && spent + spent / count / 2.0 > limit
+        let (spent, mean, limit) = figures(self);
+        let is_far = self.known > 0 && spent + 2.0 * mean < limit;
+        if self.made.is_empty() || is_far {
+            return false;
+        }
+        self.settle(bench, 0);
+        let (spent, mean, limit) = figures(self);
+        spent + mean / 2.0 > limit
+    }
+
+    /// The search is over.
+    fn end<B: Bench<C>>(mut self, bench: &mut B, hurdles: Hurdles) -> Search<C> {
+        self.settle(bench, 0);
+        Search { trials: self.made, hurdles }
     }
 }
 
@@ -189,11 +235,11 @@ pub fn evolve<S: Space, B: Bench<S::Candidate>>(
     until: Until,
     rng: &mut StdRng,
 ) -> Search<S::Candidate> {
-    let mut trials: Vec<Trial<S::Candidate>> = Vec::new();
+    let mut trials = Trials::new();
     // Places of the population's members among the trials.
     let mut population: Vec<usize> = Vec::new();
-    while !until.is_over(&trials) {
-        let fitness = |member: &usize| trials[population[*member]].fitness;
+    while !trials.are_over(bench, until) {
+        let fitness = |member: &usize| trials.made[population[*member]].fitness;
         let mut drawn = || index::sample(rng, members, sample.clamp(1, members)).into_vec();
         let growing = population.len() < members;
         let (candidate, place) = if growing {
@@ -202,18 +248,18 @@ pub fn evolve<S: Space, B: Bench<S::Candidate>>(
             let better = |one: &usize, other: &usize| fitness(one).total_cmp(&fitness(other));
             let parent = drawn().into_iter().max_by(better).unwrap_or(0);
             let victim = drawn().into_iter().min_by(better).unwrap_or(0);
-            (space.mutated(&trials[population[parent]].candidate, rng), victim)
+            (space.mutated(&trials.made[population[parent]].candidate, rng), victim)
         };
         if growing {
             population.push(place);
         }
-        population[place] = trials.len();
-        trials.push(tried(bench, &hurdles, candidate));
-        if trials.len() > members {
-            hurdles.child(population.iter().map(|member| &trials[*member]));
+        population[place] = trials.made.len();
+        trials.made.push(tried(bench, &hurdles, candidate));
+        if trials.made.len() > members {
+            hurdles.child(population.iter().map(|member| &trials.made[*member]));
         }
     }
-    Search { trials, hurdles }
+    trials.end(bench, hurdles)
 }
 
 /// Random search: each candidate is drawn anew. Hurdles are the mean of all trials so far.
@@ -224,12 +270,12 @@ pub fn random<S: Space, B: Bench<S::Candidate>>(
     until: Until,
     rng: &mut StdRng,
 ) -> Search<S::Candidate> {
-    let mut trials = Vec::new();
-    while !until.is_over(&trials) {
-        trials.push(tried(bench, &hurdles, space.random(rng)));
-        hurdles.child(trials.iter());
+    let mut trials = Trials::new();
+    while !trials.are_over(bench, until) {
+        trials.made.push(tried(bench, &hurdles, space.random(rng)));
+        hurdles.child(trials.made.iter());
     }
-    Search { trials, hurdles }
+    trials.end(bench, hurdles)
 }
 
 #[cfg(test)]
@@ -260,6 +306,13 @@ mod tests {
     /// Says each number's fitness, and counts steps; 3 diverges.
     struct Sums {
         metered: bool,
+        ended: Vec<Option<f64>>,
+    }
+
+    impl Sums {
+        const fn new(metered: bool) -> Self {
+            Self { metered, ended: Vec::new() }
+        }
     }
 
     impl Bench<i32> for Sums {
@@ -275,13 +328,18 @@ mod tests {
         }
 
         fn end(&mut self, (_, steps): (i32, u64)) -> Cost {
-            Cost { joules: self.metered.then_some(2.0 * steps as f64), flops: 10 * steps, steps }
+            self.ended.push(self.metered.then_some(2.0 * steps as f64));
+            Cost { joules: None, flops: 10 * steps, steps }
+        }
+
+        fn energies(&mut self, but: usize) -> Vec<Option<f64>> {
+            self.ended.drain(..self.ended.len().saturating_sub(but)).collect()
         }
     }
 
     fn evolved(hurdles: Hurdles, trials: usize) -> Search<i32> {
         let tournament = Tournament { population: 4, sample: 4 };
-        let mut bench = Sums { metered: true };
+        let mut bench = Sums::new(true);
         let mut rng = StdRng::seed_from_u64(1);
         evolve(&Numbers, &mut bench, tournament, hurdles, Until::Trials(trials), &mut rng)
     }
@@ -340,7 +398,7 @@ mod tests {
         let run = |limit: Cost, metered| {
             let mut rng = StdRng::seed_from_u64(5);
             let hurdles = Hurdles::new(vec![5], 100);
-            random(&Numbers, &mut Sums { metered }, hurdles, Until::Spent(limit), &mut rng)
+            random(&Numbers, &mut Sums::new(metered), hurdles, Until::Spent(limit), &mut rng)
         };
         let limit = |joules| Cost { joules: Some(joules), flops: 500, steps: 0 };
         // A trial takes 10 J: 94 J is nearer to nine of them, 96 J to ten.
@@ -351,5 +409,6 @@ mod tests {
         let unmetered = run(limit(96.0), false);
         assert_eq!((unmetered.trials.len(), unmetered.cost().joules), (10, None));
         assert_eq!(run(Cost { joules: None, ..limit(0.0) }, true).trials.len(), 10);
+        assert_eq!(run(limit(94.0), true).cost().joules, Some(90.0), "the last one's too");
     }
 }

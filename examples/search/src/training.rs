@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use transformer::data::Corpus;
 
 use crate::data::Data;
-use crate::evolution::{self, Cost, Search, Until};
+use crate::evolution::{self, Bench as _, Cost, Search, Until};
 use crate::genes::{Candidate, Space};
 pub use recipe::{Recipe, SIZES};
 use trial::{Trainer, seed_of};
@@ -45,6 +45,8 @@ pub struct Outcome {
     losses: Losses,
     /// Fingerprint of every loss of random search.
     random_losses: String,
+    /// How many lists of genes the space has.
+    space_size: f64,
 }
 
 /// The space of a search with its rate of mutation.
@@ -143,7 +145,8 @@ fn search(
     let _span = part("fresh seeds");
     trainer.part("fresh seeds", seed_of(seed, FRESH));
     let (fresh, fresh_cost) = on_fresh_seeds(trainer, &contestants, recipe.seeds, seed);
-    Outcome { evolution, random, contestants, fresh, fresh_cost, losses, random_losses }
+    let space_size = searched.space.size();
+    Outcome { evolution, random, contestants, fresh, fresh_cost, losses, random_losses, space_size }
 }
 
 /// Each contestant's loss after a whole training on each of `seeds` seeds that no search has seen, and what that took.
@@ -158,11 +161,13 @@ fn on_fresh_seeds(
         let fresh = seed_of(seed_of(seed, FRESH), number as u64);
         contestants.each_ref().map(|candidate| {
             let (loss, own) = trainer.retrain(candidate, fresh);
-            cost = cost.plus(&own);
+            cost = cost.plus(&Cost { joules: Some(0.0), ..own });
             loss
         })
     });
-    (losses.collect(), cost)
+    let losses = losses.collect();
+    cost.joules = trainer.energies(0).into_iter().sum();
+    (losses, cost)
 }
 
 /// The losses of what `trainer` trained in this part: of the best so far, after each stretch.

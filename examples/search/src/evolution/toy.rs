@@ -54,6 +54,10 @@ impl Bench<u128> for Looks {
     fn end(&mut self, (_, steps): (f64, u64)) -> Cost {
         Cost { joules: None, flops: steps, steps }
     }
+
+    fn energies(&mut self, _but: usize) -> Vec<Option<f64>> {
+        Vec::new()
+    }
 }
 
 /// Mean share of ones of what 20 searches of 100,000 units chose.

@@ -50,14 +50,14 @@ impl Recipe {
             cells: Some(2),
             limits: Limits { vocabulary: 2000, longest: 64, tokens: 256, evaluations: 8 },
             tournament: Tournament { population: 8, sample: 3 },
-            trials: 32,
+            trials: 40,
             // The published stretches are 60,000, 60,000 and 120,000 steps.
-            stretches: vec![30, 30, 60],
-            every: 8,
+            stretches: vec![40, 40, 80],
+            every: 10,
             rate_of_mutation: None,
             seeds: 5,
             rate: 3e-3,
-            warmup: 30,
+            warmup: 40,
             dropout: 0.0,
         };
         let mut recipe = match size {

@@ -12,7 +12,7 @@ use crate::genes::Candidate;
 
 /// All of it, a line each.
 pub fn of(outcome: &Outcome) -> String {
-    let mut text = String::from("\n");
+    let mut text = format!("\nspace: {:.4e} lists of genes\n", outcome.space_size);
     for (name, search) in [("evolution", &outcome.evolution), ("random search", &outcome.random)] {
         line(&mut text, &of_search(name, search));
         curve(&mut text, search);

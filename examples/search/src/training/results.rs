@@ -44,6 +44,7 @@ pub fn record(meter: &Meter, outcome: &Outcome) {
         result(meter, &format!("{name}_low"), change.map(|(_, interval)| interval.low));
         result(meter, &format!("{name}_high"), change.map(|(_, interval)| interval.high));
     }
+    result(meter, "space_size", Some(outcome.space_size));
     result(meter, "fresh_seeds", Some(outcome.fresh.len() as f64));
     meter.fact("random search trials", outcome.random.trials.len());
     meter.fact("random search fingerprint", &outcome.random_losses);

@@ -8,13 +8,14 @@
 //!        └─ train, valid: again for each hurdle that it passes
 //! ```
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use burn::data::dataloader::DataLoader as _;
 use burn::module::Module as _;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
-use ergometer::span::Label;
+use ergometer::span::{Finished, Label};
 use ergometer::{Kind, Span, track_energy};
 use harness::{Fingerprint, Flops, clip_by_global_norm};
 use transformer::data::{Batch, TokenBatches};
@@ -47,6 +48,8 @@ pub struct Trainer<'a> {
     part: &'static str,
     seed: u64,
     trials: u64,
+    /// Trials whose energy is not known yet, with the line that is shown for each.
+    ended: VecDeque<(String, Finished)>,
 }
 
 /// A candidate in training.
@@ -81,6 +84,7 @@ impl<'a> Trainer<'a> {
             part: "",
             seed: 0,
             trials: 0,
+            ended: VecDeque::new(),
         }
     }
 
@@ -92,8 +96,9 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trains `candidate` from the seed `seed` for as long as a trial that passes every hurdle, and gives its held-out
-    /// loss, nats a token, and what it took.
+    /// loss, nats a token, and what it took but for its energy.
     pub fn retrain(&mut self, candidate: &Candidate, seed: u64) -> (f64, Cost) {
+        self.trials += 1;
         let mut training = self.begin_with(candidate, seed);
         let fitness = self.train(&mut training, self.recipe.longest());
         (-fitness, self.end(training))
@@ -207,15 +212,25 @@ impl Bench<Candidate> for Trainer<'_> {
 
     fn end(&mut self, training: Training) -> Cost {
         let Training { span, step, flops, loss, .. } = training;
-        let used = span.finish().await_energy(PATIENCE).ok().and_then(|used| used.energy);
-        let joules = used.map(|energy| energy.joules.get());
-        if !self.quiet {
-            let energy =
-                joules.map_or_else(|| "unknown".to_owned(), |joules| format!("{joules:.1} J"));
-            let Self { part, trials, .. } = self;
-            eprintln!("{part} {trials}: loss {loss:.3} after {step} steps, {energy}");
-        }
-        Cost { joules, flops, steps: step as u64 }
+        let Self { part, trials, .. } = self;
+        let line = format!("{part} {trials}: loss {loss:.3} after {step} steps");
+        self.ended.push_back((line, span.finish()));
+        Cost { joules: None, flops, steps: step as u64 }
+    }
+
+    fn energies(&mut self, but: usize) -> Vec<Option<f64>> {
+        let known = self.ended.len().saturating_sub(but);
+        let ended: Vec<_> = self.ended.drain(..known).collect();
+        let energy = |(line, finished): (String, Finished)| {
+            let used = finished.await_energy(PATIENCE).ok().and_then(|used| used.energy);
+            let joules = used.map(|energy| energy.joules.get());
+            if !self.quiet {
+                let shown = joules.map_or("unknown energy".to_owned(), |it| format!("{it:.1} J"));
+                eprintln!("{line}, {shown}");
+            }
+            joules
+        };
+        ended.into_iter().map(energy).collect()
     }
 }
 
