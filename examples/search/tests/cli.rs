@@ -61,7 +61,8 @@ fn a_smoke_search_records_every_trial_and_what_the_cut_ones_took() {
 
     // What was cut is a part of what was taken, and a search that was cut is not free.
     let cut = result("evolution_trials_cut");
-    assert!(cut < evolution);
+    // There is no hurdle yet for the first population.
+    assert!((3.0..=evolution).contains(&cut), "{cut}");
     for what in ["evolution", "random"] {
         let flops = result(&format!("{what}_flops"));
         assert!(flops > 0.0);

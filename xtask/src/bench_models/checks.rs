@@ -58,7 +58,7 @@ fn search(run: &Run) -> Option<String> {
         };
         let (trials, cut) = (of("trials")?, of("trials_cut")?);
         Some(format!(
-            "{trials} trials, {}, of which {} for {cut} that were cut",
+            "{trials} trials, {}, of which {} for {cut} that did not train to the end",
             joules("joules"),
             joules("joules_cut")
         ))
@@ -173,7 +173,7 @@ mod tests {
         };
         let line = search(-0.08, 0.02);
         for part in [
-            "evolution: 32 trials, 1,000 J, of which 512 J for 25 that were cut",
+            "evolution: 32 trials, 1,000 J, of which 512 J for 25 that did not train to the end",
             "random search: 28 trials, unknown energy",
             "on 5 fresh seeds: perplexity -3.00 % (95 % interval -8.00 to +2.00 %, Student): undecided",
             "does not show which way to search is better",

@@ -57,7 +57,7 @@ fn of_search(name: &str, search: &Search<Candidate>) -> String {
     };
     let cost = search.cost();
     format!(
-        "{name}: {trials} trials, {} steps, {}; {cut} were cut, and took {}; {hurdles}",
+        "{name}: {trials} trials, {} steps, {}; {cut} did not train to the end, and took {}; {hurdles}",
         cost.steps,
         joules(&cost),
         joules(&search.cut())
