@@ -57,8 +57,9 @@ fn of_search(name: &str, search: &Search<Candidate>) -> String {
     };
     let cost = search.cost();
     format!(
-        "{name}: {trials} trials, {} steps, {}; {cut} did not train to the end, and took {}; {hurdles}",
+        "{name}: {trials} trials, {} steps, {:.3e} FLOPs, {}; {cut} did not train to the end, and took {}; {hurdles}",
         cost.steps,
+        cost.flops as f64,
         joules(&cost),
         joules(&search.cut())
     )
