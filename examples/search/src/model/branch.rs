@@ -90,17 +90,16 @@ impl Branch {
         let made = match self.genes.layer {
             Layer::Identity | Layer::Dead => return self.activated(input),
             Layer::Convolution { width } => {
-                let places = self.places(input, width, around);
-                self.dense[0].forward(Tensor::cat(places, 2))
+                self.dense[0].forward(Tensor::cat(places(input, width, around), 2))
             }
             Layer::Separable { width } => {
                 let kernel = self.kernel().val();
-                self.dense[0].forward(depthwise(self.places(input, width, around), &kernel))
+                self.dense[0].forward(depthwise(places(input, width, around), &kernel))
             }
             Layer::Lightweight { width, shared } => {
                 let channels = input.dims()[2];
                 let kernel = softmax(spread_out(self.kernel().val(), channels, shared), 0);
-                depthwise(self.places(input, width, around), &kernel)
+                depthwise(places(input, width, around), &kernel)
             }
             Layer::Attention { heads } => {
                 self.attended(input.clone(), input, heads, &around.hidden)
@@ -130,28 +129,6 @@ impl Branch {
         }
     }
 
-    /// What each place of a convolution of `width` sees, from the earliest on: the input, moved. Beyond its ends and in
-    /// padding there is 0.
-    fn places(&self, input: Tensor<3>, width: usize, around: &Around) -> Vec<Tensor<3>> {
-        let input = match &around.kept {
-            Some(kept) => input * kept.clone(),
-            None => input,
-        };
-        if width == 1 {
-            return vec![input];
-        }
-        let [batch, time, channels] = input.dims();
-        let before = if around.causal { width - 1 } else { (width - 1) / 2 };
-        let nothing = |length| Tensor::zeros([batch, length, channels], &input.device());
-        let mut parts = vec![nothing(before), input.clone()];
-        if width - 1 > before {
-            parts.push(nothing(width - 1 - before));
-        }
-        let long = Tensor::cat(parts, 1);
-        let moved = |place| long.clone().slice([0..batch, place..place + time, 0..channels]);
-        (0..width).map(moved).collect()
-    }
-
     /// Attention of `heads` heads from `input` to `memory`; as wide inside as the input.
     fn attended(
         &self,
@@ -174,6 +151,28 @@ impl Branch {
         let read = weights.matmul(value).swap_dims(1, 2).reshape([batch, time, width]);
         self.dense[3].forward(read)
     }
+}
+
+/// What each place of a convolution of `width` sees, from the earliest on: the input, moved. Beyond its ends and in
+/// padding there is 0.
+fn places(input: Tensor<3>, width: usize, around: &Around) -> Vec<Tensor<3>> {
+    let input = match &around.kept {
+        Some(kept) => input * kept.clone(),
+        None => input,
+    };
+    if width == 1 {
+        return vec![input];
+    }
+    let [batch, time, channels] = input.dims();
+    let before = if around.causal { width - 1 } else { (width - 1) / 2 };
+    let nothing = |length| Tensor::zeros([batch, length, channels], &input.device());
+    let mut parts = vec![nothing(before), input.clone()];
+    if width - 1 > before {
+        parts.push(nothing(width - 1 - before));
+    }
+    let long = Tensor::cat(parts, 1);
+    let moved = |place| long.clone().slice([0..batch, place..place + time, 0..channels]);
+    (0..width).map(moved).collect()
 }
 
 /// The sum over places, each weighed by its row of `kernel`. `[batch, time, channels]`
@@ -224,7 +223,6 @@ mod tests {
 
     #[test]
     fn a_convolution_sees_its_neighbours_and_a_causal_one_those_before() {
-        let branch = branch(Layer::Convolution { width: 3 });
         let input = || {
             let values = [[[1.0, -1.0], [2.0, -2.0], [3.0, -3.0]]];
             Tensor::<3>::from_floats(values, &Device::flex())
@@ -232,7 +230,7 @@ mod tests {
         let first = |places: Vec<Tensor<3>>| -> Vec<Vec<f32>> {
             places.into_iter().map(|place| values(place.slice([0..1, 0..3, 0..1]))).collect()
         };
-        let sees = |around: &Around| first(branch.places(input(), 3, around));
+        let sees = |around: &Around| first(places(input(), 3, around));
         let [before, own, after] = [[0.0, 1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 0.0]];
         assert_eq!(sees(&around(false, None)), [before, own, after]);
         assert_eq!(sees(&around(true, None)), [[0.0, 0.0, 1.0], before, own]);

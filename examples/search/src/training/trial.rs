@@ -234,7 +234,7 @@ impl Bench<Candidate> for Trainer<'_> {
     }
 }
 
-/// The seed of trial `number` of a part: SplitMix64 (Steele, Lea and Flood, 2014), so that neighbours have nothing in
+/// The seed of trial `number` of a part: `SplitMix64` (Steele, Lea and Flood, 2014), so that neighbours have nothing in
 /// common.
 pub fn seed_of(part: u64, number: u64) -> u64 {
     let mut bits = part.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
