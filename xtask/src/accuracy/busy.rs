@@ -18,8 +18,8 @@ the first run nothing else runs.
 The windows lie anywhere in the run, its first seconds included, in which the counters' periods are not known yet.
 *Driver* is what a call takes, all of it on the processor. *Lost and back*: from 30 % to 50 % of the run no call
 succeeds; windows of which nothing was observed have no energy, and are left out here. The meter's threads are to take
-0.2 % of one core (`MeterBuilder::overhead`), the calls to the driver included; where a call takes 2.4 ms, a counter is
-read every 3 s all the same, which takes more.
+0.2 % of one core (`MeterBuilder::overhead`), the calls to the driver included. At the start they may take 0.29 s more, once,
+to learn the counters' periods; where a call takes 2.4 ms, a counter is read every 6 s all the same, which takes more.
 ";
 
 /// What the section rests on.

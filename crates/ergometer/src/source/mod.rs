@@ -284,7 +284,25 @@ impl Due {
     pub const fn at(moment: Timestamp) -> Self {
         Self { from: moment, by: moment }
     }
+
+    /// When to wake for several sources; `None` if there are none. It is up to [`LEAD`] before the first of them must
+    /// be read, for a thread may wake late, but not before all those may be read that could be read with it. How long
+    /// before varies, so that reads do not keep step with a register that is updated as often.
+    pub(crate) fn together(dues: impl Iterator<Item = Self> + Clone) -> Option<Timestamp> {
+        let by = dues.clone().map(|due| due.by).min()?;
+        let from = dues.map(|due| due.from).filter(|from| *from <= by).max().unwrap_or(by);
+        let share = 0.25 + 0.75 * spread(by.as_nanos());
+        Some(by.before(by.since(from).min(LEAD).mul_f64(share)))
+    }
 }
+
+/// A number from 0 to 1 for each whole number: multiples of the golden ratio are evenly spread, and never periodic.
+pub(crate) fn spread(number: u64) -> f64 {
+    (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+/// A thread is woken so long before it must read, if it may read then: beside busy threads it runs some milliseconds late.
+pub(crate) const LEAD: Duration = Duration::from_millis(20);
 
 /// A source holds no value back for longer than this, seconds: it may date or judge values by those that follow them.
 pub(crate) const HELD_BACK: f64 = 9.0;

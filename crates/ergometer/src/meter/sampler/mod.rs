@@ -17,8 +17,11 @@ mod guarded;
 
 pub(super) use guarded::Guarded;
 
-/// Mean time between two reads of a source that names no time of its own.
-const INTERVAL: Duration = Duration::from_millis(110);
+/// Mean time after which a source is to be read that names no time of its own; the thread wakes up to [`LEAD`] sooner.
+/// It is more than the 100 ms after which most boards are read, whose wakes it then shares.
+///
+/// [`LEAD`]: crate::source::LEAD
+const INTERVAL: Duration = Duration::from_millis(125);
 /// It is read sooner, but not before this, where another source is read anyway.
 const SOONEST: Duration = Duration::from_millis(60);
 /// No source is left unread for longer, whatever it asks for: a counter of a package may wrap within
@@ -318,20 +321,13 @@ impl Shared {
 impl State {
     /// When the next read of `worker` is due, if there is any, and in `round` what may be read at `now`.
     fn plan(&self, worker: usize, now: Timestamp, round: &mut Vec<usize>) -> Option<Timestamp> {
+        // What lies further ahead was planned by a clock that had jumped.
+        let sane = |due: Due| if due.by > now.after(LONGEST) { Due::at(now) } else { due };
+        let own = self.slots.iter().enumerate().filter(|(_, slot)| slot.worker == worker);
+        let dues = own.filter_map(|(index, slot)| Some((index, sane(slot.due()?))));
         round.clear();
-        let mut next: Option<Timestamp> = None;
-        for (index, slot) in self.slots.iter().enumerate() {
-            let (true, Some(mut due)) = (slot.worker == worker, slot.due()) else { continue };
-            if due.by > now.after(LONGEST) {
-                // It was planned by a clock that had jumped.
-                due = Due::at(now);
-            }
-            next = Some(next.map_or(due.by, |next| next.min(due.by)));
-            if due.from <= now {
-                round.push(index);
-            }
-        }
-        next
+        round.extend(dues.clone().filter(|(_, due)| due.from <= now).map(|(index, _)| index));
+        Due::together(dues.map(|(_, due)| due))
     }
 }
 
@@ -435,12 +431,12 @@ fn due(wants: Option<Due>, last: Timestamp, jitter: &mut Jitter) -> Due {
 struct Jitter(u64);
 
 impl Jitter {
-    /// The moment between 0.8 and 1.2 of `interval` after `from`.
+    /// The moment between 0.84 and 1.16 of `interval` after `from`.
     fn after(&mut self, from: Timestamp, interval: Duration) -> Timestamp {
         // Weyl sequence with the golden ratio: evenly spread and never periodic.
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let unit = (self.0 >> 11) as f64 / (1_u64 << 53) as f64;
-        from.after(interval.mul_f64(0.8 + 0.4 * unit))
+        from.after(interval.mul_f64(0.84 + 0.32 * unit))
     }
 }
 

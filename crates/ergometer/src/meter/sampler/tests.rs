@@ -67,8 +67,8 @@ fn routine_reads_come_unevenly_about_the_usual_interval() {
     let pauses: Vec<_> = (0..1000).map(|_| due(None, last, &mut jitter).by.since(last)).collect();
     let mean = pauses.iter().sum::<Duration>().as_secs_f64() / pauses.len() as f64;
     assert!((mean / INTERVAL.as_secs_f64() - 1.0).abs() < 0.02, "{mean} s");
-    assert!(pauses.iter().min() < Some(&INTERVAL.mul_f64(0.82)));
-    assert!(pauses.iter().max() > Some(&INTERVAL.mul_f64(1.18)));
+    assert!(pauses.iter().min() < Some(&INTERVAL.mul_f64(0.85)));
+    assert!(pauses.iter().max() > Some(&INTERVAL.mul_f64(1.15)));
 }
 
 #[test]
@@ -82,7 +82,9 @@ fn what_may_be_read_at_one_wake_is_read_at_one() {
     let slots = vec![slot(10, 70), slot(30, 90), slot(60, 120), slot(75, 75)];
     let mut state = State { slots, workers: 1, closed: false };
     let mut round = Vec::new();
-    assert_eq!(state.plan(0, at(65), &mut round), Some(at(70)));
+    // Not at the last moment, if those that may be read are the same before.
+    let wake = state.plan(0, at(65), &mut round).unwrap();
+    assert!(at(60) <= wake && wake < at(70), "{wake:?}");
     assert_eq!(round, [0, 1, 2]);
     // Another thread's, and those that are read no more, are no concern.
     state.slots[0].worker = 1;

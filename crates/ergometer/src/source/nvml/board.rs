@@ -26,7 +26,7 @@ const AWAY: f64 = 1.0;
 /// Updates are to be known within this many seconds: those of what gives the energy, and those of power
 /// beside a counter.
 const SHARP: f64 = 0.000_25;
-const ROUGH: f64 = 0.005;
+const ROUGH: f64 = 0.002;
 /// Reads due within this many seconds are one.
 const TOGETHER: f64 = 0.001;
 /// The end of a run waits no longer for the counter's next update.
@@ -118,7 +118,7 @@ impl<D: Driver> Board<D> {
             dated: None,
             sampled: 0.0,
             agenda: Agenda::new(now, slow),
-            cost,
+            cost: if ways.energy == Way::None { cost.without_counter() } else { cost },
             outage: Outage::default(),
         }
     }
@@ -130,6 +130,7 @@ impl<D: Driver> Board<D> {
         let (took, used) = (self.driver.now().since(before), self.driver.used() - used);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
+        self.cost.pay(during.1, used);
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
         let sample = match sample {
             Ok(sample) => sample,

@@ -1,25 +1,27 @@
 //! What reading a board takes of a processor, and how often that allows to read it.
 
-use crate::source::nvml::update_times::Window;
+use crate::source::HELD_BACK;
+use crate::source::nvml::update_times::{COARSE, FINE, Window};
 
-/// Share of that for the calls; the rest is for waking and for the ledger.
-const FOR_CALLS: f64 = 0.6;
-/// However much a read costs, a counter is read after this many seconds, or after this many as make it cost this
-/// many times what it may.
-const SELDOM: f64 = 3.0;
-const EXCESS: f64 = 4.0;
-/// Power of a board without a counter may cost this many times what it may, as an update that is missed is energy
-/// that is guessed: 2 % of a core at the default share, which a call of 0.1 ms at 50 updates a second needs a
-/// quarter of.
+/// Share of that for the counter; the rest is for power beside it, for learning, for waking and for the ledger.
+pub(super) const FOR_COUNTER: f64 = 0.6;
+/// However much a read costs, a counter is read after this many seconds. Intervals vary by 40 %, and a timeline does not
+/// wait for longer.
+pub(super) const SELDOM: f64 = 6.0;
+const _: () = assert!(1.4 * SELDOM < HELD_BACK);
+/// What power beside a counter may take, and what learning when a board is updated may take, over what the counter may.
+pub(super) const BESIDE: f64 = 0.25;
+pub(super) const LEARNING: f64 = 0.1;
+/// Power of a board without a counter may take so much, as an update that is missed is energy that is guessed: 2 % of
+/// a core at the default share, which a call of 0.1 ms at 50 updates a second needs a quarter of.
 const ALONE: f64 = 16.0;
-/// And after this many in any case.
-const LONGEST: f64 = 8.0;
+/// Before it has been earned, learning may spend what the counter may take in this many seconds: in all, 0.29 s of a
+/// processor at the default share.
+pub(super) const ADVANCE: f64 = 240.0;
+/// A search is not begun with less than this many reads.
+const FEW_READS: f64 = 8.0;
 /// A mean over about this many reads.
 const MEMORY: f64 = 16.0;
-/// Seconds of a processor that a search for the period may take.
-const SEARCH: f64 = 0.25;
-/// Reads of a search that costs nothing to speak of.
-const SEARCH_READS: f64 = 1000.0;
 
 /// Seconds that the calling thread has used of a processor.
 #[cfg(target_os = "linux")]
@@ -51,11 +53,21 @@ impl Mean {
     }
 }
 
-/// What reads of one board cost.
+/// What reads of one board cost, and what is left for them.
+///
+/// Every read is paid for from one account. What is needed all the time takes less than comes in. Reads that are there
+/// to learn when the board is updated, which are dense, are made only while something is left. So all reads in `t`
+/// seconds take no more than the advance, and `t` times what comes in each second; except that a counter is read every
+/// [`SELDOM`] seconds even if nothing is left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
-    /// Seconds of a processor, each second, that the calls for this board may take.
+    /// Seconds of a processor, each second, that the counter may take.
     allowance: f64,
+    /// The same of all reads.
+    income: f64,
+    /// Seconds of a processor that are left, and the time of the last read.
+    left: f64,
+    reckoned: f64,
     /// Seconds of a processor that a read with the counter takes, and one of power alone.
     counter: Mean,
     power: Mean,
@@ -64,13 +76,52 @@ pub(super) struct Cost {
 impl Cost {
     /// `share` of one core is for `boards` boards.
     pub(super) fn new(share: f64, boards: usize) -> Self {
-        let allowance = FOR_CALLS * share / boards.max(1) as f64;
-        Self { allowance, counter: Mean::default(), power: Mean::default() }
+        let allowance = FOR_COUNTER * share / boards.max(1) as f64;
+        Self {
+            allowance,
+            income: (1.0 + BESIDE + LEARNING) * allowance,
+            left: ADVANCE * allowance,
+            reckoned: f64::INFINITY,
+            counter: Mean::default(),
+            power: Mean::default(),
+        }
     }
 
-    /// A read took this many `seconds` of a processor; `counter`: the counter was in it.
+    /// The same of a board that has no counter.
+    pub(super) fn without_counter(self) -> Self {
+        Self { income: (ALONE + LEARNING) * self.allowance, ..self }
+    }
+
+    /// A read that ended at `t` took this many `seconds` of a processor.
+    pub(super) fn pay(&mut self, t: f64, seconds: f64) {
+        let earned = self.income * (t - self.reckoned).max(0.0);
+        self.reckoned = t;
+        self.left = ((self.left + earned).min(ADVANCE * self.allowance) - seconds).max(0.0);
+    }
+
+    /// A read gave something, and took this many `seconds` of a processor; `counter`: the counter was in it.
     pub(super) fn take(&mut self, counter: bool, seconds: f64) {
         if counter { self.counter.take(seconds) } else { self.power.take(seconds) }
+    }
+
+    /// Reads that may still be made to learn when the board is updated.
+    fn reads_left(&self) -> f64 {
+        self.left / self.counter.value.max(self.power.value).max(1e-9)
+    }
+
+    /// Whether a read may be made that is there to learn when the board is updated.
+    pub(super) fn may_learn(&self) -> bool {
+        self.reads_left() >= 1.0
+    }
+
+    /// Whether a search for the period may begin.
+    pub(super) fn may_search(&self) -> bool {
+        self.reads_left() >= FEW_READS
+    }
+
+    /// How coarse a search has to be, as a share of the time since the last update, so as to come to an end.
+    pub(super) fn coarseness(&self) -> f64 {
+        (FEW_READS / self.reads_left().max(1.0)).clamp(FINE, COARSE)
     }
 
     /// Seconds of a processor that a read of the counter takes.
@@ -80,23 +131,19 @@ impl Cost {
 
     /// Seconds between two reads of the counter, if it would be read every `wanted` seconds.
     pub(super) fn counter_every(&self, wanted: f64) -> f64 {
-        let affordable = self.counter.value / self.allowance;
-        let seldom = SELDOM.max(affordable / EXCESS).min(LONGEST);
-        wanted.max(affordable.min(seldom))
+        wanted.max((self.counter.value / self.allowance).min(SELDOM))
     }
 
-    /// The same of power: beside a counter it may take half; where there is no counter every update counts, and it
-    /// may take many times its share.
+    /// The same of power: beside a counter it may take a part of that; where there is no counter every update counts,
+    /// and it may take many times as much.
     pub(super) fn power_every(&self, wanted: f64, beside_counter: bool) -> f64 {
-        let share = if beside_counter { 0.5 } else { ALONE };
+        let share = if beside_counter { BESIDE } else { ALONE };
         wanted.max(self.power.value / (share * self.allowance))
     }
 
-    /// Seconds between two reads of a search that would read every `wanted` seconds, and how many reads it
-    /// may have in all.
-    pub(super) fn search(&self, wanted: f64) -> (f64, f64) {
-        let cost = self.counter.value.max(self.power.value);
-        (wanted.max(3.0 * cost), (SEARCH / cost.max(1e-9)).min(SEARCH_READS))
+    /// Seconds between two reads of a search that would read every `wanted` seconds.
+    pub(super) fn search_every(&self, wanted: f64) -> f64 {
+        wanted.max(3.0 * self.counter.value.max(self.power.value))
     }
 }
 
@@ -138,8 +185,8 @@ mod tests {
 
     #[test]
     fn a_quick_driver_is_read_as_wanted_and_a_slow_one_within_its_share() {
-        // Milliseconds a call, and what eight boards that are read every 100 ms may then take of a core.
-        for (call, share) in [(0.000_5, DEFAULT_SHARE), (0.002_4, 0.01), (0.01, 0.015)] {
+        // Seconds a call, and what eight boards that are read every 100 ms may then take of a core.
+        for (call, share) in [(0.000_5, 0.6 * DEFAULT_SHARE), (0.002_4, 0.003_3), (0.01, 0.013_4)] {
             let mut cost = Cost::new(DEFAULT_SHARE, 8);
             for _ in 0..40 {
                 cost.take(true, call);

@@ -9,9 +9,11 @@
 
 mod beat;
 mod search;
+mod window;
 
 use beat::Beat;
 use search::Search;
+pub(super) use window::Window;
 
 /// A read after which the register showed something new, and the read before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,61 +39,40 @@ pub(super) struct Moment {
     pub within: f64,
 }
 
-/// Seconds from the one to the other of which a read is as good as at any other.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Window {
-    pub from: f64,
-    pub by: f64,
-}
-
-impl Window {
-    pub(super) const NEVER: Self = Self::at(f64::INFINITY);
-
-    pub(super) const fn at(t: f64) -> Self {
-        Self { from: t, by: t }
-    }
-
-    pub(super) fn is_moment(self) -> bool {
-        self.from >= self.by
-    }
-
-    /// What serves both, if anything does; else the earlier.
-    pub(super) fn and(self, other: Self) -> Self {
-        let (first, second) = if self.by <= other.by { (self, other) } else { (other, self) };
-        if second.from > first.by {
-            return first;
-        }
-        Self { from: first.from.max(second.from), by: first.by }
-    }
-}
-
-/// Time between two reads while a period is looked for: at least this much, and this share of the time since
-/// the register changed.
+/// Time between two reads while a period is looked for: at least this much, and a share of the time since the register
+/// changed, from the finest to the coarsest; at the finest this much at most.
 pub(super) const BURST: f64 = 0.004;
-const SHARE: f64 = 0.04;
+pub(super) const FINE: f64 = 0.04;
+pub(super) const COARSE: f64 = 0.5;
 const SPARSE: f64 = 0.05;
+/// No update comes sooner after another than such a share of the longest time for which the register was seen to stay.
+const STAYS: f64 = 0.9;
 /// Periods that are looked for.
 const SHORTEST: f64 = 0.006;
 pub(super) const LONGEST: f64 = 2.2;
-/// Share of its period in which an update is to be read: the rest is left for a thread that wakes late.
-const LEISURE: f64 = 0.8;
-/// Share of the period that a read keeps from where an update may be.
+/// Share of the period that a read keeps from where the next update may be, and from where the last one may be. Where
+/// many boards share a wake, it has to lie where none of them may be updated.
 const DISTANCE: f64 = 0.05;
+const BEHIND: f64 = 0.02;
 /// Where updates are left out, one of this many reads may be followed by a watch.
 const WATCHES: f64 = 4.0;
 /// A register is read again so often, if it should have moved and has not.
 const PATIENCE: u32 = 5;
 /// Updates are watched now and then even where that places them no better, for they may stray or drift: at one
 /// edge of when they may be or the other,
-/// next after such a share of the number since the period is known, and after this many at most.
+/// next after such a share of the number for which the period is known, and after this many at most; after one that
+/// strayed, this many at most.
 const CHECKED: f64 = 0.25;
-const SELDOM: f64 = 32.0;
+const SELDOM: f64 = 256.0;
+const SOON: f64 = 32.0;
 /// A period is reported if it is known to within this share.
 const SURE: f64 = 0.02;
 /// A beat is used once it separates this many ticks ahead.
 const AHEAD: f64 = 3.0;
 /// Updates are separated if each is known to within this share of the period.
 const APART: f64 = 0.2;
+/// An update is to be known to within such a share of the period, so that most reads show which one they see.
+const PLACED: f64 = 0.04;
 /// Share of the wanted stride that is kept even then: a read may be costly.
 const LEAST_STRIDE: f64 = 0.25;
 /// How near to the edge.
@@ -150,6 +131,8 @@ pub(super) struct UpdateTimes {
     changed: f64,
     /// Seconds that a read takes.
     call: f64,
+    /// How old a value can be that is new, by all that was seen so far.
+    oldest: f64,
     search: Search,
     beat: Option<Beat>,
     /// The last update that was seen, while the beat is known.
@@ -176,6 +159,7 @@ impl UpdateTimes {
             last: None,
             changed: f64::NEG_INFINITY,
             call: 0.0,
+            oldest: LONGEST,
             search: Search::default(),
             beat: None,
             seen: f64::NEG_INFINITY,
@@ -226,7 +210,7 @@ impl UpdateTimes {
             n += 1.0;
             moment = beat.at(n);
         }
-        let after = moment.at + moment.within + DISTANCE * beat.period().0;
+        let after = moment.at + moment.within + BEHIND * beat.period().0;
         Some((moment.at - moment.within, after))
     }
 
@@ -234,7 +218,7 @@ impl UpdateTimes {
     pub(super) fn longest(&self) -> f64 {
         match self.beat.as_ref().map(Beat::period) {
             Some((period, error)) => period + error,
-            None if self.restless => self.search.longest(),
+            None if self.restless => self.oldest,
             None => LONGEST,
         }
     }
@@ -261,6 +245,9 @@ impl UpdateTimes {
         self.lose_what_is_blurred(t);
         if self.beat.is_none() {
             self.search.read(began, t, new);
+            if new {
+                self.oldest = self.oldest.min(self.search.longest());
+            }
             let found = self.search.find(self.restless, self.known);
             // What will soon be too blurred to tell one update from the next would be lost again, and with it all that
             // was read; it will be found again, and sharper.
@@ -282,7 +269,7 @@ impl UpdateTimes {
             self.follow(Bracket { after, by: t });
         }
         let since = self.since(new, (began, t));
-        self.weigh_the_watch(t);
+        self.weigh_the_watch(t, new);
         self.wonder(new, t, after);
         Shown { new, since }
     }
@@ -298,6 +285,7 @@ impl UpdateTimes {
 
     fn lose(&mut self, known: (f64, f64)) {
         self.known = Some((known.0, known.1.max(0.001 * known.0)));
+        self.oldest = self.oldest.min(known.0 + known.1);
         self.beat = None;
         self.overdue = 0;
     }
@@ -313,18 +301,19 @@ impl UpdateTimes {
         {
             // It has no steady period, or another one.
             self.lose((period, error));
-            self.known = None;
+            (self.known, self.oldest) = (None, LONGEST);
         }
     }
 
     /// Whether a watch in the middle of when tick `n` may be would place it better.
     fn blurred(&self, n: f64) -> bool {
         let blind = |beat: &Beat| BLIND * self.call.max(beat.stray());
-        self.beat.as_ref().is_some_and(|beat| beat.half(n) > self.target.max(blind(beat)))
+        let target = |beat: &Beat| self.target.min(PLACED * beat.period().0).max(blind(beat));
+        self.beat.as_ref().is_some_and(|beat| beat.half(n) > target(beat))
     }
 
     /// Whether the update that was watched came, and whether its place is known better for it.
-    fn weigh_the_watch(&mut self, t: f64) {
+    fn weigh_the_watch(&mut self, t: f64, new: bool) {
         let goes_on = |ticks: &Self, watch: Watch| {
             let half = ticks.beat.as_ref().map_or(f64::INFINITY, |beat| beat.half(watch.n));
             watch.place == Place::Middle && half <= WORTH * watch.half && ticks.blurred(watch.n)
@@ -333,12 +322,16 @@ impl UpdateTimes {
         let Moment { at, within } = beat.at(watch.n);
         let (seen, over) = (self.seen >= watch.n, at + within < t);
         if watch.place != Place::Middle && t >= watch.at && !watch.judged {
-            // A late read of the early edge tells nothing.
-            let tells = watch.place == Place::Late || t < at;
-            let outside = seen != (watch.place == Place::Late);
+            // A late read of the early edge tells nothing, nor does a register that an update need not change.
+            let tells = (watch.place == Place::Late || t < at) && (self.restless || new);
+            let came = if self.restless { seen } else { new };
+            let outside = came != (watch.place == Place::Late);
             self.checks += 1;
             if let (true, Some(beat)) = (tells, &mut self.beat) {
                 beat.checked(outside);
+                if outside {
+                    self.first = self.first.max(watch.n - SOON / CHECKED);
+                }
             }
             self.watch = Some(Watch { judged: true, ..watch });
         }
@@ -366,12 +359,12 @@ impl UpdateTimes {
         let sure = self.shown(began, t);
         let beat = self.beat.as_ref()?;
         let about = beat.number(f64::midpoint(began, t));
+        let after = beat.at(about + 1.0);
+        let only = t <= after.at - after.within && (0.5..1.5).contains(&(about - self.seen));
         let moment = match sure {
             Some(moment) => moment,
-            // It came while the update was due. That it has changed tells, if the one before was seen.
-            None if self.restless && new && (0.5..1.5).contains(&(about - self.seen)) => {
-                beat.at(about)
-            }
+            // It came while the update was due, and no other was. That it has changed tells, if the one before was seen.
+            None if self.restless && new && only => beat.at(about),
             None => return None,
         };
         self.seen = self.seen.max(beat.number(moment.at));
@@ -408,15 +401,19 @@ impl UpdateTimes {
         (moment.at + moment.within <= began && t <= next.at - next.within).then_some(moment)
     }
 
-    /// When to read next while the period is looked for, after a read at `t`.
-    pub(super) fn search_on(&self, t: f64) -> f64 {
+    /// When to read next while the period is looked for, after a read at `t`: the longer the register has not changed,
+    /// the longer it takes, as a share `coarseness` of that time.
+    pub(super) fn search_on(&self, t: f64, coarseness: f64) -> f64 {
         let since = if self.changed.is_finite() { t - self.changed } else { 0.0 };
-        t + (SHARE * since).clamp(BURST, SPARSE)
+        let next = t + (coarseness * since).clamp(BURST, SPARSE * coarseness / FINE);
+        let idle = if self.restless { self.search.idle_until(STAYS) } else { None };
+        idle.map_or(next, |idle| next.max(idle))
     }
 
     /// When to read next, after a read at `t`, so as to see the value of every `stride`th update and
-    /// to know its moment; `None` while the period is not known.
-    pub(super) fn next_read(&mut self, t: f64, stride: f64) -> Option<Window> {
+    /// to know its moment; `None` while the period is not known. If it `may_watch`, an update may be read at its own
+    /// moment, to place it better.
+    pub(super) fn next_read(&mut self, t: f64, stride: f64, may_watch: bool) -> Option<Window> {
         self.stride = stride;
         let beat = self.beat.as_ref()?;
         if self.overdue > 0 {
@@ -432,7 +429,7 @@ impl UpdateTimes {
         while beat.at(n).at + beat.at(n).within < t || n <= self.seen {
             n += 1.0;
         }
-        if let Some(watch) = self.watch_of(n, t) {
+        if may_watch && let Some(watch) = self.watch_of(n, t) {
             let Moment { at, within } = beat.at(n - 1.0);
             let shown = |read: f64| n - 1.0 <= self.seen || at + within <= read;
             if self.last_read().is_some_and(shown) {
@@ -457,10 +454,9 @@ impl UpdateTimes {
         }
         n += skipped;
         let moment = beat.at(n);
-        let from = moment.at + moment.within + distance;
+        let from = moment.at + moment.within + BEHIND * period;
         let next = beat.at(n + 1.0);
-        let by = (next.at - next.within - distance).min(from + LEISURE * period);
-        Some(Window { from, by: by.max(from) })
+        Some(Window { from, by: (next.at - next.within - distance).max(from) })
     }
 
     /// How update `n` is watched from `t` on, if that is due and can still be done.

@@ -60,7 +60,8 @@ impl<D: Driver> Board<D> {
         self.date_waiting(words);
         if period.is_some() && shown.new {
             // Without a moment it is known all the same that it changed since the read before.
-            let since = shown.since.unwrap_or_else(|| between(after, ended));
+            let longest = self.counter_ticks.longest();
+            let since = shown.since.unwrap_or_else(|| between(after.max(began - longest), ended));
             self.count(since, raw, words);
         }
     }

@@ -4,6 +4,7 @@ use super::{Board, Driver, ROUGH};
 use crate::source::nvml::disturbance::Rate;
 use crate::source::nvml::query::Way;
 use crate::source::nvml::update_times::{UpdateTimes, Window};
+use crate::source::spread;
 
 /// A burst of reads that is to show a period goes on for this many seconds at most, where something changes, and
 /// for this many where nothing does.
@@ -25,10 +26,8 @@ pub(super) const SLOWLY: f64 = 1.0;
 pub(super) struct Agenda {
     pub(super) energy: Window,
     pub(super) power: Window,
-    /// When the present burst of reads began and is to end, how many reads it had, when the next one may begin,
-    /// and seconds from one to the next.
+    /// When the present burst of reads began and is to end, when the next one may begin, and seconds from one to the next.
     pub(super) burst: (f64, f64),
-    burst_reads: f64,
     next_burst: f64,
     between_bursts: f64,
     /// The counter's period was known after the last read.
@@ -45,7 +44,6 @@ impl Agenda {
             energy: Window::at(now),
             power: Window::at(now),
             burst: (now, learnt),
-            burst_reads: 0.0,
             next_burst: learnt + BETWEEN_BURSTS.0,
             between_bursts: BETWEEN_BURSTS.0,
             beaten: false,
@@ -64,8 +62,7 @@ impl<D: Driver> Board<D> {
     pub(super) fn learns(&self, t: f64) -> bool {
         let (begin, end) = self.agenda.burst;
         let moved = self.counter_ticks.changed().max(self.power_ticks.changed()).max(begin);
-        let (_, reads) = self.cost.search(0.0);
-        t < end && t - moved < UNMOVED && self.agenda.burst_reads < reads && self.may_burst()
+        t < end && t - moved < UNMOVED && self.cost.may_learn() && self.may_burst()
     }
 
     /// Whether the counter may be read fast to learn its period: where reading may disturb it, only
@@ -82,7 +79,6 @@ impl<D: Driver> Board<D> {
         }
         self.plan_bursts(t);
         let learning = self.learns(t);
-        self.agenda.burst_reads += f64::from(u8::from(learning));
         if energy || self.agenda.energy.from <= t {
             self.agenda.energy = self.next_of_counter(t, learning);
         }
@@ -104,9 +100,8 @@ impl<D: Driver> Board<D> {
         let power = known(&self.power_ticks, self.ways.power) || self.agenda.beaten && tried;
         if counter && power {
             self.agenda.burst.1 = self.agenda.burst.1.min(t);
-        } else if !self.learns(t) && t >= self.agenda.next_burst {
+        } else if !self.learns(t) && t >= self.agenda.next_burst && self.cost.may_search() {
             self.agenda.burst = (t, t + LEARNING);
-            self.agenda.burst_reads = 0.0;
             self.agenda.next_burst = t + LEARNING + self.agenda.between_bursts;
             self.agenda.between_bursts = (2.0 * self.agenda.between_bursts).min(BETWEEN_BURSTS.1);
         }
@@ -120,8 +115,8 @@ impl<D: Driver> Board<D> {
             return match (self.ways.energy, rate) {
                 (Way::None, _) | (_, Rate::Never) => Window::NEVER,
                 _ if learning => {
-                    let wanted = self.counter_ticks.search_on(t) - t;
-                    Window::at(t + self.cost.search(wanted).0)
+                    let wanted = self.counter_ticks.search_on(t, self.cost.coarseness()) - t;
+                    self.in_search(t, wanted)
                 }
                 (_, rate) => {
                     let wanted = if rate == Rate::Own { BLINDLY } else { SLOWLY };
@@ -130,26 +125,34 @@ impl<D: Driver> Board<D> {
                 }
             };
         };
+        let may_learn = self.cost.may_learn();
         // A beat that is not sharp enough yet to last would be lost: a few reads more cost less than to learn it anew.
         let rest = self.cost.counter_every(SLOWLY.max(period));
         let blurred = self.counter_ticks.within(t + rest).is_some_and(|then| then > 0.2 * period);
-        let rest = if blurred { 3.0 * period } else { rest };
+        let rest = if blurred && may_learn { 3.0 * period } else { rest };
         let slowly = Window { from: t + 0.9 * rest, by: t + rest };
         match (self.ways.energy, rate) {
             (Way::None, _) | (_, Rate::Never) => Window::NEVER,
             (_, Rate::Own) => {
                 // Without power every update counts.
                 let stride = stride(t, self.cost.counter_every(SPACING), period);
-                self.counter_ticks.next_read(t, stride).unwrap_or(slowly)
+                self.counter_ticks.next_read(t, stride, may_learn).unwrap_or(slowly)
             }
             // About one update, as it wants to be watched, then a second's rest.
             (_, Rate::Second) => {
                 let watch = watch.filter(|after| t < *after);
                 let from = if watch.is_some() { t } else { slowly.by };
                 self.agenda.watch = watch.or(self.counter_ticks.around(from).map(|(_, by)| by));
-                self.counter_ticks.next_read(from, 1.0).unwrap_or(slowly)
+                self.counter_ticks.next_read(from, 1.0, may_learn).unwrap_or(slowly)
             }
         }
+    }
+
+    /// When to read next in a search that would read again after `wanted` seconds: boards that are searched at the same
+    /// time share wakes.
+    fn in_search(&self, t: f64, wanted: f64) -> Window {
+        let every = self.cost.search_every(wanted);
+        Window { from: t + 0.8 * every, by: t + every }
     }
 
     /// When to read power next, after a read at `t`.
@@ -171,14 +174,17 @@ impl<D: Driver> Board<D> {
         let every = self.cost.power_every(if alone { 0.0 } else { SPACING }, !alone);
         match self.power_ticks.period() {
             Some(period) => {
-                let next = self.power_ticks.next_read(t, stride(t, every, period));
+                let may_learn = self.cost.may_learn();
+                let next = self.power_ticks.next_read(t, stride(t, every, period), may_learn);
                 let next = next.unwrap_or(Window::at(t + period));
                 // Only an update that is watched needs a read of its own.
                 if beside && !next.is_moment() { Window::NEVER } else { next }
             }
             None if learning => {
-                let wanted = self.power_ticks.search_on(t) - t;
-                Window::at(t + self.cost.search(wanted).0)
+                // Beside a counter it need not be known as well.
+                let coarseness = self.cost.coarseness() * if alone { 1.0 } else { 2.0 };
+                let wanted = self.power_ticks.search_on(t, coarseness) - t;
+                self.in_search(t, wanted)
             }
             None => {
                 let every = every.max(SPACING);
@@ -190,7 +196,7 @@ impl<D: Driver> Board<D> {
 
 /// A number about 1, so as not to beat with the sensor or the program.
 fn uneven(t: f64) -> f64 {
-    0.6 + 0.8 * (t * 1000.0 * 0.618_034).fract()
+    0.6 + 0.8 * spread(t.to_bits())
 }
 
 /// The number of updates from the one that is read at `t` to the next, for a register that is to be read after

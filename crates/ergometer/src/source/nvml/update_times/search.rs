@@ -14,6 +14,8 @@ const MEMORY: f64 = 30.0;
 /// Changes without which no period is looked for, and without which a known one is not found again.
 const CHANGES: usize = 4;
 const CHANGES_AGAIN: usize = 3;
+/// Half a bracket is narrow up to such a share of the time for which the register stays.
+const NARROW: f64 = 0.2;
 /// A period that other brackets would confirm by chance more often than this is not believed.
 const CHANCE: f64 = 0.02;
 /// How unlikely it is that two registers of one board have different periods.
@@ -55,6 +57,15 @@ impl Search {
         let brackets: Vec<_> = self.brackets().collect();
         let apart = brackets.windows(2).map(|pair| pair[1].by - pair[0].after);
         apart.fold(LONGEST, f64::min)
+    }
+
+    /// Up to when the register surely stays after its last change, if every update changes it and it stays for a share
+    /// `sure` of the longest time for which it was seen to; `None` where reads come so late that they tell this badly.
+    pub(super) fn idle_until(&self, sure: f64) -> Option<f64> {
+        let brackets: Vec<_> = self.brackets().collect();
+        let stayed = brackets.windows(2).map(|pair| pair[1].after - pair[0].by).reduce(f64::max)?;
+        let last = brackets.last().filter(|last| last.half() < NARROW * stayed)?;
+        Some(last.after + sure * stayed)
     }
 
     fn brackets(&self) -> impl Iterator<Item = Bracket> {

@@ -1,5 +1,8 @@
 use super::*;
 
+/// As long before it must read, a thread is woken if it may read then, seconds.
+const LEAD: f64 = 0.02;
+
 /// Numbers between 0 and 1 that repeat for a seed.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Noise(u64);
@@ -134,9 +137,9 @@ impl Script {
             let rest = if blurred { self.rest.min(3.0 * self.period) } else { self.rest };
             let from = if watched.is_some() { began } else { began + rest };
             until = watched.or(ticks.around(from).map(|(_, by)| by));
-            t = match ticks.next_read(from, self.stride) {
-                Some(window) => window.by.max(ended),
-                None => ticks.search_on(ended),
+            t = match ticks.next_read(from, self.stride, true) {
+                Some(Window { from, by }) => (by - 0.75 * (by - from).min(LEAD)).max(ended),
+                None => ticks.search_on(ended, FINE),
             };
         }
         played.end = t;

@@ -236,7 +236,8 @@ impl Script {
         let mut edges = vec![begin];
         loop {
             let next = edges[edges.len() - 1] + self.epoch;
-            let due = board.next_read().map_or(f64::INFINITY, |due| due.by.as_secs_f64());
+            let due = Due::together(board.next_read().into_iter());
+            let due = due.map_or(f64::INFINITY, Timestamp::as_secs_f64);
             let wake = due.min(next).min(end);
             registers.pass((wake - registers.seconds()).max(0.0));
             let at_end = registers.seconds() >= end;
