@@ -62,6 +62,10 @@ const MEMORY: f64 = 24.0;
 /// Witnesses that outweigh [`UNSEEN_SWING`].
 const CONVINCING: f64 = 1.5;
 
+/// What witnesses show holds no further than this many seconds from them: a domain that did not answer may have done
+/// anything meanwhile.
+const TOLD: f64 = 1.0;
+
 /// Seconds that a sample may average and still tell what power does within a cell.
 const INSTANTANEOUS: f64 = 0.15;
 
@@ -320,7 +324,7 @@ impl Shaper {
             },
             variance: cell.variance,
         });
-        self.hear_witnesses();
+        let heard = self.hear_witnesses();
         // A sample that is misplaced may be that of its neighbours' time.
         let beside = |watts: Option<f64>| watts.map_or(0.0, |watts| (watts - mean).abs());
         let misplaced = match cell.basis {
@@ -331,19 +335,21 @@ impl Shaper {
             _ => 0.0,
         };
         let spread = self.stray.watts(mean).hypot(bend).hypot(misplaced);
+        let unseen = !heard && cell.basis == Basis::Whole && cell.to - cell.from > TOLD;
+        let spread = if unseen { spread.max(UNSEEN_SWING * mean) } else { spread };
         let spread = if self.varies { spread } else { 0.0 };
         self.curve.set_last_spread(spread);
         self.leave_cell();
     }
 
-    /// Compares the curve with the samples it has reached.
-    fn hear_witnesses(&mut self) {
+    /// Compares the curve with the samples it has reached; whether there were any.
+    fn hear_witnesses(&mut self) -> bool {
         let (Some(start), Some(end), Some(window)) =
             (self.curve.start(), self.curve.end(), self.window)
         else {
-            return;
+            return false;
         };
-        let half = window / 2.0;
+        let (half, waiting) = (window / 2.0, self.witnesses.len());
         while let Some(&(t, watts)) = self.witnesses.front()
             && t + half <= end
         {
@@ -357,6 +363,7 @@ impl Shaper {
                 self.stray.saw(watts - curve);
             }
         }
+        self.witnesses.len() < waiting
     }
 }
 
@@ -449,5 +456,23 @@ mod tests {
         };
         assert!((spread(150.0) - 255.0).abs() < 26.0, "{}", spread(150.0));
         assert!(spread(0.0) <= 0.2 * 250.0, "{}", spread(0.0));
+    }
+
+    #[test]
+    fn steady_witnesses_say_nothing_of_a_long_time_in_which_there_were_none() {
+        let mut shaper = Shaper::new(true, 0.025);
+        shaper.begin(0.0);
+        for k in 1..=100 {
+            let t = 0.1 * f64::from(k);
+            shaper.witness(t - 0.03, 250.0);
+            shaper.push(t, 250.0 * t, 0.0, Basis::Whole);
+        }
+        for t in [16.0, 16.1, 16.2, 16.3] {
+            shaper.push(t, 250.0 * t, 0.0, Basis::Whole);
+        }
+        // Seconds for which power may have strayed, times the least deviation.
+        let seen = shaper.curve().between(9.05, 9.06).1 / 0.01;
+        let unseen = shaper.curve().between(13.0, 13.01).1 / 0.01;
+        assert!(seen <= 0.2 * 250.0 && unseen >= UNSEEN_SWING * 250.0, "{seen}, {unseen}");
     }
 }
