@@ -50,7 +50,8 @@ struct Total {
 impl Total {
     fn of(first: &Mark) -> Self {
         let Mark { start, end, items, .. } = *first;
-        Self { start, end, open: first.open_nanos(), items, count: first.count() }
+        let (open, count) = (first.open_nanos(), first.count());
+        Self { start, end, open, items, count }
     }
 
     /// Adds a span; `false`, and nothing is added, where a mark cannot count them.
