@@ -5,9 +5,7 @@ use std::time::Duration;
 use ergometer::energy::Energy;
 use ergometer::energy::{Method, Uncertainty};
 use ergometer::footprint::strubell::{Project, Training};
-use ergometer::footprint::{
-    AcceleratorPrice, CarbonIntensity, Cited, ElectricityPrice, Familiar, Site,
-};
+use ergometer::footprint::{AcceleratorPrice, CarbonIntensity, ElectricityPrice, Familiar, Site};
 use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::units::{Currency, GramsCo2e, Joules, KilowattHours, Money, UsDollars, Watts};
