@@ -90,6 +90,7 @@ impl Recipe {
                 tournament: Tournament { population: 100, sample: 30 },
                 trials: 15_000,
                 stretches: vec![60_000, 60_000, 120_000],
+                // Not published: a third of the trials.
                 every: 5000,
                 rate_of_mutation: Some(0.025),
                 rate: 7e-4,
