@@ -75,7 +75,7 @@ impl Total {
         // Spans that were open at the same time count it once.
         let idle = end.as_nanos().saturating_sub(start.as_nanos()).saturating_sub(open);
         let folded = if count == 1 { 0 } else { u32::try_from(count).unwrap_or(u32::MAX) };
-        Mark { start, end, idle, items, folded, ..*first }
+        Mark { start, end, items, idle, folded, ..*first }
     }
 }
 
