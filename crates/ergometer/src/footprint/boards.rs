@@ -164,7 +164,7 @@ fn quote(row: &Row) -> CloudQuote {
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
-    use super::super::AcceleratorPrice;
+    use super::super::price::AcceleratorPrice;
     use super::*;
 
     #[test]
