@@ -231,7 +231,7 @@ fn market_based_gases_and_water_stand_beside_the_others_and_change_none() {
     let (it, facility) =
         (footprint.it_energy.unwrap().value.get(), footprint.facility_energy.unwrap().value.get());
     let close = |value: f64, expected: f64| {
-        assert!((value / expected - 1.0).abs() < 1e-12, "{value} {expected}")
+        assert!((value / expected - 1.0).abs() < 1e-12, "{value} {expected}");
     };
     close(footprint.co2e.unwrap().value.get(), facility * footprint.site.carbon.grams_per_kwh);
     close(footprint.co2e_market.unwrap().value.get(), facility * 724.56);

@@ -164,8 +164,8 @@ fn quote(row: &Row) -> CloudQuote {
 #[cfg(test)]
 #[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
-    use super::super::price::AcceleratorPrice;
     use super::*;
+    use crate::footprint::price::AcceleratorPrice;
 
     #[test]
     fn a_board_is_known_by_the_name_that_its_driver_gives() {

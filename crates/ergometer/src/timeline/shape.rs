@@ -109,6 +109,8 @@ pub(super) struct Shaper {
     front: Option<(f64, f64)>,
     /// Samples beyond the settled curve: middle, watts.
     witnesses: VecDeque<(f64, f64)>,
+    /// Time of the last one that was compared with the curve.
+    heard: f64,
     /// Seconds that a witness averages, if they are few enough to tell what power does in a cell.
     window: Option<f64>,
     /// How far beyond a sample's cell power may have strayed unseen, seconds.
@@ -324,7 +326,7 @@ impl Shaper {
             },
             variance: cell.variance,
         });
-        let heard = self.hear_witnesses();
+        let untold = self.hear_witnesses();
         // A sample that is misplaced may be that of its neighbours' time.
         let beside = |watts: Option<f64>| watts.map_or(0.0, |watts| (watts - mean).abs());
         let misplaced = match cell.basis {
@@ -335,25 +337,29 @@ impl Shaper {
             _ => 0.0,
         };
         let spread = self.stray.watts(mean).hypot(bend).hypot(misplaced);
-        let unseen = !heard && cell.basis == Basis::Whole && cell.to - cell.from > TOLD;
+        let unseen = cell.basis == Basis::Whole && untold.min(cell.to - cell.from) > TOLD;
         let spread = if unseen { spread.max(UNSEEN_SWING * mean) } else { spread };
         let spread = if self.varies { spread } else { 0.0 };
         self.curve.set_last_spread(spread);
         self.leave_cell();
     }
 
-    /// Compares the curve with the samples it has reached; whether there were any.
-    fn hear_witnesses(&mut self) -> bool {
+    /// Compares the curve with the samples it has reached. Gives the longest time, in seconds, from the last sample before
+    /// them to the end of the curve of which no sample told anything.
+    fn hear_witnesses(&mut self) -> f64 {
         let (Some(start), Some(end), Some(window)) =
             (self.curve.start(), self.curve.end(), self.window)
         else {
-            return false;
+            return f64::INFINITY;
         };
-        let (half, waiting) = (window / 2.0, self.witnesses.len());
+        let half = window / 2.0;
+        let mut untold = 0.0_f64;
         while let Some(&(t, watts)) = self.witnesses.front()
             && t + half <= end
         {
             self.witnesses.pop_front();
+            untold = untold.max(t - self.heard);
+            self.heard = t;
             if t - half >= start {
                 let curve = if window > 0.0 {
                     (self.curve.energy_at(t + half) - self.curve.energy_at(t - half)) / window
@@ -363,7 +369,7 @@ impl Shaper {
                 self.stray.saw(watts - curve);
             }
         }
-        self.witnesses.len() < waiting
+        untold.max(end - self.heard)
     }
 }
 
@@ -468,6 +474,8 @@ mod tests {
             shaper.push(t, 250.0 * t, 0.0, Basis::Whole);
         }
         for t in [16.0, 16.1, 16.2, 16.3] {
+            // The one that the outage ends with tells nothing of it.
+            shaper.witness(t - 0.03, 250.0);
             shaper.push(t, 250.0 * t, 0.0, Basis::Whole);
         }
         // Seconds for which power may have strayed, times the least deviation.
