@@ -24,8 +24,11 @@ pub struct Mean {
     pub facility_kwh: Option<Spread>,
     /// Kilograms of CO2 equivalent.
     pub co2e_kg: Option<Spread>,
-    /// Cost of electricity, US dollars.
+    /// Cost of electricity where its price is in US dollars.
     pub electricity_usd: Option<Spread>,
+    /// Cost of electricity, in the currency of its price.
+    #[serde(default)]
+    pub electricity: Option<Spread>,
     /// Joules a training step.
     pub joules_per_step: Option<Spread>,
     /// Joules an item of a training step.
@@ -54,6 +57,7 @@ impl Mean {
             facility_kwh: spread(|run| Some(run.footprint.facility_energy?.value.get())),
             co2e_kg: spread(|run| Some(run.footprint.co2e?.value.kilograms())),
             electricity_usd: spread(|run| Some(run.footprint.electricity_usd()?.value.get())),
+            electricity: spread(|run| Some(run.footprint.electricity_cost?.value.get())),
             joules_per_step: spread(|run| Steady::of(run)?.joules_per_step()),
             joules_per_item: spread(|run| Steady::of(run)?.joules_per_item()),
             items_per_second: spread(|run| Steady::of(run)?.items_per_second()),

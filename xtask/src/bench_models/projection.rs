@@ -134,9 +134,11 @@ pub struct Projection {
     pub facility_kwh: Range,
     /// Kilograms of CO2 equivalent.
     pub co2e_kg: Range,
-    /// Cost of electricity, US dollars.
-    /// `None` where no price in US dollars is known.
+    /// Cost of electricity where its price is in US dollars.
     pub electricity_usd: Option<Range>,
+    /// Cost of electricity, in the currency of its price.
+    #[serde(default)]
+    pub electricity: Option<Range>,
     /// Relative standard uncertainty of the energies, from that of the measured one alone.
     pub standard_uncertainty: f64,
     /// The paper's row, worked out from its inputs, corrected where they need it.
@@ -172,6 +174,9 @@ impl Projection {
         } else {
             format!("assumes that it uses this machine as well as the {measured} did")
         };
+        let price = site.electricity_price.as_ref();
+        let electricity = price.map(|price| of_kwh(&|kwh| price.value.get() * kwh.get()));
+        let in_dollars = price.is_some_and(|price| price.currency == Currency::USD);
         Some(Self {
             name: published.name.to_owned(),
             projected: true,
@@ -180,11 +185,8 @@ impl Projection {
             hours: flops.scaled(1.0 / per_second / 3600.0),
             facility_kwh: kwh,
             co2e_kg: of_kwh(&|kwh| site.co2e(kwh).kilograms()),
-            electricity_usd: site
-                .electricity_price
-                .as_ref()
-                .filter(|price| price.currency == Currency::USD)
-                .map(|price| of_kwh(&|kwh| price.value.get() * kwh.get())),
+            electricity_usd: electricity.filter(|_| in_dollars),
+            electricity,
             standard_uncertainty: energy.standard_uncertainty.get()
                 / energy.joules.get().max(f64::MIN_POSITIVE),
             corrected: published.row.and_then(|(model, hardware)| Corrected::of(model, hardware)),

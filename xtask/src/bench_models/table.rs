@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use ergometer::footprint::Site;
 use ergometer::report::{Column, width};
-use ergometer::units::GramsCo2e;
+use ergometer::units::{Currency, GramsCo2e};
 
 use super::curve;
 use super::figure::{as_printed, fixed, plus_minus, plus_minus_si, range_plus_minus, significant};
@@ -108,7 +109,7 @@ pub fn costs(report: &Report, style: Style) -> Table {
         ],
     );
     for model in &report.models {
-        table.add_row(measured(model));
+        table.add_row(measured(model, currency(&report.site)));
         if let Some(row) = &model.paper {
             table.add_row(printed(row));
         }
@@ -116,7 +117,17 @@ pub fn costs(report: &Report, style: Style) -> Table {
     table
 }
 
-fn measured(model: &ModelReport) -> Vec<String> {
+/// The currency of the price of electricity.
+fn currency(site: &Site) -> Currency {
+    site.electricity_price.as_ref().map_or(Currency::USD, |price| price.currency)
+}
+
+/// An amount as tables print it: `$0.12`, `0.12 EUR`.
+fn in_currency(currency: Currency, amount: &str) -> String {
+    if currency == Currency::USD { format!("${amount}") } else { format!("{amount} {currency}") }
+}
+
+fn measured(model: &ModelReport, currency: Currency) -> Vec<String> {
     let mean = &model.mean;
     let value = |spread: Option<Spread>| spread.map(|spread| spread.mean);
     // PUE and grid intensity are constants here: kWh have the relative uncertainty of the joules.
@@ -135,7 +146,9 @@ fn measured(model: &ModelReport) -> Vec<String> {
         grams.map_or_else(none, |grams| significant(grams.pounds(), 3)),
         grams.map_or_else(none, |grams| significant(grams.kilograms(), 3)),
         cloud(model),
-        value(mean.electricity_usd).map_or_else(none, |usd| format!("${}", significant(usd, 2))),
+        // Reports of before prices had a currency are in US dollars.
+        value(mean.electricity.or(mean.electricity_usd))
+            .map_or_else(none, |cost| in_currency(currency, &significant(cost, 2))),
         mean.energy.map_or_else(|| "not metered".to_owned(), |e| e.method.as_str().to_owned()),
     ]
 }
@@ -265,6 +278,7 @@ fn projections(report: &Report, style: Style) -> Table {
     let head =
         ["model", "hardware", "FLOPs", "hours", "kWh·PUE", "CO2e (lb)", "electricity", "how"];
     let mut table = empty(style, &head);
+    let currency = currency(&report.site);
     for model in &report.models {
         let Some(projection) = &model.projection else { continue };
         let relative = 2.0 * projection.standard_uncertainty;
@@ -280,8 +294,9 @@ fn projections(report: &Report, style: Style) -> Table {
             uncertain(projection.facility_kwh, |kwh| kwh),
             uncertain(projection.co2e_kg, |kg| GramsCo2e::new(kg * 1000.0).pounds()),
             projection
-                .electricity_usd
-                .map_or_else(none, |cost| format!("${}", uncertain(cost, |usd| usd))),
+                .electricity
+                .or(projection.electricity_usd)
+                .map_or_else(none, |cost| in_currency(currency, &uncertain(cost, |cost| cost))),
             "projected".to_owned(),
         ]);
         let Some(row) = &model.paper else { continue };

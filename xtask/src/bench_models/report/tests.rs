@@ -41,6 +41,19 @@ fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
 }
 
 #[test]
+fn electricity_is_shown_in_the_currency_of_its_price() {
+    // 4000 J at the PUE of 1.54: 0.001711 kWh.
+    for (price, shown) in [("30 EUR", " 0.051 EUR "), ("30", " $0.051 ")] {
+        let mut record = record(1, 4000.0);
+        let site = record.footprint.site.clone().with_price(price).unwrap();
+        record.footprint = site.footprint(record.total.energy.as_ref(), 100.0, 0);
+        let table = table::costs(&report(vec![(Model::Transformer, record)]), Style::Markdown);
+        let table = table.to_string();
+        assert!(row(&table, "transformer tiny").contains(shown), "{table}");
+    }
+}
+
+#[test]
 fn tables_fit_the_terminal_and_have_every_figure() {
     let report = two_models();
     for width in [60, 80, 120, 200] {

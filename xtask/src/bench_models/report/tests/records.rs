@@ -116,7 +116,7 @@ pub fn record(seed: u64, joules: f64) -> Record {
         "outside_epochs": [joules * 0.1],
         "steps": { "train": train, "valid": valid },
         "spans": [],
-        "footprint": Site::current().footprint(total.energy.as_ref(), 100.0, 0),
+        "footprint": Site::current().with_price("0.12").unwrap().footprint(total.energy.as_ref(), 100.0, 0),
         "total": total,
         "results": {
             "exact_match": 0.91,
