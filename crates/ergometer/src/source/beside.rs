@@ -2,11 +2,9 @@
 //!
 //! Both are compared by their mean power since the meter began, as their readings lie at different moments.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use super::probe::contains;
 use super::{Domain, DomainKind, Due, PowerSource, Reading, Request, Value};
 use crate::clock::Timestamp;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Seconds for which both have to be observed before they are compared.
 const LEAST: f64 = 3.0;
@@ -62,7 +60,7 @@ impl Witness {
         }
         // A part that was not read for long leaves the others to be compared.
         let inside =
-            |one: &Observed| !one.whole && contains(kind, one.kind) && one.mean.watts().is_some();
+            |one: &Observed| !one.whole && kind.contains(one.kind) && one.mean.watts().is_some();
         let (parts, each) = of(&inside)?;
         let each = each.join(", ");
         let shown = format!(

@@ -87,6 +87,16 @@ pub enum DomainKind {
 }
 
 impl DomainKind {
+    /// Whether a domain of this kind contains everything of kind `inner`.
+    pub(crate) const fn contains(self, inner: Self) -> bool {
+        match self {
+            Self::Node => !matches!(inner, Self::Node),
+            Self::Psys => matches!(inner, Self::CpuPackage | Self::Dram),
+            Self::Module => matches!(inner, Self::CpuPackage | Self::Dram | Self::Gpu),
+            Self::Gpu | Self::CpuPackage | Self::Dram | Self::Other => false,
+        }
+    }
+
     /// The word used in reports.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -75,7 +75,7 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
         }
         // A machine may have GPUs with a sensor and others without, which are stated in addition.
         let gives = |found: &&Found| match kind {
-            DomainKind::Gpu => found.any(|outer| contains(outer, kind)),
+            DomainKind::Gpu => found.any(|outer| outer.contains(kind)),
             kind => found.gives(kind),
         };
         found.iter().find(gives).map(|found| found.report.source.clone())
@@ -85,7 +85,7 @@ fn probe_on(system: System, settings: &Settings) -> (Vec<Box<dyn PowerSource>>, 
             || found.iter().any(|found| found.gives(kind))
             || stated.iter().any(|source| {
                 let stated = source.domains()[0].kind;
-                stated == kind || contains(stated, kind)
+                stated == kind || stated.contains(kind)
             })
     };
     let wanted = Wanted {
@@ -176,20 +176,9 @@ fn stated_kinds(settings: &Settings) -> Vec<DomainKind> {
     settings.fixed.iter().copied().filter(can_be).map(|(kind, _)| kind).collect()
 }
 
-/// Whether a domain of kind `outer` contains everything of kind `inner`.
-pub(crate) const fn contains(outer: DomainKind, inner: DomainKind) -> bool {
-    use DomainKind::{CpuPackage, Dram, Gpu, Module, Node, Other, Psys};
-    match outer {
-        Node => !matches!(inner, Node),
-        Psys => matches!(inner, CpuPackage | Dram),
-        Module => matches!(inner, CpuPackage | Dram | Gpu),
-        Gpu | CpuPackage | Dram | Other => false,
-    }
-}
-
 /// Whether `kind` is among `kinds` or part of one of them.
 fn covers(kinds: &[DomainKind], kind: DomainKind) -> bool {
-    kinds.iter().any(|&one| one == kind || contains(one, kind))
+    kinds.iter().any(|&one| one == kind || one.contains(kind))
 }
 
 /// NVIDIA boards.

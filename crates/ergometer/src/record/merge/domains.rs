@@ -8,7 +8,6 @@ use super::{RankLines, RankRun, numbers};
 use crate::energy::{Energy, Method};
 use crate::record::DomainRecord;
 use crate::source::attribution::is_share;
-use crate::source::probe::contains;
 use crate::source::{Availability, Domain, DomainKind, SourceReport};
 use crate::units::Joules;
 
@@ -126,7 +125,7 @@ fn steps_back(inner: &Physical, outer: &Physical) -> bool {
         return false;
     }
     let (a, b) = (&inner.domain, &outer.domain);
-    if contains(b.kind, a.kind) {
+    if b.kind.contains(a.kind) {
         return true;
     }
     // Boards of one kind may be several; there is one set of processors and memory.

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::contains;
 use super::found::Found;
 use crate::bounded::{self, Failure};
 use crate::source::beside::Witness;
@@ -25,7 +24,7 @@ pub(super) struct Externals {
 impl Externals {
     /// Leaves out what lies in something that a sensor of the machine measures, as boards in a module.
     pub(super) fn step_back_before(&mut self, sensors: &[Found]) {
-        let around = |kind| sensors.iter().find(|found| found.any(|outer| contains(outer, kind)));
+        let around = |kind| sensors.iter().find(|found| found.any(|outer| outer.contains(kind)));
         for kind in std::mem::take(&mut self.kinds) {
             match (around(kind), self.found.take()) {
                 (Some(sensor), Some(found)) => {
@@ -55,7 +54,7 @@ pub(super) fn open(named: &[External], stated: &[DomainKind]) -> Externals {
     };
     for one in named {
         let word = one.kind.as_str();
-        if let Some(outer) = stated.iter().find(|outer| contains(**outer, one.kind)) {
+        if let Some(outer) = stated.iter().find(|outer| outer.contains(one.kind)) {
             let outer = outer.as_str();
             remarks.push(format!("a meter of {word} is not used: it lies in the stated {outer}"));
             continue;
@@ -103,7 +102,7 @@ fn found(mut sources: Vec<Lines>, remarks: Vec<String>, externals: &Externals) -
     let found = Found { sources: sources.collect(), watched: Vec::new(), report };
     // A meter of the boards lies in that of the machine.
     externals.kinds.iter().fold(found, |found, outer| {
-        found.beside(|kind| contains(*outer, kind), external::NAME, &externals.witness)
+        found.beside(|kind| outer.contains(kind), external::NAME, &externals.witness)
     })
 }
 

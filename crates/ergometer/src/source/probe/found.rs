@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::contains;
 use crate::bounded::{self, Failure};
 use crate::source::beside::{Beside, Witness};
 use crate::source::hwmon;
@@ -74,7 +73,7 @@ impl Found {
 
     /// Whether it measures `kind`, or a kind that contains it.
     pub(super) fn gives(&self, kind: DomainKind) -> bool {
-        self.any(|given| given == kind || contains(given, kind))
+        self.any(|given| given == kind || given.contains(kind))
     }
 
     /// Leaves out domains that stand still.
@@ -129,7 +128,7 @@ impl Found {
 
     /// Leaves the source out if everything that it measures is part of a stated domain.
     pub(super) fn unless_inside(self, stated: &[DomainKind]) -> Self {
-        let outer = |kind| stated.iter().find(|&&outer| contains(outer, kind)).copied();
+        let outer = |kind| stated.iter().find(|&&outer| outer.contains(kind)).copied();
         let domains = self.sources.iter().flat_map(PowerSource::domains);
         let mut outers = domains.map(|domain| outer(domain.kind));
         match outers.next().flatten().filter(|_| outers.all(|outer| outer.is_some())) {

@@ -1,6 +1,5 @@
 //! The constant powers that the user states.
 
-use super::contains;
 use crate::source::fixed::{self, Fixed};
 use crate::source::{Availability, DomainKind, PowerSource as _, SourceReport};
 use crate::units::Watts;
@@ -26,7 +25,7 @@ pub(super) fn stated(
                 continue;
             }
         };
-        if let Some(outer) = powers.iter().find(|(outer, _)| contains(*outer, kind)) {
+        if let Some(outer) = powers.iter().find(|(outer, _)| outer.contains(kind)) {
             let outer = outer.0.as_str();
             remarks.push(format!("{word} at {watts} is not used: it lies in the stated {outer}"));
             continue;
@@ -39,7 +38,7 @@ pub(super) fn stated(
         sources.push(if before == 0 { fixed } else { fixed.with_number(before + 1) });
     }
     for (name, count) in accelerators {
-        let outer = powers.iter().find(|(outer, _)| contains(*outer, DomainKind::Gpu));
+        let outer = powers.iter().find(|(outer, _)| outer.contains(DomainKind::Gpu));
         let outer = outer.map(|(outer, _)| format!("it lies in the stated {}", outer.as_str()));
         let measured = || measured(DomainKind::Gpu).map(|source| format!("{source} measures it"));
         match (fixed::assumed(name, *count), outer.or_else(measured)) {
