@@ -82,9 +82,7 @@ impl Sources {
             .map(|Constant { name, value, years, source }| vec![name, value, years, source]);
         let text = ["constant", "value", "year", "source"].map(Column::prose);
         let text = table(text, [], rows);
-        Ok(Outcome::of(
-            text + "each grid by itself: ergometer regions; each price: ergometer prices\n",
-        ))
+        Ok(Outcome::of(text + "each grid: ergometer regions; each price: ergometer prices\n"))
     }
 }
 

@@ -79,7 +79,7 @@ fn every_case_names_tests_that_exist() {
     tests.extend(tests_of("crates/ergometer-stats/src", "ergometer_stats::"));
     tests.extend(tests_of("crates/ergometer-cli/src", "ergometer_cli::"));
     tests.extend(tests_of("crates/ergometer-cli/tests/command", "command::"));
-    for example in ["harness", "transformer", "elmo", "bert", "gpt2"] {
+    for example in ["harness", "transformer", "elmo", "bert", "gpt2", "search"] {
         let folders = ["src", "tests"].map(|folder| format!("examples/{example}/{folder}"));
         // Not every example has tests of its own.
         for folder in folders.iter().filter(|folder| root().join(folder).is_dir()) {

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::grid;
+use crate::clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::units::{Currency, Money};
 use table::{EUROPEAN_UNION, STATES, UNITED_STATES};
@@ -172,7 +173,7 @@ impl ElectricityPrice {
 
 /// The year in which something is stated.
 pub(super) fn this_year() -> u16 {
-    let now = jiff::Timestamp::now().to_zoned(TimeZone::UTC);
+    let now = clock::date().to_zoned(TimeZone::UTC);
     u16::try_from(now.year()).unwrap_or(0)
 }
 
