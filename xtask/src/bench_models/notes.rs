@@ -192,7 +192,10 @@ fn constants(report: &Report) -> Vec<String> {
             carbon.year
         ),
         electricity_price.as_ref().map_or_else(
-            || "no price of electricity is known for this place; --region states another".to_owned(),
+            || {
+                "no price of electricity is known for this place; --region states another"
+                    .to_owned()
+            },
             |price| format!("electricity {}", price.describe()),
         ),
     ];
