@@ -3,7 +3,7 @@
 //! List prices change weekly and differ by region; a bill is exact, this table is not. Most rows have no spot price,
 //! because none with a date could be read.
 
-use super::price::{CloudQuote, PerUnit};
+use super::price::{AcceleratorPrice, CloudQuote, PerUnit};
 use crate::units::UsDollars;
 
 /// An accelerator: the name in reports, its unit, and the words that a label has of it, in any of several spellings.
@@ -115,9 +115,44 @@ static ROWS: &[Row] = &[
     row(&TPU_V5P, ("Google Cloud", "", ""), 1, Some(4.2), None, "2023-12", TPU_NOTE),
 ];
 
+impl AcceleratorPrice {
+    /// What clouds ask for an accelerator, by its name as the driver or a user writes it (`NVIDIA H100 80GB HBM3`,
+    /// `A100-80GB`, `TPU v5e`): from the lowest price, spot where one is known, to the highest on-demand one. In a
+    /// region of a cloud (`aws:us-east-1`) that cloud's prices are used, if there are any. `None` for a board without
+    /// a known price, and for a part of a board.
+    #[must_use]
+    pub fn of_board(name: &str, place: &str) -> Option<Self> {
+        let (name, unit, quotes) = quotes(name, place)?;
+        let ranges = || quotes.iter().filter_map(CloudQuote::range);
+        let mut providers: Vec<&str> = quotes.iter().map(|quote| quote.provider.as_str()).collect();
+        providers.dedup();
+        Some(Self {
+            name: name.to_owned(),
+            low: ranges().map(|range| range.0).reduce(UsDollars::min)?,
+            high: ranges().map(|range| range.1).reduce(UsDollars::max)?,
+            unit,
+            source: format!("list prices of {}", providers.join(", ")),
+            year: quotes.iter().map(CloudQuote::year).min()?,
+            quotes,
+        })
+    }
+
+    /// The price of each of several boards: known if all are of one model.
+    pub(crate) fn of_boards(labels: &[String], place: &str) -> Option<Self> {
+        let mut prices = labels.iter().map(|label| Self::of_board(label, place));
+        let first = prices.next()??;
+        prices.all(|price| price.is_some_and(|price| price.name == first.name)).then_some(first)
+    }
+
+    /// Every accelerator that clouds have a known price for.
+    pub fn all_boards() -> impl Iterator<Item = Self> {
+        names().filter_map(|name| Self::of_board(name, ""))
+    }
+}
+
 /// The board that a label names: its name, its unit and what clouds ask for it. In a region of a cloud, that cloud's
 /// prices alone, if it has any.
-pub(super) fn quotes(label: &str, place: &str) -> Option<(&'static str, PerUnit, Vec<CloudQuote>)> {
+fn quotes(label: &str, place: &str) -> Option<(&'static str, PerUnit, Vec<CloudQuote>)> {
     let board = board(label)?;
     let own = || ROWS.iter().filter(|row| std::ptr::eq(row.board, board));
     let cloud = match place.split_once(':') {
@@ -132,7 +167,7 @@ pub(super) fn quotes(label: &str, place: &str) -> Option<(&'static str, PerUnit,
 }
 
 /// Names of the accelerators with a price.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+fn names() -> impl Iterator<Item = &'static str> {
     BOARDS.iter().map(|board| board.name)
 }
 
@@ -165,7 +200,6 @@ fn quote(row: &Row) -> CloudQuote {
 #[allow(clippy::float_cmp, reason = "exact in closed form")]
 mod tests {
     use super::*;
-    use crate::footprint::price::AcceleratorPrice;
 
     #[test]
     fn a_board_is_known_by_the_name_that_its_driver_gives() {

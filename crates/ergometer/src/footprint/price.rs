@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CostRange, boards};
+use super::CostRange;
 use crate::units::UsDollars;
 
 /// The unit that an hourly price is for.
@@ -116,7 +116,7 @@ impl CloudQuote {
     }
 
     /// Lowest and highest price of one accelerator for an hour.
-    fn range(&self) -> Option<(UsDollars, UsDollars)> {
+    pub(super) fn range(&self) -> Option<(UsDollars, UsDollars)> {
         let each = |price: UsDollars| price / f64::from(self.boards);
         let low = self.spot.or(self.on_demand)?;
         Some((each(low), each(self.on_demand.unwrap_or(low))))
@@ -124,39 +124,6 @@ impl CloudQuote {
 }
 
 impl AcceleratorPrice {
-    /// What clouds ask for an accelerator, by its name as the driver or a user writes it (`NVIDIA H100 80GB HBM3`,
-    /// `A100-80GB`, `TPU v5e`): from the lowest price, spot where one is known, to the highest on-demand one. In a
-    /// region of a cloud (`aws:us-east-1`) that cloud's prices are used, if there are any. `None` for a board without
-    /// a known price, and for a part of a board.
-    #[must_use]
-    pub fn of_board(name: &str, place: &str) -> Option<Self> {
-        let (name, unit, quotes) = boards::quotes(name, place)?;
-        let ranges = || quotes.iter().filter_map(CloudQuote::range);
-        let mut providers: Vec<&str> = quotes.iter().map(|quote| quote.provider.as_str()).collect();
-        providers.dedup();
-        Some(Self {
-            name: name.to_owned(),
-            low: ranges().map(|range| range.0).reduce(UsDollars::min)?,
-            high: ranges().map(|range| range.1).reduce(UsDollars::max)?,
-            unit,
-            source: format!("list prices of {}", providers.join(", ")),
-            year: quotes.iter().map(CloudQuote::year).min()?,
-            quotes,
-        })
-    }
-
-    /// The price of each of several boards: known if all are of one model.
-    pub(crate) fn of_boards(labels: &[String], place: &str) -> Option<Self> {
-        let mut prices = labels.iter().map(|label| Self::of_board(label, place));
-        let first = prices.next()??;
-        prices.all(|price| price.is_some_and(|price| price.name == first.name)).then_some(first)
-    }
-
-    /// Every accelerator that clouds have a known price for.
-    pub fn all_boards() -> impl Iterator<Item = Self> {
-        boards::names().filter_map(|name| Self::of_board(name, ""))
-    }
-
     fn strubell(name: &str, low: f64, high: f64, unit: PerUnit) -> Self {
         Self {
             name: name.to_owned(),
