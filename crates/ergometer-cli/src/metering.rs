@@ -115,7 +115,7 @@ fn stated(text: &str) -> Result<(DomainKind, Watts), String> {
 }
 
 fn counted(text: &str) -> Result<(String, u32), String> {
-    let wrong = || format!("'{text}' is no name and number; write it as tpu-v4=4");
+    let wrong = || format!("'{text}' is not a name and a number; write it as tpu-v4=4");
     let (name, count) = text.split_once('=').ok_or_else(wrong)?;
     Ok((name.trim().to_owned(), count.trim().parse().map_err(|_| wrong())?))
 }

@@ -4,7 +4,7 @@
 //! ```text
 //! evolution:  the best of a sample ─► mutated ─► trial ─► replaces the worst of another sample
 //! trial:      first steps ─► above the first hurdle? ─► more steps ─► above the second? ─► …
-//! hurdle:     mean fitness of the population that trained so far, after every so many children
+//! hurdle:     mean fitness of the population that trained so far, after a fixed number of children
 //! ```
 //!
 //! As So, Liang and Le (2019) describe it and as their program does it (google-research,

@@ -131,7 +131,7 @@ fn a_socket_whose_driver_updates_once_a_second_is_used() {
         scope.spawn(|| {
             let start = Instant::now();
             while !done.load(Ordering::Relaxed) {
-                // Every 0.7 s: beside other tests this thread may be late, and 1.1 s without a change is no sensor.
+                // Every 0.7 s: beside other tests this thread may be late, and a sensor that does not change for 1.1 s is left out.
                 let joules = 1 + 28 * (start.elapsed().as_millis() / 700);
                 let new = file.with_extension("new");
                 fs::write(&new, format!("{joules}000000\n")).unwrap();

@@ -119,7 +119,7 @@ impl External {
 
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidSetting`] for an error that is not a finite number of 0 or more, or a kind that is no kind.
+    /// [`ErrorKind::InvalidSetting`] for an error that is not a finite number of 0 or more, or an unknown kind.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.error.is_finite() || self.error < 0.0 {
             let message = format!("an external meter with a relative error of {}", self.error);

@@ -64,7 +64,7 @@ fn of_cost(meter: &Meter, name: &str, cost: &Cost) {
     result(meter, &format!("{name}_steps"), Some(cost.steps as f64));
 }
 
-/// Records `value` if there is one; a diverged loss is no number and JSON could not hold it.
+/// Records `value` if there is one; a diverged loss is not a number, and JSON could not hold it.
 fn result(meter: &Meter, name: &str, value: Option<f64>) {
     if let Some(value) = value.filter(|value| value.is_finite()) {
         meter.result(name, value);

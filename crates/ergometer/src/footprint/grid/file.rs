@@ -74,7 +74,7 @@ impl Grids {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`] if it cannot be read, [`ErrorKind::Format`] if it is no such file.
+    /// [`ErrorKind::Io`] if it cannot be read, [`ErrorKind::Format`] if it is not such a file.
     pub fn read(path: impl AsRef<std::path::Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|error| {

@@ -163,7 +163,7 @@ impl Tap {
     }
 }
 
-/// What a sensor of the kernel's hwmon shows in a file of this name: `watts` or `joules`; `None` if it is no such file.
+/// What a sensor of the kernel's hwmon shows in a file of this name: `watts` or `joules`; `None` if it is not such a file.
 fn sensor(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_str()?;
     let after = |word: &str| {

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const BETWEEN: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(400));
 /// A line that is dated further in the future, seconds, comes from a clock that is wrong.
 const AHEAD: f64 = 1.0;
-/// The longest time between two lines that is no gap, seconds; what is silent for longer is a gap in any case.
+/// The longest time between two lines that is not a gap, seconds; what is silent for longer is a gap in any case.
 const LONGEST_PERIOD: f64 = 3.0;
 /// How long the end of a run waits for one more line, at most.
 const LAST_LINE: Duration = Duration::from_millis(1100);
@@ -41,7 +41,7 @@ pub(in crate::source) struct Lines {
     /// Readings that came before the meter began to read.
     held: Vec<Reading>,
     read: Timestamp,
-    /// Why there is no other line, once that was said.
+    /// Why there is no other line, once that was reported.
     ended: Option<String>,
     warnings: Vec<String>,
     witness: Option<Witness>,
@@ -178,7 +178,7 @@ impl Lines {
         }
         let at = now.before(Duration::try_from_secs_f64(age.max(0.0)).unwrap_or(Duration::MAX));
         if age > HELD_BACK {
-            // What was there before the meter is no mistake.
+            // What was there before the meter is not a mistake.
             if at > self.opened {
                 self.left_out.late += 1;
                 self.left_out.latest = self.left_out.latest.max(age);

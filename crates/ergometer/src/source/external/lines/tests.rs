@@ -222,7 +222,7 @@ fn a_command_is_read_and_its_end_is_a_reading_that_is_missing() {
         matches!(&readings[1].value, Value::Missing(why) if why.contains("the command")),
         "{readings:?}"
     );
-    // It is said once; then nothing is read, which is no power of 0.
+    // It is reported once; then nothing is read, which is not a power of 0.
     assert_eq!(read(&mut lines, Request::Last), Vec::new());
 }
 
