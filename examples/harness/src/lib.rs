@@ -52,6 +52,6 @@ pub use fingerprint::Fingerprint;
 pub use flops::Flops;
 pub use initial::truncated_normal;
 pub use loss::{TokenLoss, TokenLossMetric};
-pub use metering::{Quality, Summary, finish, meter, shown_instead};
+pub use metering::{Quality, Summary, finish, meter, result, shown_instead};
 pub use passes::{Passes, Split};
 pub use progress::{Curve, Losses, Progress};

@@ -150,7 +150,7 @@ fn identify(meter: &Meter, args: &TrainArgs, summary: &Summary<'_>) {
 }
 
 /// Records `value` if there is one; a diverged loss is not a number, and JSON could not hold it.
-fn result(meter: &Meter, name: &str, value: Option<f64>) {
+pub fn result(meter: &Meter, name: &str, value: Option<f64>) {
     if let Some(value) = value.filter(|value| value.is_finite()) {
         meter.result(name, value);
     }

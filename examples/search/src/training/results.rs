@@ -2,6 +2,7 @@
 
 use ergometer::Meter;
 use ergometer_stats::{Interval, Paired};
+use harness::result;
 
 use super::Outcome;
 use crate::evolution::{Cost, Search};
@@ -62,13 +63,6 @@ fn of_cost(meter: &Meter, name: &str, cost: &Cost) {
     result(meter, &format!("{name}_joules"), cost.joules);
     result(meter, &format!("{name}_flops"), Some(cost.flops as f64));
     result(meter, &format!("{name}_steps"), Some(cost.steps as f64));
-}
-
-/// Records `value` if there is one; a diverged loss is not a number, and JSON could not hold it.
-fn result(meter: &Meter, name: &str, value: Option<f64>) {
-    if let Some(value) = value.filter(|value| value.is_finite()) {
-        meter.result(name, value);
-    }
 }
 
 #[cfg(test)]
