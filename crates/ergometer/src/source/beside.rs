@@ -2,9 +2,10 @@
 //!
 //! Both are compared by their mean power since the meter began, as their readings lie at different moments.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::{Domain, DomainKind, Due, PowerSource, Reading, Request, Value};
 use crate::clock::Timestamp;
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Seconds for which both have to be observed before they are compared.
 const LEAST: f64 = 3.0;
@@ -68,6 +69,8 @@ impl Witness {
         );
         Some(if parts > whole {
             format!("{shown}, which is more: one of them is wrong")
+        } else if whole <= 0.0 {
+            shown
         } else {
             let share = 100.0 * (1.0 - parts / whole);
             format!(
@@ -283,6 +286,16 @@ mod tests {
         let text = witness(141.0).text(DomainKind::Node).unwrap();
         assert!(text.contains("201.0 W") && text.contains("is wrong"), "{text}");
         assert_eq!(witness(80.0).text(DomainKind::Module), None);
+    }
+
+    #[test]
+    fn of_a_whole_without_power_there_is_no_share() {
+        let witness = Witness::default();
+        let still = [at(0.0, 0, energy(5.0)), at(9.0, 0, energy(5.0))];
+        witness.whole(&domain("external:node", DomainKind::Node), &still);
+        witness.take(&domain("rapl:package-0", DomainKind::CpuPackage), false, still.iter());
+        let text = witness.text(DomainKind::Node).unwrap();
+        assert!(text.contains("show 0.0 W") && !text.contains('%'), "{text}");
     }
 
     #[test]
