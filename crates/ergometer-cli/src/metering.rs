@@ -94,22 +94,13 @@ impl MeteringArgs {
     }
 }
 
-/// Every kind of domain.
-const KINDS: [DomainKind; 6] = [
-    DomainKind::Gpu,
-    DomainKind::CpuPackage,
-    DomainKind::Dram,
-    DomainKind::Psys,
-    DomainKind::Module,
-    DomainKind::Node,
-];
-
 fn stated(text: &str) -> Result<(DomainKind, Watts), String> {
     let (word, watts) = text.split_once('=').ok_or("write it as KIND=WATTS, as node=350")?;
-    let kind = KINDS.into_iter().find(|kind| kind.as_str() == word.trim()).ok_or_else(|| {
-        let words = KINDS.map(DomainKind::as_str).join(", ");
-        format!("'{word}' is not a kind of domain; expected one of {words}")
-    })?;
+    let kind =
+        DomainKind::ALL.into_iter().find(|kind| kind.as_str() == word.trim()).ok_or_else(|| {
+            let words = DomainKind::ALL.map(DomainKind::as_str).join(", ");
+            format!("'{word}' is not a kind of domain; expected one of {words}")
+        })?;
     let watts: f64 = watts.trim().parse().map_err(|_| format!("'{watts}' is not a power"))?;
     Ok((kind, Watts::new(watts)))
 }

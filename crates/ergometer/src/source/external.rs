@@ -143,19 +143,11 @@ impl External {
     }
 }
 
-const KINDS: [DomainKind; 6] = [
-    DomainKind::Gpu,
-    DomainKind::CpuPackage,
-    DomainKind::Dram,
-    DomainKind::Psys,
-    DomainKind::Module,
-    DomainKind::Node,
-];
-
 /// The kind before `=`, where there is one, and what follows it.
 fn kind_and_rest(text: &str) -> (DomainKind, &str) {
     let named = text.split_once('=').and_then(|(word, rest)| {
-        Some((*KINDS.iter().find(|kind| kind.as_str() == word.trim())?, rest.trim()))
+        let kind = DomainKind::ALL.into_iter().find(|kind| kind.as_str() == word.trim())?;
+        Some((kind, rest.trim()))
     });
     named.unwrap_or((DomainKind::Node, text.trim()))
 }

@@ -87,6 +87,10 @@ pub enum DomainKind {
 }
 
 impl DomainKind {
+    /// Every kind that is known: all but [`Other`](Self::Other).
+    pub const ALL: [Self; 6] =
+        [Self::Gpu, Self::CpuPackage, Self::Dram, Self::Psys, Self::Module, Self::Node];
+
     /// Whether a domain of this kind contains everything of kind `inner`.
     pub(crate) const fn contains(self, inner: Self) -> bool {
         match self {
