@@ -3,7 +3,7 @@
 //! `life FOLDER HOW` keeps its journals in FOLDER, prints a line once it may be signalled, and goes on for a
 //! minute at most. HOW says how it lives; see [`run`].
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Read as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,6 +119,7 @@ fn run(folder: &Path, how: &str) -> Outcome {
         }
         "forked" => return forked(folder),
         "forked installs" => return forked_installs(folder),
+        "forked at a port" => return forked_at_a_port(),
         _ => return Err(format!("unknown way to live: {how}").into()),
     }
     Ok(())
@@ -203,4 +204,26 @@ impl PowerSource for SlowToEnd {
         }
         self.0.read(request, readings);
     }
+}
+
+/// A child holds a copy of the socket at which its parent listened; the address is free all the same.
+fn forked_at_a_port() -> Outcome {
+    let meter = builder().prometheus(([127, 0, 0, 5], 0)).start()?;
+    let address = meter.prometheus().ok_or("no address")?;
+    let (mut here, mut lives) = io::pipe()?;
+    let (mut end, mut ends) = io::pipe()?;
+    let parent = thread::spawn(move || {
+        here.read_exact(&mut [0])?;
+        drop(meter);
+        let again = builder().prometheus(address).start();
+        ends.write_all(b"e")?;
+        again.map(drop).map_err(io::Error::other)
+    });
+    let child = || {
+        let ended = lives.write_all(b"l").and_then(|()| end.read_exact(&mut [0]));
+        u8::from(ended.is_err())
+    };
+    let child = nvml_sim::forked(child);
+    parent.join().map_err(|_| "the thread panicked")??;
+    if child == Some(0) { Ok(()) } else { Err("the child failed".into()) }
 }

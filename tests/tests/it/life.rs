@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -403,7 +404,8 @@ fn spans_of_a_thread_that_is_torn_down_are_not_lost() {
 
 #[test]
 fn a_port_is_free_once_its_meter_is_dropped() {
-    let first = builder().prometheus(0).start().unwrap();
+    // An address that no connection of another test is given.
+    let first = builder().prometheus(([127, 0, 0, 3], 0)).start().unwrap();
     let address = first.prometheus().unwrap();
     first.finish().unwrap();
     drop(first);
@@ -414,6 +416,13 @@ fn a_port_is_free_once_its_meter_is_dropped() {
             meter.finish().unwrap();
         }
     }
+}
+
+#[test]
+fn a_port_is_free_though_a_forked_child_holds_a_copy_of_the_socket() {
+    let life = env!("CARGO_BIN_EXE_life");
+    let status = Command::new(life).args(["none", "forked at a port"]).status().unwrap();
+    assert!(status.success(), "{status}");
 }
 
 #[test]

@@ -79,6 +79,7 @@ impl Listen {
 /// The address, and the thread that waits for connections until this is dropped.
 pub(super) struct Endpoint {
     address: SocketAddr,
+    listener: Arc<TcpListener>,
     ended: Arc<AtomicBool>,
     troubles: Arc<OnceLock<io::Error>>,
     /// The process whose thread waits; a forked child closes nothing.
@@ -90,9 +91,11 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub(super) fn start(listener: TcpListener, subject: Arc<Subject>) -> io::Result<Self> {
         let (open, closed) = mpsc::channel();
+        let listener = Arc::new(listener);
         let endpoint = Self {
             closed: Mutex::new(closed),
             address: listener.local_addr()?,
+            listener: Arc::clone(&listener),
             ended: Arc::default(),
             troubles: Arc::default(),
             process: std::process::id(),
@@ -128,7 +131,18 @@ impl Drop for Endpoint {
             return;
         }
         self.ended.store(true, Ordering::Release);
-        // The thread waits for a connection: this is one.
+        // Whoever starts the next run expects to find the address free.
+        if !stop_listening(&self.listener) {
+            self.connect();
+        }
+        let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = Deadline::after(LET_GO).recv(closed);
+    }
+}
+
+impl Endpoint {
+    /// The thread waits for a connection: this is one.
+    fn connect(&self) {
         let mut address = self.address;
         match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
@@ -136,15 +150,26 @@ impl Drop for Endpoint {
             _ => {}
         }
         let _ = TcpStream::connect_timeout(&address, PAUSE);
-        // Whoever starts the next run expects to find the address free.
-        let closed = self.closed.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let _ = Deadline::after(LET_GO).recv(closed);
+    }
+}
+
+/// Frees the address, and ends the thread's wait for a connection; `false` where the system cannot.
+///
+/// Closing the socket would not do: every process that is forked or started holds a copy of it, for as long
+/// as it lives or until it runs its program.
+fn stop_listening(listener: &TcpListener) -> bool {
+    #[cfg(unix)]
+    return rustix::net::shutdown(listener, rustix::net::Shutdown::Both).is_ok();
+    #[cfg(not(unix))]
+    {
+        let _ = listener;
+        false
     }
 }
 
 /// The waiting thread's own.
 struct Thread {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     registry: Arc<Registry>,
     ended: Arc<AtomicBool>,
     troubles: Arc<OnceLock<io::Error>>,

@@ -1,8 +1,9 @@
 //! A real Prometheus server, where there is one.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use ergometer::source::DomainKind;
@@ -30,8 +31,10 @@ impl Server {
              scrape_configs: [{{job_name: training, static_configs: [{{targets: [{targets}]}}]}}]\n"
         );
         fs::write(&config, text).unwrap();
-        // A port that was free a moment ago: the server takes no other's.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // A port that was free a moment ago, of an address that nobody else here is given.
+        static SERVERS: AtomicU8 = AtomicU8::new(1);
+        let own = Ipv4Addr::new(127, 0, 1, SERVERS.fetch_add(1, Ordering::Relaxed));
+        let address = TcpListener::bind((own, 0)).unwrap().local_addr().unwrap();
         let mut command = Command::new("prometheus");
         command
             .arg(format!("--config.file={}", config.display()))
