@@ -14,6 +14,12 @@ fn compiled() -> Vec<(&'static str, DeviceType)> {
         ("vulkan", DeviceType::Vulkan),
         #[cfg(feature = "cuda")]
         ("cuda", DeviceType::Cuda),
+        #[cfg(feature = "rocm")]
+        ("rocm", DeviceType::Rocm),
+        #[cfg(feature = "metal")]
+        ("metal", DeviceType::Metal),
+        #[cfg(feature = "cpu")]
+        ("cpu", DeviceType::Cpu),
     ]
 }
 
@@ -28,7 +34,7 @@ pub fn device(args: &TrainArgs) -> Result<Device, Failure> {
         let names = compiled.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         return Err(Failure::usage(format!(
             "backend '{}' is not in this program; it has {names} (others: build with \
-             --features vulkan or cuda)",
+             --features vulkan, cuda, rocm, metal or cpu)",
             args.backend
         )));
     };
@@ -72,7 +78,7 @@ fn enumerate(kind: &DeviceType) -> Result<Vec<Device>, String> {
 /// The device's name for people: `CPU`, `NVIDIA H100 80GB HBM3`.
 #[must_use]
 pub fn describe(device: &Device) -> String {
-    #[cfg(any(feature = "vulkan", feature = "cuda"))]
+    #[cfg(feature = "cubecl")]
     if let Some(identity) = device.identity() {
         return identity.name.to_string();
     }

@@ -16,7 +16,7 @@ Eight H100-like boards in each run, two of each counter: power is a square wave 
 100 W and 400 W. As many threads as there are processors calculate all the time, so the meter's threads are run late; in
 the first run nothing else runs.
 The windows lie anywhere in the run, its first seconds included, in which the counters' periods are not known yet.
-*Driver* is what a call takes, all of it on the processor. *Lost and back*: from 30 % to 50 % of the run no call
+*Driver* is what a read of the counter takes, all of it on the processor. *Lost and back*: from 30 % to 50 % of the run no call
 succeeds; windows of which nothing was observed have no energy, and are left out here. The meter's threads are to take
 0.2 % of one core (`MeterBuilder::overhead`), the calls to the driver included. At the start they may take 0.29 s more, once,
 to learn the counters' periods; where a call takes 2.4 ms, a counter is read every 6 s all the same, which takes more.

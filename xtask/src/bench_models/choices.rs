@@ -89,6 +89,12 @@ pub enum Backend {
     Vulkan,
     /// NVIDIA GPUs
     Cuda,
+    /// AMD GPUs
+    Rocm,
+    /// Apple's GPUs
+    Metal,
+    /// The CPU, the GPUs' kernels by LLVM
+    Cpu,
 }
 
 /// A set of constants.
