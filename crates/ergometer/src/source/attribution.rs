@@ -40,14 +40,15 @@ use users::Users;
 /// with a warning.
 ///
 /// The energy of NVIDIA's boards is divided by the time in which their multiprocessors worked for each process, which the
-/// driver says (`nvmlDeviceGetProcessUtilization`); while they work for nobody, the last share holds. A board is metered
-/// whole, with a note, where the driver does not say it (MIG, virtual boards), and in a container with process numbers of
-/// its own, as the driver uses the host's. This was tested with a simulated driver, and not yet on a real board.
+/// driver says (`nvmlDeviceGetProcessUtilization`); while they work for nobody, the last share holds, and before the first
+/// use there is none. What the driver hides is charged in full, with a warning. A board is metered whole, with a note,
+/// where the driver does not say it (MIG, virtual boards), and in a container with process numbers of its own, as the
+/// driver uses the host's. This was tested with a simulated driver, and not yet on a real board.
 ///
 /// The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`, so
 /// shares are known on Linux only. The share is at most 1, and the shares of programs that have no process in
-/// common add up to at most 1. Idle energy is shared in the same way: a program alone on a machine is charged
-/// for all of it.
+/// common add up to at most 1, except where use is charged in full. Idle energy of processors and memory is shared in the
+/// same way: a program alone on a machine is charged for all of it.
 ///
 /// This is an *attribution*: it divides a measured energy, but is not a measurement. It ignores that a
 /// second on a core at a high clock, or in wide vector instructions, draws more than another. A share

@@ -56,15 +56,18 @@ impl Users {
         let share = match answer? {
             Use::Percent(percent) => self.part(&percent, now).map_err(|error| error.to_string())?,
             Use::Nobody => self.share.unwrap_or(0.0),
-            Use::Hidden => match self.share {
-                // The driver may have looked last before the board was used, or before this program did so.
-                _ if now.since(self.since) < LONGEST && !last => return Ok(None),
-                Some(share) if share > 0.0 => share,
-                _ => {
-                    self.warn(HIDDEN);
-                    1.0
+            Use::Hidden => {
+                // The driver has perhaps not looked since the last answer.
+                let early = now.since(self.since) < LONGEST;
+                match self.share {
+                    _ if early && !last => return Ok(None),
+                    Some(share) if early || share > 0.0 => share,
+                    _ => {
+                        self.warn(HIDDEN);
+                        1.0
+                    }
                 }
-            },
+            }
         };
         self.since = now;
         self.share = Some(share);

@@ -120,10 +120,14 @@ fn use_that_the_driver_hides_is_waited_for_and_then_charged_in_full() {
     assert_eq!(look(5.0), Ok(Some(1.0)));
     assert_eq!(users.warnings(), [HIDDEN]);
     assert!(users.warnings().is_empty(), "told once");
-    // The last share holds where there was one; at the end of a run nothing is waited for.
-    let mut users = proc.users([by(&[(10, 10), (20, 10)]), hidden()]);
-    assert_eq!(users.look(Request::Routine, at(1.0)), Ok(Some(0.5)));
-    assert_eq!(users.look(Request::Last, at(1.1)), Ok(Some(0.5)));
+    // The end of a run waits for nothing: the last share holds, also where it was 0.
+    for (percent, share) in [((10, 10), 0.5), ((11, 0), 0.0)] {
+        let mut users = proc.users([by(&[percent, (20, 10)]), hidden()]);
+        assert_eq!(users.look(Request::Routine, at(1.0)), Ok(Some(share)));
+        assert_eq!(users.look(Request::Last, at(1.1)), Ok(Some(share)));
+    }
+    let mut users = proc.users([hidden()]);
+    assert_eq!(users.look(Request::Last, at(0.1)), Ok(Some(1.0)), "none is known");
 }
 
 #[test]
