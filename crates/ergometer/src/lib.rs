@@ -59,7 +59,7 @@
 //! * In WebAssembly a meter does not start, and spans do nothing.
 //!
 //! A child that a program forks has no meter of its own. What it draws is still metered with the machine, as is what
-//! any other program draws; [`Scope::Process`] reports only the program's share of the processor.
+//! any other program draws; [`Scope::Process`] reports only the program's share of the processor and the boards.
 
 #![forbid(unsafe_code)]
 

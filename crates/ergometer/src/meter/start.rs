@@ -192,6 +192,11 @@ impl MeterBuilder {
         let probes = self.probes();
         let replay =
             self.replay.take().map(|path| Replay::from_path(path, Speed::RealTime)).transpose()?;
+        let for_accounts = match self.scope {
+            Scope::Process => nvml::FOR_ACCOUNTS * self.settings.nvml_share,
+            Scope::Machine => 0.0,
+        };
+        self.settings.nvml_share -= for_accounts;
         let (mut found, mut reports) =
             if probes { probe::probe(&self.settings) } else { probe::fixed_only(&self.settings) };
         if let Devices::List(asked) = probe::left_to_nvml(&self.settings)
@@ -204,8 +209,11 @@ impl MeterBuilder {
             return Err(Error::new(ErrorKind::UnknownDevice, reason.clone()).with_remedy(remedy));
         }
         if self.scope == Scope::Process {
-            let Settings { proc_root, sysfs_root, .. } = &self.settings;
-            found = attribution::share_out(found, &mut reports, proc_root, sysfs_root);
+            let Settings { proc_root, sysfs_root, nvml_library, .. } = &self.settings;
+            let library = nvml_library.as_deref();
+            found = attribution::share_out(found, &mut reports, proc_root, sysfs_root, |boards| {
+                nvml::accounts(library, boards, for_accounts)
+            });
         }
         let mut sources: Vec<_> = found.into_iter().flat_map(Guarded::new).collect();
         let replay = replay.map(|replay| Box::new(replay) as Box<dyn PowerSource>);

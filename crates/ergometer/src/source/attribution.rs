@@ -2,7 +2,8 @@
 //!
 //! Only sources that were found on the machine are shared out; powers that the user states, and sources of
 //! the user's own, are used as they are. Boards of AMD and Intel are shared by the time of their engines ([`boards`]),
-//! those of NVIDIA are metered whole, with a note.
+//! those of NVIDIA by what the driver says of their users ([`users`]). A board of which neither is known is metered whole,
+//! with a note.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,13 +17,16 @@ use super::{
 };
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
+use crate::source::nvml::Account;
 use crate::units::Joules;
 
 mod boards;
 mod process_tree;
+mod users;
 
 use boards::BoardUse;
 use process_tree::{ProcessTree, TreeTime};
+use users::Users;
 
 /// Whose energy a meter reports.
 ///
@@ -33,12 +37,18 @@ use process_tree::{ProcessTree, TreeTime};
 ///
 /// The energy of AMD's and Intel's boards is divided in the same way by the time that the kernel accounts to each program
 /// on them (`/proc/<pid>/fdinfo`). Who uses them in a way that is not accounted, as by ROCm, is charged for all of them,
-/// with a warning. NVIDIA's boards are metered whole.
+/// with a warning.
+///
+/// The energy of NVIDIA's boards is divided by the time in which their multiprocessors worked for each process, which the
+/// driver says (`nvmlDeviceGetProcessUtilization`); while they work for nobody, the last share holds, and before the first
+/// use there is none. What the driver hides is charged in full, with a warning. A board is metered whole, with a note,
+/// where the driver does not say it (MIG, virtual boards), and in a container with process numbers of its own, as the
+/// driver uses the host's. This was tested with a simulated driver, and not yet on a real board.
 ///
 /// The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`, so
 /// shares are known on Linux only. The share is at most 1, and the shares of programs that have no process in
-/// common add up to at most 1. Idle energy is shared in the same way: a program alone on a machine is charged
-/// for all of it.
+/// common add up to at most 1, except where use is charged in full. Idle energy of processors and memory is shared in the
+/// same way: a program alone on a machine is charged for all of it.
 ///
 /// This is an *attribution*: it divides a measured energy, but is not a measurement. It ignores that a
 /// second on a core at a high clock, or in wide vector instructions, draws more than another. A share
@@ -59,8 +69,8 @@ pub enum Scope {
     /// The whole machine's.
     #[default]
     Machine,
-    /// The share of this process and its descendants in the energy of the processors, the memory, and the boards of AMD
-    /// and Intel; other boards are metered whole.
+    /// The share of this process and its descendants in the energy of the processors, the memory, and the boards. A board
+    /// of which it is not known who uses it is metered whole.
     Process,
 }
 
@@ -92,8 +102,10 @@ enum By {
     Processors,
     /// The time of the engines of the board at this PCI address.
     Engines(String),
-    /// Nothing: it is not shared out.
-    Nothing,
+    /// What the driver says of the users of this source's board.
+    Users,
+    /// Nothing: it is metered whole, which this note says.
+    Nothing(String),
 }
 
 impl By {
@@ -103,19 +115,30 @@ impl By {
             (DomainKind::Gpu, Some(address)) if domain.source == hwmon::NAME => {
                 Self::Engines(address.clone())
             }
-            _ => Self::Nothing,
+            (DomainKind::Gpu, _) => Self::whole_board(None),
+            _ => Self::Nothing("whole: not shared out between programs".to_owned()),
         }
+    }
+
+    fn whole_board(reason: Option<&str>) -> Self {
+        let because = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        Self::Nothing(format!("whole board: use by other programs is not separated{because}"))
+    }
+
+    const fn divides(&self) -> bool {
+        !matches!(self, Self::Nothing(_))
     }
 }
 
 /// A source that reports this program's share of the processors' and the memory's energy.
-#[derive(Debug)]
 pub(crate) struct Attributed<S> {
     source: S,
     /// `None` where nothing is shared out.
     tree: Option<ProcessTree>,
-    /// `None` where no board is shared out.
+    /// `None` where no board is shared out by the time of its engines.
     boards: Option<BoardUse>,
+    /// `None` where this is no board whose driver tells of its users.
+    users: Option<Users>,
     domains: Vec<Domain>,
     portions: Vec<Portion>,
     /// The last share of the processors, and the start of the interval after it.
@@ -149,29 +172,66 @@ impl<S: PowerSource> Attributed<S> {
     pub fn new(source: S, proc_root: &Path, sysfs_root: &Path) -> std::io::Result<Self> {
         let portions: Vec<Portion> =
             source.domains().iter().map(|domain| Portion::new(By::of(domain))).collect();
-        let any = portions.iter().any(|portion| portion.by != By::Nothing);
+        let any = portions.iter().any(|portion| portion.by.divides());
         let tree = if any { Some(ProcessTree::own(proc_root)?) } else { None };
         let of_boards = portions.iter().any(|portion| matches!(portion.by, By::Engines(_)));
         let boards = tree
             .as_ref()
             .filter(|_| of_boards)
             .map(|tree| BoardUse::open(proc_root, sysfs_root, tree.members()));
-        Ok(Self {
-            domains: source.domains().iter().map(shared).collect(),
+        Ok(Self { tree, boards, ..Self::by(source, portions) })
+    }
+
+    /// Shares out the board of `source` by its `users`, or meters it whole where they are not known, for this reason.
+    fn by_users(source: S, users: Result<Users, String>) -> Self {
+        let by = match &users {
+            Ok(_) => By::Users,
+            Err(reason) => By::whole_board(Some(reason)),
+        };
+        let portions = source.domains().iter().map(|_| Portion::new(by.clone())).collect();
+        Self { users: users.ok(), ..Self::by(source, portions) }
+    }
+
+    fn by(source: S, portions: Vec<Portion>) -> Self {
+        let mut this = Self {
+            domains: source.domains().to_vec(),
             source,
-            tree,
-            boards,
+            tree: None,
+            boards: None,
+            users: None,
             portions,
             share: None,
             since: clock::checked_now(),
             warnings: Vec::new(),
             warned: false,
             scratch: Vec::new(),
-        })
+        };
+        this.tell();
+        this
+    }
+
+    /// Says of each domain what is known of it, and what divides it.
+    fn tell(&mut self) {
+        let known = self.source.domains().iter().zip(&self.portions);
+        for (told, (domain, portion)) in self.domains.iter_mut().zip(known) {
+            *told = shared(domain, &portion.by);
+        }
     }
 
     /// Works out the shares since the last ones, if the interval is over.
-    fn look(&mut self, request: Request) -> std::io::Result<bool> {
+    fn look(&mut self, request: Request) -> Result<bool, String> {
+        if let Some(users) = &mut self.users {
+            let share = users.look(request, clock::checked_now())?;
+            if share.is_some() {
+                self.portions.iter_mut().for_each(|portion| portion.share = share);
+            }
+            return Ok(share.is_some());
+        }
+        self.look_at_time(request).map_err(|error| error.to_string())
+    }
+
+    /// The same, by the time that the kernel accounts to processes.
+    fn look_at_time(&mut self, request: Request) -> std::io::Result<bool> {
         let Some(tree) = &mut self.tree else { return Ok(false) };
         let length = clock::checked_now().since(self.since);
         if request == Request::Routine && length < INTERVAL {
@@ -207,26 +267,28 @@ impl<S: PowerSource> Attributed<S> {
 }
 
 /// The domain as it is reported: shared out, or whole with a note.
-fn shared(domain: &Domain) -> Domain {
+fn shared(domain: &Domain, by: &By) -> Domain {
     let mut told = domain.clone();
-    let by = By::of(domain);
-    let note = if by != By::Nothing {
-        told.id.push_str(SUFFIX);
-        told.method = Method::Modelled;
-        told.sensor.relative_error = domain.sensor.relative_error.hypot(ATTRIBUTION_ERROR);
-        let time = match by {
-            By::Engines(_) => "the time of programs on the board, as far as this user may see them",
-            _ => "CPU time",
-        };
-        format!(
-            "attributed: this process tree's share of {time}, applied to the energy of {} ({})",
-            domain.source,
-            domain.method.as_str()
-        )
-    } else if domain.kind == DomainKind::Gpu {
-        "whole board: use by other programs is not separated".to_owned()
-    } else {
-        "whole: not shared out between programs".to_owned()
+    let time = match by {
+        By::Processors => Ok("CPU time"),
+        By::Engines(_) => Ok("the time of programs on the board, as far as this user may see them"),
+        By::Users => {
+            Ok("the time of the board's multiprocessors, as the driver accounts it to processes")
+        }
+        By::Nothing(note) => Err(note),
+    };
+    let note = match time {
+        Ok(time) => {
+            told.id.push_str(SUFFIX);
+            told.method = Method::Modelled;
+            told.sensor.relative_error = domain.sensor.relative_error.hypot(ATTRIBUTION_ERROR);
+            format!(
+                "attributed: this process tree's share of {time}, applied to the energy of {} ({})",
+                domain.source,
+                domain.method.as_str()
+            )
+        }
+        Err(note) => note.clone(),
     };
     told.note = Some(match &domain.note {
         Some(known) => format!("{known}; {note}"),
@@ -243,14 +305,12 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
     fn read(&mut self, request: Request, readings: &mut Vec<Reading>) {
         self.scratch.clear();
         self.source.read(request, &mut self.scratch);
-        for (told, domain) in self.domains.iter_mut().zip(self.source.domains()) {
-            *told = shared(domain);
-        }
+        self.tell();
         for reading in self.scratch.drain(..) {
             let domain = reading.domain;
             let Some(portion) = self.portions.get_mut(domain) else { continue };
             match reading.value {
-                _ if portion.by == By::Nothing => readings.push(reading),
+                _ if !portion.by.divides() => readings.push(reading),
                 Value::Energy(joules) if portion.whole.is_none() => {
                     portion.whole = Some(joules);
                     readings.push(Reading { value: Value::Energy(Joules::ZERO), ..reading });
@@ -272,11 +332,9 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
             Err(error) => {
                 let at = clock::checked_now();
                 let told = self.portions.iter().enumerate();
-                readings.extend(told.filter(|(_, told)| told.by != By::Nothing).map(
-                    |(domain, _)| {
-                        Reading::new(domain, at, Value::Missing(format!("no share: {error}")))
-                    },
-                ));
+                readings.extend(told.filter(|(_, told)| told.by.divides()).map(|(domain, _)| {
+                    Reading::new(domain, at, Value::Missing(format!("no share: {error}")))
+                }));
             }
         }
     }
@@ -291,6 +349,7 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
 
     fn warnings(&mut self) -> Vec<String> {
         let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.users.iter_mut().flat_map(Users::warnings));
         warnings.append(&mut self.source.warnings());
         warnings
     }
@@ -312,13 +371,16 @@ impl Portion {
     }
 }
 
-/// Shares out the sources found on the machine, and changes their reports to match.
+/// Shares out the sources found on the machine, and changes their reports to match. `accounts` gives the drivers' accounts
+/// of boards by UUID, or why there are none.
 pub(crate) fn share_out(
     sources: Vec<Box<dyn PowerSource>>,
     reports: &mut [SourceReport],
     proc_root: &Path,
     sysfs_root: &Path,
+    accounts: impl FnOnce(Vec<String>) -> Vec<Result<Box<dyn Account>, String>>,
 ) -> Vec<Box<dyn PowerSource>> {
+    let mut users = users::of_boards(&sources, proc_root, accounts);
     let mut kept = Vec::new();
     for source in sources {
         let Some(name) = source.domains().first().map(|domain| domain.source.clone()) else {
@@ -332,7 +394,11 @@ pub(crate) fn share_out(
         }
         let ids: Vec<String> = source.domains().iter().map(|domain| domain.id.clone()).collect();
         let report = reports.iter_mut().find(|report| report.source == name);
-        match Attributed::new(source, proc_root, sysfs_root) {
+        let attributed = match users.remove(&ids[0]) {
+            Some(users) => Ok(Attributed::by_users(source, users)),
+            None => Attributed::new(source, proc_root, sysfs_root),
+        };
+        match attributed {
             Ok(shared) => {
                 let listed = report.map(|report| &mut report.domains).into_iter().flatten();
                 for listed in listed {

@@ -20,12 +20,15 @@
 //! What is known of the sensors: Yang, Adamek, Armour, "Part-time power measurements", SC24, doi
 //! 10.1109/SC41406.2024.00028 (arXiv:2312.02741).
 //!
+//! Which processes used a board is asked of the driver as well, where a program's share is wanted (`users`).
+//!
 //! Not covered: Grace Hopper's module power, vGPU guests, the share of one MIG instance.
 
 use std::path::Path;
 
 use super::{Availability, PowerSource, SourceReport};
 
+mod account;
 #[cfg(feature = "nvml")]
 mod board;
 #[cfg(feature = "nvml")]
@@ -42,8 +45,11 @@ mod probe;
 mod query;
 #[cfg(feature = "nvml")]
 mod update_times;
+#[cfg(feature = "nvml")]
+mod users;
 mod visible;
 
+pub(crate) use account::{Account, Use};
 pub use devices::{Choice, Chosen, DeviceId, Devices, Environment, choose};
 pub use identity::BoardIdentity;
 
@@ -52,6 +58,9 @@ pub const NAME: &str = "nvml";
 
 /// Share of one core that reading all boards may take, as long as the user says nothing else.
 pub(crate) const DEFAULT_SHARE: f64 = 0.002;
+
+/// The part of it that goes to asking who uses the boards, where that is asked.
+pub(crate) const FOR_ACCOUNTS: f64 = 0.25;
 
 /// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found of
 /// the boards that `devices` asks for, where `environment` shows some.
@@ -87,6 +96,29 @@ pub(super) fn open_within(
             remedy: "build with the `nvml` feature of `ergometer`".to_owned(),
         };
         (Vec::new(), report(availability))
+    }
+}
+
+/// The driver's accounts of who uses the boards with these UUIDs, or why there are none. Asking may take this `share` of
+/// one core.
+pub(crate) fn accounts(
+    library: Option<&Path>,
+    boards: Vec<String>,
+    share: f64,
+) -> Vec<Result<Box<dyn Account>, String>> {
+    #[cfg(feature = "nvml")]
+    {
+        use crate::bounded;
+        let (count, library) = (boards.len(), library.map(Path::to_path_buf));
+        let open = move || users::open(library.as_deref(), &boards, share);
+        bounded::call(library::PATIENCE, open).unwrap_or_else(|_| {
+            (0..count).map(|_| Err("the driver does not answer".to_owned())).collect()
+        })
+    }
+    #[cfg(not(feature = "nvml"))]
+    {
+        let _ = (library, share);
+        boards.iter().map(|_| Err("this program was built without NVML".to_owned())).collect()
     }
 }
 

@@ -81,6 +81,11 @@ impl ProcessTree {
         &self.members
     }
 
+    /// Whether there was such a process at the last call that counted, of the tree or not.
+    pub(super) fn knows(&self, pid: u32) -> bool {
+        self.processes.contains_key(&pid)
+    }
+
     /// The time spent since the last call that counted. `keep` decides whether this call counts.
     ///
     /// Fails when no process of the tree is left.

@@ -2,7 +2,7 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::source::Sensor;
+use crate::source::{Sensor, nvml};
 use crate::units::Watts;
 
 /// Returns scripted readings of a processor, its memory and a board.
@@ -178,6 +178,11 @@ fn a_shared_domain_says_so_and_is_not_taken_for_the_whole() {
     assert!((board.sensor.relative_error - 0.04).abs() < 1e-12);
 }
 
+/// Where there is no NVIDIA board, no driver is asked.
+fn no_driver(boards: Vec<String>) -> Vec<Result<Box<dyn Account>, String>> {
+    panic!("asked of {boards:?}")
+}
+
 #[test]
 fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let bench = Bench::new();
@@ -190,23 +195,25 @@ fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let boxed = |kinds: &[DomainKind]| Box::new(bench.source(kinds)) as Box<dyn PowerSource>;
 
     let mut reports = [report()];
-    let kept =
-        share_out(vec![boxed(&KINDS[..1])], &mut reports, bench.proc.path(), bench.proc.path());
+    let share_out = |source, reports: &mut [SourceReport], root| {
+        share_out(vec![source], reports, root, root, no_driver)
+    };
+    let kept = share_out(boxed(&KINDS[..1]), &mut reports, bench.proc.path());
     assert_eq!(kept[0].domains()[0].id, "test:cpu-package/process");
     assert_eq!(reports[0].domains, ["test:cpu-package/process"]);
 
     let nowhere = bench.proc.path().join("nowhere");
     let mut reports = [report()];
-    assert!(share_out(vec![boxed(&KINDS)], &mut reports, &nowhere, &nowhere).is_empty());
+    assert!(share_out(boxed(&KINDS), &mut reports, &nowhere).is_empty());
     assert!(matches!(reports[0].availability, Availability::Unavailable { .. }));
     assert!(reports[0].domains.is_empty());
 
     // A board needs no share.
-    let kept = share_out(vec![boxed(&KINDS[2..])], &mut [report()], &nowhere, &nowhere);
+    let kept = share_out(boxed(&KINDS[2..]), &mut [report()], &nowhere);
     assert!(kept[0].domains()[0].note.as_deref().unwrap().starts_with("whole board"));
 
     let stated = fixed::Fixed::new(DomainKind::CpuPackage, Watts::new(5.0), 0.1).unwrap();
-    let kept = share_out(vec![Box::new(stated)], &mut [], bench.proc.path(), bench.proc.path());
+    let kept = share_out(Box::new(stated), &mut [], bench.proc.path());
     assert_eq!(kept[0].domains()[0].method, Method::Assumed, "as the user said");
 }
 
@@ -263,4 +270,68 @@ fn a_board_is_divided_by_the_time_of_its_programs_and_a_package_beside_it_by_its
     let read = bench.read(&mut shared, Request::Last, both(1000.0));
     assert_eq!(read, [(0, energy(250.0)), (1, energy(600.0))]);
     assert_eq!(shared.warnings(), Vec::<String>::new());
+}
+
+/// Says the same at every question.
+struct Always(nvml::Use);
+
+impl Account for Always {
+    fn ask(&mut self) -> Result<nvml::Use, String> {
+        Ok(self.0.clone())
+    }
+    fn rest(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn each_nvidia_board_is_divided_by_its_own_account_and_whole_with_the_reason_without_one() {
+    let bench = Bench::new();
+    fs::create_dir(bench.proc.path().join("self/ns")).unwrap();
+    let link = bench.proc.path().join("self/ns/pid");
+    std::os::unix::fs::symlink("pid:[4026531836]", link).unwrap();
+    let board = |uuid: &str| {
+        let mut source = bench.source(&[DomainKind::Gpu]);
+        source.domains[0].source = nvml::NAME.to_owned();
+        source.domains[0].id = format!("nvml:{uuid}");
+        Box::new(source) as Box<dyn PowerSource>
+    };
+    let accounts = |boards: Vec<String>| -> Vec<Result<Box<dyn Account>, String>> {
+        assert_eq!(boards, ["GPU-a", "GPU-b"]);
+        let use_of_a = nvml::Use::Percent(vec![(10, 30), (20, 60)]);
+        vec![Ok(Box::new(Always(use_of_a))), Err("it is not supported".to_owned())]
+    };
+    let mut report = SourceReport {
+        source: nvml::NAME.to_owned(),
+        availability: Availability::Available,
+        domains: vec!["nvml:GPU-a".to_owned(), "nvml:GPU-b".to_owned()],
+        remarks: Vec::new(),
+    };
+    let (sources, reports) =
+        (vec![board("GPU-a"), board("GPU-b")], std::slice::from_mut(&mut report));
+    let root = bench.proc.path();
+    let mut kept = share_out(sources, reports, root, root, accounts);
+    assert_eq!(report.domains, ["nvml:GPU-a/process", "nvml:GPU-b"]);
+    let domains: Vec<Domain> = kept.iter().map(|source| source.domains()[0].clone()).collect();
+    assert_eq!((domains[0].method, domains[1].method), (Method::Modelled, Method::Counter));
+    assert!((domains[0].sensor.relative_error - 0.04_f64.hypot(ATTRIBUTION_ERROR)).abs() < 1e-12);
+    let notes: Vec<&str> = domains.iter().map(|domain| domain.note.as_deref().unwrap()).collect();
+    assert!(notes[0].contains("the time of the board's multiprocessors"), "{notes:?}");
+    assert!(notes[1].ends_with("is not separated: it is not supported"), "{notes:?}");
+
+    // The benches' readings go to whichever source is read.
+    for (source, value) in [(0, 1000.0), (0, 1090.0), (1, 1000.0), (1, 1090.0)] {
+        let reading = Reading::new(0, clock::now(), joules(value));
+        bench.next.lock().unwrap().push(reading);
+        let mut readings = Vec::new();
+        kept[source].read(Request::Edge, &mut readings);
+        let read: Vec<Value> = readings.into_iter().map(|reading| reading.value).collect();
+        let expected = match (source, value) {
+            (0, 1000.0) => 0.0,
+            (0, _) => 30.0,
+            (_, whole) => whole,
+        };
+        assert_eq!(read, [joules(expected)]);
+    }
 }

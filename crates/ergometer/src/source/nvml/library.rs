@@ -18,7 +18,7 @@ use crate::source::system::System;
 use crate::source::{Availability, PowerSource as _, SourceReport, host};
 
 /// How long the driver may take to start; what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Opens `library` (by default the system's `libnvidia-ml.so.1`) and asks each board what it can
 /// tell; a driver that hangs is not waited for.

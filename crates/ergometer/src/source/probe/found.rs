@@ -88,14 +88,20 @@ impl Found {
         let boards = || domains.iter().filter(|domain| domain.kind == DomainKind::Gpu);
         let another_works = boards().any(|board| !stands(board));
         let mut left_out = Vec::new();
-        for domain in domains.iter().filter(|domain| stands(domain)) {
+        for (index, domain) in domains.iter().enumerate().filter(|(_, domain)| stands(domain)) {
             let id = &domain.id;
             if domain.kind != DomainKind::Gpu {
                 self.report.remarks.push(format!("{id} stands still and is not used"));
             } else if another_works && !is_whole_board(&domain.label) {
+                // Domains come in the order of addresses, and a board's dies follow each other. The first may be hidden.
+                let before = index.checked_sub(1).map(|before| &domains[before]);
+                let first = before
+                    .filter(|first| first.kind == DomainKind::Gpu && !stands(first))
+                    .map(|first| format!(" (by the order of addresses that of {})", first.id));
                 self.report.remarks.push(format!(
                     "{id} shows no power while another board does, as the second die of a board \
-                     whose sensor is the first one's: it is not metered"
+                     whose sensor is the first one's{}: it is not metered",
+                    first.unwrap_or_default()
                 ));
             } else {
                 self.report.remarks.push(format!(
