@@ -58,8 +58,8 @@ fn figures(record: &Record) -> Markup {
     let facility = footprint.facility_energy.map_or(ABSENT.to_owned(), |estimate| {
         plus_minus(estimate.value.get() * 1e3, estimate.standard_uncertainty.get() * 1e3, "Wh")
     });
-    let cost = footprint.electricity_cost.zip(footprint.currency());
-    let electricity = cost.map_or(ABSENT.to_owned(), |(cost, currency)| money(currency, cost));
+    let electricity = footprint.electricity_with_currency();
+    let electricity = electricity.map_or(ABSENT.to_owned(), |(cost, unit)| money(unit, cost));
     let market = footprint
         .co2e_market
         .map(|gases| plus_minus(gases.value.get(), gases.standard_uncertainty.get(), "g"));
