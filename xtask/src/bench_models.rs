@@ -2,6 +2,7 @@
 //! reports what that cost.
 
 mod against;
+mod amount;
 mod args;
 mod checks;
 mod child;

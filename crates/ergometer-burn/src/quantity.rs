@@ -10,7 +10,7 @@ use burn::train::metric::{
 pub trait Shown: Clone + 'static {
     /// Its name in Burn, whose summary shows no unit: it is in the name.
     const NAME: &str;
-    /// Its unit's symbol.
+    /// Its unit's symbol; of money that of the meter's site, and none here.
     const UNIT: &str;
     /// What it is, in a few words.
     const DESCRIPTION: &str;
@@ -36,17 +36,18 @@ pub(crate) fn name<Q: Shown>() -> MetricName {
     Arc::new(Q::NAME.to_owned())
 }
 
-pub(crate) fn attributes<Q: Shown>() -> MetricAttributes {
-    NumericAttributes { unit: Some(Q::UNIT.to_owned()), higher_is_better: false }.into()
+pub(crate) fn attributes(unit: Option<&str>) -> MetricAttributes {
+    NumericAttributes { unit: unit.map(str::to_owned), higher_is_better: false }.into()
 }
 
 /// What Burn shows and logs with `value`; without one a placeholder, which it does not log.
-pub(crate) fn entry<Q: Shown>(
+pub(crate) fn entry(
+    unit: Option<&str>,
     value: Option<&NumericEntry>,
     text: impl FnOnce() -> String,
 ) -> SerializedEntry {
     value.map_or_else(
-        || SerializedEntry::not_available(Some(Q::UNIT)),
+        || SerializedEntry::not_available(unit),
         |value| SerializedEntry::new(text(), value.serialize()),
     )
 }
@@ -59,7 +60,7 @@ pub(crate) fn last(value: Option<f64>) -> NumericEntry {
 #[cfg(test)]
 mod tests {
     use crate::quantity::Shown;
-    use crate::run_metrics::{Carbon, Cost, ForecastEnergy, TotalEnergy};
+    use crate::run_metrics::{Carbon, ForecastEnergy, TotalEnergy};
     use crate::step_metrics::{EnergyPerItem, EnergyPerStep, PowerInSteps};
 
     /// Burn's summary shows names and numbers alone.
@@ -76,7 +77,5 @@ mod tests {
         assert!(has_unit::<EnergyPerStep>() && has_unit::<EnergyPerItem>());
         assert!(has_unit::<PowerInSteps>() && has_unit::<TotalEnergy>());
         assert!(has_unit::<Carbon>() && has_unit::<ForecastEnergy>());
-        // Its unit is the currency of the site's price.
-        assert!(Cost::UNIT.is_empty() && Cost::NAME.ends_with("cost"));
     }
 }

@@ -11,7 +11,7 @@ use burn::train::metric::{
 use ergometer::Meter;
 use ergometer::footprint::Site;
 use ergometer::meter::Live;
-use ergometer::units::{Joules, KilowattHours};
+use ergometer::units::{Currency, Joules, KilowattHours};
 
 use crate::quantity::{self, Shown, shown};
 
@@ -24,8 +24,8 @@ pub type TotalEnergyMetric = RunMetric<TotalEnergy>;
 /// Greenhouse gases of the run so far: facility energy on the grid of the meter's site, in grams of CO2e.
 pub type CarbonMetric = RunMetric<Carbon>;
 
-/// Price of the run's electricity so far: facility energy at the meter's site, in the currency of
-/// its price. There is none where no price is known.
+/// Price of the run's electricity so far: facility energy at the meter's site, in the currency of its price, which is
+/// its unit and in its name: `Electricity cost (EUR)`. There is none where no price is known.
 pub type CostMetric = RunMetric<Cost>;
 
 /// Energy that the whole run is expected to draw, in kilowatt-hours: see [`ergometer::forecast`]. There is
@@ -37,6 +37,11 @@ pub type ForecastMetric = RunMetric<ForecastEnergy>;
 pub trait RunQuantity: Shown {
     /// Its value; `None` while it is not known.
     fn of(live: &Live, site: &Site) -> Option<f64>;
+
+    /// The currency at a site, of what is money.
+    fn currency(_site: &Site) -> Option<Currency> {
+        None
+    }
 }
 
 shown! {
@@ -45,7 +50,7 @@ shown! {
     /// The quantity of [`CarbonMetric`].
     Carbon, "Carbon (gCO2e)", "gCO2e", "greenhouse gases of the run so far";
     /// The quantity of [`CostMetric`].
-    Cost, "Electricity cost", "", "price of the run's electricity so far, in the currency of the site's price";
+    Cost, "Electricity cost", "", "price of the run's electricity so far";
     /// The quantity of [`ForecastMetric`].
     ForecastEnergy, "Forecast (kWh)", "kWh", "energy that the whole run is expected to draw";
 }
@@ -65,6 +70,10 @@ impl RunQuantity for Carbon {
 impl RunQuantity for Cost {
     fn of(live: &Live, site: &Site) -> Option<f64> {
         Some(site.electricity_cost(facility(live.whole().energy?, site))?.get())
+    }
+
+    fn currency(site: &Site) -> Option<Currency> {
+        site.electricity_price.as_ref().map(|price| price.currency)
     }
 }
 
@@ -100,20 +109,27 @@ fn facility(energy: Joules, site: &Site) -> KilowattHours {
 #[derive(Clone, Debug)]
 pub struct RunMetric<Q> {
     name: MetricName,
+    /// `None` of money without a price.
+    unit: Option<String>,
     meter: Meter,
     latest: Option<f64>,
     quantity: PhantomData<fn() -> Q>,
 }
 
 impl<Q: RunQuantity> RunMetric<Q> {
-    /// The metric's name in Burn: in its terminal UI, its files and its summary.
+    /// The metric's name in Burn: in its terminal UI, its files and its summary. The currency follows that of money:
+    /// [`name`](Metric::name) has both.
     pub const NAME: &str = Q::NAME;
 
     /// The metric of the run of `meter`.
     #[must_use]
     pub fn new(meter: &Meter) -> Self {
-        let (name, quantity) = (quantity::name::<Q>(), PhantomData);
-        Self { name, meter: meter.clone(), latest: None, quantity }
+        let currency = Q::currency(meter.site());
+        let name = currency
+            .map_or_else(quantity::name::<Q>, |unit| Arc::new(format!("{} ({unit})", Q::NAME)));
+        let fixed = (!Q::UNIT.is_empty()).then(|| Q::UNIT.to_owned());
+        let unit = currency.map(|unit| unit.to_string()).or(fixed);
+        Self { name, unit, meter: meter.clone(), latest: None, quantity: PhantomData }
     }
 
     fn look(&mut self) {
@@ -121,12 +137,13 @@ impl<Q: RunQuantity> RunMetric<Q> {
     }
 
     fn entry(&self, entry: fn(f64) -> NumericEntry) -> SerializedEntry {
+        let unit = self.unit.as_deref();
         let text = || {
             let value = self.latest.map(|value| format_float(value, PRECISION));
-            let text = format!("{} {}", value.unwrap_or_default(), Q::UNIT);
+            let text = format!("{} {}", value.unwrap_or_default(), unit.unwrap_or_default());
             text.trim_end().to_owned()
         };
-        quantity::entry::<Q>(self.latest.map(entry).as_ref(), text)
+        quantity::entry(unit, self.latest.map(entry).as_ref(), text)
     }
 }
 
@@ -142,7 +159,7 @@ impl<Q: RunQuantity> Metric for RunMetric<Q> {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        quantity::attributes::<Q>()
+        quantity::attributes(self.unit.as_deref())
     }
 
     fn update(

@@ -140,7 +140,7 @@ impl<Q: Quantity> StepMetric<Q> {
     }
 
     fn entry(&self, value: Option<&NumericEntry>) -> SerializedEntry {
-        quantity::entry::<Q>(value, || self.text())
+        quantity::entry(Some(Q::UNIT), value, || self.text())
     }
 
     fn text(&self) -> String {
@@ -165,7 +165,7 @@ impl<Q: Quantity> Metric for StepMetric<Q> {
     }
 
     fn attributes(&self) -> MetricAttributes {
-        quantity::attributes::<Q>()
+        quantity::attributes(Some(Q::UNIT))
     }
 
     fn update(

@@ -73,10 +73,8 @@ struct Calculated {
     co2e_market_g: Option<f64>,
     water_l: Option<f64>,
     /// Cost of electricity in the currency of the site's price.
-    electricity: Option<f64>,
-    currency: Option<Currency>,
-    /// The same, where it is in US dollars.
-    electricity_usd: Option<f64>,
+    electricity_cost: Option<f64>,
+    electricity_currency: Option<Currency>,
     cloud_usd: Option<[f64; 2]>,
     hours: Option<f64>,
     site: Site,
@@ -115,19 +113,15 @@ impl Footprint {
             let rent = rented.price.rent(f64::from(rented.count), hours);
             [rent.low.get(), rent.high.get()]
         });
-        let (price, cost) =
-            (site.electricity_price.as_ref(), site.electricity_cost(facility).map(Money::get));
-        let currency = price.map(|price| price.currency);
         let calculated = Calculated {
             co2e_market_g: site.market.as_ref().map(|market| facility.get() * market.grams_per_kwh),
             water_l: site.wue.as_ref().map(|wue| energy.to_kwh().get() * wue.value),
-            electricity: cost,
-            currency,
+            electricity_cost: site.electricity_cost(facility).map(Money::get),
+            electricity_currency: site.electricity_price.as_ref().map(|price| price.currency),
             it_kwh: energy.to_kwh().get(),
             facility_kwh: facility.get(),
             co2e_g: gases.get(),
             co2e_lb: gases.pounds(),
-            electricity_usd: cost.filter(|_| currency == Some(Currency::USD)),
             cloud_usd: cloud,
             hours: self.hours,
             accelerators: self.gpus.map(|rented| (rented.count, rented.price)),
@@ -207,7 +201,7 @@ impl Calculated {
     fn electricity_row(&self) -> Vec<String> {
         let price = self.site.electricity_price.as_ref();
         let row = |cost: String, constant: String| vec!["electricity".to_owned(), cost, constant];
-        if let Some((price, cost)) = price.zip(self.electricity) {
+        if let Some((price, cost)) = price.zip(self.electricity_cost) {
             return row(price.currency.show(Money::new(cost)), price.describe());
         }
         let unknown = ElectricityPrice::find(&self.site.carbon.code, Payer::Industry).err();

@@ -4,12 +4,11 @@ use ergometer::footprint::Familiar;
 use ergometer::record::Record;
 use ergometer::record::power::LongSpan;
 use ergometer::report::Column;
-use ergometer::units::Currency;
 use maud::{Markup, PreEscaped, html};
 
 use crate::chart;
 use crate::element::{bar, bar_svg, drawing, end, table};
-use crate::figure::{ABSENT, dollars, duration, energy, gases, grouped, plus_minus, significant};
+use crate::figure::{ABSENT, duration, energy, gases, grouped, money, plus_minus, significant};
 use crate::flame;
 use crate::machine::{hardware, methods};
 use crate::plot;
@@ -59,17 +58,8 @@ fn figures(record: &Record) -> Markup {
     let facility = footprint.facility_energy.map_or(ABSENT.to_owned(), |estimate| {
         plus_minus(estimate.value.get() * 1e3, estimate.standard_uncertainty.get() * 1e3, "Wh")
     });
-    let electricity = match (footprint.electricity_cost, footprint.currency()) {
-        (Some(cost), Some(Currency::USD)) => {
-            dollars(cost.value.get(), cost.standard_uncertainty.get())
-        }
-        (Some(cost), Some(currency)) => {
-            let amount =
-                dollars(cost.value.get(), cost.standard_uncertainty.get()).replace('$', "");
-            format!("{amount} {currency}")
-        }
-        _ => ABSENT.to_owned(),
-    };
+    let electricity = footprint.electricity_with_currency();
+    let electricity = electricity.map_or(ABSENT.to_owned(), |(cost, unit)| money(unit, cost));
     let market = footprint
         .co2e_market
         .map(|gases| plus_minus(gases.value.get(), gases.standard_uncertainty.get(), "g"));

@@ -1,7 +1,9 @@
 //! Figures as people read them.
 
 use ergometer::energy::Energy;
+use ergometer::footprint::Estimate;
 use ergometer::record::Record;
+use ergometer::units::{Currency, Money};
 
 /// Shown in place of a figure that was not read.
 pub(crate) const ABSENT: &str = "n/a";
@@ -82,15 +84,16 @@ pub(crate) fn plus_minus(value: f64, standard: f64, unit: &str) -> String {
     format!("{value:.digits$} ± {spread:.digits$} {prefix}{unit}")
 }
 
-/// `$0.000082 ± 0.000063`: a price and twice its standard uncertainty.
-pub(crate) fn dollars(value: f64, standard: f64) -> String {
+/// `$0.000082 ± 0.000063`, `0.31 ± 0.02 EUR`: a price and twice its standard uncertainty.
+pub(crate) fn money(currency: Currency, cost: Estimate<Money>) -> String {
+    let (value, standard) = (cost.value.get(), cost.standard_uncertainty.get());
     if !value.is_finite() || !standard.is_finite() {
         return ABSENT.to_owned();
     }
     let spread = 2.0 * standard;
     let decimals = decimals(if spread > 0.0 { spread } else { value }, 2);
     let decimals = if value.abs() >= 0.1 { decimals.min(2) } else { decimals };
-    format!("${value:.decimals$} ± {spread:.decimals$}")
+    currency.mark(&format!("{value:.decimals$} ± {spread:.decimals$}"))
 }
 
 /// Decimals that show this many significant digits.
@@ -123,9 +126,16 @@ mod tests {
         assert_eq!(plus_minus(0.3, 40.0, "W"), "0.3 ± 80.0 W", "not 0 ± 80 W");
         assert_eq!(plus_minus(2e-9, 1e-9, "J"), "2.0 ± 2.0 nJ");
         assert_eq!(plus_minus(f64::NAN, 1.0, "J"), "n/a");
-        assert_eq!(dollars(0.000_082_1, 0.000_031_4), "$0.000082 ± 0.000063");
-        assert_eq!(dollars(638.85, 12.8), "$639 ± 26");
-        assert_eq!(dollars(0.0, 0.0), "$0 ± 0");
+        let cost = |value, standard| Estimate {
+            value: Money::new(value),
+            standard_uncertainty: Money::new(standard),
+        };
+        let small = cost(0.000_082_1, 0.000_031_4);
+        assert_eq!(money(Currency::USD, small), "$0.000082 ± 0.000063");
+        assert_eq!(money(Currency::EUR, small), "0.000082 ± 0.000063 EUR");
+        assert_eq!(money(Currency::USD, cost(638.85, 12.8)), "$639 ± 26");
+        assert_eq!(money(Currency::USD, cost(0.0, 0.0)), "$0 ± 0");
+        assert_eq!(money(Currency::EUR, cost(f64::NAN, 0.0)), "n/a");
         assert_eq!(
             (significant(0.012_345, 2), significant(12_345.6, 2)),
             ("0.012".into(), "12 346".into())

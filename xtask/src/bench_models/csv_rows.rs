@@ -1,8 +1,9 @@
 //! The report as CSV: one row a run, and the paper's own rows, in plain units.
 
-use ergometer::units::GramsCo2e;
+use ergometer::units::{Currency, GramsCo2e};
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::choices::word;
 use super::model_report::ModelReport;
 use super::paper::{self, PaperRow};
@@ -36,7 +37,8 @@ pub struct Row {
     pub facility_kwh: Option<f64>,
     pub co2e_lb: Option<f64>,
     pub co2e_kg: Option<f64>,
-    pub electricity_usd: Option<f64>,
+    pub electricity_cost: Option<f64>,
+    pub electricity_currency: Option<Currency>,
     pub cloud_low_usd: Option<f64>,
     pub cloud_high_usd: Option<f64>,
     pub training_steps: Option<u64>,
@@ -81,6 +83,7 @@ fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
     let steady = Steady::of(run);
     let steady = steady.as_ref();
     let quality = run.quality.as_ref();
+    let electricity = Amount::of(&run.footprint);
     Row {
         origin: origin.to_owned(),
         model: word(model.model),
@@ -97,7 +100,8 @@ fn measured(origin: &str, model: &ModelReport, run: &Run) -> Row {
         facility_kwh: run.footprint.facility_energy.map(|energy| energy.value.get()),
         co2e_lb: run.footprint.co2e.map(|gases| gases.value.pounds()),
         co2e_kg: run.footprint.co2e.map(|gases| gases.value.kilograms()),
-        electricity_usd: run.footprint.electricity_usd().map(|cost| cost.value.get()),
+        electricity_cost: electricity.map(|amount| amount.value),
+        electricity_currency: electricity.map(|amount| amount.currency),
         cloud_low_usd: run.cloud_usd().map(|(low, _)| low.get()),
         cloud_high_usd: run.cloud_usd().map(|(_, high)| high.get()),
         training_steps: training.map(|steps| steps.count),

@@ -4,6 +4,7 @@ use ergometer::energy::{Energy, Uncertainty};
 use ergometer::units::Joules;
 use serde::{Deserialize, Serialize};
 
+use super::amount::Amount;
 use super::run::Run;
 use super::spread::Spread;
 use super::steady::Steady;
@@ -24,9 +25,10 @@ pub struct Mean {
     pub facility_kwh: Option<Spread>,
     /// Kilograms of CO2 equivalent.
     pub co2e_kg: Option<Spread>,
-    /// Cost of electricity where its price is in US dollars.
+    /// Cost of electricity in a report of before prices had a currency: US dollars.
+    #[serde(default, skip_serializing)]
     pub electricity_usd: Option<Spread>,
-    /// Cost of electricity, in the currency of its price.
+    /// Cost of electricity, in the currency of the runs' price; absent where they have several.
     #[serde(default)]
     pub electricity: Option<Spread>,
     /// Joules a training step.
@@ -56,8 +58,8 @@ impl Mean {
             watts: spread(|run| run.watts),
             facility_kwh: spread(|run| Some(run.footprint.facility_energy?.value.get())),
             co2e_kg: spread(|run| Some(run.footprint.co2e?.value.kilograms())),
-            electricity_usd: spread(|run| Some(run.footprint.electricity_usd()?.value.get())),
-            electricity: spread(|run| Some(run.footprint.electricity_cost?.value.get())),
+            electricity_usd: None,
+            electricity: mean_cost(runs),
             joules_per_step: spread(|run| Steady::of(run)?.joules_per_step()),
             joules_per_item: spread(|run| Steady::of(run)?.joules_per_item()),
             items_per_second: spread(|run| Steady::of(run)?.items_per_second()),
@@ -66,6 +68,13 @@ impl Mean {
             quality: spread(|run| Some(run.quality.as_ref()?.last)),
         }
     }
+}
+
+/// The cost of electricity over runs whose price is in one currency.
+fn mean_cost(runs: &[Run]) -> Option<Spread> {
+    let costs: Vec<Amount> = runs.iter().filter_map(|run| Amount::of(&run.footprint)).collect();
+    let is_one = costs.windows(2).all(|pair| pair[0].currency == pair[1].currency);
+    Spread::of(costs.into_iter().map(|cost| Some(cost.value))).filter(|_| is_one)
 }
 
 /// The mean of the runs' energies; the method is the least trustworthy one.

@@ -6,7 +6,7 @@
 //! the hardware and the time are known.
 
 use ergometer::footprint::{Site, strubell::Training};
-use ergometer::units::{Currency, KilowattHours, Watts};
+use ergometer::units::{KilowattHours, Watts};
 use serde::{Deserialize, Serialize};
 
 use super::choices::{Model, Size, Subject};
@@ -134,9 +134,10 @@ pub struct Projection {
     pub facility_kwh: Range,
     /// Kilograms of CO2 equivalent.
     pub co2e_kg: Range,
-    /// Cost of electricity where its price is in US dollars.
+    /// Cost of electricity in a report of before prices had a currency: US dollars.
+    #[serde(default, skip_serializing)]
     pub electricity_usd: Option<Range>,
-    /// Cost of electricity, in the currency of its price.
+    /// Cost of electricity, in the currency of the site's price.
     #[serde(default)]
     pub electricity: Option<Range>,
     /// Relative standard uncertainty of the energies, from that of the measured one alone.
@@ -176,7 +177,6 @@ impl Projection {
         };
         let price = site.electricity_price.as_ref();
         let electricity = price.map(|price| of_kwh(&|kwh| price.value.get() * kwh.get()));
-        let in_dollars = price.is_some_and(|price| price.currency == Currency::USD);
         Some(Self {
             name: published.name.to_owned(),
             projected: true,
@@ -185,7 +185,7 @@ impl Projection {
             hours: flops.scaled(1.0 / per_second / 3600.0),
             facility_kwh: kwh,
             co2e_kg: of_kwh(&|kwh| site.co2e(kwh).kilograms()),
-            electricity_usd: electricity.filter(|_| in_dollars),
+            electricity_usd: None,
             electricity,
             standard_uncertainty: energy.standard_uncertainty.get()
                 / energy.joules.get().max(f64::MIN_POSITIVE),

@@ -7,7 +7,7 @@
 //! trials = 16
 //! seed = 1
 //! metric = "valid_loss"          # a result of the record; maximise = true for an accuracy
-//! budget = "20 Wh"               # or gCO2e, or $; the sweep ends before it
+//! budget = "20 Wh"               # or gCO2e, or money in the currency of the price; the sweep ends before it
 //! arguments = ["--epochs", "2"]  # for every trial
 //!
 //! [parameters]                   # options of the model's program

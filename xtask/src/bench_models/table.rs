@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use ergometer::footprint::Site;
 use ergometer::report::{Column, width};
 use ergometer::units::{Currency, GramsCo2e};
 
+use super::amount::Amount;
 use super::curve;
 use super::figure::{as_printed, fixed, plus_minus, plus_minus_si, range_plus_minus, significant};
 use super::model_report::ModelReport;
@@ -109,7 +109,7 @@ pub fn costs(report: &Report, style: Style) -> Table {
         ],
     );
     for model in &report.models {
-        table.add_row(measured(model, currency(&report.site)));
+        table.add_row(measured(model));
         if let Some(row) = &model.paper {
             table.add_row(printed(row));
         }
@@ -117,17 +117,17 @@ pub fn costs(report: &Report, style: Style) -> Table {
     table
 }
 
-/// The currency of the price of electricity.
-fn currency(site: &Site) -> Currency {
-    site.electricity_price.as_ref().map_or(Currency::USD, |price| price.currency)
+/// The mean cost of a model's electricity.
+fn electricity(model: &ModelReport) -> Option<Amount> {
+    let mean = &model.mean;
+    // There is a mean only where all runs have one currency.
+    let one = || model.runs.iter().find_map(|run| Amount::of(&run.footprint));
+    let stated = |spread: Spread| Some(Amount { value: spread.mean, ..one()? });
+    let dollars = |spread: Spread| Amount { value: spread.mean, currency: Currency::USD };
+    mean.electricity.and_then(stated).or(mean.electricity_usd.map(dollars))
 }
 
-/// An amount as tables print it: `$0.12`, `0.12 EUR`.
-fn in_currency(currency: Currency, amount: &str) -> String {
-    if currency == Currency::USD { format!("${amount}") } else { format!("{amount} {currency}") }
-}
-
-fn measured(model: &ModelReport, currency: Currency) -> Vec<String> {
+fn measured(model: &ModelReport) -> Vec<String> {
     let mean = &model.mean;
     let value = |spread: Option<Spread>| spread.map(|spread| spread.mean);
     // PUE and grid intensity are constants here: kWh have the relative uncertainty of the joules.
@@ -146,9 +146,7 @@ fn measured(model: &ModelReport, currency: Currency) -> Vec<String> {
         grams.map_or_else(none, |grams| significant(grams.pounds(), 3)),
         grams.map_or_else(none, |grams| significant(grams.kilograms(), 3)),
         cloud(model),
-        // Reports of before prices had a currency are in US dollars.
-        value(mean.electricity.or(mean.electricity_usd))
-            .map_or_else(none, |cost| in_currency(currency, &significant(cost, 2))),
+        electricity(model).map_or_else(none, Amount::show),
         mean.energy.map_or_else(|| "not metered".to_owned(), |e| e.method.as_str().to_owned()),
     ]
 }
@@ -278,7 +276,8 @@ fn projections(report: &Report, style: Style) -> Table {
     let head =
         ["model", "hardware", "FLOPs", "hours", "kWh·PUE", "CO2e (lb)", "electricity", "how"];
     let mut table = empty(style, &head);
-    let currency = currency(&report.site);
+    let price = report.site.electricity_price.as_ref();
+    let currency = price.map_or(Currency::USD, |price| price.currency);
     for model in &report.models {
         let Some(projection) = &model.projection else { continue };
         let relative = 2.0 * projection.standard_uncertainty;
@@ -296,7 +295,7 @@ fn projections(report: &Report, style: Style) -> Table {
             projection
                 .electricity
                 .or(projection.electricity_usd)
-                .map_or_else(none, |cost| in_currency(currency, &uncertain(cost, |cost| cost))),
+                .map_or_else(none, |cost| currency.mark(&uncertain(cost, |cost| cost))),
             "projected".to_owned(),
         ]);
         let Some(row) = &model.paper else { continue };

@@ -4,12 +4,14 @@ use std::fs;
 
 use burn::optim::SgdConfig;
 use burn::tensor::Device;
+use burn::train::metric::{Metric as _, MetricAttributes, SerializedEntry};
 use burn::train::renderer::CliMetricsRenderer;
 use burn::train::{Learner, LearnerModel, LearningResult, SupervisedTraining};
 use ergometer::clock::{self, Timestamp};
 use ergometer::record::Record;
 use ergometer::record::SpanNode;
-use ergometer::units::Joules;
+use ergometer::source::DomainKind;
+use ergometer::units::{Joules, Watts};
 use ergometer::{Budget, Meter};
 use ergometer_burn::{
     CarbonMetric, CostMetric, EnergyTraining as _, ForecastMetric, ItemEnergyMetric, Metering,
@@ -134,7 +136,7 @@ fn totals_stand_in_burns_files() {
     let facility = kwh * site.pue.value;
     let grams = final_value("train", CarbonMetric::NAME);
     assert!(close(grams, facility * site.carbon.grams_per_kwh, 0.2), "{grams} g");
-    let cost = final_value("train", CostMetric::NAME);
+    let cost = final_value("train", &format!("{} (USD)", CostMetric::NAME));
     let price = site.electricity_price.as_ref().unwrap().value.get();
     assert!(close(cost, facility * price, 0.2), "{cost}");
     for split in ["train", "valid"] {
@@ -143,6 +145,34 @@ fn totals_stand_in_burns_files() {
         assert!(close(item, items.joules_per_item.get(), 0.9), "{item} J: {items:?}");
         assert!(Joules::new(item) > Joules::ZERO);
     }
+}
+
+/// Name, unit and text of the cost at a price.
+fn cost(price: Option<&str>) -> (String, Option<String>, String) {
+    let meter = Meter::builder().without_environment().without_probe();
+    let meter = meter.fixed(DomainKind::Node, Watts::new(POWER));
+    let meter = if let Some(price) = price { meter.price(price) } else { meter };
+    let meter = meter.start().unwrap();
+    let mut metric = CostMetric::new(&meter);
+    let MetricAttributes::Numeric(attributes) = metric.attributes() else {
+        panic!("{:?}", metric.attributes())
+    };
+    let text = metric.compute().unwrap().formatted;
+    meter.finish().unwrap();
+    (metric.name().to_string(), attributes.unit, text)
+}
+
+#[test]
+fn the_cost_has_the_currency_of_its_price_and_is_not_available_without_one() {
+    for currency in ["EUR", "USD"] {
+        let (name, unit, text) = cost(Some(&format!("0.31 {currency}")));
+        assert_eq!(name, format!("Electricity cost ({currency})"));
+        assert_eq!(unit.as_deref(), Some(currency));
+        assert!(text.ends_with(&format!(" {currency}")), "{text}");
+    }
+    let (name, unit, text) = cost(None);
+    assert_eq!((name.as_str(), unit), ("Electricity cost", None));
+    assert_eq!(text, SerializedEntry::not_available(None).formatted);
 }
 
 fn find<'a>(nodes: &'a [SpanNode], name: &str) -> &'a SpanNode {

@@ -4,7 +4,7 @@
 //! line has a checksum: one that is damaged is as if it was not there. The folder of records itself is only read.
 //!
 //! ```text
-//! ergometer-ledger-cache/2 0.1.0 /home/me/runs
+//! ergometer-ledger-cache/3 0.1.0 /home/me/runs
 //! 7f1c0a3e {"path":"/home/me/runs/a.json","stamp":{"size":18233,"changed_ns":…},"read":{"Ok":{…}}}
 //! ```
 
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
 
-const SCHEMA: &str = "ergometer-ledger-cache/2";
+const SCHEMA: &str = "ergometer-ledger-cache/3";
 /// A file that changed this shortly before it was read may change again without a new time.
 const SETTLED: Duration = Duration::from_secs(2);
 

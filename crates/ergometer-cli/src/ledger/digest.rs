@@ -41,9 +41,8 @@ pub struct Part {
     pub method: Option<String>,
     pub facility_kwh: Option<f64>,
     pub co2e_g: Option<f64>,
-    /// The cost of electricity and its currency.
-    pub electricity: Option<f64>,
-    pub currency: Option<Currency>,
+    /// The cost of electricity and its currency: both, or neither.
+    pub electricity: Option<(f64, Currency)>,
     pub co2e_market_g: Option<f64>,
     pub water_l: Option<f64>,
     pub cloud_low_usd: Option<f64>,
@@ -69,11 +68,6 @@ impl Part {
     /// What a program ended itself, but not well.
     pub fn failed(&self) -> bool {
         self.finished && self.exit_code.is_some_and(|code| code != 0)
-    }
-
-    /// The cost of electricity, where it is in US dollars.
-    pub fn electricity_usd(&self) -> Option<f64> {
-        self.electricity.filter(|_| self.currency == Some(Currency::USD))
     }
 
     /// Accelerators × time.
@@ -128,8 +122,9 @@ impl Part {
             method: energy.map(|energy| energy.method.as_str().to_owned()),
             facility_kwh: footprint.and_then(|one| Some(one.facility_energy?.value.get())),
             co2e_g: footprint.and_then(|one| Some(one.co2e?.value.get())),
-            electricity: footprint.and_then(|one| Some(one.electricity_cost?.value.get())),
-            currency: footprint.and_then(Footprint::currency),
+            electricity: footprint
+                .and_then(Footprint::electricity_with_currency)
+                .map(|(cost, currency)| (cost.value.get(), currency)),
             co2e_market_g: footprint.and_then(|one| Some(one.co2e_market?.value.get())),
             water_l: footprint.and_then(|one| Some(one.water?.value.get())),
             cloud_low_usd: cloud.map(|cost| cost.low.get()),

@@ -10,7 +10,7 @@ use std::path::Path;
 use ergometer::Record;
 use ergometer::record::{SpanNode, Steps};
 use ergometer::source::DomainKind;
-use ergometer::units::{Currency, Joules};
+use ergometer::units::Joules;
 
 use super::cache::Found;
 use super::{Counted, Part};
@@ -43,10 +43,9 @@ const RUNS: &[(&str, Type)] = &[
     ("co2e_g", Number),
     ("co2e_market_g", Number),
     ("water_l", Number),
-    ("electricity", Number),
-    ("currency", Text),
-    // The same, where it is in US dollars.
-    ("electricity_usd", Number),
+    // Amounts of two currencies have no sum: add by `electricity_currency`.
+    ("electricity_cost", Number),
+    ("electricity_currency", Text),
     ("cloud_low_usd", Number),
     ("cloud_high_usd", Number),
     ("file", Text),
@@ -149,10 +148,13 @@ pub fn write(folder: &Path, parts: &[Counted<'_>], files: &[Found]) -> Result<()
         // It was read for the sums, by this command or one before; now it may be another, or gone.
         match journals::record_in(path) {
             Ok(record) if record.run.id == counted.part.run_id => {
-                sheets.record(&record, counted)?
+                sheets.record(&record, counted)?;
             }
             Ok(_) => {
-                note(format!("'{}' was changed meanwhile: its epochs are left out", path.display()))
+                note(format!(
+                    "'{}' was changed meanwhile: its epochs are left out",
+                    path.display()
+                ));
             }
             Err(error) => note(format!("its epochs are left out: {error}")),
         }
@@ -183,7 +185,6 @@ fn run(counted: &Counted<'_>, file: Option<&Path>) -> Vec<Cell> {
         facility_kwh,
         co2e_g,
         electricity,
-        currency,
         co2e_market_g,
         water_l,
         cloud_low_usd,
@@ -213,9 +214,8 @@ fn run(counted: &Counted<'_>, file: Option<&Path>) -> Vec<Cell> {
         Cell::Number(*co2e_g),
         Cell::Number(*co2e_market_g),
         Cell::Number(*water_l),
-        Cell::Number(*electricity),
-        Cell::maybe_text(currency.as_ref().map(Currency::as_str)),
-        Cell::Number(counted.part.electricity_usd()),
+        Cell::Number(electricity.map(|(cost, _)| cost)),
+        Cell::maybe_text(electricity.as_ref().map(|(_, currency)| currency.as_str())),
         Cell::Number(*cloud_low_usd),
         Cell::Number(*cloud_high_usd),
         Cell::maybe_text(file.map(|file| file.display().to_string()).as_deref()),
@@ -295,8 +295,8 @@ impl Sheets {
             // The steps of each rank are in those of all.
             let of_rank =
                 split.rsplit_once('@').is_some_and(|(all, _)| record.steps.contains_key(all));
-            if !(of_rank && !record.ranks.is_empty()) {
-                self.steps.push(of_steps(record, id(), split, steps))?;
+            if !of_rank || record.ranks.is_empty() {
+                self.steps.push(of_steps(record, &id(), split, steps))?;
             }
         }
         for node in &record.spans {
@@ -354,7 +354,7 @@ impl Sheets {
     }
 }
 
-fn of_steps(record: &Record, id: [Cell; 2], split: &str, steps: &Steps) -> Vec<Cell> {
+fn of_steps(record: &Record, id: &[Cell; 2], split: &str, steps: &Steps) -> Vec<Cell> {
     let (joules, seconds) = (&steps.joules, &steps.duration_s);
     let rates = steps.items.as_ref();
     let mut row = id.to_vec();

@@ -31,10 +31,8 @@ pub struct Sums {
     pub co2e_g: Option<f64>,
     pub co2e_market_g: Option<f64>,
     pub water_l: Option<f64>,
-    /// Cost of electricity by the code of its currency: amounts of two currencies have no sum.
-    pub electricity: BTreeMap<String, f64>,
-    /// That in US dollars.
-    pub electricity_usd: Option<f64>,
+    /// Cost of electricity by currency: amounts of two currencies have no sum.
+    pub electricity_cost: BTreeMap<Currency, f64>,
     pub cloud_low_usd: Option<f64>,
     pub cloud_high_usd: Option<f64>,
 }
@@ -70,10 +68,9 @@ impl Sums {
         add(&mut self.co2e_g, part.co2e_g);
         add(&mut self.co2e_market_g, part.co2e_market_g);
         add(&mut self.water_l, part.water_l);
-        if let Some((cost, currency)) = part.electricity.zip(part.currency) {
-            *self.electricity.entry(currency.to_string()).or_default() += cost;
+        if let Some((cost, currency)) = part.electricity {
+            *self.electricity_cost.entry(currency).or_default() += cost;
         }
-        add(&mut self.electricity_usd, part.electricity_usd());
         add(&mut self.cloud_low_usd, part.cloud_low_usd);
         add(&mut self.cloud_high_usd, part.cloud_high_usd);
     }
@@ -85,6 +82,8 @@ impl Sums {
             0 => "0".to_owned(),
             _ => format!("{count} ({})", or_absent(joules, kilowatt_hours)),
         };
+        let costs = self.electricity_cost.iter();
+        let costs: Vec<_> = costs.map(|(unit, sum)| unit.show(Money::new(*sum))).collect();
         let cloud = self.cloud_low_usd.zip(self.cloud_high_usd);
         vec![
             self.name.clone(),
@@ -94,21 +93,12 @@ impl Sums {
             duration(self.seconds),
             or_absent(self.joules, kilowatt_hours),
             or_absent(self.co2e_g, |grams| GramsCo2e::new(grams).to_string()),
-            or_absent((!self.electricity.is_empty()).then_some(&self.electricity), |sums| {
-                let shown = sums.iter().map(|(code, sum)| money(code, *sum));
-                shown.collect::<Vec<_>>().join(" + ")
-            }),
+            or_absent((!costs.is_empty()).then_some(costs), |costs| costs.join(" + ")),
             or_absent(cloud, |(low, high)| {
                 format!("{} to {}", UsDollars::new(low), UsDollars::new(high))
             }),
         ]
     }
-}
-
-fn money(code: &str, sum: f64) -> String {
-    let sum = Money::new(sum);
-    code.parse::<Currency>()
-        .map_or_else(|_| format!("{:.2} {code}", sum.get()), |currency| currency.show(sum))
 }
 
 /// Adds what was read.

@@ -1,22 +1,27 @@
 //! `--format latex`: a table in the form of the paper's Table 3, a row for each record.
+//!
+//! The currency of electricity is in the head of its column where all records have the same, and else in each cell.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ergometer::Record;
+use ergometer::units::Currency;
 use ergometer_page::figure::decimals;
 
 /// A `tabular` with `booktabs` rules, and a comment that names what it needs.
 pub fn table(records: &[Record]) -> String {
-    let mut text = String::from(
-        "% Needs \\usepackage{booktabs}.\n\
-         \\begin{table}\n  \\centering\n  \\begin{tabular}{llrrrrrr}\n    \\toprule\n    \
-         Model & Hardware & Power (W) & Hours & kWh$\\cdot$PUE & CO$_2$e (lb) & Electricity (\\$) & Cloud (\\$) \\\\\n    \
+    let common = common_currency(records);
+    let unit = common.map_or(String::new(), |currency| format!(" ({currency})"));
+    let mut text = format!(
+        "% Needs \\usepackage{{booktabs}}.\n\
+         \\begin{{table}}\n  \\centering\n  \\begin{{tabular}}{{llrrrrrr}}\n    \\toprule\n    \
+         Model & Hardware & Power (W) & Hours & kWh$\\cdot$PUE & CO$_2$e (lb) & Electricity{unit} & Cloud (USD) \\\\\n    \
          \\midrule\n",
     );
     let mut notes = BTreeSet::new();
     for record in records {
-        let cells = row(record);
+        let cells = row(record, common);
         let _ = writeln!(text, "    {} \\\\", cells.join(" & "));
         notes.extend(constants(record));
     }
@@ -30,7 +35,16 @@ pub fn table(records: &[Record]) -> String {
 
 const ABSENT: &str = "--";
 
-fn row(record: &Record) -> Vec<String> {
+/// The currency of electricity, if all records whose cost is known have the same.
+fn common_currency(records: &[Record]) -> Option<Currency> {
+    let costs =
+        records.iter().filter_map(|record| record.whole().footprint.electricity_with_currency());
+    let mut currencies = costs.map(|(_, currency)| currency);
+    let first = currencies.next()?;
+    currencies.all(|other| other == first).then_some(first)
+}
+
+fn row(record: &Record, common: Option<Currency>) -> Vec<String> {
     let whole = record.whole();
     let footprint = &whole.footprint;
     let model = record.facts.get("model").unwrap_or(&record.run.label);
@@ -42,6 +56,11 @@ fn row(record: &Record) -> Vec<String> {
     let estimate = |value: Option<(f64, f64)>| {
         value.map_or(ABSENT.to_owned(), |(value, standard)| pair(value, standard))
     };
+    let electricity = footprint.electricity_with_currency();
+    let electricity = electricity.map_or(ABSENT.to_owned(), |(cost, currency)| {
+        let figure = pair(cost.value.get(), cost.standard_uncertainty.get());
+        if common.is_some() { figure } else { format!("{figure} {currency}") }
+    });
     vec![
         escaped(model),
         escaped(&super::hardware(record)),
@@ -49,9 +68,7 @@ fn row(record: &Record) -> Vec<String> {
         significant(hours, 4),
         estimate(footprint.facility_energy.map(|e| (e.value.get(), e.standard_uncertainty.get()))),
         estimate(footprint.co2e.map(|e| (e.value.pounds(), e.standard_uncertainty.pounds()))),
-        estimate(
-            footprint.electricity_usd().map(|e| (e.value.get(), e.standard_uncertainty.get())),
-        ),
+        electricity,
         footprint.cloud_cost.map_or(ABSENT.to_owned(), |cost| {
             format!("{}--{}", significant(cost.low.get(), 3), significant(cost.high.get(), 3))
         }),

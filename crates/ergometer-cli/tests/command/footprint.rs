@@ -42,7 +42,12 @@ fn an_energy_is_as_good_as_a_power_and_constants_are_cited() {
         let (a, b) = (by_power[name].as_f64().unwrap(), by_energy[name].as_f64().unwrap());
         assert!((a - b).abs() < 1e-9 * a, "{name}: {a}, {b}");
     };
-    ["it_kwh", "facility_kwh", "co2e_g", "electricity_usd"].into_iter().for_each(close);
+    ["it_kwh", "facility_kwh", "co2e_g", "electricity_cost"].into_iter().for_each(close);
+    // 2 kWh × 1.54 × 0.31.
+    let euros = json(&["footprint", "--kwh", "2", "--price", "0.31 EUR", "--json"]);
+    assert_eq!(euros["electricity_currency"], "EUR");
+    assert!((euros["electricity_cost"].as_f64().unwrap() - 0.9548).abs() < 1e-9, "{euros}");
+    assert_eq!(by_power["electricity_currency"], "USD");
     let printed = prints(&["footprint", "--kwh", "2", "--region", "FR"]);
     for part in ["PUE 1.54 (Uptime Institute", "France", "life-cycle", "one passenger"] {
         assert!(printed.contains(part), "{part}: {printed}");

@@ -190,9 +190,16 @@ fn totals_of_thousands_are_the_sums_and_what_was_read_before_is_never_trusted_bl
 
     // Damaged in the middle, cut off, of another version, and gone.
     let good = fs::read(&kept).unwrap();
+    let older = older_cache(&text(&good));
     let mut flipped = good.clone();
     flipped[good.len() / 2] ^= 1;
-    for bad in [&flipped[..], &good[..good.len() / 3], b"ergometer-ledger-cache/2\n", b""] {
+    for bad in [
+        &flipped[..],
+        &good[..good.len() / 3],
+        b"ergometer-ledger-cache/3\n",
+        older.as_bytes(),
+        b"",
+    ] {
         fs::write(&kept, bad).unwrap();
         assert_eq!(ledger(&[]), first);
     }
@@ -208,6 +215,17 @@ fn totals_of_thousands_are_the_sums_and_what_was_read_before_is_never_trusted_bl
     new.write(path("new.json")).unwrap();
     assert_eq!(ledger(&[]), ledger(&["--without-cache"]));
     assert_eq!(ledger(&[])["total"]["runs"], 1999, "a copy counts once");
+}
+
+/// A cache as the version before this one left it: whole, and with digests that mean something else.
+fn older_cache(cache: &str) -> String {
+    let (head, lines) = cache.split_once('\n').unwrap();
+    let line = |line: &str| {
+        let json = line.split_once(' ').unwrap().1.replace("\"joules\":", "\"joules\":7");
+        format!("{:08x} {json}\n", crc32c::crc32c(json.as_bytes()))
+    };
+    format!("{}\n", head.replace("cache/3", "cache/2"))
+        + &lines.lines().map(line).collect::<String>()
 }
 
 #[test]
@@ -245,6 +263,73 @@ fn a_program_that_ended_with_an_error_is_shown_apart() {
     assert!(prints(&["ledger", argument(folder.path())]).contains("failed"));
 }
 
+/// The records of a lab with machines in two countries, and one without a price.
+pub fn in_two_currencies(folder: &Path) -> [ergometer::Record; 4] {
+    let priced = |label: &str, price: &str| meter(label, 50.0).price(price);
+    let unpriced = ergometer::Meter::builder().label("nowhere").without_probe();
+    let unpriced =
+        unpriced.fixed(ergometer::source::DomainKind::Node, ergometer::units::Watts::new(50.0));
+    [
+        ("a.json", priced("here", "0.31 EUR")),
+        ("b.json", priced("here", "0.31 EUR")),
+        ("c.json", priced("there", "0.12 USD")),
+        ("d.json", unpriced),
+    ]
+    .map(|(name, builder)| record(folder, name, builder).1)
+}
+
+/// The price of a record's electricity.
+fn cost(record: &ergometer::Record) -> f64 {
+    record.footprint.electricity_cost.unwrap().value.get()
+}
+
+#[test]
+fn money_is_added_up_in_its_own_currency_and_never_in_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, c, _] = in_two_currencies(folder.path());
+    let found = json(&["ledger", "--json", argument(folder.path())]);
+    let close = |sums: &Value, expected: &[(&str, f64)]| {
+        assert_eq!(sums.as_object().unwrap().len(), expected.len(), "{sums}");
+        for (currency, expected) in expected {
+            let sum = sums[currency].as_f64().unwrap();
+            assert!((sum / expected - 1.0).abs() < 1e-9, "{sums}: {currency} {expected}");
+        }
+    };
+    let euros = [("EUR", cost(&a) + cost(&b))];
+    close(&found["total"]["electricity_cost"], &[euros[0], ("USD", cost(&c))]);
+    let of = |label: &str| {
+        let mut rows = found["rows"].as_array().unwrap().iter();
+        rows.find(|row| row["name"] == label).unwrap()["electricity_cost"].clone()
+    };
+    close(&of("here"), &euros);
+    close(&of("there"), &[("USD", cost(&c))]);
+    close(&of("nowhere"), &[]);
+    let table = checked(0, ergometer(&["ledger", argument(folder.path())]).env("COLUMNS", "200"));
+    let table = text(&table.stdout);
+    let row = |label: &str| table.lines().find(|line| line.contains(label)).unwrap().to_owned();
+    assert!(row("here").contains(" EUR") && !row("here").contains('$'), "{table}");
+    assert!(row("everything").contains(" EUR + $"), "{table}");
+    assert!(row("nowhere").contains("n/a"), "{table}");
+}
+
+#[test]
+fn the_parts_of_a_run_whose_price_changed_its_currency_have_a_sum_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = journal(folder.path(), meter("moved", 50.0).price("0.31 EUR"));
+    let resumed = meter("moved", 50.0).price("0.12 USD").resume(&first);
+    let (path, whole) = record(folder.path(), "resumed.json", resumed);
+    let sums = &json(&["ledger", "--json", argument(folder.path())])["total"]["electricity_cost"];
+    let before = whole.earlier[0].footprint.as_ref().unwrap();
+    let euros = before.electricity_cost.unwrap().value.get();
+    for (currency, expected) in [("EUR", euros), ("USD", cost(&whole))] {
+        assert!((sums[currency].as_f64().unwrap() / expected - 1.0).abs() < 1e-9, "{sums}");
+    }
+    // Of the whole run there is no one figure.
+    assert_eq!(whole.whole().footprint.electricity_with_currency(), None);
+    let latex = prints(&["report", argument(&path), "--format", "latex"]);
+    assert!(latex.contains(" & -- & -- "), "{latex}");
+}
+
 #[cfg(not(feature = "parquet"))]
 #[test]
 fn a_build_without_parquet_says_how_to_get_one_with_it() {
@@ -259,10 +344,11 @@ fn runs_of_which_nothing_was_read_have_no_sum() {
     let folder = tempfile::tempdir().unwrap();
     record(folder.path(), "none.json", ergometer::Meter::builder().label("none").without_probe());
     let found = json(&["ledger", argument(folder.path()), "--json"]);
-    let sums = ["joules", "joules_failed", "co2e_g", "electricity_usd", "cloud_low_usd"];
+    let sums = ["joules", "joules_failed", "co2e_g", "cloud_low_usd"];
     for row in [&found["total"], &found["rows"][0]] {
         assert_eq!(row["runs"], 1);
         assert!(sums.iter().all(|sum| row[sum].is_null()), "{row}");
+        assert_eq!(row["electricity_cost"], serde_json::json!({}));
     }
     // Energy without boards: nothing was rented.
     record(folder.path(), "some.json", meter("some", 50.0));

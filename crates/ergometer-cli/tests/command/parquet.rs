@@ -8,7 +8,7 @@ use ::parquet::record::Field;
 use ergometer::span::Label;
 use ergometer::{Kind, Meter};
 
-use crate::ledger::lab;
+use crate::ledger::{in_two_currencies, lab};
 use crate::program::{argument, ends_with, json, text};
 use crate::python::python;
 use crate::records::{journal, meter, record};
@@ -52,11 +52,14 @@ fn the_tables_have_every_part_once_and_the_same_sums() {
     assert_eq!((runs.len(), total["runs"].as_u64()), (302, Some(302)));
     let joules = sums["everything"].1 + resumed.whole().energy.unwrap().joules.get();
     assert!((sum(&runs) / joules - 1.0).abs() < 1e-9);
-    for (name, value) in
-        [("seconds", "seconds"), ("co2e_g", "co2e_g"), ("electricity_usd", "electricity_usd")]
-    {
+    for (name, value) in [
+        ("seconds", "/seconds"),
+        ("co2e_g", "/co2e_g"),
+        ("electricity_cost", "/electricity_cost/USD"),
+    ] {
         let column = sum(&table("runs", &[name]));
-        assert!((column / total[value].as_f64().unwrap() - 1.0).abs() < 1e-9, "{name}");
+        let total = total.pointer(value).unwrap().as_f64().unwrap();
+        assert!((column / total - 1.0).abs() < 1e-9, "{name}");
     }
     // One epoch of three steps in each record, and one in the journal.
     assert_eq!(table("epochs", &["joules"]).len(), 302);
@@ -88,7 +91,7 @@ fn what_was_not_read_is_null_and_not_0() {
     meter.finish().unwrap().write(folder.path().join("a.json")).unwrap();
     json(&["ledger", "--json", "--parquet", argument(out.path()), argument(folder.path())]);
     let tables: [(&str, &[&str]); 4] = [
-        ("runs", &["it_joules", "co2e_g", "electricity_usd"]),
+        ("runs", &["it_joules", "co2e_g", "electricity_cost", "electricity_currency"]),
         ("epochs", &["joules", "steps_joules", "between_steps_joules", "gpu_joules"]),
         ("steps", &["joules", "mean_joules", "joules_per_item", "cpu_joules"]),
         ("spans", &["joules", "exclusive_joules", "standard_uncertainty_joules"]),
@@ -138,6 +141,25 @@ for query in sys.argv[2:]:
         assert!((month[2].parse::<f64>().unwrap() / kwh - 1.0).abs() < 1e-9, "{month:?}, {row}");
     }
     assert!(read.lines().all(|line| line != "[]"), "a query that finds nothing: {read}");
+}
+
+#[test]
+fn the_cost_of_electricity_has_its_currency_beside_it() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let records = in_two_currencies(folder.path());
+    json(&["ledger", "--json", "--parquet", argument(out.path()), argument(folder.path())]);
+    let rows = rows(out.path(), "runs", &["run_id", "electricity_cost", "electricity_currency"]);
+    assert_eq!(rows.len(), records.len());
+    for record in records {
+        let row = rows.iter().find(|row| row[0] == Field::Str(record.run.id.clone())).unwrap();
+        let expected = record
+            .footprint
+            .electricity_with_currency()
+            .map_or([Field::Null, Field::Null], |(cost, currency)| {
+                [Field::Double(cost.value.get()), Field::Str(currency.to_string())]
+            });
+        assert_eq!(row[1..], expected);
+    }
 }
 
 #[test]

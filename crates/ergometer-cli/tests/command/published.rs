@@ -29,6 +29,43 @@ fn a_latex_table_has_a_cell_for_each_column_and_no_command_from_a_name() {
 }
 
 #[test]
+fn electricity_has_the_currency_of_its_price_in_latex_and_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |table: &str, label: &str| {
+        let line = table.lines().find(|line| line.trim_start().starts_with(label)).unwrap();
+        let cells: Vec<_> = line.split(" & ").map(|cell| cell.trim().to_owned()).collect();
+        cells[6].clone()
+    };
+    let priced = |name: &str, price: &str| {
+        let mut record = made(name);
+        let site = record.footprint.site.clone().with_price(price).unwrap();
+        // 100 kJ at a PUE of 1.54: 0.04278 kWh, with 5 %.
+        let energy = record.total.energy.as_mut().unwrap();
+        energy.joules = ergometer::units::Joules::new(1e5);
+        energy.standard_uncertainty = ergometer::units::Joules::new(2500.0);
+        record.footprint = site.footprint(record.total.energy.as_ref(), 1.0, 0);
+        file(folder.path(), &format!("{name}.json"), &record)
+    };
+    let [euros, more, dollars] = [("euros", "0.31 EUR"), ("more", "0.62 EUR"), ("dollars", "0.31")]
+        .map(|(name, price)| priced(name, price));
+    let latex = |paths: &[&std::path::Path]| {
+        let paths = paths.iter().map(|path| argument(path));
+        prints(&["report", "--format", "latex"].into_iter().chain(paths).collect::<Vec<_>>())
+    };
+    let one = latex(&[&euros, &more]);
+    assert!(one.contains("& Electricity (EUR) & Cloud (USD)"), "{one}");
+    assert_eq!(row(&one, "euros"), r"$0.01326 \pm 0.00066$");
+    let both = latex(&[&euros, &dollars]);
+    assert!(both.contains("& Electricity & Cloud"), "{both}");
+    assert_eq!(row(&both, "euros"), r"$0.01326 \pm 0.00066$ EUR");
+    assert_eq!(row(&both, "dollars"), r"$0.01326 \pm 0.00066$ USD");
+    assert!(latex(&[&dollars]).contains("& Electricity (USD) &"));
+    // And on the page.
+    let page = report(&euros, "html").replace('\u{a0}', " ");
+    assert!(page.contains("<dd>0.01326 ± 0.00066 EUR</dd>"), "the figure at the head");
+}
+
+#[test]
 fn a_model_card_has_grams() {
     let folder = tempfile::tempdir().unwrap();
     let record = made(HOSTILE);

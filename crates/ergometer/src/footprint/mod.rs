@@ -166,19 +166,26 @@ impl Footprint {
     /// The cost of electricity as reports print it, with its currency; `None` where it is not known.
     #[must_use]
     pub fn electricity(&self) -> Option<String> {
-        let (cost, currency) = self.electricity_cost.zip(self.currency())?;
+        let (cost, currency) = self.electricity_with_currency()?;
         Some(currency.show(cost.value))
     }
 
-    /// The cost of electricity where its price is in US dollars.
+    /// The cost of electricity and its currency; `None` where it is not known.
+    ///
+    /// ```
+    /// # use ergometer::{Meter, source::DomainKind, units::{Currency, Watts}};
+    /// # let meter = Meter::builder().without_probe().fixed(DomainKind::Node, Watts::new(50.0));
+    /// # let meter = meter.price("0.31 EUR").start()?;
+    /// let footprint = meter.finish()?.footprint;
+    /// let (cost, currency) = footprint.electricity_with_currency().unwrap();
+    /// assert_eq!(currency, Currency::EUR);
+    /// let euros = footprint.facility_energy.unwrap().value.get() * 0.31;
+    /// assert!((cost.value.get() / euros - 1.0).abs() < 1e-9);
+    /// # Ok::<(), ergometer::Error>(())
+    /// ```
     #[must_use]
-    pub fn electricity_usd(&self) -> Option<Estimate<UsDollars>> {
-        let cost = self.electricity_cost.filter(|_| self.currency() == Some(Currency::USD))?;
-        let dollars = |money: Money| UsDollars::new(money.get());
-        Some(Estimate {
-            value: dollars(cost.value),
-            standard_uncertainty: dollars(cost.standard_uncertainty),
-        })
+    pub fn electricity_with_currency(&self) -> Option<(Estimate<Money>, Currency)> {
+        self.electricity_cost.zip(self.currency())
     }
 
     /// With a rent for `seconds`, chosen by the boards, unless the site states one.

@@ -71,8 +71,21 @@ impl Currency {
     /// An amount as reports print it: `$0.12`, `0.31 EUR`.
     #[must_use]
     pub fn show(self, amount: Money) -> String {
-        let digits = super::amount(amount.get());
-        if self == Self::USD { format!("${digits}") } else { format!("{digits} {self}") }
+        self.mark(&super::amount(amount.get()))
+    }
+
+    /// A figure that has its digits already, with the currency's sign or code.
+    ///
+    /// ```
+    /// use ergometer::units::Currency;
+    ///
+    /// let figure = "0.31 ± 0.02";
+    /// assert_eq!(Currency::EUR.mark(figure), "0.31 ± 0.02 EUR");
+    /// assert_eq!(Currency::USD.mark(figure), "$0.31 ± 0.02");
+    /// ```
+    #[must_use]
+    pub fn mark(self, figure: &str) -> String {
+        if self == Self::USD { format!("${figure}") } else { format!("{figure} {self}") }
     }
 }
 

@@ -3,7 +3,7 @@
 pub mod records;
 
 use ergometer::Record;
-use ergometer::units::{Joules, Watts};
+use ergometer::units::{Currency, Joules, Watts};
 
 use self::records::{on_flex, record, report, report_on, steps, two_models};
 use super::*;
@@ -40,17 +40,46 @@ fn the_papers_row_stands_below_the_measured_one_and_is_marked() {
     assert!(order.is_sorted(), "{table}");
 }
 
+/// 4000 J at the PUE of 1.54: 0.001711 kWh, at this price.
+fn priced(price: &str) -> Record {
+    let mut record = record(1, 4000.0);
+    let site = record.footprint.site.clone().with_price(price).unwrap();
+    record.footprint = site.footprint(record.total.energy.as_ref(), 100.0, 0);
+    record
+}
+
 #[test]
 fn electricity_is_shown_in_the_currency_of_its_price() {
-    // 4000 J at the PUE of 1.54: 0.001711 kWh.
     for (price, shown) in [("30 EUR", " 0.051 EUR "), ("30", " $0.051 ")] {
-        let mut record = record(1, 4000.0);
-        let site = record.footprint.site.clone().with_price(price).unwrap();
-        record.footprint = site.footprint(record.total.energy.as_ref(), 100.0, 0);
-        let table = table::costs(&report(vec![(Model::Transformer, record)]), Style::Markdown);
-        let table = table.to_string();
+        let report = report(vec![(Model::Transformer, priced(price))]);
+        let table = table::costs(&report, Style::Markdown).to_string();
         assert!(row(&table, "transformer tiny").contains(shown), "{table}");
     }
+}
+
+#[test]
+fn the_mean_over_runs_in_two_currencies_is_not_known() {
+    let model = Model::Transformer;
+    let runs = |prices: [&str; 2]| report(prices.map(|price| (model, priced(price))).into());
+    // 0.001711 kWh at 30 and at 50 EUR.
+    let euros = &runs(["30 EUR", "50 EUR"]).models[0].mean;
+    assert!((euros.electricity.unwrap().mean / (40.0 * 4e3 * 1.54 / 3.6e6) - 1.0).abs() < 1e-9);
+    let mixed = runs(["30 EUR", "30 USD"]);
+    assert_eq!(mixed.models[0].mean.electricity, None);
+    let table = table::costs(&mixed, Style::Markdown).to_string();
+    assert!(!table.contains("0.051"), "{table}");
+}
+
+#[test]
+fn the_cost_in_a_report_of_before_there_were_currencies_is_in_us_dollars() {
+    let report = report(vec![(Model::Transformer, priced("30"))]);
+    let mut json: serde_json::Value = serde_json::from_str(&report.to_json().unwrap()).unwrap();
+    let mean = json["models"][0]["mean"].as_object_mut().unwrap();
+    let spread = mean.remove("electricity").unwrap();
+    mean.insert("electricity_usd".to_owned(), spread);
+    let old: Report = serde_json::from_value(json).unwrap();
+    let table = table::costs(&old, Style::Markdown).to_string();
+    assert!(row(&table, "transformer tiny").contains(" $0.051 "), "{table}");
 }
 
 #[test]
@@ -138,8 +167,18 @@ fn csv_reads_back_with_plain_numbers() {
     assert_eq!(rows[0].standard_uncertainty_j, Some(600.0));
     assert_eq!(rows[0].joules_per_item, Some(0.4));
     assert_eq!(rows[0].cloud_low_usd, None);
+    assert_eq!(rows[0].electricity_currency, Some(Currency::USD));
+    assert_eq!((rows[1].electricity_cost, rows[1].electricity_currency), (None, None));
     assert_eq!((rows[1].power_w, rows[1].co2e_lb), (Some(1415.78), Some(26.0)));
     assert_eq!(rows[3].origin, "Strubell et al. 2019");
+}
+
+#[test]
+fn csv_has_the_cost_of_electricity_with_its_currency() {
+    let csv = csv_rows::of(&report(vec![(Model::Elmo, priced("30 EUR"))])).unwrap();
+    let row: Row = csv::Reader::from_reader(&csv[..]).deserialize().next().unwrap().unwrap();
+    assert_eq!(row.electricity_currency, Some(Currency::EUR));
+    assert!((row.electricity_cost.unwrap() / (30.0 * 4e3 * 1.54 / 3.6e6) - 1.0).abs() < 1e-9);
 }
 
 /// Two epochs of training of which the first was slow, with the operations of each.
@@ -201,6 +240,22 @@ fn operations_and_projections_stand_in_tables_of_their_own() {
     // Without operations, or without energy, nothing is projected.
     assert!(two_models().models[0].projection.is_none());
     assert!(!table::terminal(&two_models()).contains("projected"));
+}
+
+#[test]
+fn a_projected_cost_has_the_currency_of_its_price() {
+    for (price, value, shown) in [("0.3 EUR", 0.3, " EUR "), ("0.12", 0.12, " $")] {
+        let mut record = warming_up();
+        record.footprint = priced(price).footprint;
+        let report = report(vec![(Model::Elmo, record)]);
+        let projection = report.models[0].projection.as_ref().unwrap();
+        let expected = projection.facility_kwh.high * value;
+        assert!((projection.electricity.unwrap().high / expected - 1.0).abs() < 1e-9);
+        let tables = table::all(&report, Style::Markdown);
+        let (_, table) = tables.iter().find(|(title, _)| title.contains("Projected")).unwrap();
+        let table = table.to_string();
+        assert!(row(&table, "ELMo").contains(shown), "{table}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::journal::Journal;
 use super::trial::{Cost, Trial};
 use super::{Method, Sweep, method_word};
+use crate::bench_models::amount::Amount;
 use crate::bench_models::choices::word;
 use crate::bench_models::figure::significant;
 
@@ -221,9 +222,7 @@ impl Results {
         let halving = self.sweep.method == Method::Halving;
         head.extend(halving.then(|| "epochs".to_owned()));
         let metric = self.sweep.metric.clone();
-        head.extend(
-            [&metric, "energy (J)", "CO2e (g)", "electricity ($)", "front"].map(str::to_owned),
-        );
+        head.extend([&metric, "energy (J)", "CO2e (g)", "electricity", "front"].map(str::to_owned));
         let mut rows = Vec::new();
         let mut best: Vec<&Trial> = self.trials.iter().collect();
         let objective = |trial: &Trial| trial.objective(self.sweep.maximise);
@@ -240,7 +239,7 @@ impl Results {
             row.extend([
                 figure(cost.joules, 3),
                 figure(cost.co2e_kg.map(|kg| kg * 1000.0), 3),
-                figure(cost.electricity_usd, 2),
+                cost.electricity.map_or_else(unknown, Amount::show),
                 if self.pareto_front.contains(&trial.id) {
                     "yes".to_owned()
                 } else {
@@ -274,7 +273,7 @@ impl Results {
             "energy (J)",
             "kWh·PUE",
             "CO2e (kg)",
-            "electricity ($)",
+            "electricity",
             "cloud ($)",
         ];
         let row = |project: &Project| {
@@ -288,11 +287,10 @@ impl Results {
                 known(|cost| cost.joules, 3),
                 known(|cost| cost.facility_kwh, 3),
                 known(|cost| cost.co2e_kg, 3),
-                known(|cost| cost.electricity_usd, 2),
-                cloud.map_or_else(
-                    || "n/a".to_owned(),
-                    |(low, high)| format!("{}–{}", significant(low, 2), significant(high, 2)),
-                ),
+                cost.and_then(|cost| cost.electricity).map_or_else(unknown, Amount::show),
+                cloud.map_or_else(unknown, |(low, high)| {
+                    format!("{}–{}", significant(low, 2), significant(high, 2))
+                }),
             ]
         };
         table(&head.map(str::to_owned), self.project.iter().map(row))
@@ -378,7 +376,11 @@ fn notes(sweep: &Sweep, journal: &Journal) -> Vec<String> {
 }
 
 fn figure(value: Option<f64>, digits: i32) -> String {
-    value.map_or_else(|| "n/a".to_owned(), |value| significant(value, digits))
+    value.map_or_else(unknown, |value| significant(value, digits))
+}
+
+fn unknown() -> String {
+    "n/a".to_owned()
 }
 
 /// A table whose first column is of words, and the others of figures.

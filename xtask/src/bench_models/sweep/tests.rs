@@ -2,7 +2,10 @@
 
 use std::cell::RefCell;
 
+use ergometer::units::Currency;
+
 use super::*;
+use crate::bench_models::amount::Amount;
 use crate::bench_models::report::tests::records::record;
 
 /// Loss and joules follow from the learning rate; the sweep dies in a trial of this number.
@@ -226,4 +229,54 @@ fn costs_add_up_and_what_is_not_known_stays_so() {
     assert_eq!((sum.seconds, sum.joules, sum.cloud_usd), (2.0, Some(4.0), Some((2.0, 6.0))));
     assert_eq!(known.plus(Cost::default()).joules, None);
     assert_eq!(sum.over(4.0).joules, Some(1.0));
+}
+
+/// Trials of 3.6 MJ at a PUE of 1, each at its own price.
+struct Priced(Vec<&'static str>);
+
+impl Runner for Priced {
+    fn run(&mut self, trial: &Trial, _attempt: u32) -> Result<Option<Record>, Stop> {
+        let mut record = record(1, 3.6e6);
+        let site = record.footprint.site.clone().with_pue(1.0).unwrap();
+        let site = site.with_price(self.0[trial.id as usize]).unwrap();
+        record.footprint = site.footprint(record.total.energy.as_ref(), 100.0, 0);
+        record.results.insert("valid_loss".to_owned(), 2.0);
+        Ok(Some(record))
+    }
+    fn cut_off(&self, _trial: u32, _attempt: u32) -> Option<Cost> {
+        None
+    }
+}
+
+#[test]
+fn electricity_is_added_up_in_its_currency_and_never_in_two() {
+    let results = |prices: [&'static str; 2]| {
+        let folder = tempfile::tempdir().unwrap();
+        let of = random(2);
+        let mut journal = journal(&folder, &of);
+        sweep(&of, &mut journal, &mut Priced(prices.into()), None).unwrap();
+        let results = Results::of(&of, &journal);
+        (serde_json::to_value(&results).unwrap(), results.text())
+    };
+    let (json, text) = results(["0.25 EUR", "0.75 EUR"]);
+    let tune = &json["project"][1]["cost"]["electricity"];
+    assert_eq!((tune["value"].as_f64(), tune["currency"].as_str()), (Some(1.0), Some("EUR")));
+    for cell in ["0.25 EUR", "0.75 EUR", "0.50 EUR", "1.0 EUR"] {
+        assert!(text.contains(cell), "{cell}: {text}");
+    }
+    let (json, text) = results(["0.25 EUR", "0.75 USD"]);
+    assert!(text.contains("0.25 EUR") && text.contains("$0.75"), "each trial has its own: {text}");
+    assert!(json["project"][1]["cost"]["joules"].is_number());
+    for row in [0, 1, 2] {
+        assert!(json["project"][row]["cost"]["electricity"].is_null(), "{json}");
+    }
+}
+
+#[test]
+fn a_cost_in_a_journal_of_before_there_were_currencies_is_in_us_dollars() {
+    let read = |text: &str| serde_json::from_str::<Cost>(text).unwrap().electricity;
+    let dollars = Amount { value: 0.5, currency: Currency::USD };
+    assert_eq!(read(r#"{"seconds": 1.0, "electricity_usd": 0.5}"#), Some(dollars));
+    assert_eq!(read(r#"{"seconds": 1.0, "electricity_usd": null}"#), None);
+    assert_eq!(read(r#"{"seconds": 1.0}"#), None);
 }

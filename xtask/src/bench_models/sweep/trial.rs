@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Sweep;
 use super::space::Values;
+use crate::bench_models::amount::Amount;
 
 /// One training of a sweep.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,8 +39,9 @@ pub struct Cost {
     pub facility_kwh: Option<f64>,
     /// Kilograms of CO2 equivalent.
     pub co2e_kg: Option<f64>,
-    /// Cost of electricity, US dollars.
-    pub electricity_usd: Option<f64>,
+    /// Cost of electricity. A journal of before has US dollars, by the other name.
+    #[serde(default, alias = "electricity_usd")]
+    pub electricity: Option<Amount>,
     /// Rent of the accelerators, US dollars from low to high.
     pub cloud_usd: Option<(f64, f64)>,
 }
@@ -54,7 +56,7 @@ impl Cost {
             joules: record.total.energy.map(|energy| energy.joules.get()),
             facility_kwh: footprint.facility_energy.map(|energy| energy.value.get()),
             co2e_kg: footprint.co2e.map(|gases| gases.value.kilograms()),
-            electricity_usd: footprint.electricity_usd().map(|cost| cost.value.get()),
+            electricity: Amount::of(footprint),
             cloud_usd: footprint
                 .cloud_cost
                 .filter(|_| !on_cpu)
@@ -62,7 +64,7 @@ impl Cost {
         }
     }
 
-    /// Both; what one of them does not know is not known of the sum.
+    /// Both; what one of them does not know is not known of the sum, and neither is money in two currencies.
     pub fn plus(self, other: Self) -> Self {
         let sum = |one: Option<f64>, other: Option<f64>| Some(one? + other?);
         Self {
@@ -70,7 +72,10 @@ impl Cost {
             joules: sum(self.joules, other.joules),
             facility_kwh: sum(self.facility_kwh, other.facility_kwh),
             co2e_kg: sum(self.co2e_kg, other.co2e_kg),
-            electricity_usd: sum(self.electricity_usd, other.electricity_usd),
+            electricity: self
+                .electricity
+                .zip(other.electricity)
+                .and_then(|(one, other)| one.plus(other)),
             cloud_usd: self
                 .cloud_usd
                 .zip(other.cloud_usd)
@@ -86,7 +91,7 @@ impl Cost {
             joules: share(self.joules),
             facility_kwh: share(self.facility_kwh),
             co2e_kg: share(self.co2e_kg),
-            electricity_usd: share(self.electricity_usd),
+            electricity: self.electricity.map(|cost| cost.over(count)),
             cloud_usd: self.cloud_usd.map(|(low, high)| (low / count, high / count)),
         }
     }

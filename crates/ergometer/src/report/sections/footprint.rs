@@ -8,7 +8,7 @@ use crate::footprint::{
 use crate::record::Record;
 use crate::report::columns::Column;
 use crate::report::figure::{self, ABSENT, or_absent};
-use crate::units::{Currency, GramsCo2e};
+use crate::units::GramsCo2e;
 
 pub(super) fn footprint(record: &Record) -> Section {
     let footprint = &record.footprint;
@@ -73,12 +73,7 @@ fn electricity(footprint: &Footprint) -> Vec<String> {
         ];
     };
     let cost = or_absent(footprint.electricity_cost, |cost| {
-        let pair = figure::pair(cost.value.get(), cost.standard_uncertainty.get());
-        if price.currency == Currency::USD {
-            format!("${pair}")
-        } else {
-            format!("{pair} {}", price.currency)
-        }
+        price.currency.mark(&figure::pair(cost.value.get(), cost.standard_uncertainty.get()))
     });
     vec!["electricity".to_owned(), cost, price.describe()]
 }
