@@ -136,7 +136,7 @@ fn totals_stand_in_burns_files() {
     let facility = kwh * site.pue.value;
     let grams = final_value("train", CarbonMetric::NAME);
     assert!(close(grams, facility * site.carbon.grams_per_kwh, 0.2), "{grams} g");
-    let cost = final_value("train", &format!("{} (USD)", CostMetric::NAME));
+    let cost = final_value("train", "Electricity cost (USD)");
     let price = site.electricity_price.as_ref().unwrap().value.get();
     assert!(close(cost, facility * price, 0.2), "{cost}");
     for split in ["train", "valid"] {
