@@ -119,7 +119,7 @@ fn an_nvidia_board_is_divided_between_its_programs_and_the_shares_add_up_to_it()
         (&twenty, BOARD_1, 1.0),
     ] {
         let share = share(record, board);
-        assert!((share - expected).abs() < 0.02, "{board}: {share}, not {expected}: {record}");
+        assert!((share - expected).abs() < 0.05, "{board}: {share}, not {expected}: {record}");
     }
     let rows = || ten.domains.iter().filter(|row| row.domain.source == "nvml");
     assert!(rows().all(|row| row.domain.method == Method::Modelled), "{ten}");
@@ -142,7 +142,8 @@ fn a_board_whose_users_are_not_known_is_metered_whole_and_says_why() {
         std::thread::sleep(Duration::from_millis(600));
         let record = meter.finish().unwrap();
         let drawn = joules(&record, BOARD_0) / record.run.seconds;
-        assert!((drawn - 240.0).abs() < 5.0, "{settings}: {drawn} W");
+        // The ends of a run this short are known to some 20 W; a third of the board would be 80 W.
+        assert!((drawn - 240.0).abs() < 60.0, "{settings}: {drawn} W");
         let board = record.domains.iter().find(|row| row.domain.id == BOARD_0).unwrap();
         assert_eq!(board.domain.method, Method::Counter, "{settings}");
         let note = board.domain.note.as_deref().unwrap();

@@ -18,7 +18,7 @@ use super::{
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::source::nvml::Account;
-use crate::units::Joules;
+use crate::units::{Joules, Watts};
 
 mod boards;
 mod process_tree;
@@ -94,6 +94,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const FEWEST_TICKS: u64 = 5;
 /// The longest interval.
 const LONGEST: Duration = Duration::from_secs(2);
+/// So many powers are kept for the first share.
+const EARLY: usize = 256;
 
 /// What divides the energy of a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +161,8 @@ struct Portion {
     whole: Option<Joules>,
     /// The last reading, not yet shared out.
     latest: Option<Reading>,
+    /// Powers that were read before the first share, which a counter does not cover that is dated later.
+    early: Vec<(Watts, Reading)>,
     energy: Joules,
 }
 
@@ -316,17 +320,22 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
                     readings.push(Reading { value: Value::Energy(Joules::ZERO), ..reading });
                 }
                 Value::Energy(_) => portion.latest = Some(reading),
-                Value::Power(watts) => {
-                    if let Some(share) = portion.share {
+                Value::Power(watts) => match portion.share {
+                    Some(share) => {
                         readings.push(Reading { value: Value::Power(watts * share), ..reading });
                     }
-                }
+                    None if portion.early.len() < EARLY => portion.early.push((watts, reading)),
+                    None => {}
+                },
                 Value::Restarted(_) | Value::Missing(_) => readings.push(reading),
             }
         }
         match self.look(request) {
             Ok(true) => {
-                readings.extend(self.portions.iter_mut().filter_map(Portion::take));
+                for portion in &mut self.portions {
+                    portion.take_early(readings);
+                    readings.extend(portion.take());
+                }
             }
             Ok(false) => {}
             Err(error) => {
@@ -357,7 +366,17 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
 
 impl Portion {
     const fn new(by: By) -> Self {
-        Self { by, share: None, whole: None, latest: None, energy: Joules::ZERO }
+        Self { by, share: None, whole: None, latest: None, early: Vec::new(), energy: Joules::ZERO }
+    }
+
+    /// Shares out the powers that were read before the first share.
+    fn take_early(&mut self, readings: &mut Vec<Reading>) {
+        let Some(share) = self.share else { return };
+        readings.extend(
+            self.early
+                .drain(..)
+                .map(|(watts, reading)| Reading { value: Value::Power(watts * share), ..reading }),
+        );
     }
 
     /// Shares out the energy that the domain drew since the last call.

@@ -3,7 +3,6 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::source::{Sensor, nvml};
-use crate::units::Watts;
 
 /// Returns scripted readings of a processor, its memory and a board.
 struct Scripted {
@@ -138,7 +137,8 @@ fn power_is_shared_out_by_the_last_share_and_troubles_pass() {
     let power = || (0, Value::Power(Watts::new(80.0)));
     assert_eq!(bench.read(&mut shared, Request::Routine, vec![power()]), [], "no share yet");
     bench.time(5, 20);
-    bench.read(&mut shared, Request::Edge, vec![]);
+    let read = bench.read(&mut shared, Request::Edge, vec![]);
+    assert_eq!(read, [(0, Value::Power(Watts::new(20.0)))], "it was kept for the first share");
     let missing = (1, Value::Missing("a reason".to_owned()));
     let board = (2, Value::Power(Watts::new(300.0)));
     let all = vec![power(), missing.clone(), board.clone()];
