@@ -82,6 +82,8 @@ fn processes(own: &str, namespace: &str) -> tempfile::TempDir {
 
 /// The machine's first PID namespace, whose numbers a driver uses.
 const FIRST: &str = "4026531836";
+/// Another one, as a container has it.
+const CONTAINER: &str = "4026532999";
 
 /// A meter of the boards of `machine`.
 fn of_boards(machine: &Simulated, scope: Scope, proc: &tempfile::TempDir) -> Meter {
@@ -130,7 +132,6 @@ fn an_nvidia_board_is_divided_between_its_programs_and_the_shares_add_up_to_it()
 
 #[test]
 fn a_board_whose_users_are_not_known_is_metered_whole_and_says_why() {
-    const CONTAINER: &str = "4026532999";
     for (settings, namespace, reason) in [
         ("", FIRST, "not available on the target device"),
         (";mig=yes;utilisation=10:30,20:60", FIRST, "not available on the target device"),

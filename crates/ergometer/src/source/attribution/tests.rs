@@ -178,11 +178,6 @@ fn a_shared_domain_says_so_and_is_not_taken_for_the_whole() {
     assert!((board.sensor.relative_error - 0.04).abs() < 1e-12);
 }
 
-/// Where there is no NVIDIA board, no driver is asked.
-fn no_driver(boards: Vec<String>) -> Vec<Result<Box<dyn Account>, String>> {
-    panic!("asked of {boards:?}")
-}
-
 #[test]
 fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let bench = Bench::new();
@@ -195,6 +190,8 @@ fn reports_tell_of_the_shared_domains_or_why_there_are_none() {
     let boxed = |kinds: &[DomainKind]| Box::new(bench.source(kinds)) as Box<dyn PowerSource>;
 
     let mut reports = [report()];
+    // Without a board of NVIDIA no driver is asked.
+    let no_driver = |boards: Vec<String>| panic!("asked of {boards:?}");
     let share_out = |source, reports: &mut [SourceReport], root| {
         share_out(vec![source], reports, root, root, no_driver)
     };

@@ -45,7 +45,11 @@ impl Proc {
         fs::remove_dir_all(self.path().join(pid.to_string())).unwrap();
     }
 
-    fn users(&self, answers: impl IntoIterator<Item = Result<Use, String>>) -> Users {
+    fn users(&self, answers: impl IntoIterator<Item = Use>) -> Users {
+        self.failing_users(answers.into_iter().map(Ok))
+    }
+
+    fn failing_users(&self, answers: impl IntoIterator<Item = Result<Use, String>>) -> Users {
         let now = at(0.0);
         let account = Box::new(Scripted(answers.into_iter().collect()));
         Users::new(account, Family::open(self.path(), now).unwrap(), now)
@@ -56,8 +60,8 @@ fn at(seconds: f64) -> Timestamp {
     Timestamp::from_secs_f64(100.0 + seconds)
 }
 
-fn by(percent: &[(u32, u32)]) -> Result<Use, String> {
-    Ok(Use::Percent(percent.to_vec()))
+fn by(percent: &[(u32, u32)]) -> Use {
+    Use::Percent(percent.to_vec())
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn shares_of_programs_without_a_common_process_add_up_to_the_whole() {
 #[test]
 fn while_nobody_uses_the_board_the_last_share_holds_and_none_before_the_first() {
     let proc = Proc::new();
-    let nobody = || Ok(Use::Nobody);
+    let nobody = || Use::Nobody;
     let mut users = proc.users([nobody(), by(&[(10, 10), (20, 30)]), nobody(), nobody()]);
     let shares: Vec<_> = (1..=4).map(|n| users.look(Request::Routine, at(f64::from(n)))).collect();
     assert_eq!(shares, [Ok(Some(0.0)), Ok(Some(0.25)), Ok(Some(0.25)), Ok(Some(0.25))]);
@@ -106,7 +110,7 @@ fn while_nobody_uses_the_board_the_last_share_holds_and_none_before_the_first() 
 #[test]
 fn use_that_the_driver_hides_is_waited_for_and_then_charged_in_full() {
     let proc = Proc::new();
-    let hidden = || Ok(Use::Hidden);
+    let hidden = || Use::Hidden;
     // The driver tells it later.
     let mut users = proc.users([hidden(), by(&[(10, 10), (20, 10)])]);
     assert_eq!(users.look(Request::Routine, at(1.0)), Ok(None));
@@ -158,7 +162,7 @@ fn processes_that_begin_later_or_have_ended_are_still_the_trees() {
 #[test]
 fn an_answer_that_fails_gives_no_share_and_the_next_one_does() {
     let proc = Proc::new();
-    let mut users = proc.users([Err("timeout".to_owned()), by(&[(10, 1)])]);
+    let mut users = proc.failing_users([Err("timeout".to_owned()), Ok(by(&[(10, 1)]))]);
     assert_eq!(users.look(Request::Routine, at(1.0)), Err("timeout".to_owned()));
     assert_eq!(users.look(Request::Routine, at(1.1)), Ok(None), "not asked at once");
     assert_eq!(users.look(Request::Routine, at(1.5)), Ok(Some(1.0)));
