@@ -14,6 +14,9 @@ use super::{assert_same, eventually, get, joules, rig, step};
 use crate::accounting::{Steady, work};
 use crate::cases;
 
+/// Servers so far; each has an address of its own.
+static SERVERS: AtomicU8 = AtomicU8::new(1);
+
 /// A server that is killed at the end of the test.
 struct Server {
     process: Child,
@@ -32,7 +35,6 @@ impl Server {
         );
         fs::write(&config, text).unwrap();
         // A port that was free a moment ago, of an address that nobody else here is given.
-        static SERVERS: AtomicU8 = AtomicU8::new(1);
         let own = Ipv4Addr::new(127, 0, 1, SERVERS.fetch_add(1, Ordering::Relaxed));
         let address = TcpListener::bind((own, 0)).unwrap().local_addr().unwrap();
         let mut command = Command::new("prometheus");
