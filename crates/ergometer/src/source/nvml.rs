@@ -118,7 +118,8 @@ pub(crate) fn accounts(
     #[cfg(not(feature = "nvml"))]
     {
         let _ = (library, share);
-        boards.iter().map(|_| Err("this program was built without NVML".to_owned())).collect()
+        let without = |_| Err("this program was built without NVML".to_owned());
+        boards.into_iter().map(without).collect()
     }
 }
 
