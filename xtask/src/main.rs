@@ -1,4 +1,4 @@
-//! The workspace's own commands: `cargo xtask bench-models`, `accuracy`, `performance`, `reliability`, `spark`,
+//! The workspace's own commands: `cargo xtask bench-models`, `paper`, `accuracy`, `performance`, `reliability`, `spark`,
 //! `test`, `tidy`, `targets`, `ci`.
 //!
 //! It depends on neither Burn nor the library's internals: it builds and runs programs, and reads
@@ -10,6 +10,7 @@ mod bench_models;
 mod ci;
 mod git;
 mod lab;
+mod paper;
 mod performance;
 mod reliability;
 mod spark;
@@ -34,6 +35,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Task {
     BenchModels(Box<bench_models::BenchModels>),
+    Paper(paper::Paper),
     Accuracy(accuracy::Accuracy),
     Performance(performance::Performance),
     Reliability(reliability::Reliability),
@@ -47,6 +49,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::BenchModels(task) => task.run(),
+        Task::Paper(task) => task.run(),
         Task::Accuracy(task) => task.run(),
         Task::Performance(task) => task.run(),
         Task::Reliability(task) => task.run(),
