@@ -74,7 +74,9 @@ impl Performance {
         for &part in <Part as clap::ValueEnum>::value_variants() {
             if self.only.is_none_or(|only| only == part) {
                 let measured = self.measure(part)?;
-                text = page::with(&text, &measured, &jiff::Zoned::now().date().to_string());
+                // A part alone may be measured on another machine than the rest.
+                let when = format!("{}, {}", jiff::Zoned::now().date(), cpu_model());
+                text = page::with(&text, &measured, &when);
             }
         }
         if let Some(folder) = output.parent() {

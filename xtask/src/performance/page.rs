@@ -80,10 +80,10 @@ pub(super) fn head(machine: &Machine) -> String {
     format!("{HEAD}\n{cpu}, {threads} logical processors; {rustc}.\n")
 }
 
-/// The page with this `part`, measured at this `date`, in place of what it said under its heading.
-pub(super) fn with(page: &str, part: &str, date: &str) -> String {
+/// The page with this `part`, measured `when` and where this says, in place of what it said under its heading.
+pub(super) fn with(page: &str, part: &str, when: &str) -> String {
     let (heading, rest) = part.split_once('\n').unwrap_or((part, ""));
-    let part = format!("\n{heading}\n\nMeasured on {date}.\n{rest}");
+    let part = format!("\n{heading}\n\nMeasured on {when}.\n{rest}");
     let Some(begin) = page.find(&format!("\n{heading}\n")) else { return page.to_owned() + &part };
     let next = page[begin + 1..].find("\n## ").map_or(page.len(), |length| begin + 1 + length);
     format!("{}{part}{}", &page[..begin], &page[next..])
