@@ -65,17 +65,15 @@ impl Performance {
         let mut text = if self.only.is_some() {
             std::fs::read_to_string(&output).doing(format!("read {}", output.display()))?
         } else {
-            page::head(&page::Machine {
-                cpu: cpu_model(),
-                threads: std::thread::available_parallelism().map_or(1, usize::from),
-                rustc: rustc_version()?,
-            })
+            page::head(&rustc_version()?)
         };
         for &part in <Part as clap::ValueEnum>::value_variants() {
             if self.only.is_none_or(|only| only == part) {
                 let measured = self.measure(part)?;
                 // A part alone may be measured on another machine than the rest.
-                let when = format!("{}, {}", jiff::Zoned::now().date(), cpu_model());
+                let threads = std::thread::available_parallelism().map_or(1, usize::from);
+                let today = jiff::Zoned::now().date();
+                let when = format!("{today}, {}, {threads} logical processors", cpu_model());
                 text = page::with(&text, &measured, &when);
             }
         }

@@ -5,14 +5,6 @@ use std::fmt::Write as _;
 use super::Row;
 use crate::stop::Stop;
 
-/// Where it was measured.
-#[derive(Debug)]
-pub(super) struct Machine {
-    pub cpu: String,
-    pub threads: usize,
-    pub rustc: String,
-}
-
 /// What is asked for of a case: in nanoseconds, and as a multiple of two `Instant::now()`.
 struct Goal {
     nanos: f64,
@@ -75,9 +67,8 @@ the first row's count holds only the way to it.
 ";
 
 /// What stands before the parts.
-pub(super) fn head(machine: &Machine) -> String {
-    let Machine { cpu, threads, rustc } = machine;
-    format!("{HEAD}\n{cpu}, {threads} logical processors; {rustc}.\n")
+pub(super) fn head(rustc: &str) -> String {
+    format!("{HEAD}\n{rustc}.\n")
 }
 
 /// The page with this `part`, measured `when` and where this says, in place of what it said under its heading.
@@ -175,13 +166,12 @@ mod tests {
 
     #[test]
     fn a_part_that_is_measured_again_takes_the_place_of_the_old_one() {
-        let machine =
-            Machine { cpu: "a processor".to_owned(), threads: 2, rustc: "rustc 1.95.0".to_owned() };
-        let first = with(&head(&machine), "## A span\n\none\n\n### Tried\n\nmuch\n", "2026-01-01");
+        let first =
+            with(&head("rustc 1.95.0"), "## A span\n\none\n\n### Tried\n\nmuch\n", "2026-01-01");
         let both = with(&first, "## A training\n\ntwo\n", "2026-01-01");
         assert!(both.ends_with("\n\n## A training\n\nMeasured on 2026-01-01.\n\ntwo\n"), "{both}");
         let again = with(&both, "## A span\n\nthree\n", "2026-02-02");
-        let begin = "a processor, 2 logical processors; rustc 1.95.0.\n\n## A span\n\nMeasured on 2026-02-02.\n\n\
+        let begin = "\n\nrustc 1.95.0.\n\n## A span\n\nMeasured on 2026-02-02.\n\n\
                      three\n\n## A training\n";
         assert!(again.contains(begin), "{again}");
         assert!(!again.contains("Tried"), "{again}");

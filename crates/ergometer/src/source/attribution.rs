@@ -94,7 +94,7 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const FEWEST_TICKS: u64 = 5;
 /// The longest interval.
 const LONGEST: Duration = Duration::from_secs(2);
-/// So many powers are kept for the first share.
+/// At most this many powers are kept for the first share.
 const EARLY: usize = 256;
 
 /// What divides the energy of a domain.

@@ -9,12 +9,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::LONGEST;
 use super::process_tree::ProcessTree;
 use crate::clock::{self, Timestamp};
 use crate::source::nvml::{self, Account, Use};
 use crate::source::{Domain, PowerSource, Request};
+
+/// How long a process that ended is remembered: longer than the driver takes to tell of it, and longer than the pause
+/// between two questions. A program that starts others all the time would fill the memory with their numbers otherwise.
+const REMEMBERED: Duration = Duration::from_secs(30);
 
 const HIDDEN: &str =
     "a board works and its driver does not say for whom: this program is charged for all of it";
@@ -119,15 +124,16 @@ struct Family(Arc<Mutex<Tree>>);
 struct Tree {
     proc_root: PathBuf,
     processes: ProcessTree,
-    /// Processes of the tree. Those that ended stay, as a driver tells of them later, until another has their number.
-    ever: BTreeSet<u32>,
+    /// Processes of the tree, and when each was seen last. Those that ended stay for a while, as a driver tells of them
+    /// later, or until another has their number.
+    ever: BTreeMap<u32, Timestamp>,
     looked: Timestamp,
 }
 
 impl Family {
     fn open(proc_root: &Path, now: Timestamp) -> io::Result<Self> {
         let processes = ProcessTree::own(proc_root)?;
-        let ever = processes.members().clone();
+        let ever = processes.members().iter().map(|pid| (*pid, now)).collect();
         let proc_root = proc_root.to_owned();
         Ok(Self(Arc::new(Mutex::new(Tree { proc_root, processes, ever, looked: now }))))
     }
@@ -135,12 +141,12 @@ impl Family {
     /// Which of `pids` are the tree's.
     fn among(&self, pids: &[u32], now: Timestamp) -> io::Result<Known> {
         let mut tree = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = |pid: &u32| !tree.ever.contains(pid) && !tree.processes.knows(*pid);
+        let new = |pid: &u32| !tree.ever.contains_key(pid) && !tree.processes.knows(*pid);
         if now.since(tree.looked) >= LONGEST || pids.iter().any(new) {
             tree.look(now)?;
         }
         let (own, others): (BTreeSet<u32>, BTreeSet<u32>) =
-            pids.iter().partition(|pid| tree.ever.contains(pid));
+            pids.iter().partition(|pid| tree.ever.contains_key(pid));
         let servers = others.into_iter().filter(|pid| tree.is_server(*pid)).collect();
         Ok(Known { own, servers })
     }
@@ -150,8 +156,8 @@ impl Tree {
     fn look(&mut self, now: Timestamp) -> io::Result<()> {
         self.processes.advance(|_| true)?;
         let Self { processes, ever, .. } = self;
-        ever.retain(|pid| !processes.knows(*pid));
-        ever.extend(processes.members());
+        ever.retain(|pid, seen| !processes.knows(*pid) && now.since(*seen) < REMEMBERED);
+        ever.extend(processes.members().iter().map(|pid| (*pid, now)));
         self.looked = now;
         Ok(())
     }

@@ -160,6 +160,19 @@ fn processes_that_begin_later_or_have_ended_are_still_the_trees() {
 }
 
 #[test]
+fn a_process_that_ended_long_ago_is_forgotten() {
+    let proc = Proc::new();
+    proc.process("12", 11);
+    let family = Family::open(proc.path(), at(0.0)).unwrap();
+    let known = |seconds| family.among(&[10, 12, 20], at(seconds)).unwrap().own;
+    assert_eq!(known(1.0), BTreeSet::from([10, 12]));
+    proc.end(12);
+    assert_eq!(known(20.0), BTreeSet::from([10, 12]));
+    assert_eq!(known(40.0), BTreeSet::from([10]));
+    assert_eq!(family.0.lock().unwrap().ever.len(), 2, "this process and its child");
+}
+
+#[test]
 fn an_answer_that_fails_gives_no_share_and_the_next_one_does() {
     let proc = Proc::new();
     let mut users = proc.failing_users([Err("timeout".to_owned()), Ok(by(&[(10, 1)]))]);
