@@ -33,6 +33,8 @@ impl Timeline {
                  them are in the total"
             ));
         }
+        let unbroken = self.samples_are_unbroken();
+        let mut shaped = false;
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 && asleep <= 0.0 {
@@ -46,22 +48,54 @@ impl Timeline {
             let inside =
                 self.samples.iter().filter(|sample| (from..to).contains(&sample.t)).count();
             if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES && seen {
+                shaped = true;
                 let scale = joules / integral;
-                let basis = Basis::Sample { from, to };
                 let mut e = e0;
                 for piece in &pieces {
                     e += piece.joules() * scale;
+                    let (basis, within) = if unbroken {
+                        (Basis::Whole, piece.within)
+                    } else {
+                        (Basis::Sample { from, to }, within)
+                    };
                     self.shaper.push(piece.to, e.min(e0 + joules), within, basis);
+                }
+                if unbroken && to - from >= 2.0 * INTEGRATED {
+                    self.note_parts(from, to, &pieces, scale);
                 }
             }
         }
         // Exactly through the anchor, whatever rounding did above.
         self.shaper.push(to, e0 + joules, within, Basis::Whole);
         // What was drawn while the machine slept was drawn in no span.
-        if from <= anchor.t && self.asleep(from, to) <= 0.0 {
+        let parts = shaped && unbroken && to - from >= 2.0 * INTEGRATED;
+        if !parts && from <= anchor.t && self.asleep(from, to) <= 0.0 {
             self.note(Interval { from, to, joules, sample: false, more_than: None, within });
         }
         self.forget_samples(to);
+    }
+
+    /// Notes what was drawn between two values of a counter in parts of [`INTEGRATED`] seconds: samples that leave no
+    /// time out tell what each of them drew.
+    fn note_parts(&mut self, from: f64, to: f64, pieces: &[Piece], scale: f64) {
+        let (mut begin, mut joules) = (from, 0.0);
+        for piece in pieces {
+            joules += piece.joules() * scale;
+            let rest = to - piece.to;
+            if piece.to - begin >= INTEGRATED && (rest >= INTEGRATED || rest <= 0.0) {
+                let (from, to, within) = (begin, piece.to, piece.within);
+                self.note(Interval { from, to, joules, sample: false, more_than: None, within });
+                (begin, joules) = (to, 0.0);
+            }
+        }
+    }
+
+    /// Whether samples follow each other as closely as each of them averages.
+    fn samples_are_unbroken(&self) -> bool {
+        match (self.sensor.power_window_s, self.sensor.power_period_s) {
+            (Some(window), Some(period)) => (UNBROKEN..=1.5).contains(&(window / period)),
+            _ => false,
+        }
     }
 
     /// Appends the curve up to the last power sample before `to`, at the counter's scale.
@@ -77,12 +111,7 @@ impl Timeline {
             return;
         }
         let gain = self.gain();
-        let basis = match (self.sensor.power_window_s, self.sensor.power_period_s) {
-            (Some(window), Some(period)) if (UNBROKEN..=1.5).contains(&(window / period)) => {
-                Basis::Whole
-            }
-            _ => Basis::Loose,
-        };
+        let basis = if self.samples_are_unbroken() { Basis::Whole } else { Basis::Loose };
         for piece in self.pieces(from, end) {
             e += piece.joules() * gain;
             self.shaper.push(piece.to, e, piece.within, basis);

@@ -135,7 +135,9 @@ impl Phases {
         for (domain, line) in self.domains.iter_mut().zip(timelines) {
             domain.end_stretch(line, &self.labels);
         }
-        self.labels.forget(to - WAIT);
+        // What is not in the sums yet needs its labels still.
+        let open = self.domains.iter().filter_map(Domain::open_from);
+        self.labels.forget(open.fold(to - WAIT, f64::min));
         self.from = Some(to);
     }
 
@@ -218,14 +220,24 @@ impl Domain {
         let (Some(powers), Some(settled)) = (&self.powers, line.reach()) else { return };
         let settled = settled.as_secs_f64();
         let cells = self.equations.iter().filter(|cell| cell.class == Class::Cell);
-        let cells: Vec<_> = cells.filter(|cell| cell.to <= settled).copied().collect();
         let mut curve: Seconds = [0.0; LABELS];
-        for cell in &cells {
-            for (from, to, label) in labels.stretches(cell.from, cell.to).into_iter().flatten() {
+        let mut known = Vec::new();
+        for cell in cells.filter(|cell| cell.to <= settled) {
+            // Where its labels are not known any more, there is nothing to hold the powers against.
+            let Some(stretches) = labels.stretches(cell.from, cell.to) else { continue };
+            for (from, to, label) in stretches {
                 curve[usize::from(label)] += line.joules(from, to);
             }
+            known.push(*cell);
         }
-        sums.add(&cells, line.is_unbroken(), powers, &curve);
+        sums.add(&known, line.is_unbroken(), powers, &curve);
+    }
+
+    /// Where the first begins of what was read and is not in the sums.
+    fn open_from(&self) -> Option<f64> {
+        let waiting = self.waiting.iter().map(|interval| interval.from - self.lag.max(0.0));
+        let unsettled = self.equations.iter().map(|equation| equation.from - self.lag.max(0.0));
+        waiting.chain(unsettled).reduce(f64::min)
     }
 
     fn end_stretch(&mut self, line: &Timeline, labels: &Labels) {

@@ -69,6 +69,13 @@ impl Equation {
     pub(super) fn predicted(&self, watts: &Seconds) -> f64 {
         self.seconds.iter().zip(watts).map(|(seconds, watts)| seconds * watts).sum()
     }
+
+    /// Variance of what is predicted that comes from where its ends are, J².
+    fn blur(&self, watts: &Seconds) -> f64 {
+        let of = |label: Option<Index>| label.map_or(0.0, |label| watts[usize::from(label)]);
+        let jumps = self.moved.iter().map(|&(gains, loses)| (of(gains) - of(loses)).powi(2));
+        self.misplaced * jumps.sum::<f64>()
+    }
 }
 
 /// What older equations said.
@@ -273,7 +280,8 @@ fn ratio(equations: &[Equation], watts: &Seconds, noise: f64) -> f64 {
     for equation in equations.iter().filter(levels) {
         let weight = 1.0 / (noise * equation.length());
         product += weight * equation.joules * equation.predicted(watts);
-        square += weight * equation.predicted(watts).powi(2);
+        // Of what is predicted, a part is there only because its ends are misplaced.
+        square += weight * (equation.predicted(watts).powi(2) - equation.blur(watts));
     }
     let prior = 1.0 / (GAIN * GAIN);
     ((square + prior) / (product + prior).max(prior / 2.0)).clamp(0.5, 2.0)

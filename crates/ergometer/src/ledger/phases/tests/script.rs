@@ -56,19 +56,21 @@ pub(super) struct Board {
     pub counter: Option<f64>,
     /// Period and window of power samples.
     pub power: Option<(f64, f64)>,
-    /// How far an update may be misplaced, seconds to either side.
+    /// How far an update may be misplaced, seconds to either side; and one of power beside a counter.
     pub within: f64,
+    pub power_within: f64,
     /// The period strays by so much: a register that is read at any time.
     pub uneven: f64,
 }
 
 impl Board {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 9] = [
         Self {
             title: "H100-like",
             counter: Some(0.1),
             power: Some((0.1, 0.025)),
             within: 0.0018,
+            power_within: 0.0018,
             uneven: 0.0,
         },
         Self {
@@ -76,6 +78,7 @@ impl Board {
             counter: Some(0.02),
             power: Some((0.02, 0.01)),
             within: 0.0018,
+            power_within: 0.0018,
             uneven: 0.0,
         },
         Self {
@@ -83,6 +86,7 @@ impl Board {
             counter: Some(0.1),
             power: Some((0.1, 1.0)),
             within: 0.0018,
+            power_within: 0.0018,
             uneven: 0.0,
         },
         Self {
@@ -90,6 +94,7 @@ impl Board {
             counter: Some(1.0),
             power: Some((0.1, 1.0)),
             within: 0.0018,
+            power_within: 0.0018,
             uneven: 0.0,
         },
         Self {
@@ -97,6 +102,7 @@ impl Board {
             counter: None,
             power: Some((0.02, 0.01)),
             within: 0.0018,
+            power_within: 0.0018,
             uneven: 0.0,
         },
         Self {
@@ -104,9 +110,33 @@ impl Board {
             counter: None,
             power: Some((0.1, 1.0)),
             within: 0.0018,
+            power_within: 0.0018,
             uneven: 0.0,
         },
-        Self { title: "RAPL", counter: Some(0.11), power: None, within: 0.0005, uneven: 0.18 },
+        Self {
+            title: "RAPL",
+            counter: Some(0.11),
+            power: None,
+            within: 0.0005,
+            power_within: 0.0,
+            uneven: 0.18,
+        },
+        Self {
+            title: "H200-like, counter every 5 s, the driver's samples",
+            counter: Some(5.0),
+            power: Some((0.02, 0.02)),
+            within: 0.01,
+            power_within: 0.007,
+            uneven: 0.4,
+        },
+        Self {
+            title: "H200-like, counter every 5 s, power every 100 ms",
+            counter: Some(5.0),
+            power: Some((0.1, 0.025)),
+            within: 0.01,
+            power_within: 0.0018,
+            uneven: 0.4,
+        },
     ];
 
     fn sensor(&self) -> Sensor {
@@ -247,11 +277,11 @@ fn readings(board: &Board, power: &Power, end: f64, random: &mut Random) -> Vec<
     if let Some((period, window)) = board.power {
         let mut t = START - 2.0 + period * random.uniform();
         while t < end {
-            let off = board.within * (2.0 * random.uniform() - 1.0);
+            let off = board.power_within * (2.0 * random.uniform() - 1.0);
             let watts = (power.joules(t) - power.joules(t - window)) / window;
             let middle = Timestamp::from_secs_f64(t - window / 2.0 + off);
             let mut reading = Reading::new(0, middle, Value::Power(Watts::new(watts)));
-            reading.within = std::time::Duration::from_secs_f64(board.within);
+            reading.within = std::time::Duration::from_secs_f64(board.power_within);
             readings.push((t + 0.01, reading));
             t += period;
         }
