@@ -58,6 +58,8 @@ pub struct Board {
     pub usage: Option<Sensor>,
     /// Averaged power, field 185.
     pub average: Option<Sensor>,
+    /// Power samples that the driver keeps.
+    pub samples: Option<Sensor>,
     /// Nanoseconds between two updates of the energy counter.
     pub counter_ns: Option<u64>,
     /// Nanoseconds by which they come after multiples of that.
@@ -161,6 +163,7 @@ impl Default for Board {
             power: Some(Sensor { period_ns: 100 * MS, window_ns: 25 * MS, phase_ns: 0 }),
             usage: Some(Sensor { period_ns: 100 * MS, window_ns: 1000 * MS, phase_ns: 0 }),
             average: None,
+            samples: None,
             counter_ns: Some(100 * MS),
             counter_phase_ns: 0,
             counter_field: true,
@@ -242,6 +245,7 @@ impl Board {
             "power" => self.power = optional(value, sensor)?,
             "usage" => self.usage = optional(value, sensor)?,
             "average" => self.average = optional(value, sensor)?,
+            "samples" => self.samples = optional(value, sensor)?,
             "counter" => {
                 let counter = optional(value, |text| phased(text, period))?;
                 self.counter_ns = counter.map(|(period, _)| period);

@@ -9,6 +9,7 @@ mod handle;
 mod mig;
 mod power;
 mod process;
+mod samples;
 mod system;
 
 use std::ffi::{c_char, c_uint};

@@ -49,6 +49,7 @@
 //! | `power` | `100ms/25ms` | instantaneous power (field 186): update period / averaging window, or `none`; `100ms/25ms@37ms` updates 37 ms after each multiple of the period |
 //! | `usage` | `100ms/1s` | `nvmlDeviceGetPowerUsage`: the same |
 //! | `average` | `none` | averaged power (field 185): the same |
+//! | `samples` | `none` | the driver's own samples of power (`nvmlDeviceGetSamples`), of the last 2.4 s: period / averaging window |
 //! | `counter` | `100ms` | update period of the energy counter, or `none`; `100ms@61ms` has a phase |
 //! | `counter-field` | `yes` | fields 83 and 191 are supported; with `no` the counter has its own call only |
 //! | `gain` | `1.0` | what power and counter multiply the truth by |

@@ -401,3 +401,51 @@ fn a_lost_board_keeps_its_energy_and_says_so() {
     assert!(joules(lost) > 400.0, "{lost:?}");
     assert!(joules(lost) < 1.1 * joules(whole), "{lost:?}\n{whole:?}");
 }
+
+/// A read of an H200's counter takes 3 ms of a processor, so it is read every few seconds. What the driver samples by
+/// itself every 20 ms tells the phases apart.
+#[test]
+fn the_driver_s_samples_tell_phases_apart_where_the_counter_is_costly() {
+    const SETTINGS: &str =
+        "generation=h100;curve=square:100:600:200ms;samples=20ms/20ms@7ms;latency=3ms;spin=yes";
+    let machine = Simulated::new(SETTINGS);
+    let truth = Machine::parse(SETTINGS).unwrap().boards.remove(0);
+    let nothing = TempDir::new().unwrap();
+    let meter = Meter::builder()
+        .nvml_library(machine.library())
+        .devices(Devices::All)
+        .sysfs_root(nothing.path())
+        .proc_root(nothing.path());
+    let meter = meter.start().unwrap();
+    let half = 100_000_000;
+    let mut drawn = [("low", 0.0), ("high", 0.0)];
+    let end = monotonic_ns() + 14_000_000_000;
+    while monotonic_ns() < end {
+        let _step = meter.span(Kind::Step);
+        for (label, joules) in &mut drawn {
+            let phase = meter.span(Label::new(Kind::Phase, label));
+            let begin = monotonic_ns();
+            // To the end of this half of the wave, give or take what the machine is late.
+            thread::sleep(Duration::from_nanos(half - begin % half));
+            drop(phase);
+            *joules += truth.curve.joules(begin, monotonic_ns());
+        }
+    }
+    let record = meter.finish().unwrap();
+    let domain = &record.domains[0];
+    let period = domain.domain.sensor.power_period_s.unwrap();
+    assert!((period - 0.02).abs() < 0.002, "{period} s");
+    assert!(
+        domain.domain.note.as_ref().unwrap().contains("the driver's own samples"),
+        "{domain:?}"
+    );
+    for (label, joules) in drawn {
+        let phase = record.spans[0].children.iter().find(|node| node.name == label).unwrap();
+        let (got, within) = (phase.by_domain[0].get(), 2.0 * phase.standard_uncertainty.get());
+        assert!(
+            (got - joules).abs() <= within.min(0.1 * joules),
+            "{label}: {got} +- {within} J for {joules} J, {:?}",
+            record.warnings
+        );
+    }
+}

@@ -36,6 +36,7 @@ mod cost;
 mod devices;
 #[cfg(feature = "nvml")]
 mod disturbance;
+mod history;
 mod identity;
 #[cfg(feature = "nvml")]
 mod library;

@@ -15,8 +15,9 @@ use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::source::counter::Counter;
 use crate::source::nvml::disturbance::{Finding, Judge, Rate};
+use crate::source::nvml::history;
 use crate::source::nvml::probe::Profile;
-use crate::source::nvml::query::{self, IMPOSSIBLE, Sample, Way, Ways};
+use crate::source::nvml::query::{self, IMPOSSIBLE, Past, Sample, Way, Ways};
 use crate::source::nvml::update_times::{UpdateTimes, Window};
 use crate::source::{Domain, Due, PowerSource, Reading, Request, Value};
 use crate::units::Joules;
@@ -174,8 +175,37 @@ impl<D: Driver> Board<D> {
             Some(Err(error)) => say(at, Duration::ZERO, Value::Missing(format!("power: {error}"))),
             None => {}
         }
+        match sample.past {
+            Some(Ok(past)) => self.take_past(during, &past, say),
+            Some(Err(error)) => say(at, Duration::ZERO, Value::Missing(format!("power: {error}"))),
+            None => {}
+        }
         for word in words {
             tell(word, at, say);
+        }
+    }
+
+    /// Passes on what is new of the samples that the driver took, in a call between these moments.
+    fn take_past(
+        &mut self,
+        (began, ended): (f64, f64),
+        past: &[Past],
+        say: &mut impl FnMut(Timestamp, Duration, Value),
+    ) {
+        let within = length(history::within(past));
+        for &Past { age, watts } in past {
+            let stamped = began - age;
+            // Where the wall clock was set, older stamps may be anything.
+            if stamped <= self.sampled || stamped > ended + history::AHEAD {
+                continue;
+            }
+            self.sampled = stamped;
+            let middle = stamped - self.window / 2.0;
+            let value = query::power(watts);
+            if let Value::Power(_) = value {
+                self.judge.power(middle, watts);
+            }
+            say(Timestamp::from_secs_f64(middle), within, value);
         }
     }
 }

@@ -1,5 +1,8 @@
 //! One call to a board: how its quantities are asked for, and what comes back.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nvml_wrapper::enum_wrappers::device::Sampling;
 use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::FieldValueSample;
@@ -24,6 +27,8 @@ pub(super) enum Way {
     Field,
     /// By a call of its own.
     Call,
+    /// As the samples that the driver has taken of late, all in one call: power alone.
+    Samples,
     /// Not at all.
     None,
 }
@@ -40,6 +45,14 @@ pub(super) struct Ways {
 pub(super) struct Sample {
     pub millijoules: Option<Result<u64, String>>,
     pub watts: Option<Result<f64, String>>,
+    pub past: Option<Result<Vec<Past>, String>>,
+}
+
+/// Power that the driver sampled this many seconds before the call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Past {
+    pub age: f64,
+    pub watts: f64,
 }
 
 impl Ways {
@@ -95,8 +108,25 @@ impl Ways {
             let read = device.power_usage().map(|milliwatts| from_milli(f64::from(milliwatts)));
             sample.watts = Some(read.map_err(|error| error.to_string()));
         }
+        if power && self.power == Way::Samples {
+            sample.past = Some(past(&device));
+        }
         Ok(sample)
     }
+}
+
+/// The samples that the driver has taken of late, oldest first. It stamps them by the wall clock, and which of them a
+/// caller saw last is not told to it: they would never be newer again once that clock was set back.
+pub(super) fn past(device: &Device) -> Result<Vec<Past>, String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
+    let samples = device.samples(Sampling::Power, None).map_err(|error| error.to_string())?;
+    let mut past = Vec::with_capacity(samples.len());
+    for sample in samples {
+        let age = now.as_secs_f64() - sample.timestamp as f64 * 1e-6;
+        past.push(Past { age, watts: from_milli(number_of(&sample.value)) });
+    }
+    past.sort_by(|a, b| b.age.total_cmp(&a.age));
+    Ok(past)
 }
 
 /// A board that answers at all draws something, so 0 W is a failed read too.
@@ -133,12 +163,16 @@ fn integer(field: Field) -> Result<u64, String> {
 }
 
 fn number(field: Field) -> Result<f64, String> {
-    Ok(match value(field)? {
+    value(field).map(|value| number_of(&value))
+}
+
+fn number_of(value: &SampleValue) -> f64 {
+    match *value {
         SampleValue::U32(value) => f64::from(value),
         SampleValue::U64(value) => value as f64,
         SampleValue::I64(value) => value as f64,
         SampleValue::F64(value) => value,
-    })
+    }
 }
 
 fn from_milli(value: f64) -> f64 {

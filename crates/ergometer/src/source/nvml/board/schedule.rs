@@ -18,6 +18,8 @@ const BETWEEN_BURSTS: (f64, f64) = (2.0, 60.0);
 const BLINDLY: f64 = 0.1;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
+/// The driver's own samples are fetched after so many seconds, at least and at most: it keeps them for 2.4 s.
+const OF_PAST: (f64, f64) = (1.0, 1.6);
 /// Seconds between two reads of a counter that is read slowly.
 pub(super) const SLOWLY: f64 = 1.0;
 
@@ -88,7 +90,9 @@ impl<D: Driver> Board<D> {
 
     /// Begins a burst of reads where a period is not known, now and then.
     fn plan_bursts(&mut self, t: f64) {
-        let known = |ticks: &UpdateTimes, way| way == Way::None || ticks.period().is_some();
+        let known = |ticks: &UpdateTimes, way| {
+            matches!(way, Way::None | Way::Samples) || ticks.period().is_some()
+        };
         let counter = known(&self.counter_ticks, self.ways.energy);
         if self.agenda.beaten && !counter {
             // It strayed too far: learn anew, at once.
@@ -157,8 +161,13 @@ impl<D: Driver> Board<D> {
 
     /// When to read power next, after a read at `t`.
     fn next_of_power(&mut self, t: f64, learning: bool) -> Window {
-        if self.ways.power == Way::None {
-            return Window::NEVER;
+        match self.ways.power {
+            Way::None => return Window::NEVER,
+            Way::Samples => {
+                let every = self.cost.power_every(OF_PAST.0, true).min(OF_PAST.1);
+                return Window { from: t + 0.8 * every, by: t + every };
+            }
+            Way::Field | Way::Call => {}
         }
         let alone = self.ways.energy == Way::None;
         // Where the counter is read at its own period, what its reads see of power is enough.

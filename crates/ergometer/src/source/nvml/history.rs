@@ -1,0 +1,70 @@
+//! The samples of power that a driver takes by itself, and keeps for some seconds.
+
+use super::query::Past;
+
+/// Samples from which their spacing is known.
+const ENOUGH: usize = 16;
+/// Seconds between two of them, at least and at most: further apart they tell no more than power as it is read.
+const SPACING: std::ops::RangeInclusive<f64> = 0.005..=0.05;
+/// The last sample is no older than this many seconds, and no sample is newer than the call by more than that.
+const OLDEST: f64 = 0.5;
+pub(super) const AHEAD: f64 = 0.005;
+/// The least that a sample may be misplaced, seconds to either side.
+const LEAST: f64 = 0.001;
+
+/// Seconds between two samples, in the median; `None` of what are no regular samples of late.
+pub(super) fn spacing(past: &[Past]) -> Option<f64> {
+    let last = past.last()?;
+    let fresh = (-AHEAD..=OLDEST).contains(&last.age);
+    let spacing = quantile(&mut gaps(past), 0.5)?;
+    (past.len() >= ENOUGH && fresh && SPACING.contains(&spacing)).then_some(spacing)
+}
+
+/// By how much the moments of samples stray, seconds to either side: a busy board stamps them late. That is half of
+/// what the widest of twenty gaps exceeds the median by.
+pub(super) fn within(past: &[Past]) -> f64 {
+    let mut gaps = gaps(past);
+    let [median, wide] = [0.5, 0.95].map(|q| quantile(&mut gaps, q).unwrap_or(0.0));
+    ((wide - median) / 2.0).max(LEAST)
+}
+
+fn gaps(past: &[Past]) -> Vec<f64> {
+    past.windows(2).map(|pair| pair[0].age - pair[1].age).collect()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get((values.len().saturating_sub(1) as f64 * q).round() as usize).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn past(ages: impl IntoIterator<Item = f64>) -> Vec<Past> {
+        ages.into_iter().map(|age| Past { age, watts: 100.0 }).collect()
+    }
+
+    #[test]
+    fn regular_samples_of_late_have_a_spacing() {
+        let regular = past((0..119).rev().map(|k| 0.02 * f64::from(k) + 0.007));
+        assert!((spacing(&regular).unwrap() - 0.02).abs() < 1e-9);
+        assert!(within(&regular) <= LEAST);
+        // Every other one is stamped 9 ms late.
+        let late = past((0..118).rev().map(|k| 0.02 * f64::from(k) - 0.009 * f64::from(k % 2)));
+        assert!((within(&late) - 0.0045).abs() < 0.005, "{}", within(&late));
+    }
+
+    #[test]
+    fn what_tells_nothing_of_late_is_not_used() {
+        assert_eq!(spacing(&past((0..10).rev().map(|k| 0.02 * f64::from(k)))), None, "too few");
+        let old = past((0..119).rev().map(|k| 0.02 * f64::from(k) + 60.0));
+        assert_eq!(spacing(&old), None, "a minute old");
+        let far = past((0..119).rev().map(|k| 0.1 * f64::from(k)));
+        assert_eq!(spacing(&far), None, "as seldom as power is updated");
+        // Stamped by no clock of this machine.
+        assert_eq!(spacing(&past((0..119).rev().map(|k| 0.02 * f64::from(k) - 1e6))), None);
+        assert_eq!((spacing(&[]), within(&[])), (None, LEAST));
+    }
+}
