@@ -16,13 +16,30 @@ source = torch.randn(64 * 1024 * 1024, device=device)
 target = torch.empty_like(source)
 single_out, half_out = torch.empty_like(single), torch.empty_like(half)
 
-# One thread that counts cycles; products in single precision and in bfloat16; copies in the board's memory.
-WORK = {
-    "spin": lambda: torch.cuda._sleep(100_000),
-    "matmul": lambda: torch.mm(single, single, out=single_out),
-    "tensor": lambda: torch.mm(half, half, out=half_out),
-    "copy": lambda: target.copy_(source),
-}
+# One thread that counts cycles; products in single precision and in bfloat16; copies in the board's memory. What comes
+# between them keeps the board below its power limit, where the power of one kind depends on what ran before it.
+
+
+def spin(cycles: int) -> None:
+    torch.cuda._sleep(cycles)
+
+
+def matmul() -> None:
+    torch.mm(single, single, out=single_out)
+    spin(400_000)
+
+
+def tensor() -> None:
+    torch.mm(half, half, out=half_out)
+    spin(150_000)
+
+
+def copy() -> None:
+    target.copy_(source)
+    spin(1_000_000)
+
+
+WORK = {"spin": lambda: spin(100_000), "matmul": matmul, "tensor": tensor, "copy": copy}
 
 
 def work(kind: str, seconds: float) -> None:

@@ -159,6 +159,11 @@ struct Portion {
     share: Option<f64>,
     /// The whole domain's energy that has been shared out so far.
     whole: Option<Joules>,
+    /// The last power, the joules of powers since the last share, and those since `whole` under the shares of their
+    /// time: the domain's, and the program's.
+    power: Option<(Timestamp, Watts)>,
+    unshared: Joules,
+    seen: (Joules, Joules),
     /// The last reading, not yet shared out.
     latest: Option<Reading>,
     /// Powers that were read before the first share, which a counter does not cover that is dated later.
@@ -322,6 +327,7 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
                 Value::Energy(_) => portion.latest = Some(reading),
                 Value::Power(watts) => match portion.share {
                     Some(share) => {
+                        portion.see(reading.at, watts);
                         readings.push(Reading { value: Value::Power(watts * share), ..reading });
                     }
                     None if portion.early.len() < EARLY => portion.early.push((watts, reading)),
@@ -366,7 +372,24 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
 
 impl Portion {
     const fn new(by: By) -> Self {
-        Self { by, share: None, whole: None, latest: None, early: Vec::new(), energy: Joules::ZERO }
+        Self {
+            by,
+            share: None,
+            whole: None,
+            power: None,
+            unshared: Joules::ZERO,
+            seen: (Joules::ZERO, Joules::ZERO),
+            latest: None,
+            early: Vec::new(),
+            energy: Joules::ZERO,
+        }
+    }
+
+    /// Takes note of power, of which the program's share is not known yet.
+    fn see(&mut self, at: Timestamp, watts: Watts) {
+        if let Some((since, before)) = self.power.replace((at, watts)) {
+            self.unshared += (before + watts) * 0.5 * at.since(since);
+        }
     }
 
     /// Shares out the powers that were read before the first share.
@@ -382,8 +405,13 @@ impl Portion {
     /// Shares out the energy that the domain drew since the last call.
     fn take(&mut self) -> Option<Reading> {
         let share = self.share?;
+        let joules = std::mem::take(&mut self.unshared);
+        self.seen = (self.seen.0 + joules, self.seen.1 + joules * share);
         let reading = self.latest.take()?;
         let (Value::Energy(now), Some(then)) = (&reading.value, self.whole) else { return None };
+        // A counter that is read seldom tells what was drawn under several shares, and power how much under each.
+        let (all, own) = std::mem::take(&mut self.seen);
+        let share = if all > Joules::ZERO { own / all } else { share };
         self.energy += (*now - then).max(Joules::ZERO) * share;
         self.whole = Some(*now);
         Some(Reading { value: Value::Energy(self.energy), ..reading })

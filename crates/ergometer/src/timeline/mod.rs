@@ -44,6 +44,9 @@ const REMEMBERED: usize = 64;
 const FORGOTTEN: f64 = 60.0;
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
+/// Standard uncertainty of when a sensor of power saw what it shows, seconds: on an H200 half of a fall of power comes
+/// 4.5 ms after the load has ended (`docs/measurements`).
+const DELAY: f64 = 0.004;
 /// Share of its period that a sample must average to stand for all of it.
 const UNBROKEN: f64 = 0.8;
 
@@ -232,6 +235,12 @@ impl Timeline {
         let share =
             power_window_s.zip(power_period_s).map_or(0.0, |(window, period)| window / period);
         self.is_counted() || share >= UNBROKEN
+    }
+
+    /// Seconds by which the sensor may come late, one standard uncertainty: a sensor of power is a filter, and how far it
+    /// is behind nobody states.
+    pub(crate) fn delay(&self) -> f64 {
+        if self.sensor.power_window_s.is_some() { DELAY } else { 0.0 }
     }
 
     /// Joules of the curve from `from` to `to`, seconds.

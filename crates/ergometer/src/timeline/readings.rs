@@ -136,7 +136,9 @@ impl Timeline {
         }
         self.samples.push(Sample { t, within, watts });
         self.note_sample(t, within, watts);
-        if self.method != Method::Counter || t - self.counter_since > SILENT_COUNTER {
+        // A share of what a counter counted is counted too.
+        let counted = self.method == Method::Counter || self.is_counted();
+        if !counted || t - self.counter_since > SILENT_COUNTER {
             if self.anchor.take().is_some() {
                 self.health.remark("the energy counter fell silent; power was integrated instead");
             }

@@ -220,17 +220,24 @@ impl Domain {
         let (Some(powers), Some(settled)) = (&self.powers, line.reach()) else { return };
         let settled = settled.as_secs_f64();
         let cells = self.equations.iter().filter(|cell| cell.class == Class::Cell);
-        let mut curve: Seconds = [0.0; LABELS];
+        let (mut curve, mut late): (Seconds, Seconds) = ([0.0; LABELS], [0.0; LABELS]);
         let mut known = Vec::new();
+        let mut before: Option<(f64, labels::Index)> = None;
         for cell in cells.filter(|cell| cell.to <= settled) {
             // Where its labels are not known any more, there is nothing to hold the powers against.
             let Some(stretches) = labels.stretches(cell.from, cell.to) else { continue };
             for (from, to, label) in stretches {
                 curve[usize::from(label)] += line.joules(from, to);
+                // What a sensor that comes late has of the label before.
+                if let Some((_, before)) = before.filter(|&(end, _)| from - end < line.delay()) {
+                    let [before, own] = [before, label].map(|l| powers.watts[usize::from(l)]);
+                    late[usize::from(label)] += line.delay() * (before - own);
+                }
+                before = Some((to, label));
             }
             known.push(*cell);
         }
-        sums.add(&known, line.is_unbroken(), powers, &curve);
+        sums.add(&known, line.is_unbroken(), powers, (&curve, &late));
     }
 
     /// Where the first begins of what was read and is not in the sums.

@@ -14,6 +14,8 @@ pub(super) struct Sums {
     /// Covariance of what is left: what changes from cell to cell, and what the powers' errors make of it.
     random: Box<Matrix>,
     systematic: Box<Matrix>,
+    /// What they would change by if the sensor came as late as it may: all of one sign.
+    late: Seconds,
     /// Stretches whose powers were estimated one after the other: their errors are alike.
     stretches: f64,
 }
@@ -28,6 +30,7 @@ impl Default for Sums {
             seconds: [0.0; LABELS],
             random: Box::new([[0.0; LABELS]; LABELS]),
             systematic: Box::new([[0.0; LABELS]; LABELS]),
+            late: [0.0; LABELS],
             stretches: 0.0,
         }
     }
@@ -35,13 +38,13 @@ impl Default for Sums {
 
 impl Sums {
     /// Takes a stretch of time in: its `cells`, whose energy is `exact` or integrated, the powers of that time,
-    /// and what the curve gave each label.
+    /// what the curve gave each label, and what the sensor's delay may have added to it.
     pub(super) fn add(
         &mut self,
         cells: &[Equation],
         exact: bool,
         powers: &Powers,
-        curve: &Seconds,
+        (curve, late): (&Seconds, &Seconds),
     ) {
         let mut jacobian = [[0.0; LABELS]; LABELS];
         let noise = powers.noise[0];
@@ -75,6 +78,7 @@ impl Sums {
         for (sum, joules) in self.joules.iter_mut().zip(curve) {
             *sum -= joules;
         }
+        self.late.iter_mut().zip(late).for_each(|(sum, joules)| *sum += joules);
         self.stretches += 1.0;
         let occurring: Vec<usize> = (0..LABELS).filter(|&l| jacobian[l][l] != 0.0).collect();
         // J C Jᵀ
@@ -95,6 +99,7 @@ impl Sums {
 
     /// Covariance of the corrected sums of two labels, J².
     pub(super) fn covariance(&self, l: usize, m: usize) -> f64 {
-        self.random[l][m] + self.stretches.clamp(1.0, ALIKE) * self.systematic[l][m]
+        let powers = self.stretches.clamp(1.0, ALIKE) * self.systematic[l][m];
+        self.random[l][m] + powers + self.late[l] * self.late[m]
     }
 }

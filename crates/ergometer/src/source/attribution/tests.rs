@@ -117,6 +117,35 @@ fn each_interval_is_shared_out_by_its_own_share() {
     assert_eq!(read, [(0, joules(95.0))], "never more than the whole");
 }
 
+/// A counter that is read seldom, beside power that is read often.
+#[test]
+fn what_a_counter_counted_under_several_shares_is_divided_by_power() {
+    let bench = Bench::new();
+    let mut shared = bench.shared(&[DomainKind::CpuPackage]);
+    let power = |at: u64, watts| (at, Value::Power(Watts::new(watts)));
+    let read = |shared: &mut Attributed<Scripted>, values: Vec<(u64, Value)>| {
+        let reading =
+            |(at, value)| Reading::new(0, Timestamp::from_nanos(at * 1_000_000_000), value);
+        bench.next.lock().unwrap().extend(values.into_iter().map(reading));
+        let mut readings = Vec::new();
+        shared.read(Request::Edge, &mut readings);
+        readings
+    };
+    read(&mut shared, vec![(0, joules(50.0))]);
+    bench.time(20, 100);
+    read(&mut shared, vec![]);
+    // 10 s at 100 W under a share of 0.2, then 10 s at 300 W under 0.8.
+    bench.time(40, 200);
+    read(&mut shared, vec![power(0, 100.0), power(10, 100.0)]);
+    bench.time(120, 300);
+    let readings =
+        read(&mut shared, vec![power(10, 300.0), power(20, 300.0), (20, joules(4050.0))]);
+    let Some(Value::Energy(own)) = readings.last().map(|reading| &reading.value) else {
+        panic!("{readings:?}")
+    };
+    assert!((own.get() - (0.2 * 1000.0 + 0.8 * 3000.0)).abs() < 1e-6, "{own}");
+}
+
 #[test]
 fn readings_wait_for_a_share_worth_the_name() {
     let bench = Bench::new();

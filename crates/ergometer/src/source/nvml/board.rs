@@ -200,7 +200,7 @@ impl<D: Driver> Board<D> {
                 continue;
             }
             self.sampled = stamped;
-            let middle = stamped - self.window / 2.0;
+            let middle = stamped - self.window / 2.0 - history::LATE;
             let value = query::power(watts);
             if let Value::Power(_) = value {
                 self.judge.power(middle, watts);
