@@ -90,7 +90,7 @@ fn run(seconds: f64, folder: &Path, command: &[String]) -> Result<(), Box<dyn Er
             let _step = meter.span(Kind::Step);
             for (label, kind, length) in phases {
                 let length = length * (1.0 + jitter * rng.random_range(-1.0..=1.0));
-                let _phase = meter.span(Label::new(Kind::Phase, *label));
+                let _phase = meter.span(Label::new(Kind::Phase, label));
                 load.work(kind, length)?;
             }
         }

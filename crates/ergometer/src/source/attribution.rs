@@ -43,7 +43,7 @@ use users::Users;
 /// driver says (`nvmlDeviceGetProcessUtilization`); while they work for nobody, the last share holds, and before the first
 /// use there is none. What the driver hides is charged in full, with a warning. A board is metered whole, with a note,
 /// where the driver does not say it (MIG, virtual boards), and in a container with process numbers of its own, as the
-/// driver uses the host's. This was tested with a simulated driver, and not yet on a real board.
+/// driver uses the host's. The driver looks a few times a second, so that a share of half a second is coarse.
 ///
 /// The intervals are about half a second long, and times come from `/proc/<pid>/stat` and `/proc/stat`, so
 /// shares are known on Linux only. The share is at most 1, and the shares of programs that have no process in

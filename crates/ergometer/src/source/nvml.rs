@@ -36,6 +36,7 @@ mod cost;
 mod devices;
 #[cfg(feature = "nvml")]
 mod disturbance;
+#[cfg(feature = "nvml")]
 mod history;
 mod identity;
 #[cfg(feature = "nvml")]

@@ -44,9 +44,9 @@ const REMEMBERED: usize = 64;
 const FORGOTTEN: f64 = 60.0;
 /// Standard deviation of a rectangular distribution of width 1 (GUM 4.3.7).
 const RECTANGULAR: f64 = 0.288_675_134_594_812_9;
-/// Standard uncertainty of when a sensor of power saw what it shows, seconds: on an H200 half of a fall of power comes
-/// 4.5 ms after the load has ended (`docs/measurements`).
-const DELAY: f64 = 0.004;
+/// Standard uncertainty of when a sensor of power saw what it shows, seconds: the sums over phases of a load that was
+/// switched at known times were off as if an H200's sensor came 3 to 5 ms late (`docs/measurements`).
+const DELAY: f64 = 0.005;
 /// Share of its period that a sample must average to stand for all of it.
 const UNBROKEN: f64 = 0.8;
 

@@ -222,18 +222,13 @@ impl Domain {
         let cells = self.equations.iter().filter(|cell| cell.class == Class::Cell);
         let (mut curve, mut late): (Seconds, Seconds) = ([0.0; LABELS], [0.0; LABELS]);
         let mut known = Vec::new();
-        let mut before: Option<(f64, labels::Index)> = None;
         for cell in cells.filter(|cell| cell.to <= settled) {
             // Where its labels are not known any more, there is nothing to hold the powers against.
             let Some(stretches) = labels.stretches(cell.from, cell.to) else { continue };
             for (from, to, label) in stretches {
                 curve[usize::from(label)] += line.joules(from, to);
-                // What a sensor that comes late has of the label before.
-                if let Some((_, before)) = before.filter(|&(end, _)| from - end < line.delay()) {
-                    let [before, own] = [before, label].map(|l| powers.watts[usize::from(l)]);
-                    late[usize::from(label)] += line.delay() * (before - own);
-                }
-                before = Some((to, label));
+                late[usize::from(label)] +=
+                    powers.late(labels, (from, to), label, line.delay()).unwrap_or(0.0);
             }
             known.push(*cell);
         }
@@ -267,6 +262,23 @@ impl Domain {
         let (now, later) = self.equations.iter().partition::<Vec<Equation>, _>(|e| e.to <= settled);
         self.regression.remember(&now, line.is_counted());
         self.equations = later;
+    }
+}
+
+impl Powers {
+    /// Joules that a sensor shows too much between two moments under `label`, if it shows what was drawn `delay` seconds
+    /// before.
+    fn late(
+        &self,
+        labels: &Labels,
+        (from, to): (f64, f64),
+        label: labels::Index,
+        delay: f64,
+    ) -> Option<f64> {
+        let watts = |label: labels::Index| self.watts[usize::from(label)];
+        let before = labels.stretches(from - delay, to - delay)?;
+        let shown: f64 = before.map(|(from, to, label)| (to - from) * watts(label)).sum();
+        Some(shown - (to - from) * watts(label))
     }
 }
 
