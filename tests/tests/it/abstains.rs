@@ -66,7 +66,8 @@ fn the_library_names_neither_sockets_nor_programs() {
 }
 
 /// A wall clock that jumps has no effect on what never asks it. It is asked once a run, for the date
-/// at the head of the record; code that needs another date for people is to be added here.
+/// at the head of the record; code that needs another date for people is to be added here. NVIDIA's driver stamps its
+/// samples by it: how old they are is worked out in the call that gives them.
 #[test]
 fn the_wall_clock_is_asked_for_the_date_of_a_run_and_nothing_else() {
     let found = lines_with(&["SystemTime::now(", "Timestamp::now(", "Zoned::now("]);
@@ -74,6 +75,9 @@ fn the_wall_clock_is_asked_for_the_date_of_a_run_and_nothing_else() {
     let (compared, found): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|line| line.contains("src/clock/machine.rs"));
     assert_eq!(compared.len(), 1, "{compared:#?}");
+    let (stamps, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|line| line.contains("src/source/nvml/query.rs"));
+    assert_eq!(stamps.len(), 1, "{stamps:#?}");
     let [line] = &found[..] else { panic!("{found:#?}") };
     assert!(line.contains("src/clock.rs") && line.contains("jiff::Timestamp::now()"), "{line}");
 }

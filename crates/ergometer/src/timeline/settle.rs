@@ -9,6 +9,8 @@ const GAP_PERIODS: f64 = 3.5;
 const MIN_GAP: f64 = 0.3;
 /// Seconds for which the last level is held at the end of the readings.
 pub(super) const HOLD: f64 = 1.5;
+/// Samples that are further apart than this many times what each of them averages leave some of the time out.
+const LONGEST_GAP: f64 = 3.0;
 /// Between two anchors with at least this many samples, the samples give the shape.
 const SHAPED_BY_SAMPLES: usize = 4;
 /// Joules by which counter and power must have been compared before their ratio scales power.
@@ -33,14 +35,16 @@ impl Timeline {
                  them are in the total"
             ));
         }
-        let unbroken = self.samples_are_unbroken();
+        // After an outage the energy is that of more time than the curve has still to go.
+        let whole = from <= anchor.t;
+        let unbroken = whole && self.samples_are_unbroken() && self.saw_all(from, to);
         let mut shaped = false;
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 && asleep <= 0.0 {
             // Where samples are missing, power is a guess.
             let seen = self.seen_throughout(from, to);
-            if seen {
+            if seen && whole {
                 self.health.counter_joules += joules;
                 self.health.integrated_joules += integral;
                 self.health.compared = true;
@@ -69,7 +73,7 @@ impl Timeline {
         self.shaper.push(to, e0 + joules, within, Basis::Whole);
         // What was drawn while the machine slept was drawn in no span.
         let parts = shaped && unbroken && to - from >= 2.0 * INTEGRATED;
-        if !parts && from <= anchor.t && self.asleep(from, to) <= 0.0 {
+        if !parts && whole && self.asleep(from, to) <= 0.0 {
             self.note(Interval { from, to, joules, sample: false, more_than: None, within });
         }
         self.forget_samples(to);
@@ -88,6 +92,20 @@ impl Timeline {
                 (begin, joules) = (to, 0.0);
             }
         }
+    }
+
+    /// Whether no sample is missing between two moments.
+    fn saw_all(&self, from: f64, to: f64) -> bool {
+        let most = LONGEST_GAP * self.sensor.power_window_s.unwrap_or(0.0);
+        let inside = self.samples.iter().map(|sample| sample.t).filter(|t| (from..to).contains(t));
+        let mut last = from;
+        for t in inside.chain([to]) {
+            if t - last > most {
+                return false;
+            }
+            last = t;
+        }
+        true
     }
 
     /// Whether samples follow each other as closely as each of them averages.

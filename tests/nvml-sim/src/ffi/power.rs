@@ -16,7 +16,7 @@ use nvml_wrapper_sys::bindings::{
 use super::handle::{Found, found, whole};
 use super::{Answer, give};
 use crate::config::Sensor;
-use crate::{Board, disturb, monotonic_ns, state};
+use crate::{Board, disturb, monotonic_ns, state, thread_ns};
 
 /// What garbage powers are, in turn, milliwatts.
 const GARBAGE_POWERS: [c_uint; 2] = [1_000_000_000, c_uint::MAX];
@@ -29,8 +29,9 @@ fn take_time(board: &Board, nanos: u64) {
     if !board.faults.spin {
         return thread::sleep(Duration::from_nanos(nanos));
     }
-    let begin = monotonic_ns();
-    while monotonic_ns() - begin < nanos {
+    // A thread that has to wait for a processor has not spent it.
+    let begin = thread_ns();
+    while thread_ns() - begin < nanos {
         std::hint::spin_loop();
     }
 }

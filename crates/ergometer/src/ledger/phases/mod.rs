@@ -46,6 +46,9 @@ const MOST_WAITING: usize = 4096;
 /// Seconds for which a cell waits for its labels before it takes its shape from its neighbours.
 const WAIT: f64 = 2.0;
 
+/// Seconds for which labels are kept at most for a cell that is not in the sums yet.
+const LONGEST: f64 = 60.0;
+
 /// Cells from which powers may shape others.
 const ENOUGH: usize = 40;
 
@@ -137,7 +140,7 @@ impl Phases {
         }
         // What is not in the sums yet needs its labels still.
         let open = self.domains.iter().filter_map(Domain::open_from);
-        self.labels.forget(open.fold(to - WAIT, f64::min));
+        self.labels.forget(open.fold(to - WAIT, f64::min).max(to - LONGEST));
         self.from = Some(to);
     }
 

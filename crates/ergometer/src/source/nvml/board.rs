@@ -196,7 +196,8 @@ impl<D: Driver> Board<D> {
         for &Past { age, watts } in past {
             let stamped = began - age;
             // Where the wall clock was set, older stamps may be anything.
-            if stamped <= self.sampled || stamped > ended + history::AHEAD {
+            // The two clocks are not read at one moment: a quarter of a sample is no new one.
+            if stamped <= self.sampled + self.window / 4.0 || stamped > ended + history::AHEAD {
                 continue;
             }
             self.sampled = stamped;

@@ -83,6 +83,10 @@ impl Ways {
     ) -> Result<Sample, String> {
         let device = nvml.device_by_index(index).map_err(|error| error.to_string())?;
         let mut sample = Sample::default();
+        // First: their age is that at the beginning of the call, and a counter may take long.
+        if power && self.power == Way::Samples {
+            sample.past = Some(past(&device));
+        }
         let by_field = |wanted: bool, way: Way| wanted && way == Way::Field;
         match (by_field(energy, self.energy), by_field(power, self.power)) {
             (true, true) => {
@@ -107,9 +111,6 @@ impl Ways {
         if power && self.power == Way::Call {
             let read = device.power_usage().map(|milliwatts| from_milli(f64::from(milliwatts)));
             sample.watts = Some(read.map_err(|error| error.to_string()));
-        }
-        if power && self.power == Way::Samples {
-            sample.past = Some(past(&device));
         }
         Ok(sample)
     }
