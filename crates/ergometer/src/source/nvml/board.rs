@@ -195,8 +195,8 @@ impl<D: Driver> Board<D> {
         let within = length(history::within(past));
         for &Past { age, watts } in past {
             let stamped = began - age;
-            // Where the wall clock was set, older stamps may be anything.
-            // The two clocks are not read at one moment: a quarter of a sample is no new one.
+            // Where the wall clock was set, older stamps may be anything. And it is read a little after the meter's clock,
+            // so that the last sample may seem to be newer than it was before.
             if stamped <= self.sampled + self.window / 4.0 || stamped > ended + history::AHEAD {
                 continue;
             }

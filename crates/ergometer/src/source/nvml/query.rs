@@ -116,8 +116,8 @@ impl Ways {
     }
 }
 
-/// The samples that the driver has taken of late, oldest first. It stamps them by the wall clock, and which of them a
-/// caller saw last is not told to it: they would never be newer again once that clock was set back.
+/// The samples that the driver has taken of late, oldest first: all that it keeps. It could give only those after a
+/// stamp, but stamps are of the wall clock, and after that was set back no sample would be newer.
 pub(super) fn past(device: &Device) -> Result<Vec<Past>, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?;
     let samples = device.samples(Sampling::Power, None).map_err(|error| error.to_string())?;
