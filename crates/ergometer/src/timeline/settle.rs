@@ -38,7 +38,7 @@ impl Timeline {
         // After an outage the energy is that of more time than the curve has still to go.
         let whole = from <= anchor.t;
         let unbroken = whole && self.samples_are_unbroken() && self.saw_all(from, to);
-        let mut shaped = false;
+        let mut noted = false;
         let pieces = self.pieces(from, to);
         let integral: f64 = pieces.iter().map(Piece::joules).sum();
         if integral > 0.0 && asleep <= 0.0 {
@@ -52,7 +52,6 @@ impl Timeline {
             let inside =
                 self.samples.iter().filter(|sample| (from..to).contains(&sample.t)).count();
             if self.shaper.instantaneous() && inside >= SHAPED_BY_SAMPLES && seen {
-                shaped = true;
                 let scale = joules / integral;
                 let mut e = e0;
                 for piece in &pieces {
@@ -66,14 +65,14 @@ impl Timeline {
                 }
                 if unbroken && to - from >= 2.0 * INTEGRATED {
                     self.note_parts(from, to, &pieces, scale);
+                    noted = true;
                 }
             }
         }
         // Exactly through the anchor, whatever rounding did above.
         self.shaper.push(to, e0 + joules, within, Basis::Whole);
         // What was drawn while the machine slept was drawn in no span.
-        let parts = shaped && unbroken && to - from >= 2.0 * INTEGRATED;
-        if !parts && whole && self.asleep(from, to) <= 0.0 {
+        if !noted && whole && self.asleep(from, to) <= 0.0 {
             self.note(Interval { from, to, joules, sample: false, more_than: None, within });
         }
         self.forget_samples(to);
@@ -129,7 +128,8 @@ impl Timeline {
             return;
         }
         let gain = self.gain();
-        let basis = if self.samples_are_unbroken() { Basis::Whole } else { Basis::Loose };
+        let unbroken = self.samples_are_unbroken() && self.saw_all(from, end);
+        let basis = if unbroken { Basis::Whole } else { Basis::Loose };
         for piece in self.pieces(from, end) {
             e += piece.joules() * gain;
             self.shaper.push(piece.to, e, piece.within, basis);

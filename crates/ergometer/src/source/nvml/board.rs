@@ -15,7 +15,7 @@ use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::source::counter::Counter;
 use crate::source::nvml::disturbance::{Finding, Judge, Rate};
-use crate::source::nvml::history;
+use crate::source::nvml::history::{self, History, Sensed};
 use crate::source::nvml::probe::Profile;
 use crate::source::nvml::query::{self, IMPOSSIBLE, Past, Sample, Way, Ways};
 use crate::source::nvml::update_times::{UpdateTimes, Window};
@@ -75,6 +75,8 @@ pub(super) struct Board<D = Installed> {
     power_ticks: UpdateTimes,
     /// Seconds over which a power sample is averaged.
     window: f64,
+    /// The driver's own samples, where they are used.
+    history: Option<History>,
     judge: Judge,
     /// Counter values read while its period was being learnt.
     waiting: Vec<Undated>,
@@ -99,8 +101,9 @@ impl Board {
 impl<D: Driver> Board<D> {
     /// A board that is read through `driver` and of which no more is known than its `profile`.
     fn new(driver: D, profile: Profile, cost: Cost) -> Self {
-        let Profile { domain, ways, window, consumer } = profile;
+        let Profile { domain, ways, window, instead, consumer } = profile;
         let now = driver.now().as_secs_f64();
+        let history = instead.map(|register| History::new(window, register, now));
         let judge = Judge::new((ways.power != Way::None).then_some(window), consumer);
         let slow = judge.rate() == Rate::Second;
         Self {
@@ -114,6 +117,7 @@ impl<D: Driver> Board<D> {
                 if ways.energy == Way::None { SHARP } else { ROUGH },
             ),
             window,
+            history,
             judge,
             waiting: Vec::new(),
             dated: None,
@@ -127,7 +131,9 @@ impl<D: Driver> Board<D> {
     /// Reads the counter, power or both, and says what they mean.
     fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
         let (before, used) = (self.driver.now(), self.driver.used());
-        let sample = self.driver.read(self.ways, energy, self.ways.power != Way::None);
+        let again = self.history.is_some_and(|history| history.asks_again(before.as_secs_f64()));
+        let ways = if again { Ways { power: Way::Samples, ..self.ways } } else { self.ways };
+        let sample = self.driver.read(ways, energy, ways.power != Way::None);
         let (took, used) = (self.driver.now().since(before), self.driver.used() - used);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
@@ -175,10 +181,25 @@ impl<D: Driver> Board<D> {
             Some(Err(error)) => say(at, Duration::ZERO, Value::Missing(format!("power: {error}"))),
             None => {}
         }
-        match sample.past {
-            Some(Ok(past)) => self.take_past(during, &past, say),
-            Some(Err(error)) => say(at, Duration::ZERO, Value::Missing(format!("power: {error}"))),
-            None => {}
+        if again {
+            let past = sample.past.and_then(Result::ok).unwrap_or_default();
+            let back = self.history.as_mut().and_then(|history| history.resume(during.1, &past));
+            if let Some(samples) = back {
+                self.read_power_by(samples);
+                self.take_past(during, &past, say);
+            }
+        } else {
+            match sample.past {
+                Some(Ok(past)) => self.take_past(during, &past, say),
+                Some(Err(error)) => {
+                    say(at, Duration::ZERO, Value::Missing(format!("power: {error}")));
+                }
+                None => {}
+            }
+            let gone = self.history.as_mut().and_then(|history| history.give_up(during.1));
+            if let Some(register) = gone {
+                self.read_power_by(register);
+            }
         }
         for word in words {
             tell(word, at, say);
@@ -205,9 +226,20 @@ impl<D: Driver> Board<D> {
             let value = query::power(watts);
             if let Value::Power(_) = value {
                 self.judge.power(middle, watts);
+                if let Some(history) = &mut self.history {
+                    history.given(ended);
+                }
             }
             say(Timestamp::from_secs_f64(middle), within, value);
         }
+    }
+
+    /// Reads power in another way from now on.
+    fn read_power_by(&mut self, sensed: Sensed) {
+        let Sensed { way, period, window } = sensed;
+        (self.ways.power, self.window) = (way, window);
+        let sensor = &mut self.domain[0].sensor;
+        (sensor.power_period_s, sensor.power_window_s) = (Some(period), Some(window));
     }
 }
 
@@ -262,7 +294,14 @@ impl<D: Driver> PowerSource for Board<D> {
 impl<D: Driver> Board<D> {
     /// Puts what was learnt into the domain.
     fn sum_up(&mut self) {
+        let now = self.driver.now().as_secs_f64();
+        let without = self.history.map_or(0.0, |history| history.without(now));
         let domain = &mut self.domain[0];
+        if without > 0.0 {
+            let said = format!("for {without:.0} s it gave none, and power was read by itself");
+            let before = domain.note.take();
+            domain.note = Some(before.map_or(said.clone(), |note| format!("{note}; {said}")));
+        }
         if self.ways.energy != Way::None {
             let period = self.counter_ticks.sure_period();
             domain.sensor.counter_period_s = period;
@@ -300,4 +339,5 @@ fn length(seconds: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     mod late;
+    mod samples;
 }

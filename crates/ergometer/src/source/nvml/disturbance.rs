@@ -89,6 +89,9 @@ const ONE_CHANGE: f64 = 1.0 / 12.0;
 const EACH_ITSELF: f64 = 0.5;
 /// A ratio of [`independence`] up to which samples depend on each other.
 const DEPENDENT: f64 = 0.5;
+/// Power samples that are kept for a comparison, at most: of some minutes. What a counter that fails for ever would be
+/// compared with is not kept for ever.
+const MOST_SAMPLES: usize = 8192;
 /// A relative uncertainty beyond which nothing is concluded, and what is concluded from less.
 const HALF: f64 = 0.5;
 const VAGUE: f64 = 0.05;
@@ -211,6 +214,9 @@ impl Judge {
         if self.rate == Rate::Never {
             return;
         }
+        if self.samples.len() >= MOST_SAMPLES {
+            self.samples.drain(..MOST_SAMPLES / 2);
+        }
         self.samples.push((t, watts));
     }
 
@@ -233,11 +239,14 @@ impl Judge {
             Rate::Own => WATCH,
             Rate::Second | Rate::Never => REFERENCE,
         };
-        if length >= due
-            && let Some(comparison) = self.comparison()
-            && comparison.conclusive()
-        {
-            self.conclude(comparison, words);
+        if length < due {
+            return;
+        }
+        match self.comparison() {
+            Some(comparison) if comparison.conclusive() => self.conclude(comparison, words),
+            // Without power to compare it with nothing speaks against it, and it is not held back for ever.
+            _ if length >= due.max(SECOND_LOOK) => self.release(words),
+            _ => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! The samples of power that a driver takes by itself, and keeps for some seconds.
 
-use super::query::Past;
+use super::query::{Past, Way};
 
 /// Samples from which their spacing is known.
 const ENOUGH: usize = 16;
@@ -14,6 +14,74 @@ pub(super) const AHEAD: f64 = 0.005;
 pub(super) const LATE: f64 = 0.001_5;
 /// The least that a sample may be misplaced, seconds to either side.
 const LEAST: f64 = 0.001;
+
+/// After so many seconds without a sample, power is read by itself; and after so many more samples are asked for again.
+const SILENT: f64 = 4.0;
+const AGAIN: f64 = 60.0;
+
+/// How power is read: by itself or as samples, seconds between two updates, and seconds that each of them averages.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sensed {
+    pub way: Way,
+    pub period: f64,
+    pub window: f64,
+}
+
+/// Whether a driver goes on giving samples, which nothing obliges it to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct History {
+    samples: Sensed,
+    /// What power is read by while there are none.
+    register: Sensed,
+    /// When the last sample was given, and since when there are none.
+    given: f64,
+    ceased: Option<f64>,
+    /// Seconds without any, before that.
+    without: f64,
+    /// When they are asked for again.
+    again: f64,
+}
+
+impl History {
+    /// Of samples this many seconds apart, that are used from `now` on instead of the `register`.
+    pub(super) fn new(spacing: f64, register: Sensed, now: f64) -> Self {
+        let samples = Sensed { way: Way::Samples, period: spacing, window: spacing };
+        Self { samples, register, given: now, ceased: None, without: 0.0, again: now }
+    }
+
+    /// A sample was given at `t`.
+    pub(super) fn given(&mut self, t: f64) {
+        self.given = t;
+    }
+
+    /// How to read power from `t` on, where that is another way than before: none was given for a while.
+    pub(super) fn give_up(&mut self, t: f64) -> Option<Sensed> {
+        if self.ceased.is_some() || t - self.given <= SILENT {
+            return None;
+        }
+        (self.ceased, self.again) = (Some(self.given), t + AGAIN);
+        Some(self.register)
+    }
+
+    /// Whether samples are to be asked for at `t` though they had ceased.
+    pub(super) fn asks_again(&self, t: f64) -> bool {
+        self.ceased.is_some() && t >= self.again
+    }
+
+    /// What was given at `t` when they were asked for again: how to read power from then on, if they are back.
+    pub(super) fn resume(&mut self, t: f64, past: &[Past]) -> Option<Sensed> {
+        self.again = t + AGAIN;
+        spacing(past)?;
+        self.without = self.without(t);
+        (self.ceased, self.given) = (None, t);
+        Some(self.samples)
+    }
+
+    /// Seconds up to `t` in which there were none.
+    pub(super) fn without(&self, t: f64) -> f64 {
+        self.without + self.ceased.map_or(0.0, |since| t - since)
+    }
+}
 
 /// Seconds between two samples, in the median; `None` of what are no regular samples of late.
 pub(super) fn spacing(past: &[Past]) -> Option<f64> {

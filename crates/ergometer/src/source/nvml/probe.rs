@@ -7,7 +7,7 @@ use nvml_wrapper::error::NvmlError;
 
 use super::NAME;
 use super::cost::thread_seconds;
-use super::history;
+use super::history::{self, Sensed};
 use crate::energy::Method;
 use crate::source::nvml::query::{self, Way, Ways};
 use crate::source::{Domain, DomainKind, Sensor};
@@ -32,6 +32,8 @@ pub(super) struct Profile {
     pub ways: Ways,
     /// Seconds over which a power sample is averaged.
     pub window: f64,
+    /// How power is read if the driver gives its own samples no more, where those are used.
+    pub instead: Option<Sensed>,
     /// It is made for the desk.
     pub consumer: bool,
 }
@@ -41,10 +43,17 @@ impl Profile {
     pub(super) fn of(device: &Device) -> Result<Self, String> {
         let uuid = device.uuid().map_err(|error| format!("its UUID cannot be read: {error}"))?;
         let mut ways = Ways::of(device);
+        let name = device.name().unwrap_or_else(|_| "NVIDIA board".to_owned());
+        let register = sensor(device.architecture().ok(), &name, ways.power);
         let history = history(device, ways);
         if history.is_some() {
             ways.power = Way::Samples;
         }
+        let instead = history.map(|_| register);
+        let Sensed { period, window, .. } = match history {
+            Some(spacing) => Sensed { way: Way::Samples, period: spacing, window: spacing },
+            None => register,
+        };
         let Ways { energy, power } = ways;
         let method = match (energy, power) {
             (Way::None, Way::None) => {
@@ -57,11 +66,6 @@ impl Profile {
             }
             (Way::None, _) => Method::Integrated,
             _ => Method::Counter,
-        };
-        let name = device.name().unwrap_or_else(|_| "NVIDIA board".to_owned());
-        let (period, window) = match history {
-            Some(spacing) => (spacing, spacing),
-            None => sensor(device.architecture().ok(), &name, power),
         };
         let consumer = name.contains("GeForce")
             || matches!(device.brand(), Ok(Brand::GeForce | Brand::GeForceRTX | Brand::Titan));
@@ -89,15 +93,16 @@ impl Profile {
             note: note(device, &name, power, window),
             label: name,
         };
-        Ok(Self { domain, ways, window, consumer })
+        Ok(Self { domain, ways, window, instead, consumer })
     }
 }
 
 /// Seconds between the driver's own samples of power, where they are to be used: beside a counter whose reads are
-/// costly, on boards where it is known what a sample is. On a Hopper it is the mean power since the one before.
+/// costly, on boards where it is known what a sample is. On a Hopper it is the mean power since the one before. Power can
+/// be read by itself there too, with about as short a mean, if the driver gives no samples any more.
 fn history(device: &Device, ways: Ways) -> Option<f64> {
     let known = device.architecture().ok() == Some(DeviceArchitecture::Hopper);
-    if !known || ways.energy == Way::None || ways.power == Way::None {
+    if !known || ways.energy == Way::None || ways.power != Way::Field {
         return None;
     }
     let read = || {
@@ -114,11 +119,11 @@ fn history(device: &Device, ways: Ways) -> Option<f64> {
 
 /// Seconds between updates of the power sensor, and seconds that it averages (Yang et al. 2024,
 /// results by architecture).
-fn sensor(architecture: Option<DeviceArchitecture>, name: &str, power: Way) -> (f64, f64) {
+fn sensor(architecture: Option<DeviceArchitecture>, name: &str, power: Way) -> Sensed {
     use DeviceArchitecture::{Ampere, Hopper, Maxwell, Pascal, Turing, Volta};
     let quarter = ["A100", "A30", "A800", "H100", "H200", "H800", "GH200"];
     let data_centre = quarter.iter().any(|board| name.contains(board));
-    match (architecture, power) {
+    let (period, window) = match (architecture, power) {
         (Some(Pascal | Volta), _) => (0.02, 0.01),
         (Some(Ampere), Way::Field | Way::Call) if data_centre => (0.1, 0.025),
         (Some(Hopper), Way::Field) => (0.1, 0.025),
@@ -126,7 +131,8 @@ fn sensor(architecture: Option<DeviceArchitecture>, name: &str, power: Way) -> (
         (_, Way::Call) => (0.1, 1.0),
         _ if data_centre => (0.1, 0.025),
         _ => (0.1, 0.1),
-    }
+    };
+    Sensed { way: power, period, window }
 }
 
 fn note(device: &Device, name: &str, power: Way, window: f64) -> Option<String> {

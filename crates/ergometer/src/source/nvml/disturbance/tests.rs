@@ -196,3 +196,13 @@ fn samples_that_are_independent_of_each_other_are_as_uncertain_as_their_mean() {
         assert!((found.error / expected - 1.0).abs() < 1e-9, "seed {seed}: {}", found.error);
     }
 }
+
+/// A counter that fails for ever is never compared with the power beside it.
+#[test]
+fn power_is_not_kept_for_ever_for_a_comparison_that_never_comes() {
+    let mut judge = Judge::new(Some(0.02), false);
+    for k in 0..1_000_000 {
+        judge.power(f64::from(k) * 0.02, 300.0);
+        assert!(judge.samples.len() <= MOST_SAMPLES);
+    }
+}

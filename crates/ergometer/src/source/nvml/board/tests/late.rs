@@ -171,8 +171,8 @@ impl Driver for Arc<Registers> {
     }
 }
 
-/// What is known of a scripted board.
-fn profile(script: Script) -> Profile {
+/// What is known of a board whose counter and power are updated so often; power with its window.
+pub(super) fn profile_of(counter: f64, power: (f64, f64)) -> Profile {
     Profile {
         domain: Domain {
             id: "nvml:GPU-0".to_owned(),
@@ -181,10 +181,10 @@ fn profile(script: Script) -> Profile {
             source: "nvml".to_owned(),
             method: Method::Counter,
             sensor: Sensor {
-                counter_period_s: Some(PERIOD),
+                counter_period_s: Some(counter),
                 counter_quantum: Some(Joules::new(0.001)),
-                power_period_s: Some(script.power.0),
-                power_window_s: Some(script.power.1),
+                power_period_s: Some(power.0),
+                power_window_s: Some(power.1),
                 relative_error: 0.0,
                 absolute_error: crate::units::Watts::ZERO,
             },
@@ -193,7 +193,8 @@ fn profile(script: Script) -> Profile {
             note: None,
         },
         ways: Ways { energy: Way::Field, power: Way::Field },
-        window: script.power.1,
+        window: power.1,
+        instead: None,
         consumer: false,
     }
 }
@@ -214,8 +215,11 @@ impl Script {
     fn play(self) -> Played {
         let registers = Arc::new(Registers::new(self, Arc::default()));
         registers.pass(START);
-        let mut board =
-            Board::new(Arc::clone(&registers), profile(self), Cost::new(DEFAULT_SHARE, 1));
+        let mut board = Board::new(
+            Arc::clone(&registers),
+            profile_of(PERIOD, self.power),
+            Cost::new(DEFAULT_SHARE, 1),
+        );
         let mut line = Timeline::of(&board.domains()[0], registers.now());
         let (mut readings, mut misplaced, mut given) = (Vec::new(), 0, f64::INFINITY);
         let mut read = |board: &mut Board<Arc<Registers>>, request| {

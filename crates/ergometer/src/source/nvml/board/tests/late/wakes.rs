@@ -88,7 +88,10 @@ fn settled(
             registers.pass(START);
         }
         let allowed = Cost::new(DEFAULT_SHARE, counters.len());
-        boards.push((Arc::clone(&registers), Board::new(registers, profile(script), allowed)));
+        boards.push((
+            Arc::clone(&registers),
+            Board::new(registers, profile_of(PERIOD, script.power), allowed),
+        ));
     }
     let clock = Arc::clone(&boards[0].0);
     let (mut readings, mut wakes, mut within, mut before) = (Vec::new(), 0, 0.0_f64, None);
