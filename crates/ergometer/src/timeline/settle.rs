@@ -57,7 +57,7 @@ impl Timeline {
                 for piece in &pieces {
                     e += piece.joules() * scale;
                     let (basis, within) = if unbroken {
-                        (Basis::Whole, piece.within)
+                        (Basis::Averaged, piece.within)
                     } else {
                         (Basis::Sample { from, to }, within)
                     };
@@ -129,7 +129,7 @@ impl Timeline {
         }
         let gain = self.gain();
         let unbroken = self.samples_are_unbroken() && self.saw_all(from, end);
-        let basis = if unbroken { Basis::Whole } else { Basis::Loose };
+        let basis = if unbroken { Basis::Averaged } else { Basis::Loose };
         for piece in self.pieces(from, end) {
             e += piece.joules() * gain;
             self.shaper.push(piece.to, e, piece.within, basis);

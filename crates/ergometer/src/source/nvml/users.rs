@@ -17,6 +17,8 @@ use super::cost::{Cost, thread_seconds};
 
 /// A board is asked about no sooner than after this many seconds.
 const SOONEST: f64 = 0.5;
+/// However much a question costs, it is asked after this many seconds: a counter's energy waits for the share of its time.
+const LATEST: f64 = 2.0;
 
 /// The account of an installed driver.
 struct Users {
@@ -102,6 +104,7 @@ impl Account for Users {
     }
 
     fn rest(&self) -> Duration {
-        Duration::try_from_secs_f64(self.cost.counter_every(SOONEST)).unwrap_or_default()
+        let every = self.cost.counter_every(SOONEST).min(LATEST);
+        Duration::try_from_secs_f64(every).unwrap_or_default()
     }
 }
