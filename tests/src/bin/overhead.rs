@@ -8,6 +8,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -59,50 +60,31 @@ fn run(library: &Path, length: Duration, more: &str) -> Result<(), Box<dyn std::
         zone(&powercap.join(format!("intel-rapl:{package}:0")), "dram")?;
     }
 
-    // A counter that does not move at the start is not used.
-    let over = AtomicBool::new(false);
-    let meter = thread::scope(|scope| {
-        scope.spawn(|| {
-            let zones = (0..2).flat_map(|package| {
-                [format!("intel-rapl:{package}"), format!("intel-rapl:{package}:0")]
-            });
-            let files: Vec<_> = zones.map(|zone| powercap.join(zone).join("energy_uj")).collect();
-            for energy in (1_000_000_u64..).step_by(10_000) {
-                if over.load(Ordering::Relaxed) {
-                    return;
-                }
-                // Registers of their own: two that show the same value are taken for one.
-                for (number, file) in (0_u64..).zip(&files) {
-                    let _ = fs::write(file, format!("{}\n", energy + number * 1_000_000));
-                }
-                thread::sleep(Duration::from_millis(1));
-            }
-        });
-        let meter = Meter::builder()
-            .nvml_library(&copy)
-            .devices(Devices::All)
-            .sysfs_root(folder.path().join("sys"))
-            .start();
-        over.store(true, Ordering::Relaxed);
-        meter
-    })?;
+    // Counters that move: one that does not at the start is not used, and one that stands still costs more later.
+    let (started, over) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let moving = moving(&powercap, Arc::clone(&started), Arc::clone(&over))?;
+    let meter = Meter::builder()
+        .nvml_library(&copy)
+        .devices(Devices::All)
+        .sysfs_root(folder.path().join("sys"))
+        .start()?;
+    started.store(true, Ordering::Relaxed);
     if meter.domains().len() != 12 {
         return Err(format!("12 domains were to be metered: {:?}", meter.domains()).into());
     }
     // What happens once, and the search for the boards' own periods, are not what a run goes on with.
     thread::sleep(SETTLED);
     measure("idle", length)?;
-    let over = Arc::new(AtomicBool::new(false));
-    let looking = looking(meter.clone(), Arc::clone(&over));
+    let looked = Arc::<AtomicBool>::default();
+    let looking = looking(meter.clone(), Arc::clone(&looked));
     measure("looked at", length)?;
-    over.store(true, Ordering::Relaxed);
+    looked.store(true, Ordering::Relaxed);
     let _ = looking.join();
-    let over = Arc::new(AtomicBool::new(false));
     let count = thread::available_parallelism()?.get();
     let busy: Vec<_> = (0..count).map(|_| busy(Arc::clone(&over))).collect();
     measure("busy", length)?;
     over.store(true, Ordering::Relaxed);
-    for thread in busy {
+    for thread in busy.into_iter().chain([moving]) {
         let _ = thread.join();
     }
     meter.finish()?;
@@ -120,6 +102,33 @@ fn measure(machine: &str, length: Duration) -> std::io::Result<()> {
         println!("{machine}: core {core:.4} %, wakes {wakes:.1} a second");
     }
     Ok(())
+}
+
+/// Moves the counters of the powercap tree until all is `over`: a thousand times a second until the meter has `started`, and
+/// twenty times from then on.
+fn moving(
+    powercap: &Path,
+    started: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+) -> std::io::Result<thread::JoinHandle<()>> {
+    let zones = (0..2)
+        .flat_map(|package| [format!("intel-rapl:{package}"), format!("intel-rapl:{package}:0")]);
+    let files = zones
+        .map(|zone| fs::OpenOptions::new().write(true).open(powercap.join(zone).join("energy_uj")));
+    let files: Vec<fs::File> = files.collect::<Result<_, _>>()?;
+    Ok(thread::spawn(move || {
+        let mut energy = 1_000_000_u64;
+        while !over.load(Ordering::Relaxed) {
+            // Registers of their own: two that show the same value are taken for one.
+            for (number, file) in (0_u64..).zip(&files) {
+                let _ =
+                    file.write_all_at(format!("{}\n", energy + number * 1_000_000).as_bytes(), 0);
+            }
+            energy += 10_000;
+            let pause = if started.load(Ordering::Relaxed) { 50 } else { 1 };
+            thread::sleep(Duration::from_millis(pause));
+        }
+    }))
 }
 
 /// Looks ten times a second at live figures until all is `over`.

@@ -119,7 +119,7 @@ impl Phases {
             for (domain, line) in self.domains.iter_mut().zip(&*timelines) {
                 domain.solve(line);
             }
-            self.news = true;
+            self.news = self.domains.iter().any(|domain| domain.powers.is_some());
         }
         for (domain, line) in self.domains.iter().zip(timelines) {
             domain.shape(line, &self.labels, t);

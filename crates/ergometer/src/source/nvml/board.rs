@@ -128,13 +128,25 @@ impl<D: Driver> Board<D> {
         }
     }
 
-    /// Reads the counter, power or both, and says what they mean.
-    fn look(&mut self, energy: bool, say: &mut impl FnMut(Timestamp, Duration, Value)) {
-        let (before, used) = (self.driver.now(), self.driver.used());
+    /// Reads the counter, power or both, from the present moment on (`before`), and says what they mean. Returns whether
+    /// power was asked for.
+    fn look(
+        &mut self,
+        before: Timestamp,
+        energy: bool,
+        say: &mut impl FnMut(Timestamp, Duration, Value),
+    ) -> bool {
+        let known = self.cost.estimate(energy);
+        let used = |driver: &D| known.map_or_else(|| driver.used(), |_| 0.0);
+        let began = used(&self.driver);
         let again = self.history.is_some_and(|history| history.asks_again(before.as_secs_f64()));
         let ways = if again { Ways { power: Way::Samples, ..self.ways } } else { self.ways };
-        let sample = self.driver.read(ways, energy, ways.power != Way::None);
-        let (took, used) = (self.driver.now().since(before), self.driver.used() - used);
+        // It comes with the counter, unless even that is too much.
+        let due = self.agenda.power.from <= before.as_secs_f64() + TOGETHER;
+        let power = ways.power != Way::None && (due || !energy || !self.cost.is_exceeded());
+        let sample = self.driver.read(ways, energy, power);
+        let took = self.driver.now().since(before);
+        let used = known.unwrap_or_else(|| self.driver.used() - began);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
         self.cost.pay(during.1, used);
@@ -143,7 +155,8 @@ impl<D: Driver> Board<D> {
             Ok(sample) => sample,
             Err(error) => {
                 self.outage.failed(during.1);
-                return missing(error);
+                missing(error);
+                return power;
             }
         };
         let away = self.outage.over(during.1);
@@ -153,7 +166,9 @@ impl<D: Driver> Board<D> {
         if away > AWAY {
             self.judge.interrupted();
         }
-        self.cost.take(energy, used);
+        if known.is_none() {
+            self.cost.take(energy, used);
+        }
         let mut words = Vec::new();
         match sample.millijoules {
             Some(Ok(raw)) => {
@@ -204,6 +219,7 @@ impl<D: Driver> Board<D> {
         for word in words {
             tell(word, at, say);
         }
+        power
     }
 
     /// Passes on what is new of the samples that the driver took, in a call between these moments.
@@ -252,11 +268,12 @@ impl<D: Driver> PowerSource for Board<D> {
         let mut say = |at, within, value| {
             readings.push(Reading::new(0, at, value).known_within(within));
         };
-        let now = self.driver.now().as_secs_f64();
+        let before = self.driver.now();
+        let now = before.as_secs_f64();
         let energy = self.counts()
             && (request != Request::Routine || self.agenda.energy.from <= now + TOGETHER);
-        self.look(energy, &mut say);
-        self.plan(now, energy);
+        let power = self.look(before, energy, &mut say);
+        self.plan(now, energy, power);
         if request == Request::Edge && energy && self.judge.rate() == Rate::Second {
             // The update after the edge tells as much as the one before it.
             if let Some((_, after)) = self.counter_ticks.around(now) {

@@ -4,24 +4,28 @@ use crate::source::HELD_BACK;
 use crate::source::nvml::update_times::{COARSE, FINE, Window};
 
 /// Share of that for the counter; the rest is for power beside it, for learning, for waking and for the ledger.
-pub(super) const FOR_COUNTER: f64 = 0.6;
+pub(super) const FOR_COUNTER: f64 = 0.5;
 /// However much a read costs, a counter is read after this many seconds. Intervals vary by 40 %, and a timeline does not
 /// wait for longer.
 pub(super) const SELDOM: f64 = 6.0;
 const _: () = assert!(1.4 * SELDOM < HELD_BACK);
 /// What power beside a counter may take, and what learning when a board is updated may take, over what the counter may.
-pub(super) const BESIDE: f64 = 0.25;
-pub(super) const LEARNING: f64 = 0.1;
+pub(super) const BESIDE: f64 = 0.3;
+pub(super) const LEARNING: f64 = 0.12;
 /// Power of a board without a counter may take so much, as an update that is missed is energy that is guessed: 2 % of
 /// a core at the default share, which a call of 0.1 ms at 50 updates a second needs a quarter of.
-const ALONE: f64 = 16.0;
+const ALONE: f64 = 20.0;
 /// Before it has been earned, learning may spend what the counter may take in this many seconds: in all, 0.29 s of a
 /// processor at the default share.
-pub(super) const ADVANCE: f64 = 240.0;
+pub(super) const ADVANCE: f64 = 290.0;
 /// A search is not begun with less than this many reads.
 const FEW_READS: f64 = 8.0;
 /// A mean over about this many reads.
 const MEMORY: f64 = 16.0;
+/// To ask how much of a processor a thread has used takes a microsecond: of reads that take less than so many seconds,
+/// one of this many is measured, once there is a mean.
+const SHORT: f64 = 0.000_1;
+const MEASURED: u32 = 8;
 
 /// Seconds that the calling thread has used of a processor.
 #[cfg(target_os = "linux")]
@@ -71,6 +75,8 @@ pub(super) struct Cost {
     /// Seconds of a processor that a read with the counter takes, and one of power alone.
     counter: Mean,
     power: Mean,
+    /// Reads until one is measured again.
+    unmeasured: u32,
 }
 
 impl Cost {
@@ -84,7 +90,17 @@ impl Cost {
             reckoned: f64::INFINITY,
             counter: Mean::default(),
             power: Mean::default(),
+            unmeasured: 0,
         }
+    }
+
+    /// What the next read takes of a processor as far as it is known, seconds; `None` if it is to be measured. `counter`:
+    /// the counter is in it.
+    pub(super) fn estimate(&mut self, counter: bool) -> Option<f64> {
+        let mean = if counter { self.counter } else { self.power };
+        let known = mean.count >= MEMORY && mean.value < SHORT && self.unmeasured > 0;
+        self.unmeasured = if known { self.unmeasured - 1 } else { MEASURED - 1 };
+        known.then_some(mean.value)
     }
 
     /// The same of a board that has no counter.
@@ -127,6 +143,11 @@ impl Cost {
     /// Seconds of a processor that a read of the counter takes.
     pub(super) fn of_counter(&self) -> f64 {
         self.counter.value
+    }
+
+    /// Whether the counter takes more than it may, as it is read every [`SELDOM`] seconds all the same.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.counter.value > SELDOM * self.allowance
     }
 
     /// Seconds between two reads of the counter, if it would be read every `wanted` seconds.
@@ -186,7 +207,9 @@ mod tests {
     #[test]
     fn a_quick_driver_is_read_as_wanted_and_a_slow_one_within_its_share() {
         // Seconds a call, and what eight boards that are read every 100 ms may then take of a core.
-        for (call, share) in [(0.000_5, 0.6 * DEFAULT_SHARE), (0.002_4, 0.003_3), (0.01, 0.013_4)] {
+        for (call, share) in
+            [(0.000_5, FOR_COUNTER * DEFAULT_SHARE), (0.002_4, 0.003_3), (0.01, 0.013_4)]
+        {
             let mut cost = Cost::new(DEFAULT_SHARE, 8);
             for _ in 0..40 {
                 cost.take(true, call);
@@ -208,6 +231,27 @@ mod tests {
             cost.take(true, if k == 100 { 0.5 } else { 0.000_02 });
         }
         assert!((cost.counter_every(0.1) - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_of_eight_short_reads_is_measured_and_a_driver_that_becomes_slow_is_noticed() {
+        let mut cost = Cost::new(DEFAULT_SHARE, 1);
+        let mut measured = |seconds: f64, reads: u32| {
+            let measured = (0..reads).filter(|_| {
+                let known = cost.estimate(true);
+                if known.is_none() {
+                    cost.take(true, seconds);
+                }
+                assert!(known.is_none_or(|known| known < SHORT));
+                known.is_none()
+            });
+            measured.count()
+        };
+        assert_eq!(measured(0.000_01, 16), 16, "nothing is known yet");
+        assert_eq!(measured(0.000_01, 800), 100);
+        let slow = measured(0.002, 800);
+        assert!(slow > 750, "{slow}");
+        assert_eq!(measured(0.002, 100), 100, "of long ones each is");
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl<D: Driver> Board<D> {
         self.judge.harmless() || self.dated.is_none()
     }
 
-    /// Works out when to read next, after a read at `t`; `energy`: the counter was in it.
-    pub(super) fn plan(&mut self, t: f64, energy: bool) {
+    /// Works out when to read next, after a read at `t`; `energy` and `power`: the counter was in it, and power.
+    pub(super) fn plan(&mut self, t: f64, energy: bool, power: bool) {
         if let Some(retry) = self.outage.next_try(t) {
             (self.agenda.energy, self.agenda.power) = (retry, retry);
             return;
@@ -85,7 +85,9 @@ impl<D: Driver> Board<D> {
             self.agenda.energy = self.next_of_counter(t, learning);
         }
         self.power_ticks.hint(&self.counter_ticks);
-        self.agenda.power = self.next_of_power(t, learning);
+        if power || learning {
+            self.agenda.power = self.next_of_power(t, learning);
+        }
     }
 
     /// Begins a burst of reads where a period is not known, now and then.

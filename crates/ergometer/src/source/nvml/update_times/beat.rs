@@ -45,10 +45,13 @@ pub(super) struct Beat {
     corners: Vec<Corner>,
     /// The tick that `corners` are about, counted from the first one.
     reference: f64,
+    /// The middle of what they allow for it; and that of the period, and how far either may be off.
+    middle: f64,
+    period: (f64, f64),
     /// When the last bracket was that said anything new.
     learnt: f64,
     /// Bounds of the period from before there were brackets.
-    period: (f64, f64),
+    limits: (f64, f64),
     /// By how much ticks have to stray for all brackets to agree.
     stray: f64,
     /// By how much they may, as watching them where they should not be has shown.
@@ -61,27 +64,43 @@ impl Beat {
         let (low, high) = (first.after - stray, first.by + stray);
         let corners = vec![(low, period.0), (high, period.0), (high, period.1), (low, period.1)];
         let pinned = VecDeque::from([Pinned { n: 0.0, bracket: first }]);
-        Self {
+        let mut beat = Self {
             pinned,
             corners,
             reference: 0.0,
+            middle: 0.0,
+            period: (0.0, 0.0),
             learnt: first.by,
-            period,
+            limits: period,
             stray,
             margin: LEAST_STRAY,
+        };
+        beat.measure();
+        beat
+    }
+
+    /// Works out what is asked for at every read.
+    fn measure(&mut self) {
+        let (low, high) = self.bounds(self.reference);
+        self.middle = f64::midpoint(low, high);
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for &(_, period) in &self.corners {
+            (low, high) = (low.min(period), high.max(period));
         }
+        self.period = (f64::midpoint(low, high), (high - low) / 2.0);
     }
 
     /// Bounds of the tick `n` periods after the first one, without what ticks stray.
     pub(super) fn bounds(&self, n: f64) -> (f64, f64) {
         let since = n - self.reference;
-        self.corners.iter().fold(
-            (f64::INFINITY, f64::NEG_INFINITY),
-            |(low, high), (tick, period)| {
-                let t = tick + since * period;
-                (low.min(t), high.max(t))
-            },
-        )
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (tick, period) in &self.corners {
+            let t = tick + since * period;
+            // No corner is not a number; `f64::min` would ask for each.
+            low = if t < low { t } else { low };
+            high = if t > high { t } else { high };
+        }
+        (low, high)
     }
 
     /// Half the distance of these bounds.
@@ -111,16 +130,12 @@ impl Beat {
 
     /// The period, and how far it may be off.
     pub(super) fn period(&self) -> (f64, f64) {
-        let periods = self.corners.iter().map(|corner| corner.1);
-        let (low, high) = periods
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (p.min(low), p.max(high)));
-        (f64::midpoint(low, high), (high - low) / 2.0)
+        self.period
     }
 
     /// Which tick is due about `t`.
     pub(super) fn number(&self, t: f64) -> f64 {
-        let (low, high) = self.bounds(self.reference);
-        self.reference + ((t - f64::midpoint(low, high)) / self.period().0).round()
+        self.reference + ((t - self.middle) / self.period.0).round()
     }
 
     /// The tick that lies in `bracket`, if it can be only one.
@@ -149,6 +164,12 @@ impl Beat {
     /// Cuts off what disagrees with tick `n` in `bracket`, where ticks may stray by `stray`; `false` if
     /// nothing is left.
     pub(super) fn cut(&mut self, n: f64, bracket: Bracket, stray: f64) -> bool {
+        let left = self.cut_off(n, bracket, stray);
+        self.measure();
+        left
+    }
+
+    fn cut_off(&mut self, n: f64, bracket: Bracket, stray: f64) -> bool {
         self.refer_to(n);
         let (low, high) = (bracket.after - stray, bracket.by + stray);
         self.keep(|tick| tick - low);
@@ -211,6 +232,7 @@ impl Beat {
         while stray <= MOST_STRAY * period {
             if let Some(corners) = self.agreeing(last.n, now, stray) {
                 (self.corners, self.reference, self.stray) = (corners, last.n, stray);
+                self.measure();
                 return true;
             }
             stray *= MORE_STRAY;
@@ -223,11 +245,11 @@ impl Beat {
         let wide = |pinned: &Pinned| stray + WANDER * (now - pinned.bracket.by).max(0.0);
         let last = self.pinned.back()?;
         let mut trial =
-            Self { pinned: VecDeque::new(), ..Self::new(last.bracket, self.period, wide(last)) };
+            Self { pinned: VecDeque::new(), ..Self::new(last.bracket, self.limits, wide(last)) };
         trial.reference = last.n;
         // From the latest on, so that numbers stay small and the oldest say what only they can.
         for pinned in self.pinned.iter().rev().skip(1) {
-            if !trial.cut(pinned.n, pinned.bracket, wide(pinned)) {
+            if !trial.cut_off(pinned.n, pinned.bracket, wide(pinned)) {
                 return None;
             }
         }
@@ -245,10 +267,10 @@ impl Beat {
 
     /// Takes in bounds of the period from elsewhere.
     pub(super) fn narrow(&mut self, (period, error): (f64, f64)) {
-        let before = self.period;
-        self.period = (before.0.max(period - error), before.1.min(period + error));
-        if self.period.0 > self.period.1 || !self.reconcile() {
-            self.period = before;
+        let before = self.limits;
+        self.limits = (before.0.max(period - error), before.1.min(period + error));
+        if self.limits.0 > self.limits.1 || !self.reconcile() {
+            self.limits = before;
             self.reconcile();
         }
     }
