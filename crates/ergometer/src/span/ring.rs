@@ -329,7 +329,7 @@ impl Writer {
     #[inline]
     pub(super) fn push(&mut self, mark: impl Fn() -> Mark) -> bool {
         if self.pressed {
-            return self.push_pressed(&mark());
+            return self.grow(&mark()) || self.push_pressed(&mark());
         }
         let full = self.ring.push(Waiting::from(&mark())).is_err();
         if full {
@@ -338,11 +338,8 @@ impl Writer {
         full
     }
 
-    #[inline(never)]
+    #[cold]
     fn push_pressed(&mut self, mark: &Mark) -> bool {
-        if self.grow(mark) {
-            return true;
-        }
         self.pressed = self.ring.push(mark.into()).is_err();
         if self.pressed {
             self.spill(mark);

@@ -125,13 +125,7 @@ impl Scopes {
     }
 
     const fn new(is_threads: bool) -> Self {
-        Self {
-            list: Vec::new(),
-            ended: 0,
-            is_threads,
-            noted: Vec::new(),
-            is_plain: is_threads,
-        }
+        Self { list: Vec::new(), ended: 0, is_threads, noted: Vec::new(), is_plain: is_threads }
     }
 
     fn look(&mut self) {
