@@ -128,6 +128,7 @@ impl Scopes {
         Self { list: Vec::new(), ended: 0, is_threads, noted: Vec::new(), is_plain: is_threads }
     }
 
+    /// Looks again whether it is plain; called wherever that may change.
     fn look(&mut self) {
         self.is_plain = self.is_threads && self.ended == 0 && self.noted.is_empty();
     }
