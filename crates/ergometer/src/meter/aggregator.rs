@@ -397,7 +397,7 @@ mod tests {
         let (_, now) = aggregator.listen(clock::now());
         // After the inbox was found empty, and before the marks are taken.
         for number in [7, 3] {
-            let span = Span::open(meter, label, Some(start));
+            let span = Span::open_at(meter, label, start);
             crate::private::index(&span, number);
             span.close_at(start);
         }

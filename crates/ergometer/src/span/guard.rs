@@ -42,9 +42,11 @@ struct Open {
     parent: u64,
     /// Where it stands among the open spans of its thread.
     place: u64,
+    items: Cell<Tally>,
     /// Its start was stated: it may lie in the past, beside others.
     timed: bool,
-    items: Cell<Tally>,
+    /// Neither that, nor one at whose ends the meter reads.
+    plain: bool,
 }
 
 impl Span {
@@ -52,24 +54,28 @@ impl Span {
     #[inline]
     pub fn enter(label: Label) -> Self {
         let meter = ring::installed();
-        if meter == NO_SPAN { Self(None) } else { Self::open(meter, label, None) }
+        if meter == NO_SPAN { Self(None) } else { Self::open(meter, label) }
     }
 
-    /// Opens a span under the meter with the identity `meter`, at `start` or at the present moment.
+    /// Opens a span under the meter with the identity `meter`.
     ///
     /// Out of line and only once, so that a call site holds a test and a call and this is one piece. Whatever is not
-    /// as it was for the span before is left to another function as a whole: what is in registers here need not
-    /// outlast a call.
+    /// as it was for the span before, and a start that was stated, is left to another function as a whole: what is
+    /// in registers here need not outlast a call.
     #[inline(never)]
-    pub(crate) fn open(meter: u64, label: Label, start: Option<Timestamp>) -> Self {
-        let timed = start.is_some();
-        let start = start.unwrap_or_else(clock::now);
+    pub(crate) fn open(meter: u64, label: Label) -> Self {
+        let start = clock::now();
         if !has_edges(label.kind)
             && let Some(opened) = thread::open_as_before(meter, &label)
         {
-            return Self::of(opened, meter, start, timed);
+            return Self::of(opened, meter, start, false, true);
         }
-        Self::open_slowly(meter, &label, start, timed)
+        Self::open_slowly(meter, &label, start, false)
+    }
+
+    /// Opens a span that began at `start`.
+    pub(crate) fn open_at(meter: u64, label: Label, start: Timestamp) -> Self {
+        Self::open_slowly(meter, &label, start, true)
     }
 
     #[cold]
@@ -91,19 +97,20 @@ impl Span {
     /// The span as it was opened; the meter's thread hears of one at whose ends it reads.
     fn opened_at(mut opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
         let Opened { label, id, parent, .. } = opened;
-        if has_edges(label.kind) {
+        let edges = has_edges(label.kind);
+        if edges {
             // Spans inside it may outlive it: it has not ended.
             let mark = Mark { id, parent, outlived: true, ..Mark::new(label, (start, start)) };
             opened.id = thread::begun(meter, mark);
         }
-        Self::of(opened, meter, start, timed)
+        Self::of(opened, meter, start, timed, !timed && !edges)
     }
 
     #[inline]
-    fn of(opened: Opened, meter: u64, start: Timestamp, timed: bool) -> Self {
+    fn of(opened: Opened, meter: u64, start: Timestamp, timed: bool, plain: bool) -> Self {
         let Opened { label, id, parent, place } = opened;
         let items = Cell::new(Tally::NONE);
-        Self(Some(Open { label, start, meter, id, parent, place, timed, items }))
+        Self(Some(Open { label, start, meter, id, parent, place, items, timed, plain }))
     }
 
     /// Adds the number of items (tokens, sentences) that the span processed; calls add up.
@@ -150,16 +157,16 @@ impl Span {
     ///
     /// For callers that took the timestamp themselves, so that one span ends exactly where the next
     /// begins.
-    #[inline]
     pub fn close_at(self, end: Timestamp) {
         if let Some(open) = &ManuallyDrop::new(self).0 {
-            open.close(Some(end), 0);
+            open.close_slowly(end, true, 0);
         }
     }
 
     /// Ends it now; returns when that was.
     pub(super) fn end(self) -> Timestamp {
-        ManuallyDrop::new(self).0.as_ref().map_or_else(clock::now, |open| open.close(None, 0))
+        let end = clock::now();
+        ManuallyDrop::new(self).0.as_ref().map_or(end, |open| open.close_slowly(end, false, 0))
     }
 
     /// Whether it is, or would be, one with `label` under the meter with the identity `meter`.
@@ -173,26 +180,29 @@ impl Span {
 
     /// Ends it as what this many steps have in common; 0 of a span that stands for itself.
     pub(super) fn close_folded(self, steps: u32) {
-        if let Some(open) = &ManuallyDrop::new(self).0 {
-            open.close(None, steps);
+        match &ManuallyDrop::new(self).0 {
+            Some(open) if steps == 0 => open.close(),
+            Some(open) => _ = open.close_slowly(clock::now(), false, steps),
+            None => {}
         }
     }
 }
 
 impl Open {
-    /// Ends it at `end`, a moment that the caller took, or at the present one; returns that.
+    /// Ends it at the present moment.
     #[inline(never)]
-    fn close(&self, end: Option<Timestamp>, folded: u32) -> Timestamp {
-        let timed = end.is_some();
-        let end = end.unwrap_or_else(clock::now);
-        let beside = self.timed | timed;
-        let is_closed = !has_edges(self.label.kind)
+    fn close(&self) {
+        let end = clock::now();
+        let is_closed = self.plain
             && thread::close_as_before(self.meter, self.id, self.parent, |alone| {
-                self.mark(end, false, beside || !alone, folded)
+                self.mark(end, false, !alone, 0)
             });
-        if is_closed { end } else { self.close_slowly(end, timed, folded) }
+        if !is_closed {
+            self.close_slowly(end, false, 0);
+        }
     }
 
+    /// Ends it at `end`, which the caller stated if `timed`; returns when that was.
     #[cold]
     #[inline(never)]
     fn close_slowly(&self, mut end: Timestamp, timed: bool, folded: u32) -> Timestamp {
@@ -237,7 +247,7 @@ impl Drop for Span {
     #[inline]
     fn drop(&mut self) {
         if let Some(open) = &self.0 {
-            open.close(None, 0);
+            open.close();
         }
     }
 }

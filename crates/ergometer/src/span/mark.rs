@@ -79,8 +79,9 @@ impl Mark {
     }
 }
 
-pub(super) const fn count_of(identity: u64) -> u64 {
-    identity & ((1 << COUNT_BITS) - 1)
+/// What follows the last identity of the same thread's number.
+pub(super) const fn end_of(identity: u64) -> u64 {
+    (identity | ((1 << COUNT_BITS) - 1)) + 1
 }
 
 pub(super) const fn thread_of(identity: u64) -> u64 {

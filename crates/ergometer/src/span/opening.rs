@@ -51,13 +51,13 @@ impl Under {
     /// Opens a span; without a meter, one that does nothing.
     #[inline]
     pub fn enter(self, label: Label) -> Span {
-        if self.is_on() { Span::open(self.0, label, None) } else { Span::closed() }
+        if self.is_on() { Span::open(self.0, label) } else { Span::closed() }
     }
 
     /// Opens a span that began at `start`.
     #[inline]
     pub(crate) fn enter_at(self, label: Label, start: Timestamp) -> Span {
-        if self.is_on() { Span::open(self.0, label, Some(start)) } else { Span::closed() }
+        if self.is_on() { Span::open_at(self.0, label, start) } else { Span::closed() }
     }
 }
 

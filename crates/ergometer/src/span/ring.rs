@@ -325,18 +325,21 @@ impl Writer {
     /// Hands a mark to the meter's thread; returns whether the ring was full.
     ///
     /// A ring that was full is tried again once it has been drained: until then marks that grow take others in.
+    /// The mark is made where it is needed, so that it need not lie in memory on its way into the ring.
     #[inline]
-    pub(super) fn push(&mut self, mark: &Mark) -> bool {
-        if self.pressed { self.push_pressed(mark) } else { self.put(mark) }
+    pub(super) fn push(&mut self, mark: impl Fn() -> Mark) -> bool {
+        if self.pressed {
+            return self.grow(&mark()) || self.push_pressed(&mark());
+        }
+        let full = self.ring.push(Waiting::from(&mark())).is_err();
+        if full {
+            self.spill(&mark());
+        }
+        full
     }
 
-    #[inline(never)]
+    #[cold]
     fn push_pressed(&mut self, mark: &Mark) -> bool {
-        self.grow(mark) || self.put(mark)
-    }
-
-    #[inline]
-    fn put(&mut self, mark: &Mark) -> bool {
         self.pressed = self.ring.push(mark.into()).is_err();
         if self.pressed {
             self.spill(mark);
@@ -370,8 +373,13 @@ impl Writer {
         self.listener.send(Word::Nudge);
     }
 
-    /// The identity that spans of `label` inside `parent` share, which is `fresh` for the first of them.
+    /// The identity that spans of `label` inside `parent` share, where it is found at the first look.
     #[inline]
+    pub(super) fn known_identity(&self, label: &'static Label, parent: u64) -> Option<u64> {
+        self.identities.as_ref()?.known(label, parent)
+    }
+
+    /// The identity that spans of `label` inside `parent` share, which is `fresh` for the first of them.
     pub(super) fn shared_identity(
         &mut self,
         label: &'static Label,
@@ -395,6 +403,7 @@ impl Writer {
 
     #[cold]
     fn spill(&mut self, mark: &Mark) {
+        self.pressed = true;
         if self.ring.is_abandoned() {
             return;
         }

@@ -91,6 +91,8 @@ pub(super) struct Scopes {
     is_threads: bool,
     /// Items that were counted without the span at hand, by the span that they are of.
     noted: Vec<(u64, Tally)>,
+    /// It is a thread's, no scope in it has ended, and nothing is noted: one look instead of three.
+    is_plain: bool,
 }
 
 /// How a span was found when it ended.
@@ -114,12 +116,21 @@ const FEW: usize = 32;
 impl Scopes {
     /// Those of a thread.
     pub(super) const fn of_thread() -> Self {
-        Self { list: Vec::new(), ended: 0, is_threads: true, noted: Vec::new() }
+        Self::new(true)
     }
 
     /// Those of a future, or of anything else that goes from thread to thread.
     pub(super) const fn of_future() -> Self {
-        Self { list: Vec::new(), ended: 0, is_threads: false, noted: Vec::new() }
+        Self::new(false)
+    }
+
+    const fn new(is_threads: bool) -> Self {
+        Self { list: Vec::new(), ended: 0, is_threads, noted: Vec::new(), is_plain: is_threads }
+    }
+
+    /// Looks again whether it is plain; called wherever that may change.
+    fn look(&mut self) {
+        self.is_plain = self.is_threads && self.ended == 0 && self.noted.is_empty();
     }
 
     #[inline]
@@ -199,8 +210,7 @@ impl Scopes {
     #[inline]
     pub(super) fn close_innermost(&mut self, meter: u64, span: u64, parent: u64) -> Option<bool> {
         let (last, around) = self.list.split_last()?;
-        let plain = self.is_threads && self.ended | self.noted.len() == 0;
-        if last.span != span || last.meter != meter || !plain {
+        if last.span != span || last.meter != meter || !self.is_plain {
             return None;
         }
         let alone =
@@ -261,6 +271,7 @@ impl Scopes {
             self.ended = 0;
             self.list.shrink_to(2 * self.list.len() + FEW);
         }
+        self.look();
     }
 
     /// Forgets the spans for which `is_over`.
@@ -268,6 +279,7 @@ impl Scopes {
         self.list.retain(|scope| scope.span != NO_SPAN && !is_over(scope.span));
         self.ended = 0;
         self.list.shrink_to(2 * self.list.len() + FEW);
+        self.look();
     }
 
     /// Counts items for the innermost step; without one, for the innermost span with a unit of items, or for
@@ -288,12 +300,15 @@ impl Scopes {
             Some((_, noted)) => noted.add_all(items),
             None => self.noted.push((span, items)),
         }
+        self.look();
     }
 
     /// The items that were counted for `span`, which ends.
     pub(super) fn take_noted(&mut self, span: u64) -> Option<Tally> {
         let index = self.noted.iter().position(|(known, _)| *known == span)?;
-        Some(self.noted.swap_remove(index).1)
+        let (_, items) = self.noted.swap_remove(index);
+        self.look();
+        Some(items)
     }
 
     /// Takes over items that a future counted for `span`, if that is open here.

@@ -229,22 +229,18 @@ impl Identities {
         Self(vec![[Shared::default(); WAYS]; SETS])
     }
 
-    /// The identity of spans of `label` inside `parent`, which is `fresh` for the first.
+    /// The identity of spans of `label` inside `parent`, where it is the first of its set.
     #[inline]
+    pub(super) fn known(&self, label: &'static Label, parent: u64) -> Option<u64> {
+        let label = address(label);
+        let [first, ..] = &self.0[set_of(label, parent)];
+        first.is(label, parent).then_some(first.id)
+    }
+
+    /// The identity of spans of `label` inside `parent`, which is `fresh` for the first.
     pub(super) fn of(&mut self, label: &'static Label, parent: u64, fresh: u64) -> u64 {
         let label = address(label);
         let set = &mut self.0[set_of(label, parent)];
-        if set[0].is(label, parent) {
-            set[0].id
-        } else {
-            Self::of_another(set, label, parent, fresh)
-        }
-    }
-
-    /// The same where it is not the first of its set.
-    #[cold]
-    #[inline(never)]
-    fn of_another(set: &mut [Shared; WAYS], label: usize, parent: u64, fresh: u64) -> u64 {
         if let Some(known) = set.iter().find(|known| known.is(label, parent)) {
             return known.id;
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::ended_elsewhere::EndedElsewhere;
-use super::mark::{COUNT_BITS, Mark, NO_SPAN, UNANNOUNCED, count_of, thread_of};
+use super::mark::{COUNT_BITS, Mark, NO_SPAN, UNANNOUNCED, end_of, thread_of};
 use super::ring::{self, Writer};
 use super::scopes::{Found, MANY, OpenSpan, Scopes};
 use super::tally::Tally;
@@ -28,6 +28,8 @@ pub(super) struct Opened {
 struct Thread {
     /// The identity of the next span: the thread's number, and a count.
     next: u64,
+    /// Where the identities of that number end. Both are 0 in a thread that has no number yet.
+    end: u64,
     scopes: Scopes,
     /// The last mark found its ring full: spans share marks.
     pressed: bool,
@@ -137,14 +139,14 @@ pub(super) fn close_as_before(
     meter: u64,
     span: u64,
     parent: u64,
-    mark: impl FnOnce(bool) -> Mark,
+    mark: impl Fn(bool) -> Mark,
 ) -> bool {
     with(|thread| {
         let Some(writer) = thread.writers.first_mut().filter(|writer| writer.meter == meter) else {
             return false;
         };
         let Some(alone) = thread.scopes.close_innermost(meter, span, parent) else { return false };
-        thread.pressed = writer.push(&mark(alone));
+        thread.pressed = writer.push(|| mark(alone));
         true
     })
     .unwrap_or(false)
@@ -293,6 +295,7 @@ pub(super) fn places() -> usize {
 impl Thread {
     const NEW: Self = Self {
         next: 0,
+        end: 0,
         scopes: Scopes::of_thread(),
         pressed: false,
         writers: Vec::new(),
@@ -304,17 +307,17 @@ impl Thread {
     fn open_as_before(&mut self, meter: u64, label: &Label) -> Option<Opened> {
         let label = self.labels[slot_of(label)].filter(|known| known.is(label))?;
         let fresh = self.next;
-        if count_of(fresh) == 0 {
+        if fresh == self.end {
             return None;
         }
         let (id, parent, place) = self.scopes.open_as_before(meter, label, |parent| {
-            if !self.pressed {
-                return Some(fresh);
+            if self.pressed {
+                let writer = self.writers.first().filter(|writer| writer.meter == meter)?;
+                return writer.known_identity(label, parent);
             }
-            let writer = self.writers.first_mut().filter(|writer| writer.meter == meter)?;
-            Some(writer.shared_identity(label, parent, fresh))
+            self.next = fresh + 1;
+            Some(fresh)
         })?;
-        self.next = fresh + u64::from(id == fresh);
         Some(Opened { label, id, parent, place })
     }
 
@@ -328,8 +331,9 @@ impl Thread {
 
     fn open_in(&mut self, meter: u64, label: &Label, parent: u64) -> Opened {
         let label = self.label(label);
-        if count_of(self.next) == 0 {
+        if self.next == self.end {
             self.next = first_identity();
+            self.end = end_of(self.next);
         }
         let id = self.next_identity(meter, label, parent);
         let place = self.scopes.open(meter, id, label);
@@ -384,7 +388,7 @@ impl Thread {
         }
         mark.beside |= !self.scopes.is_alone_in(mark.parent);
         if let Some(writer) = self.writer(meter) {
-            self.pressed = writer.push(&mark);
+            self.pressed = writer.push(|| mark);
         }
         outlived
     }

@@ -60,7 +60,7 @@ fn a_thread_that_spills_and_ends_loses_nothing() {
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
             for id in 1..=LEFT {
-                writer.push(&mark(id));
+                writer.push(|| mark(id));
                 counter.fetch_add(1, Ordering::Release);
             }
         });
@@ -85,7 +85,7 @@ fn a_ring_keeps_the_order_of_its_thread() {
         let meter = rings.meter;
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
-            (1..=CAPACITY as u64).for_each(|id| _ = writer.push(&mark(id)));
+            (1..=CAPACITY as u64).for_each(|id| _ = writer.push(|| mark(id)));
         });
         let mut marks = Vec::new();
         rings.drain(&mut marks);
@@ -104,7 +104,7 @@ fn a_spill_never_waits_unasked_for() {
         let meter = rings.meter;
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter).unwrap();
-            (1..=LEFT).for_each(|id| _ = writer.push(&mark(id)));
+            (1..=LEFT).for_each(|id| _ = writer.push(|| mark(id)));
             writer
         });
         let mut marks = Vec::new();
@@ -142,7 +142,7 @@ fn spans_that_share_a_mark_each_count_once() {
             let mut writer = Writer::connect(meter).unwrap();
             for _ in 0..LEFT {
                 let id = writer.shared_identity(LABEL, NO_SPAN, 7);
-                writer.push(&mark(id));
+                writer.push(|| mark(id));
                 counter.fetch_add(1, Ordering::Release);
             }
         });
@@ -172,7 +172,7 @@ fn a_thread_that_connects_while_the_meter_finishes_leaves_no_lane() {
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter);
             if let Some(writer) = &mut writer {
-                (1..=CAPACITY as u64 + 1).for_each(|id| _ = writer.push(&mark(id)));
+                (1..=CAPACITY as u64 + 1).for_each(|id| _ = writer.push(|| mark(id)));
             }
             writer
         });
@@ -193,7 +193,7 @@ fn threads_that_come_and_go_leave_their_marks_and_no_lanes() {
         let leave = |id: u64| {
             move || {
                 let mut writer = Writer::connect(meter).unwrap();
-                writer.push(&mark(id));
+                writer.push(|| mark(id));
             }
         };
         let (one, other) = (thread::spawn(leave(1)), thread::spawn(leave(2)));
@@ -218,7 +218,7 @@ fn a_meter_may_go_while_a_thread_connects_and_pushes() {
         let program = thread::spawn(move || {
             let mut writer = Writer::connect(meter);
             if let Some(writer) = &mut writer {
-                (1..=CAPACITY as u64 + 1).for_each(|id| _ = writer.push(&mark(id)));
+                (1..=CAPACITY as u64 + 1).for_each(|id| _ = writer.push(|| mark(id)));
             }
             writer
         });
@@ -264,7 +264,7 @@ fn a_thread_finds_its_meter_while_others_come_and_go() {
         let (staying, _inbox) = rings();
         let meter = staying.meter;
         let program = thread::spawn(move || {
-            Writer::connect(meter).expect("the meter that stays").push(&mark(1));
+            Writer::connect(meter).expect("the meter that stays").push(|| mark(1));
         });
         let gone = thread::spawn(move || drop(leaving));
         let (_coming, _inbox) = rings();

@@ -10,7 +10,7 @@ const LABEL: Label = Label::new(Kind::Phase, "test");
 
 fn leave_span(meter: u64, at: u64) {
     let at = Timestamp::from_nanos(at);
-    Span::open(meter, LABEL, Some(at)).close_at(at);
+    Span::open_at(meter, LABEL, at).close_at(at);
 }
 
 #[test]
@@ -77,10 +77,10 @@ fn paths_under_pressure_take_a_mark_each_and_keep_their_place() {
     for step in 0..STEPS {
         // 100 ns each: 60 in a step, of which 20 in a phase, and twice 10 in a function in the phase.
         let begin = 100 * step;
-        let outer = Span::open(meter, labels[0], Some(at(begin)));
-        let phase = Span::open(meter, labels[1], Some(at(begin + 10)));
+        let outer = Span::open_at(meter, labels[0], at(begin));
+        let phase = Span::open_at(meter, labels[1], at(begin + 10));
         for call in [10, 20] {
-            let function = Span::open(meter, labels[2], Some(at(begin + call)));
+            let function = Span::open_at(meter, labels[2], at(begin + call));
             function.items(3);
             close(function, begin + call + 10);
         }
@@ -123,7 +123,7 @@ fn any_number_of_paths_under_pressure_is_counted_in_bounded_memory() {
     let mut around = Vec::new();
     for span in 0..SPANS {
         let name = Label::intern(&format!("path {}", span * span % 997));
-        around.push(Span::open(rings.meter, Label::new(Kind::Phase, name), Some(at(span))));
+        around.push(Span::open_at(rings.meter, Label::new(Kind::Phase, name), at(span)));
         if around.len() == 100 {
             around.drain(..).rev().for_each(|span| span.close_at(at(2 * SPANS)));
         }
@@ -140,7 +140,7 @@ fn any_number_of_paths_under_pressure_is_counted_in_bounded_memory() {
 #[test]
 fn a_meter_that_is_finished_gets_no_spans_and_keeps_none() {
     let rings = Rings::new(drop);
-    let open = Span::open(rings.meter, LABEL, None);
+    let open = Span::open(rings.meter, LABEL);
     leave_span(rings.meter, 1);
     let mut marks = Vec::new();
     rings.drain(&mut marks);
@@ -161,7 +161,7 @@ fn spans_that_end_on_another_thread_are_not_kept_on_the_first() {
     let meter = rings.meter;
     thread::spawn(move || {
         for _ in 0..3 {
-            let spans: Vec<Span> = (0..100_000).map(|_| Span::open(meter, LABEL, None)).collect();
+            let spans: Vec<Span> = (0..100_000).map(|_| Span::open(meter, LABEL)).collect();
             thread::spawn(move || drop(spans)).join().unwrap();
             leave_span(meter, 1);
             assert!(
