@@ -256,7 +256,7 @@ impl MeterBuilder {
     ///
     /// Where a call to the driver takes long, boards are read less often for it, and energies of short spans are
     /// less certain; each is read every few seconds in any case. The record says how often and why. At the start, learning
-    /// when the boards are updated may use, once, what counters may take in 240 s: 0.29 s of a processor by default.
+    /// when the boards are updated may use, once, what counters may take in 290 s: 0.29 s of a processor by default.
     pub fn overhead(mut self, share: f64) -> Self {
         self.settings.nvml_share = share;
         self

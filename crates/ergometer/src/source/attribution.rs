@@ -95,7 +95,7 @@ const FEWEST_TICKS: u64 = 5;
 /// The longest interval.
 const LONGEST: Duration = Duration::from_secs(2);
 /// At most this many powers are kept for the first share.
-const EARLY: usize = 256;
+const EARLY: usize = 1024;
 
 /// What divides the energy of a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]

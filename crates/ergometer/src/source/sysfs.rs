@@ -32,7 +32,7 @@ impl OpenFile {
     pub(super) fn number<T: FromStr>(&mut self) -> io::Result<T> {
         if let Some(file) = self.open.take()
             && let Ok(text) = start(&file)
-            // A file that was removed does not change any more. To ask takes longer than to read.
+            // A file that was removed does not change any more. To look whether it was takes longer than to read it.
             && (text != self.last || is_still_at(&file, &self.path))
             && let Ok(number) = parse(&text)
         {

@@ -45,7 +45,7 @@ struct Open {
     items: Cell<Tally>,
     /// Its start was stated: it may lie in the past, beside others.
     timed: bool,
-    /// Neither that, nor one at whose ends the meter reads.
+    /// Its start was not stated, and the meter does not read at its ends.
     plain: bool,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Cell {
 pub(super) enum Basis {
     /// All of its time was measured.
     Whole,
-    /// The same by one sample of many that leave no time out. None is left to tell what power did within.
+    /// The same, by one of many samples that follow each other without a gap. No other sample tells what power did within.
     Averaged,
     /// A sample stands for more time than it observed, between values of a counter at these two moments.
     Sample { from: f64, to: f64 },
@@ -58,8 +58,7 @@ const UNSEEN_SWING: f64 = 0.35;
 /// What remains of it however steady the witnesses are: they see moments, not everything.
 const SEEN_SWING: f64 = 0.1;
 
-/// The same within what one sample of many averages, with none beside it that could tell: twice the uncertainty of a
-/// short span there covers half a wave between 1 and 4.
+/// The same within a [`Basis::Averaged`] cell: twice the uncertainty of a short span there covers half a wave between 1 and 4.
 const AVERAGED_SWING: f64 = 0.2;
 
 /// Witnesses that count: the last ones, for power changes its ways.
@@ -352,8 +351,8 @@ impl Shaper {
         self.leave_cell();
     }
 
-    /// Compares the curve with the samples it has reached, unless it was made of them (`averaged`). Gives the longest time, in seconds, from the last sample before
-    /// them to the end of the curve of which no sample told anything.
+    /// Compares the curve with the samples it has reached, unless it was made of them (`averaged`). Gives the longest
+    /// time, in seconds, of which no sample told anything: from the last sample before them to the end of the curve.
     fn hear_witnesses(&mut self, averaged: bool) -> f64 {
         let (Some(start), Some(end), Some(window)) =
             (self.curve.start(), self.curve.end(), self.window)

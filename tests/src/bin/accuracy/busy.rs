@@ -127,7 +127,7 @@ fn metered(
 ) -> Result<Run, Box<dyn Error>> {
     let mut rng = StdRng::seed_from_u64(settings.seed);
     let nothing = library.parent().ok_or("the library has no folder")?;
-    let meter = meter(library, nothing)?;
+    let meter = meter(library, nothing, super::OVERHEAD)?;
     let first = Clocks::both();
     let begin = clock::now();
     let mut cores = [0.0; 2];

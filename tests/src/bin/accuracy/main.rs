@@ -80,6 +80,9 @@ const CURVES: [(&str, &str); 6] = [
 
 /// Lengths of the windows, seconds.
 const LENGTHS: [f64; 6] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
+/// Share of a core that reading the boards of one machine may take by default, and boards of a machine.
+const OVERHEAD: f64 = 0.002;
+const MACHINE: f64 = 8.0;
 
 /// Settings, all on the command line.
 struct Settings {
@@ -177,9 +180,18 @@ fn main() {
     }
 }
 
+const fn boards() -> usize {
+    GENERATIONS.len() * CURVES.len()
+}
+
+/// Share of a core that reading all of them may take.
+fn share() -> f64 {
+    OVERHEAD * boards() as f64 / MACHINE
+}
+
 /// A board of every generation under every curve, each with updates at a time of its own.
 fn machine(rng: &mut StdRng) -> String {
-    let mut text = format!("boards={}", GENERATIONS.len() * CURVES.len());
+    let mut text = format!("boards={}", boards());
     for (g, generation) in GENERATIONS.iter().enumerate() {
         for (c, (curve, _)) in CURVES.iter().enumerate() {
             let board = g * CURVES.len() + c;
@@ -208,7 +220,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let text = machine(&mut rng);
     let library = library(settings, folder.path(), &text)?;
-    let meter = meter(&library, folder.path())?;
+    let meter = meter(&library, folder.path(), share())?;
     let first = Clocks::both();
     let begin = clock::now();
     thread::sleep(Duration::from_secs_f64(settings.seconds));
@@ -244,9 +256,11 @@ fn draw(settings: &Settings, rng: &mut StdRng, meter: &Meter, begin: Timestamp) 
     windows
 }
 
-fn meter(library: &Path, nothing: &Path) -> ergometer::Result<Meter> {
+/// Reading the boards may take this `share` of a core.
+fn meter(library: &Path, nothing: &Path, share: f64) -> ergometer::Result<Meter> {
     // Only the boards: no sensor of this machine.
     Meter::builder()
+        .overhead(share)
         .devices(Devices::All)
         .nvml_library(library)
         .sysfs_root(nothing)
@@ -369,8 +383,13 @@ fn report(
     println!("{}", INTRODUCTION.trim_start());
     println!(
         "Seed {}; {} windows of each length, at random within {} s; boards whose updates come at \
-         random phases.",
-        settings.seed, settings.windows, settings.seconds
+         random phases. One process reads all {}, as often as if each were one of {MACHINE} boards: they may take \
+         {:.1} % of a core in all.",
+        settings.seed,
+        settings.windows,
+        settings.seconds,
+        boards(),
+        100.0 * share(),
     );
     for (g, generation) in GENERATIONS.iter().enumerate() {
         println!("\n### {}\n", generation.title);

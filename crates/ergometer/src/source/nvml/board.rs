@@ -128,8 +128,8 @@ impl<D: Driver> Board<D> {
         }
     }
 
-    /// Reads the counter, power or both, from the present moment on (`before`), and says what they mean. Returns whether
-    /// power was asked for.
+    /// Reads the counter, power or both, and says what they mean. `before` is the present moment. Returns whether power was
+    /// asked for.
     fn look(
         &mut self,
         before: Timestamp,
@@ -141,9 +141,16 @@ impl<D: Driver> Board<D> {
         let began = used(&self.driver);
         let again = self.history.is_some_and(|history| history.asks_again(before.as_secs_f64()));
         let ways = if again { Ways { power: Way::Samples, ..self.ways } } else { self.ways };
-        // It comes with the counter, unless even that is too much.
-        let due = self.agenda.power.from <= before.as_secs_f64() + TOGETHER;
-        let power = ways.power != Way::None && (due || !energy || !self.cost.is_exceeded());
+        let power = match ways.power {
+            Way::None => false,
+            // The curve up to a value of the counter is made of them.
+            Way::Samples => true,
+            // It comes with the counter, unless the counter alone takes more than it may.
+            Way::Field | Way::Call => {
+                let due = self.agenda.power.from <= before.as_secs_f64() + TOGETHER;
+                due || !energy || !self.cost.is_exceeded()
+            }
+        };
         let sample = self.driver.read(ways, energy, power);
         let took = self.driver.now().since(before);
         let used = known.unwrap_or_else(|| self.driver.used() - began);
@@ -162,6 +169,9 @@ impl<D: Driver> Board<D> {
         let away = self.outage.over(during.1);
         if away > 0.0 {
             self.agenda.energy = Window::at(during.1);
+            if let Some(history) = &mut self.history {
+                history.given(during.1);
+            }
         }
         if away > AWAY {
             self.judge.interrupted();
@@ -250,7 +260,8 @@ impl<D: Driver> Board<D> {
         }
     }
 
-    /// Reads power in another way from now on.
+    /// Reads power in another way from now on. The domain's timeline keeps the sensor that it began with: between samples
+    /// that are further apart than that one's it takes nothing for seen.
     fn read_power_by(&mut self, sensed: Sensed) {
         let Sensed { way, period, window } = sensed;
         (self.ways.power, self.window) = (way, window);
@@ -315,7 +326,8 @@ impl<D: Driver> Board<D> {
         let without = self.history.map_or(0.0, |history| history.without(now));
         let domain = &mut self.domain[0];
         if without > 0.0 {
-            let said = format!("for {without:.0} s it gave none, and power was read by itself");
+            let said =
+                format!("for {without:.0} s the driver gave none, and power was read by itself");
             let before = domain.note.take();
             domain.note = Some(before.map_or(said.clone(), |note| format!("{note}; {said}")));
         }
@@ -331,7 +343,8 @@ impl<D: Driver> Board<D> {
                 None => said,
             });
         }
-        if let Some(period) = self.power_ticks.sure_period() {
+        let by_itself = self.ways.power != Way::Samples;
+        if let Some(period) = self.power_ticks.sure_period().filter(|_| by_itself) {
             domain.sensor.power_period_s = Some(period);
         }
     }

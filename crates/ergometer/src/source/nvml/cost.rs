@@ -22,9 +22,9 @@ pub(super) const ADVANCE: f64 = 290.0;
 const FEW_READS: f64 = 8.0;
 /// A mean over about this many reads.
 const MEMORY: f64 = 16.0;
-/// To ask how much of a processor a thread has used takes a microsecond: of reads that take less than so many seconds,
-/// one of this many is measured, once there is a mean.
+/// A read is short if it takes less than this many seconds of a processor: to ask for a thread's time takes a microsecond.
 const SHORT: f64 = 0.000_1;
+/// One of this many short reads is measured, once there is a mean.
 const MEASURED: u32 = 8;
 
 /// Seconds that the calling thread has used of a processor.
@@ -46,6 +46,8 @@ pub(super) fn thread_seconds() -> f64 {
 struct Mean {
     count: f64,
     value: f64,
+    /// Reads until one is measured again.
+    unmeasured: u32,
 }
 
 impl Mean {
@@ -54,6 +56,13 @@ impl Mean {
         // One read that was slow for another reason is not to count for long.
         let value = if self.count > 3.0 { value.min(8.0 * self.value + 1e-5) } else { value };
         self.value += (value - self.value) / self.count;
+    }
+
+    /// What the next read takes as far as it is known; `None` if it is to be measured.
+    fn estimate(&mut self) -> Option<f64> {
+        let known = self.count >= MEMORY && self.value < SHORT && self.unmeasured > 0;
+        self.unmeasured = if known { self.unmeasured - 1 } else { MEASURED - 1 };
+        known.then_some(self.value)
     }
 }
 
@@ -75,8 +84,6 @@ pub(super) struct Cost {
     /// Seconds of a processor that a read with the counter takes, and one of power alone.
     counter: Mean,
     power: Mean,
-    /// Reads until one is measured again.
-    unmeasured: u32,
 }
 
 impl Cost {
@@ -90,17 +97,13 @@ impl Cost {
             reckoned: f64::INFINITY,
             counter: Mean::default(),
             power: Mean::default(),
-            unmeasured: 0,
         }
     }
 
     /// What the next read takes of a processor as far as it is known, seconds; `None` if it is to be measured. `counter`:
     /// the counter is in it.
     pub(super) fn estimate(&mut self, counter: bool) -> Option<f64> {
-        let mean = if counter { self.counter } else { self.power };
-        let known = mean.count >= MEMORY && mean.value < SHORT && self.unmeasured > 0;
-        self.unmeasured = if known { self.unmeasured - 1 } else { MEASURED - 1 };
-        known.then_some(mean.value)
+        if counter { self.counter.estimate() } else { self.power.estimate() }
     }
 
     /// The same of a board that has no counter.
@@ -237,10 +240,14 @@ mod tests {
     fn one_of_eight_short_reads_is_measured_and_a_driver_that_becomes_slow_is_noticed() {
         let mut cost = Cost::new(DEFAULT_SHARE, 1);
         let mut measured = |seconds: f64, reads: u32| {
-            let measured = (0..reads).filter(|_| {
-                let known = cost.estimate(true);
+            let measured = (0..reads).filter(|read| {
+                // A counter that takes long is measured each time, which measures nothing of power.
+                if read % 4 == 0 && cost.estimate(true).is_none() {
+                    cost.take(true, 0.01);
+                }
+                let known = cost.estimate(false);
                 if known.is_none() {
-                    cost.take(true, seconds);
+                    cost.take(false, seconds);
                 }
                 assert!(known.is_none_or(|known| known < SHORT));
                 known.is_none()

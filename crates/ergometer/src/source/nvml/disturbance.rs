@@ -26,8 +26,8 @@ pub(super) enum Rate {
 enum Reason {
     /// Nothing spoke against it when it began.
     Untried,
-    /// It was compared with integrated power: counter over power.
-    Compared { ratio: f64 },
+    /// It was compared with integrated power: counter over power, and its standard uncertainty.
+    Compared { ratio: f64, error: f64 },
     /// A consumer board, on which fast reading has done harm elsewhere; it is tried once the slow
     /// rate is known.
     Consumer,
@@ -37,6 +37,8 @@ enum Reason {
     Disturbed { fast: f64, error: f64 },
     /// As [`Reason::Disturbed`], and the slow rate loses less.
     Confirmed { fast: f64, slow: f64 },
+    /// No power came in the trial.
+    Unseen,
     /// Without power there is nothing to compare it with.
     Unchecked,
     /// A read takes this many seconds of a processor, so it is read every this many seconds.
@@ -61,6 +63,8 @@ const TRIAL: f64 = 3.0;
 /// Seconds after which a fast stretch is judged for good, if it looked bad at first: sampled power
 /// beats with the load.
 pub(super) const SECOND_LOOK: f64 = 8.0;
+/// Seconds of a trial in which no power came: the timeline does not wait for longer.
+const UNSEEN_TRIAL: f64 = 7.0;
 /// Seconds of later stretches, whose values are used at once.
 const WATCH: f64 = 10.0;
 /// Trials before the fast rate is only watched.
@@ -89,9 +93,11 @@ const ONE_CHANGE: f64 = 1.0 / 12.0;
 const EACH_ITSELF: f64 = 0.5;
 /// A ratio of [`independence`] up to which samples depend on each other.
 const DEPENDENT: f64 = 0.5;
-/// Power samples that are kept for a comparison, at most: of some minutes. What a counter that fails for ever would be
-/// compared with is not kept for ever.
+/// Power samples that are kept for a comparison, at most: those of a minute and more. A counter that fails for ever is
+/// never compared.
 const MOST_SAMPLES: usize = 8192;
+/// Stretches over which it is averaged.
+const INDEPENDENCE_MEMORY: f64 = 3.0;
 /// A relative uncertainty beyond which nothing is concluded, and what is concluded from less.
 const HALF: f64 = 0.5;
 const VAGUE: f64 = 0.05;
@@ -110,6 +116,8 @@ pub(super) struct Judge {
     trials: u32,
     /// The counter over power at the slow rate, and its standard uncertainty.
     reference: Option<(f64, f64)>,
+    /// How independent of each other samples were in the stretches so far (see [`independence`]), a running mean.
+    independent: f64,
     /// Power samples since the stretch began: seconds, watts.
     samples: Vec<(f64, f64)>,
     /// The stretch's first counter value: seconds, joules.
@@ -126,6 +134,8 @@ struct Comparison {
     power: f64,
     /// Relative standard uncertainty of `power` that comes from sampling.
     error: f64,
+    /// The part of the stretch of which no sample tells.
+    unseen: f64,
 }
 
 impl Comparison {
@@ -134,7 +144,7 @@ impl Comparison {
     }
 
     fn conclusive(self) -> bool {
-        self.power >= EVIDENCE && self.error < HALF
+        self.power >= EVIDENCE && self.error < HALF && self.unseen < HALF
     }
 }
 
@@ -154,6 +164,7 @@ impl Judge {
             reason,
             trials: 0,
             reference: None,
+            independent: 0.0,
             samples: Vec::new(),
             begin: None,
             end: None,
@@ -172,9 +183,10 @@ impl Judge {
 
     /// Takes in that the counter can be read only every this many seconds, as a read takes this many of a processor;
     /// `None` if it can be read as often as is wanted.
-    pub(super) fn costs(&mut self, costly: Option<(f64, f64)>) {
+    pub(super) fn costs(&mut self, costly: Option<(f64, f64)>, words: &mut Vec<Finding>) {
         match (costly, &self.reason) {
             (Some((every, seconds)), _) if self.rate == Rate::Own => {
+                self.release(words);
                 (self.rate, self.reason) = (Rate::Second, Reason::Costly { every, seconds });
             }
             (Some((every, seconds)), Reason::Costly { .. }) => {
@@ -201,8 +213,8 @@ impl Judge {
         };
         let since = self.end.map_or(first, |(t, _)| t).max(first).max(changed);
         if t - since > STILL {
-            let power = integral(&self.samples, since, t);
-            if power.power >= EVIDENCE && power.error < HALF {
+            let power = integral(&self.samples, since, t, self.independent);
+            if power.conclusive() {
                 let reason = Reason::Broken { counter: 0.0, power: power.power };
                 self.reject(reason, Rate::Never, words);
             }
@@ -244,8 +256,22 @@ impl Judge {
         }
         match self.comparison() {
             Some(comparison) if comparison.conclusive() => self.conclude(comparison, words),
-            // Without power to compare it with nothing speaks against it, and it is not held back for ever.
-            _ if length >= due.max(SECOND_LOOK) => self.release(words),
+            // There was no power to compare it with. Nothing speaks against it, and from now on it is only watched.
+            found
+                if self.trial()
+                    && length >= due.max(UNSEEN_TRIAL)
+                    && found.is_none_or(|found| found.unseen >= HALF) =>
+            {
+                (self.reason, self.trials) = (Reason::Unseen, TRIALS);
+                self.release(words);
+                let end = self.end;
+                self.begin_stretch(end);
+            }
+            // The next stretch may tell.
+            Some(found) if !self.trial() && found.unseen >= HALF => {
+                let end = self.end;
+                self.begin_stretch(end);
+            }
             _ => {}
         }
     }
@@ -288,10 +314,17 @@ impl Judge {
             Reason::Untried => {
                 format!("counter read {own}; the run was too short to compare it with power")
             }
-            Reason::Compared { ratio } => format!(
+            Reason::Unseen => format!("counter read {own}; there was no power to compare it with"),
+            Reason::Compared { ratio, error } if *error <= VAGUE => format!(
                 "counter read {own}: it differs from integrated power by {}, so reading does it no \
                  harm",
                 percent(*ratio)
+            ),
+            Reason::Compared { ratio, error } => format!(
+                "counter read {own}: power was read too seldom to tell whether that does it harm (it \
+                 differs by {} ± {:.0} %)",
+                percent(*ratio),
+                2.0 * error * 100.0
             ),
             Reason::Consumer => "counter read once a second: fast reading has disturbed it on a \
                                  consumer board, and the run was too short to try"
@@ -338,13 +371,17 @@ impl Judge {
         if to <= from || self.samples.is_empty() {
             return None;
         }
-        let found = integral(&self.samples, from, to);
+        let found = integral(&self.samples, from, to, self.independent);
         // What an average says of the edges of a stretch lies about a quarter of it to either side.
         let edges = UNSEEN_SWING * std::f64::consts::SQRT_2 * self.window / 4.0 / (to - from);
         Some(Comparison { counter, error: found.error.hypot(edges), ..found })
     }
 
     fn conclude(&mut self, found: Comparison, words: &mut Vec<Finding>) {
+        if let Some((from, to)) = self.stretch() {
+            let here = independence(&self.samples, from, to);
+            self.independent += (here - self.independent) / INDEPENDENCE_MEMORY;
+        }
         let ratio = found.ratio();
         if !BELIEVABLE.contains(&ratio) {
             let reason = Reason::Broken { counter: found.counter, power: found.power };
@@ -370,7 +407,7 @@ impl Judge {
                     return self.begin_stretch(end);
                 }
                 self.trials += 1;
-                self.reason = Reason::Compared { ratio };
+                self.reason = Reason::Compared { ratio, error: found.error };
             }
             Rate::Second => {
                 self.reference = Some((ratio, found.error));
@@ -420,12 +457,16 @@ impl Judge {
 
 /// Power over time by the samples nearest to each moment, and how far that may be off: between two
 /// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
-/// Where samples are independent of each other, power changes more than once between two.
-fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
+/// Where samples are independent of each other, power changes more than once between two. They are so to this part at
+/// `least`: in a stretch where many of them happen to be high, they also look alike.
+fn integral(samples: &[(f64, f64)], from: f64, to: f64, least: f64) -> Comparison {
     let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
-    let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independence(samples, from, to);
+    let independent = independence(samples, from, to).max(least);
+    let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independent;
     let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
-    let hole = (HOLE_SPACINGS * (to - from) / inside.max(1) as f64).max(HOLE);
+    let spacing = (to - from) / inside.max(1) as f64;
+    // A sample or two do not tell of most of a stretch, however few they are.
+    let hole = (HOLE_SPACINGS * spacing).min(HALF * (to - from)).max(HOLE);
     let mut begin = from;
     for (index, &(t, watts)) in samples.iter().enumerate() {
         let next = samples.get(index + 1);
@@ -449,6 +490,7 @@ fn integral(samples: &[(f64, f64)], from: f64, to: f64) -> Comparison {
         counter: 0.0,
         power,
         error: if power > 0.0 { (variance + swing.powi(2)).sqrt() / power } else { 0.0 },
+        unseen: unseen / (to - from).max(f64::MIN_POSITIVE),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The samples of power that a driver takes by itself, and keeps for some seconds.
 
-use super::query::{Past, Way};
+use super::query::{self, Past, Way};
+use crate::source::Value;
 
 /// Samples from which their spacing is known.
 const ENOUGH: usize = 16;
@@ -15,8 +16,9 @@ pub(super) const LATE: f64 = 0.001_5;
 /// The least that a sample may be misplaced, seconds to either side.
 const LEAST: f64 = 0.001;
 
-/// After so many seconds without a sample, power is read by itself; and after so many more samples are asked for again.
+/// Power is read by itself after this many seconds without a sample.
 const SILENT: f64 = 4.0;
+/// Samples are asked for again this many seconds later.
 const AGAIN: f64 = 60.0;
 
 /// How power is read: by itself or as samples, seconds between two updates, and seconds that each of them averages.
@@ -71,7 +73,8 @@ impl History {
     /// What was given at `t` when they were asked for again: how to read power from then on, if they are back.
     pub(super) fn resume(&mut self, t: f64, past: &[Past]) -> Option<Sensed> {
         self.again = t + AGAIN;
-        spacing(past)?;
+        let given = matches!(query::power(past.last()?.watts), Value::Power(_));
+        spacing(past).filter(|_| given)?;
         self.without = self.without(t);
         (self.ceased, self.given) = (None, t);
         Some(self.samples)

@@ -45,7 +45,7 @@ impl<D: Driver> Board<D> {
         if let Some(period) = period {
             let own = self.cost.counter_every(period);
             let costly = own >= SLOWLY && own > 1.5 * period;
-            self.judge.costs(costly.then_some((own, self.cost.of_counter())));
+            self.judge.costs(costly.then_some((own, self.cost.of_counter())), words);
         }
         let after = before.unwrap_or(f64::NEG_INFINITY);
         if period.is_none() {

@@ -85,8 +85,13 @@ impl<D: Driver> Board<D> {
             self.agenda.energy = self.next_of_counter(t, learning);
         }
         self.power_ticks.hint(&self.counter_ticks);
-        if power || learning {
+        if power || self.agenda.power.from <= t {
             self.agenda.power = self.next_of_power(t, learning);
+        } else if learning {
+            let next = self.next_of_power(t, learning);
+            if next.by < self.agenda.power.by {
+                self.agenda.power = next;
+            }
         }
     }
 

@@ -105,6 +105,9 @@ fn a_counter_whose_values_wait_to_be_dated_does_not_stand_still() {
     let stopped = 20.0;
     judge.power(30.0, 100.0);
     judge.unchanged(30.0, stopped, &mut words);
+    assert_eq!(judge.rate(), Rate::Own, "nobody saw what was drawn meanwhile");
+    (1..10).for_each(|k| judge.power(30.0 + 2.0 * f64::from(k), 100.0));
+    judge.unchanged(50.0, stopped, &mut words);
     assert_eq!(judge.rate(), Rate::Never, "and one that stops does");
 }
 
@@ -130,7 +133,7 @@ fn a_comparison_counts_what_it_did_not_see() {
     let mut samples: Vec<(f64, f64)> =
         (0..6).map(|k| (f64::from(k) * 0.4, if k % 2 == 0 { 100.0 } else { 400.0 })).collect();
     samples.extend((0..5).map(|k| (7.9 + f64::from(k) * 0.4, 400.0)));
-    let error = integral(&samples, 0.0, 10.0).error;
+    let error = integral(&samples, 0.0, 10.0, 0.0).error;
     assert!(error > 0.15, "{error}");
     let mut judge = Judge::new(Some(0.025), false);
     let mut words = Vec::new();
@@ -167,11 +170,11 @@ fn a_counter_that_was_away_is_not_compared_with_what_nobody_saw() {
 #[test]
 fn a_slow_driver_is_read_seldom_and_the_sentence_says_why() {
     let mut judge = Judge::new(Some(0.025), false);
-    judge.costs(Some((3.0, 0.002_4)));
+    judge.costs(Some((3.0, 0.002_4)), &mut Vec::new());
     assert_eq!(judge.rate(), Rate::Second);
     let sentence = judge.sentence(Some(0.1), 0.1);
     assert!(sentence.contains("every 3.0 s") && sentence.contains("2.4 ms"), "{sentence}");
-    judge.costs(None);
+    judge.costs(None, &mut Vec::new());
     assert_eq!(judge.rate(), Rate::Own, "the user allows more, or it was slow for a while only");
     let unlearnt = judge.sentence(None, 0.15);
     assert!(unlearnt.contains("not learnt"), "{unlearnt}");
@@ -185,16 +188,37 @@ fn samples_that_are_independent_of_each_other_are_as_uncertain_as_their_mean() {
         let mut noise = Noise::new(seed);
         let mut power = || if noise.unit() < 0.5 { 100.0 } else { 300.0 };
         let drawn: Vec<(f64, f64)> = (0..400).map(|t| (f64::from(t), power())).collect();
-        let error = integral(&drawn, 0.0, 399.0).error;
+        let error = integral(&drawn, 0.0, 399.0, 0.0).error;
         assert!((0.020..=0.030).contains(&error), "seed {seed}: {error}");
 
         let lasting: Vec<(f64, f64)> =
             (0..400_u32).map(|t| (f64::from(t), drawn[(t / 10) as usize].1)).collect();
         let changes = lasting.windows(2).filter(|pair| (pair[0].1 - pair[1].1).abs() > 1.0).count();
-        let found = integral(&lasting, 0.0, 399.0);
+        let found = integral(&lasting, 0.0, 399.0, 0.0);
         let expected = (changes as f64 / 12.0).sqrt() * 200.0 / found.power;
         assert!((found.error / expected - 1.0).abs() < 1e-9, "seed {seed}: {}", found.error);
     }
+}
+
+/// It was called compared, by power that had been read before.
+#[test]
+fn a_trial_without_power_is_no_comparison() {
+    let mut judge = Judge::new(Some(0.025), false);
+    let mut words = Vec::new();
+    judge.power(9.9, 60.0);
+    for k in 0..1000 {
+        let t = 10.0 + 0.1 * f64::from(k);
+        judge.energy(Moment { at: t, within: 0.0 }, 700.0 * (t - 10.0), &mut words);
+    }
+    assert_eq!((judge.rate(), energies(&words)), (Rate::Own, 1000));
+    assert!(judge.sentence(Some(0.1), 0.1).contains("there was no power"));
+    // Once there is some, it tells: the counter shows a third less.
+    for k in 1000..1600 {
+        let t = 10.0 + 0.1 * f64::from(k);
+        judge.power(t, 1000.0);
+        judge.energy(Moment { at: t, within: 0.0 }, 700.0 * (t - 10.0), &mut words);
+    }
+    assert!(words.iter().any(|word| matches!(word, Finding::Restarted(_))));
 }
 
 /// A counter that fails for ever is never compared with the power beside it.

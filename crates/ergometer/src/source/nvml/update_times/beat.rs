@@ -45,8 +45,9 @@ pub(super) struct Beat {
     corners: Vec<Corner>,
     /// The tick that `corners` are about, counted from the first one.
     reference: f64,
-    /// The middle of what they allow for it; and that of the period, and how far either may be off.
+    /// The middle of the times that they allow for it.
     middle: f64,
+    /// The middle of the periods that they allow, and half their range.
     period: (f64, f64),
     /// When the last bracket was that said anything new.
     learnt: f64,

@@ -25,19 +25,51 @@ enum Fault {
     Zero,
 }
 
-/// The board, on a clock that only calls and waits move. It gives no samples between two moments.
+/// A board and what happens to it. Moments are seconds from the start.
+#[derive(Clone, Copy, Debug)]
+struct Script {
+    power: Way,
+    /// It gives no samples between two moments, in this way.
+    without: (f64, f64),
+    fault: Fault,
+    /// No call succeeds between two moments.
+    broken: (f64, f64),
+    /// Seconds that a call takes which reads the counter.
+    counter_costs: f64,
+    /// When it is read first, and how long it is read.
+    first: f64,
+    lasts: f64,
+}
+
+/// Without any fault.
+const SOUND: Script = Script {
+    power: Way::Samples,
+    without: (0.0, 0.0),
+    fault: Fault::Error,
+    broken: (0.0, 0.0),
+    counter_costs: COUNTER,
+    first: 0.0,
+    lasts: 60.0,
+};
+
+/// The board, on a clock that only calls and waits move.
 struct Driven {
+    script: Script,
     now: AtomicU64,
     /// Nanoseconds of a processor that calls have used.
     used: AtomicU64,
-    without: (f64, f64),
-    fault: Fault,
-    counter_costs: f64,
 }
+
+/// When the clock begins.
+const START: f64 = 100.0;
 
 impl Driven {
     fn seconds(&self) -> f64 {
         self.now.load(Ordering::Relaxed) as f64 * 1e-9
+    }
+
+    fn is_in(&self, (begin, end): (f64, f64)) -> bool {
+        (begin..end).contains(&(self.seconds() - START))
     }
 
     fn pass(&self, seconds: f64) {
@@ -47,15 +79,14 @@ impl Driven {
 
     fn samples(&self, t: f64) -> Result<Vec<Past>, String> {
         let last = (t / SPACING).floor() * SPACING;
-        let (begin, end) = self.without;
-        let silent = (begin..end).contains(&t);
-        let newest = match (silent, self.fault) {
+        let silent = self.is_in(self.script.without);
+        let newest = match (silent, self.script.fault) {
             (true, Fault::Error) => return Err("not supported".to_owned()),
             (true, Fault::Nothing) => return Ok(Vec::new()),
-            (true, Fault::Old) => (begin / SPACING).floor() * SPACING,
+            (true, Fault::Old) => START + self.script.without.0,
             _ => last,
         };
-        let watts = if silent { 0.0 } else { WATTS };
+        let watts = if silent && matches!(self.script.fault, Fault::Zero) { 0.0 } else { WATTS };
         let age = |k: i32| t - newest + f64::from(k) * SPACING;
         Ok((0..119).rev().map(|k| Past { age: age(k), watts }).collect())
     }
@@ -64,6 +95,10 @@ impl Driven {
 impl Driver for Arc<Driven> {
     fn read(&self, ways: Ways, energy: bool, power: bool) -> Result<Sample, String> {
         let t = self.seconds();
+        if self.is_in(self.script.broken) {
+            self.pass(CALL);
+            return Err("it is lost".to_owned());
+        }
         let mut sample = Sample::default();
         if power && ways.power == Way::Samples {
             sample.past = Some(self.samples(t));
@@ -78,7 +113,7 @@ impl Driver for Arc<Driven> {
             let swing = ((t / PERIOD).floor() * 0.7).sin();
             sample.watts = Some(Ok(((WATTS + swing) * 1e3).round() / 1e3));
         }
-        let took = if energy { self.counter_costs } else { CALL };
+        let took = if energy { self.script.counter_costs } else { CALL };
         self.used.fetch_add(u64::try_from(length(took).as_nanos()).unwrap(), Ordering::Relaxed);
         self.pass(took);
         Ok(sample)
@@ -101,42 +136,48 @@ struct Run {
     window: f64,
 }
 
-fn run(fault: Fault, without: (f64, f64), lasts: f64, counter_costs: f64) -> Run {
-    let driver =
-        Driven { now: AtomicU64::new(0), used: AtomicU64::new(0), without, fault, counter_costs };
-    let driver = Arc::new(driver);
-    driver.pass(100.0);
-    let mut profile = profile_of(PERIOD, (SPACING, SPACING));
-    profile.ways.power = Way::Samples;
-    profile.instead = Some(Sensed { way: Way::Field, period: PERIOD, window: 0.025 });
-    let mut board = Board::new(Arc::clone(&driver), profile, Cost::new(DEFAULT_SHARE, 1));
-    let (mut powers, mut energies) = (Vec::new(), Vec::new());
-    let end = 100.0 + lasts;
-    let mut ended = false;
-    while !ended {
-        ended = driver.seconds() >= end;
-        let mut readings = Vec::new();
-        board.read(if ended { Request::Last } else { Request::Routine }, &mut readings);
-        for reading in readings {
-            match reading.value {
-                Value::Power(watts) => {
-                    assert!((watts.get() - WATTS).abs() < 2.0);
-                    powers.push(reading.at.as_secs_f64() - 100.0);
-                }
-                Value::Energy(_) => {
-                    let at = reading.at.as_secs_f64();
-                    assert!(driver.seconds() - at < 12.0, "{at} s at {} s", driver.seconds());
-                    energies.push(at - 100.0);
-                }
-                _ => {}
-            }
+impl Script {
+    fn run(self) -> Run {
+        let driver = Driven { script: self, now: AtomicU64::new(0), used: AtomicU64::new(0) };
+        let driver = Arc::new(driver);
+        driver.pass(START);
+        let mut profile = profile_of(PERIOD, (SPACING, SPACING));
+        profile.ways.power = self.power;
+        if self.power == Way::Samples {
+            profile.instead = Some(Sensed { way: Way::Field, period: PERIOD, window: 0.025 });
         }
-        let due = board.next_read().unwrap().by.as_secs_f64();
-        driver.pass((due - driver.seconds()).max(1e-6));
+        let mut board = Board::new(Arc::clone(&driver), profile, Cost::new(DEFAULT_SHARE, 1));
+        driver.pass(self.first);
+        let (mut powers, mut energies) = (Vec::new(), Vec::new());
+        let (mut ended, mut reads) = (false, 0);
+        while !ended {
+            let now = driver.seconds() - START;
+            ended = now >= self.lasts;
+            reads += 1;
+            assert!(f64::from(reads) < 1000.0 + 100.0 * now, "{self:?}: {reads} reads in {now} s");
+            let mut readings = Vec::new();
+            board.read(if ended { Request::Last } else { Request::Routine }, &mut readings);
+            for reading in readings {
+                let at = reading.at.as_secs_f64() - START;
+                match reading.value {
+                    Value::Power(watts) => {
+                        assert!((watts.get() - WATTS).abs() < 2.0);
+                        powers.push(at);
+                    }
+                    Value::Energy(_) => {
+                        assert!(ended || now - at < 12.0, "{self:?}: {at} s at {now} s");
+                        energies.push(at);
+                    }
+                    _ => {}
+                }
+            }
+            let due = board.next_read().unwrap().by.as_secs_f64();
+            driver.pass((due - driver.seconds()).max(1e-6));
+        }
+        let domain = &board.domains()[0];
+        let note = domain.note.clone().unwrap_or_default();
+        Run { powers, energies, note, window: domain.sensor.power_window_s.unwrap() }
     }
-    let domain = &board.domains()[0];
-    let note = domain.note.clone().unwrap_or_default();
-    Run { powers, energies, note, window: domain.sensor.power_window_s.unwrap() }
 }
 
 fn longest_pause(moments: &[f64], from: f64, to: f64) -> f64 {
@@ -150,29 +191,40 @@ fn longest_pause(moments: &[f64], from: f64, to: f64) -> f64 {
     longest
 }
 
-/// It was for ever: no power was read any more, and nothing told the phases of a training apart.
+/// No power was read any more, and nothing told the phases of a training apart.
 #[test]
 fn power_is_read_by_itself_once_the_driver_gives_no_samples() {
     for fault in [Fault::Error, Fault::Nothing, Fault::Old, Fault::Zero] {
-        let found = run(fault, (110.0, f64::INFINITY), 60.0, COUNTER);
+        let found = Script { without: (10.0, f64::INFINITY), fault, lasts: 200.0, ..SOUND }.run();
         assert!(longest_pause(&found.powers, 2.0, 9.0) < 0.03, "{fault:?}: samples");
-        assert!(longest_pause(&found.powers, 9.0, 59.0) < 6.5, "{fault:?}: soon");
-        assert!(longest_pause(&found.powers, 17.0, 59.0) < 0.5, "{fault:?}: as before");
-        assert!(found.note.contains("it gave none"), "{fault:?}: {}", found.note);
+        assert!(longest_pause(&found.powers, 9.0, 199.0) < 6.5, "{fault:?}: soon");
+        // They are asked for again each minute.
+        assert!(longest_pause(&found.powers, 17.0, 199.0) < 0.5, "{fault:?}: as before");
+        assert!(found.note.contains("the driver gave none"), "{fault:?}: {}", found.note);
         assert!((found.window - 0.025).abs() < 1e-12, "{fault:?}");
     }
 }
 
 #[test]
 fn samples_are_used_again_when_they_are_back() {
-    let found = run(Fault::Error, (110.0, 130.0), 120.0, COUNTER);
+    let found = Script { without: (10.0, 30.0), lasts: 120.0, ..SOUND }.run();
     assert!(longest_pause(&found.powers, 80.0, 118.0) < 0.03);
     assert!((found.window - SPACING).abs() < 1e-12);
-    assert!(found.note.contains("it gave none"), "{}", found.note);
-    let never = run(Fault::Error, (0.0, 0.0), 30.0, COUNTER);
-    assert!(!never.note.contains("it gave none"), "{}", never.note);
-    // The end of a program that reads nothing but edges for a while is none of the driver's silence.
-    assert!(longest_pause(&never.powers, 2.0, 28.0) < 0.03);
+    assert!(found.note.contains("the driver gave none"), "{}", found.note);
+}
+
+/// A counter that takes more than its share was read without them, and the curve up to its value had none.
+#[test]
+fn samples_come_with_a_counter_however_much_that_costs() {
+    for counter_costs in [0.000_6, COUNTER, 0.01, 0.03] {
+        let found = Script { counter_costs, ..SOUND }.run();
+        assert!(!found.note.contains("the driver gave none"), "{}", found.note);
+        assert!(longest_pause(&found.powers, 2.0, 59.9) < 0.05, "{counter_costs} s");
+        for energy in found.energies.iter().filter(|energy| **energy > 2.0) {
+            let nearest = found.powers.iter().map(|power| (power - energy).abs());
+            assert!(nearest.reduce(f64::min).unwrap() < 0.12, "{counter_costs} s");
+        }
+    }
 }
 
 /// Where a read takes less, the counter is read at its own period, and its first values are held back until power has
@@ -180,7 +232,28 @@ fn samples_are_used_again_when_they_are_back() {
 #[test]
 fn a_counter_is_not_held_back_for_ever_for_want_of_samples() {
     for fault in [Fault::Error, Fault::Nothing, Fault::Old, Fault::Zero] {
-        let found = run(fault, (100.0, f64::INFINITY), 60.0, 0.000_6);
-        assert!(longest_pause(&found.energies, 1.0, 55.0) < 2.5, "{fault:?}");
+        for begin in [0.0, 0.5] {
+            let without = (begin, f64::INFINITY);
+            let found = Script { without, fault, counter_costs: 0.000_6, ..SOUND }.run();
+            assert!(longest_pause(&found.energies, 1.0, 55.0) < 2.5, "{fault:?} from {begin} s");
+        }
+    }
+}
+
+/// Power that is never asked for was due for ever, and the board read without a pause.
+#[test]
+fn a_board_is_read_no_more_often_after_a_call_that_failed_or_a_late_first_read() {
+    for power in [Way::None, Way::Field, Way::Samples] {
+        for counter_costs in [CALL, COUNTER, 0.01] {
+            let script = Script { power, counter_costs, ..SOUND };
+            for script in [
+                Script { broken: (20.0, 20.2), ..script },
+                Script { broken: (20.0, 40.0), ..script },
+                Script { first: 3.0, ..script },
+            ] {
+                let found = script.run();
+                assert!(longest_pause(&found.energies, 45.0, 59.0) < 10.0, "{script:?}");
+            }
+        }
     }
 }
