@@ -94,6 +94,8 @@ const INTERVAL: Duration = Duration::from_millis(500);
 const FEWEST_TICKS: u64 = 5;
 /// The longest interval.
 const LONGEST: Duration = Duration::from_secs(2);
+/// A counter with so long between two values is read seldom: its energy does not wait for the next share.
+const SELDOM: Duration = Duration::from_secs(2);
 /// At most this many powers are kept for the first share.
 const EARLY: usize = 1024;
 
@@ -164,8 +166,9 @@ struct Portion {
     power: Option<(Timestamp, Watts)>,
     unshared: Joules,
     seen: (Joules, Joules),
-    /// The last reading, not yet shared out.
+    /// The last reading of the counter, not yet shared out, and when that was.
     latest: Option<Reading>,
+    counted: Option<Timestamp>,
     /// Powers that were read before the first share, which a counter does not cover that is dated later.
     early: Vec<(Watts, Reading)>,
     energy: Joules,
@@ -227,10 +230,12 @@ impl<S: PowerSource> Attributed<S> {
         }
     }
 
-    /// Works out the shares since the last ones, if the interval is over.
-    fn look(&mut self, request: Request) -> Result<bool, String> {
+    /// Works out the shares since the last ones, if the interval is over; or where a counter that is read `seldom` gave a
+    /// value, which would come too late if it waited for the next.
+    fn look(&mut self, request: Request, seldom: bool) -> Result<bool, String> {
         if let Some(users) = &mut self.users {
-            let share = users.look(request, clock::checked_now())?;
+            let now = clock::checked_now();
+            let share = if seldom { users.look_now(now) } else { users.look(request, now) }?;
             if share.is_some() {
                 self.portions.iter_mut().for_each(|portion| portion.share = share);
             }
@@ -315,6 +320,7 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
         self.scratch.clear();
         self.source.read(request, &mut self.scratch);
         self.tell();
+        let mut seldom = false;
         for reading in self.scratch.drain(..) {
             let domain = reading.domain;
             let Some(portion) = self.portions.get_mut(domain) else { continue };
@@ -324,7 +330,11 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
                     portion.whole = Some(joules);
                     readings.push(Reading { value: Value::Energy(Joules::ZERO), ..reading });
                 }
-                Value::Energy(_) => portion.latest = Some(reading),
+                Value::Energy(_) => {
+                    let before = portion.counted.replace(reading.at);
+                    seldom |= before.is_some_and(|before| reading.at.since(before) >= SELDOM);
+                    portion.latest = Some(reading);
+                }
                 Value::Power(watts) => match portion.share {
                     Some(share) => {
                         portion.see(reading.at, watts);
@@ -336,7 +346,7 @@ impl<S: PowerSource> PowerSource for Attributed<S> {
                 Value::Restarted(_) | Value::Missing(_) => readings.push(reading),
             }
         }
-        match self.look(request) {
+        match self.look(request, seldom && request != Request::Last) {
             Ok(true) => {
                 for portion in &mut self.portions {
                     portion.take_early(readings);
@@ -380,6 +390,7 @@ impl Portion {
             unshared: Joules::ZERO,
             seen: (Joules::ZERO, Joules::ZERO),
             latest: None,
+            counted: None,
             early: Vec::new(),
             energy: Joules::ZERO,
         }

@@ -21,6 +21,9 @@ use crate::source::{Domain, PowerSource, Request};
 /// between two questions. A program that starts others all the time would fill the memory with their numbers otherwise.
 const REMEMBERED: Duration = Duration::from_secs(30);
 
+/// A driver looks a few times a second. Asked again sooner than this, it may have nothing new to tell.
+const JUST_ASKED: Duration = Duration::from_secs(1);
+
 const HIDDEN: &str =
     "a board works and its driver does not say for whom: this program is charged for all of it";
 const MPS: &str = "programs use a board through MPS, whose server the driver names in their place: this program is charged \
@@ -30,8 +33,9 @@ const MPS: &str = "programs use a board through MPS, whose server the driver nam
 pub(super) struct Users {
     account: Box<dyn Account>,
     family: Family,
-    /// When to ask next, and since when no answer told a share.
+    /// When to ask next, when it was asked last, and since when no answer told a share.
     due: Timestamp,
+    asked: Timestamp,
     since: Timestamp,
     /// The last share.
     share: Option<f64>,
@@ -43,7 +47,16 @@ pub(super) struct Users {
 impl Users {
     fn new(account: Box<dyn Account>, family: Family, now: Timestamp) -> Self {
         let due = now.after(account.rest());
-        Self { account, family, due, since: now, share: None, warnings: Vec::new(), told: 0 }
+        Self {
+            account,
+            family,
+            due,
+            asked: now,
+            since: now,
+            share: None,
+            warnings: Vec::new(),
+            told: 0,
+        }
     }
 
     /// The tree's share since the last one; `None` while it is too early to say.
@@ -56,6 +69,23 @@ impl Users {
         if now < self.due && !last {
             return Ok(None);
         }
+        self.ask(now, last)
+    }
+
+    /// The same, whether it is too early or not: energy waits for it. Right after a question the last share holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Users::look`].
+    pub(super) fn look_now(&mut self, now: Timestamp) -> Result<Option<f64>, String> {
+        if self.share.is_some() && now.since(self.asked) < JUST_ASKED {
+            return Ok(self.share);
+        }
+        self.ask(now, false)
+    }
+
+    fn ask(&mut self, now: Timestamp, last: bool) -> Result<Option<f64>, String> {
+        self.asked = now;
         let answer = self.account.ask();
         self.due = now.after(self.account.rest());
         let share = match answer? {

@@ -180,13 +180,6 @@ impl<D: Driver> Board<D> {
             self.cost.take(energy, used);
         }
         let mut words = Vec::new();
-        match sample.millijoules {
-            Some(Ok(raw)) => {
-                self.take_energy(during, raw, &mut words);
-            }
-            Some(Err(error)) => missing(format!("energy counter: {error}")),
-            None => {}
-        }
         match sample.watts {
             Some(Ok(watts)) => {
                 let moment = self.date_power(during, watts);
@@ -225,6 +218,14 @@ impl<D: Driver> Board<D> {
             if let Some(register) = gone {
                 self.read_power_by(register);
             }
+        }
+        // After power, which the counter is judged by.
+        match sample.millijoules {
+            Some(Ok(raw)) => self.take_energy(during, raw, &mut words),
+            Some(Err(error)) => {
+                say(at, Duration::ZERO, Value::Missing(format!("energy counter: {error}")));
+            }
+            None => {}
         }
         for word in words {
             tell(word, at, say);

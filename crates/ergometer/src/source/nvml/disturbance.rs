@@ -37,7 +37,7 @@ enum Reason {
     Disturbed { fast: f64, error: f64 },
     /// As [`Reason::Disturbed`], and the slow rate loses less.
     Confirmed { fast: f64, slow: f64 },
-    /// No power came in the trial.
+    /// Power told nothing in the trial: most of it was not seen.
     Unseen,
     /// Without power there is nothing to compare it with.
     Unchecked,
@@ -63,8 +63,10 @@ const TRIAL: f64 = 3.0;
 /// Seconds after which a fast stretch is judged for good, if it looked bad at first: sampled power
 /// beats with the load.
 pub(super) const SECOND_LOOK: f64 = 8.0;
-/// Seconds of a trial in which no power came: the timeline does not wait for longer.
+/// Seconds of a trial in which power told nothing: the timeline does not wait for longer.
 const UNSEEN_TRIAL: f64 = 7.0;
+/// A stretch of which most was not seen is given up after this many seconds.
+const LONGEST_STRETCH: f64 = 60.0;
 /// Seconds of later stretches, whose values are used at once.
 const WATCH: f64 = 10.0;
 /// Trials before the fast rate is only watched.
@@ -91,13 +93,15 @@ const STILL: f64 = 5.0;
 /// changed once, at a moment that is uniformly distributed; 1/2 if the samples are independent of each other.
 const ONE_CHANGE: f64 = 1.0 / 12.0;
 const EACH_ITSELF: f64 = 0.5;
-/// A ratio of [`independence`] up to which samples depend on each other.
+/// A ratio of [`Swing::independence`] up to which samples depend on each other.
 const DEPENDENT: f64 = 0.5;
 /// Power samples that are kept for a comparison, at most: those of a minute and more. A counter that fails for ever is
 /// never compared.
 const MOST_SAMPLES: usize = 8192;
-/// Stretches over which it is averaged.
-const INDEPENDENCE_MEMORY: f64 = 3.0;
+/// What is kept of the swing of earlier stretches when another is added.
+const KEPT: f64 = 5.0 / 6.0;
+/// A reference is used from this relative uncertainty on: with more, fast reading that does harm would pass.
+const CLEAR: f64 = 0.03;
 /// A relative uncertainty beyond which nothing is concluded, and what is concluded from less.
 const HALF: f64 = 0.5;
 const VAGUE: f64 = 0.05;
@@ -111,13 +115,15 @@ const HOLE_SPACINGS: f64 = 3.5;
 pub(super) struct Judge {
     /// Seconds that a power sample averages.
     window: f64,
+    /// It is a board on which fast reading has done harm.
+    consumer: bool,
     rate: Rate,
     reason: Reason,
     trials: u32,
     /// The counter over power at the slow rate, and its standard uncertainty.
     reference: Option<(f64, f64)>,
-    /// How independent of each other samples were in the stretches so far (see [`independence`]), a running mean.
-    independent: f64,
+    /// How power has varied in the stretches so far.
+    usual: Swing,
     /// Power samples since the stretch began: seconds, watts.
     samples: Vec<(f64, f64)>,
     /// The stretch's first counter value: seconds, joules.
@@ -160,11 +166,12 @@ impl Judge {
         };
         Self {
             window: window.unwrap_or(0.0),
+            consumer,
             rate,
             reason,
             trials: 0,
             reference: None,
-            independent: 0.0,
+            usual: Swing::UNKNOWN,
             samples: Vec::new(),
             begin: None,
             end: None,
@@ -188,12 +195,16 @@ impl Judge {
             (Some((every, seconds)), _) if self.rate == Rate::Own => {
                 self.release(words);
                 (self.rate, self.reason) = (Rate::Second, Reason::Costly { every, seconds });
+                let end = self.end;
+                self.begin_stretch(end);
             }
             (Some((every, seconds)), Reason::Costly { .. }) => {
                 self.reason = Reason::Costly { every, seconds };
             }
             (None, Reason::Costly { .. }) => {
                 (self.rate, self.reason, self.trials) = (Rate::Own, Reason::Untried, 0);
+                let end = self.end;
+                self.begin_stretch(end);
             }
             _ => {}
         }
@@ -213,7 +224,7 @@ impl Judge {
         };
         let since = self.end.map_or(first, |(t, _)| t).max(first).max(changed);
         if t - since > STILL {
-            let power = integral(&self.samples, since, t, self.independent);
+            let power = integral(&self.samples, since, t, self.usual);
             if power.conclusive() {
                 let reason = Reason::Broken { counter: 0.0, power: power.power };
                 self.reject(reason, Rate::Never, words);
@@ -256,19 +267,19 @@ impl Judge {
         }
         match self.comparison() {
             Some(comparison) if comparison.conclusive() => self.conclude(comparison, words),
-            // There was no power to compare it with. Nothing speaks against it, and from now on it is only watched.
-            found
-                if self.trial()
-                    && length >= due.max(UNSEEN_TRIAL)
-                    && found.is_none_or(|found| found.unseen >= HALF) =>
-            {
+            // A board whose counter is known to suffer is not read fast without a check.
+            _ if self.trial() && length >= due.max(UNSEEN_TRIAL) && self.consumer => {
+                self.reject(Reason::Unchecked, Rate::Second, words);
+            }
+            // Power told nothing. Nothing speaks against the counter either, and from now on it is only watched.
+            _ if self.trial() && length >= due.max(UNSEEN_TRIAL) => {
                 (self.reason, self.trials) = (Reason::Unseen, TRIALS);
                 self.release(words);
                 let end = self.end;
                 self.begin_stretch(end);
             }
             // The next stretch may tell.
-            Some(found) if !self.trial() && found.unseen >= HALF => {
+            Some(found) if found.unseen >= HALF && length >= LONGEST_STRETCH => {
                 let end = self.end;
                 self.begin_stretch(end);
             }
@@ -314,14 +325,16 @@ impl Judge {
             Reason::Untried => {
                 format!("counter read {own}; the run was too short to compare it with power")
             }
-            Reason::Unseen => format!("counter read {own}; there was no power to compare it with"),
+            Reason::Unseen => {
+                format!("counter read {own}; power told too little to compare it with")
+            }
             Reason::Compared { ratio, error } if *error <= VAGUE => format!(
                 "counter read {own}: it differs from integrated power by {}, so reading does it no \
                  harm",
                 percent(*ratio)
             ),
             Reason::Compared { ratio, error } => format!(
-                "counter read {own}: power was read too seldom to tell whether that does it harm (it \
+                "counter read {own}: power is known too badly to tell whether that does it harm (it \
                  differs by {} ± {:.0} %)",
                 percent(*ratio),
                 2.0 * error * 100.0
@@ -371,17 +384,13 @@ impl Judge {
         if to <= from || self.samples.is_empty() {
             return None;
         }
-        let found = integral(&self.samples, from, to, self.independent);
+        let found = integral(&self.samples, from, to, self.usual);
         // What an average says of the edges of a stretch lies about a quarter of it to either side.
         let edges = UNSEEN_SWING * std::f64::consts::SQRT_2 * self.window / 4.0 / (to - from);
         Some(Comparison { counter, error: found.error.hypot(edges), ..found })
     }
 
     fn conclude(&mut self, found: Comparison, words: &mut Vec<Finding>) {
-        if let Some((from, to)) = self.stretch() {
-            let here = independence(&self.samples, from, to);
-            self.independent += (here - self.independent) / INDEPENDENCE_MEMORY;
-        }
         let ratio = found.ratio();
         if !BELIEVABLE.contains(&ratio) {
             let reason = Reason::Broken { counter: found.counter, power: found.power };
@@ -410,13 +419,23 @@ impl Judge {
                 self.reason = Reason::Compared { ratio, error: found.error };
             }
             Rate::Second => {
+                let fast = if let Reason::Disturbed { fast, error } = self.reason {
+                    Some((1.0 - fast / ratio, error.hypot(found.error)))
+                } else {
+                    None
+                };
+                let is_lost = |(loss, error): (f64, f64)| loss > TOLERANCE + CERTAIN * error;
+                let error = fast.map_or(found.error, |(_, error)| error);
+                if error > CLEAR && !fast.is_some_and(is_lost) {
+                    // A longer stretch tells more.
+                    return;
+                }
                 self.reference = Some((ratio, found.error));
                 match self.reason {
                     Reason::Consumer => (self.rate, self.trials) = (Rate::Own, 0),
-                    Reason::Disturbed { fast, error } => {
-                        let loss = 1.0 - fast / ratio;
-                        if loss > TOLERANCE + CERTAIN * error.hypot(found.error) {
-                            self.reason = Reason::Confirmed { fast, slow: ratio };
+                    Reason::Disturbed { fast: was, .. } => {
+                        if fast.is_some_and(is_lost) {
+                            self.reason = Reason::Confirmed { fast: was, slow: ratio };
                         } else {
                             // Its sensors disagree at any rate; that is no disturbance.
                             (self.rate, self.trials) = (Rate::Own, 0);
@@ -447,6 +466,9 @@ impl Judge {
 
     /// A new stretch begins where the counter stands now, `at`.
     fn begin_stretch(&mut self, at: Option<(f64, f64)>) {
+        if let Some((from, to)) = self.stretch() {
+            self.usual.remember(Swing::of(&self.samples, from, to));
+        }
         self.begin = at;
         // The sample before the stretch belongs to its first moments.
         let from = at.map_or(f64::INFINITY, |(t, _)| t);
@@ -457,11 +479,11 @@ impl Judge {
 
 /// Power over time by the samples nearest to each moment, and how far that may be off: between two
 /// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
-/// Where samples are independent of each other, power changes more than once between two. They are so to this part at
-/// `least`: in a stretch where many of them happen to be high, they also look alike.
-fn integral(samples: &[(f64, f64)], from: f64, to: f64, least: f64) -> Comparison {
+/// Where samples are independent of each other, power changes more than once between two. A stretch in which many of them
+/// happen to be high looks steadier than power is, so that its error is no less than what is `usual` makes it.
+fn integral(samples: &[(f64, f64)], from: f64, to: f64, usual: Swing) -> Comparison {
     let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
-    let independent = independence(samples, from, to).max(least);
+    let independent = Swing::of(samples, from, to).independence().max(usual.independence());
     let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independent;
     let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
     let spacing = (to - from) / inside.max(1) as f64;
@@ -489,21 +511,60 @@ fn integral(samples: &[(f64, f64)], from: f64, to: f64, least: f64) -> Compariso
     Comparison {
         counter: 0.0,
         power,
-        error: if power > 0.0 { (variance + swing.powi(2)).sqrt() / power } else { 0.0 },
+        error: if power > 0.0 {
+            ((variance + swing.powi(2)).sqrt() / power).max(usual.error(inside as f64))
+        } else {
+            0.0
+        },
         unseen: unseen / (to - from).max(f64::MIN_POSITIVE),
     }
 }
 
-/// How independent samples are of each other, from 0 to 1, by the mean square of their successive differences over twice their
-/// variance (von Neumann, Annals of Mathematical Statistics 12, 1941): 1 in the mean where they are, less where power stays for several.
-fn independence(samples: &[(f64, f64)], from: f64, to: f64) -> f64 {
-    let inside = || samples.iter().filter(|(t, _)| (from..=to).contains(t)).map(|(_, watts)| watts);
-    let count = inside().count() as f64;
-    let mean = inside().sum::<f64>() / count;
-    let spread: f64 = inside().map(|watts| (watts - mean).powi(2)).sum();
-    let steps: f64 = inside().zip(inside().skip(1)).map(|(a, b)| (b - a).powi(2)).sum();
-    let ratio = if spread > 0.0 { steps / (2.0 * spread) } else { 0.0 };
-    ((ratio - DEPENDENT) / (1.0 - DEPENDENT)).clamp(0.0, 1.0)
+/// How power varies from one sample to the next, in one stretch or over several: sums of squares, over that of the mean.
+#[derive(Clone, Copy, Debug)]
+struct Swing {
+    steps: f64,
+    spread: f64,
+    count: f64,
+}
+
+impl Swing {
+    /// Samples are taken to be independent until there are some.
+    const UNKNOWN: Self = Self { steps: 2e-6, spread: 1e-6, count: 1.0 };
+
+    fn of(samples: &[(f64, f64)], from: f64, to: f64) -> Self {
+        let inside =
+            || samples.iter().filter(|(t, _)| (from..=to).contains(t)).map(|(_, watts)| watts);
+        let count = inside().count() as f64;
+        let mean = inside().sum::<f64>() / count;
+        let spread: f64 = inside().map(|watts| (watts - mean).powi(2)).sum();
+        let steps: f64 = inside().zip(inside().skip(1)).map(|(a, b)| (b - a).powi(2)).sum();
+        if mean > 0.0 {
+            Self { steps: steps / mean.powi(2), spread: spread / mean.powi(2), count }
+        } else {
+            Self { steps: 0.0, spread: 0.0, count: 0.0 }
+        }
+    }
+
+    fn remember(&mut self, new: Self) {
+        let add = |sum: &mut f64, new: f64| *sum = KEPT * *sum + new;
+        add(&mut self.steps, new.steps);
+        add(&mut self.spread, new.spread);
+        add(&mut self.count, new.count);
+    }
+
+    /// How independent samples are of each other, from 0 to 1, by the mean square of their successive differences over twice
+    /// their variance (von Neumann, Annals of Mathematical Statistics 12, 1941): 1 in the mean where they are, less where
+    /// power stays for several.
+    fn independence(self) -> f64 {
+        let ratio = if self.spread > 0.0 { self.steps / (2.0 * self.spread) } else { 0.0 };
+        ((ratio - DEPENDENT) / (1.0 - DEPENDENT)).clamp(0.0, 1.0)
+    }
+
+    /// Relative standard error of the mean of `samples` samples, as far as they are independent.
+    fn error(self, samples: f64) -> f64 {
+        (self.independence() * self.spread / (self.count.max(1.0) * samples.max(1.0))).sqrt()
+    }
 }
 
 /// Seconds of a pause between two samples, if it is longer than `hole`, that lie inside the bounds.

@@ -13,14 +13,10 @@ use nvml_wrapper::struct_wrappers::device::ProcessUtilizationSample;
 use nvml_wrapper::{Device, Nvml};
 
 use super::account::{Account, Use};
-use super::cost::{Cost, SELDOM, thread_seconds};
+use super::cost::{Cost, thread_seconds};
 
 /// A board is asked about no sooner than after this many seconds.
 const SOONEST: f64 = 0.5;
-/// However much a question costs, each of a few boards is asked about after this many seconds, and of many after this many
-/// for each of them: a counter's energy waits for the share of its time. A question took 1.6 ms on an H200.
-const LATEST: f64 = 2.0;
-const LATEST_OF_MANY: f64 = 0.75;
 
 /// The account of an installed driver.
 struct Users {
@@ -29,12 +25,9 @@ struct Users {
     /// The driver's time stamp of the newest sample so far, microseconds.
     seen: u64,
     cost: Cost,
-    /// The longest rest between two questions, seconds.
-    latest: f64,
 }
 
-/// Asks `library` for the accounts of boards by UUID, in their order. Asking may take this `share` of one core;
-/// where a question is so slow that the share would be of long ago, it takes more.
+/// Asks `library` for the accounts of boards by UUID, in their order. Asking may take this `share` of one core.
 pub(super) fn open(
     library: Option<&Path>,
     boards: &[String],
@@ -48,8 +41,7 @@ pub(super) fn open(
     let open = |uuid: &String| {
         let nvml = Arc::clone(nvml.as_ref().map_err(String::clone)?);
         let cost = Cost::new(share, boards.len());
-        let latest = LATEST.max(LATEST_OF_MANY * boards.len() as f64).min(SELDOM);
-        let mut users = Users { nvml, uuid: uuid.clone(), seen: 0, cost, latest };
+        let mut users = Users { nvml, uuid: uuid.clone(), seen: 0, cost };
         users.begin().map_err(|error| error.to_string())?;
         Ok(Box::new(users) as Box<dyn Account>)
     };
@@ -110,7 +102,6 @@ impl Account for Users {
     }
 
     fn rest(&self) -> Duration {
-        let every = self.cost.counter_every(SOONEST).min(self.latest);
-        Duration::try_from_secs_f64(every).unwrap_or_default()
+        Duration::try_from_secs_f64(self.cost.counter_every(SOONEST)).unwrap_or_default()
     }
 }

@@ -134,6 +134,17 @@ fn use_that_the_driver_hides_is_waited_for_and_then_charged_in_full() {
     assert_eq!(users.look(Request::Last, at(0.1)), Ok(Some(1.0)), "none is known");
 }
 
+/// A counter that is read every few seconds would fall silent if its energy waited for the next question.
+#[test]
+fn energy_that_waits_asks_at_once_and_right_after_a_question_takes_the_last_share() {
+    let proc = Proc::new();
+    let mut users = proc.users([by(&[(10, 10), (20, 10)]), by(&[(10, 30), (20, 10)])]);
+    assert_eq!(users.look(Request::Routine, at(1.0)), Ok(Some(0.5)));
+    assert_eq!(users.look_now(at(1.1)), Ok(Some(0.5)), "it was just asked");
+    assert_eq!(users.look(Request::Routine, at(1.2)), Ok(None), "too early");
+    assert_eq!(users.look_now(at(2.1)), Ok(Some(0.75)));
+}
+
 #[test]
 fn a_server_that_works_for_other_programs_is_charged_in_full() {
     let proc = Proc::new();

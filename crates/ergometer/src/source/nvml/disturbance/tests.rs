@@ -133,7 +133,7 @@ fn a_comparison_counts_what_it_did_not_see() {
     let mut samples: Vec<(f64, f64)> =
         (0..6).map(|k| (f64::from(k) * 0.4, if k % 2 == 0 { 100.0 } else { 400.0 })).collect();
     samples.extend((0..5).map(|k| (7.9 + f64::from(k) * 0.4, 400.0)));
-    let error = integral(&samples, 0.0, 10.0, 0.0).error;
+    let error = integral(&samples, 0.0, 10.0, STEADY).error;
     assert!(error > 0.15, "{error}");
     let mut judge = Judge::new(Some(0.025), false);
     let mut words = Vec::new();
@@ -180,6 +180,9 @@ fn a_slow_driver_is_read_seldom_and_the_sentence_says_why() {
     assert!(unlearnt.contains("not learnt"), "{unlearnt}");
 }
 
+/// Nothing is known of it but that it does not vary.
+const STEADY: Swing = Swing { steps: 0.0, spread: 0.0, count: 0.0 };
+
 /// A power of 100 W or 300 W, drawn for each second: the mean of 400 seconds has a standard error of 100 W / √400, 2.5 % of
 /// 200 W. Where each power lasts for ten samples, only the moments of the changes are not known, of each with a variance of 1/12.
 #[test]
@@ -188,13 +191,13 @@ fn samples_that_are_independent_of_each_other_are_as_uncertain_as_their_mean() {
         let mut noise = Noise::new(seed);
         let mut power = || if noise.unit() < 0.5 { 100.0 } else { 300.0 };
         let drawn: Vec<(f64, f64)> = (0..400).map(|t| (f64::from(t), power())).collect();
-        let error = integral(&drawn, 0.0, 399.0, 0.0).error;
+        let error = integral(&drawn, 0.0, 399.0, STEADY).error;
         assert!((0.020..=0.030).contains(&error), "seed {seed}: {error}");
 
         let lasting: Vec<(f64, f64)> =
             (0..400_u32).map(|t| (f64::from(t), drawn[(t / 10) as usize].1)).collect();
         let changes = lasting.windows(2).filter(|pair| (pair[0].1 - pair[1].1).abs() > 1.0).count();
-        let found = integral(&lasting, 0.0, 399.0, 0.0);
+        let found = integral(&lasting, 0.0, 399.0, STEADY);
         let expected = (changes as f64 / 12.0).sqrt() * 200.0 / found.power;
         assert!((found.error / expected - 1.0).abs() < 1e-9, "seed {seed}: {}", found.error);
     }
@@ -211,7 +214,7 @@ fn a_trial_without_power_is_no_comparison() {
         judge.energy(Moment { at: t, within: 0.0 }, 700.0 * (t - 10.0), &mut words);
     }
     assert_eq!((judge.rate(), energies(&words)), (Rate::Own, 1000));
-    assert!(judge.sentence(Some(0.1), 0.1).contains("there was no power"));
+    assert!(judge.sentence(Some(0.1), 0.1).contains("power told too little"));
     // Once there is some, it tells: the counter shows a third less.
     for k in 1000..1600 {
         let t = 10.0 + 0.1 * f64::from(k);
@@ -219,6 +222,37 @@ fn a_trial_without_power_is_no_comparison() {
         judge.energy(Moment { at: t, within: 0.0 }, 700.0 * (t - 10.0), &mut words);
     }
     assert!(words.iter().any(|word| matches!(word, Finding::Restarted(_))));
+}
+
+/// A board of the desk is read fast only while that can be checked.
+#[test]
+fn a_consumer_board_whose_power_fails_in_its_trial_is_read_slowly_again() {
+    let mut judge = Judge::new(Some(0.025), true);
+    let mut words = Vec::new();
+    let mut t = 0.0;
+    while t < 60.0 {
+        if judge.rate() == Rate::Second {
+            judge.power(t, 300.0);
+        }
+        judge.energy(Moment { at: t, within: 0.0 }, 300.0 * t, &mut words);
+        t += 0.1;
+    }
+    assert_eq!(judge.rate(), Rate::Second);
+    assert!(words.iter().any(|word| matches!(word, Finding::Restarted(_))), "it was tried");
+}
+
+/// Power swings between two values of the counter, and its mean over ten seconds is known to 15 %.
+#[test]
+fn a_vague_reference_is_none() {
+    let mut judge = Judge::new(Some(0.025), true);
+    let mut words = Vec::new();
+    let mut noise = Noise::new(1);
+    for k in 0..10 {
+        let t = f64::from(k) * 1.2;
+        judge.power(t, if noise.unit() < 0.5 { 100.0 } else { 300.0 });
+        judge.energy(Moment { at: t, within: 0.0 }, 200.0 * t, &mut words);
+    }
+    assert_eq!(judge.rate(), Rate::Second, "a longer stretch tells more");
 }
 
 /// A counter that fails for ever is never compared with the power beside it.
