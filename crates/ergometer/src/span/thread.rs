@@ -36,12 +36,12 @@ struct Thread {
     writers: Vec<Writer>,
     /// Of a thread that had many open spans at once.
     ended_elsewhere: Option<Arc<EndedElsewhere>>,
-    /// The last label of each slot: a thread opens the same few again and again.
-    labels: [Option<&'static Label>; LABELS],
+    /// The last two labels of each set: a thread opens the same few again and again, and some share a set.
+    labels: [[Option<&'static Label>; 2]; SETS],
 }
 
-/// Slots for labels; a power of two.
-const LABELS: usize = 16;
+/// Sets of labels; a power of two.
+const SETS: usize = 32;
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
 
@@ -300,12 +300,12 @@ impl Thread {
         pressed: false,
         writers: Vec::new(),
         ended_elsewhere: None,
-        labels: [None; LABELS],
+        labels: [[None; 2]; SETS],
     };
 
     #[inline]
     fn open_as_before(&mut self, meter: u64, label: &Label) -> Option<Opened> {
-        let label = self.labels[slot_of(label)].filter(|known| known.is(label))?;
+        let label = self.known(label)?;
         let fresh = self.next;
         if fresh == self.end {
             return None;
@@ -375,9 +375,20 @@ impl Thread {
     }
 
     fn label(&mut self, label: &Label) -> &'static Label {
-        let slot = &mut self.labels[slot_of(label)];
-        let known = slot.filter(|known| known.is(label));
-        slot.insert(known.unwrap_or_else(|| label.site()))
+        if let Some(known) = self.known(label) {
+            return known;
+        }
+        let new = label.site();
+        let [first, second] = &mut self.labels[set_of(label)];
+        (*first, *second) = (Some(new), *first);
+        new
+    }
+
+    /// The label as one word, if it is one of the last of its set.
+    #[inline]
+    fn known(&self, label: &Label) -> Option<&'static Label> {
+        let [first, second] = self.labels[set_of(label)];
+        first.filter(|known| known.is(label)).or_else(|| second.filter(|known| known.is(label)))
     }
 
     fn close(&mut self, meter: u64, span: u64, place: u64, mark: &impl Fn(bool) -> Mark) -> bool {
@@ -429,9 +440,9 @@ impl Thread {
 
 /// Where a label is remembered.
 #[inline]
-fn slot_of(label: &Label) -> usize {
+fn set_of(label: &Label) -> usize {
     // Names lie at least their length apart, so these bits tell most of them from each other.
-    (label.name.as_ptr().addr() >> 2) % LABELS
+    (label.name.as_ptr().addr() >> 2) % SETS
 }
 
 /// The first identity of a thread that has none yet, or has used up its count.
@@ -439,4 +450,31 @@ fn slot_of(label: &Label) -> usize {
 fn first_identity() -> u64 {
     let thread = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
     ((thread << COUNT_BITS) & !UNANNOUNCED) | 1
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Of a step and its phases two may share a set. Each opening took the lock of all labels then.
+    #[test]
+    fn two_labels_of_one_set_are_both_remembered() {
+        let names = (0..).map(|k| Label::intern(&format!("a name {k}")));
+        let mut labels = names.map(|name| Label::new(Kind::Phase, name));
+        let first = labels.next().unwrap();
+        let second = labels.find(|label| set_of(label) == set_of(&first)).unwrap();
+        let third = labels.find(|label| set_of(label) == set_of(&first)).unwrap();
+        let mut thread = Thread::NEW;
+        for label in [&first, &second] {
+            assert!(thread.known(label).is_none());
+            assert!(std::ptr::eq(thread.label(label), label.site()));
+        }
+        for label in [&first, &second, &first] {
+            assert!(thread.known(label).is_some_and(|known| known.is(label)));
+        }
+        // The one that was met longest ago gives way.
+        thread.label(&third);
+        assert!(thread.known(&first).is_none());
+        assert!(thread.known(&second).is_some() && thread.known(&third).is_some());
+    }
 }
