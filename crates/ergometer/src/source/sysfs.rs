@@ -133,7 +133,7 @@ mod tests {
     fn what_is_no_number_or_too_long_for_one_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("energy_uj");
-        for text in ["", "\n", "5x", "12345678901234567890123456789012", "-"] {
+        for text in ["", "\n", "5x", "1\0\n", "12345678901234567890123456789012", "-"] {
             fs::write(&path, text).unwrap();
             assert!(number::<u64>(&path).is_err(), "{text:?}");
         }

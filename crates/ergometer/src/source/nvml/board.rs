@@ -137,8 +137,7 @@ impl<D: Driver> Board<D> {
         say: &mut impl FnMut(Timestamp, Duration, Value),
     ) -> bool {
         let known = self.cost.estimate(energy);
-        let used = |driver: &D| known.map_or_else(|| driver.used(), |_| 0.0);
-        let began = used(&self.driver);
+        let began = if known.is_none() { self.driver.used() } else { 0.0 };
         let again = self.history.is_some_and(|history| history.asks_again(before.as_secs_f64()));
         let ways = if again { Ways { power: Way::Samples, ..self.ways } } else { self.ways };
         let power = match ways.power {
@@ -199,25 +198,8 @@ impl<D: Driver> Board<D> {
             Some(Err(error)) => say(at, Duration::ZERO, Value::Missing(format!("power: {error}"))),
             None => {}
         }
-        if again {
-            let past = sample.past.and_then(Result::ok).unwrap_or_default();
-            let back = self.history.as_mut().and_then(|history| history.resume(during.1, &past));
-            if let Some(samples) = back {
-                self.read_power_by(samples);
-                self.take_past(during, &past, say);
-            }
-        } else {
-            match sample.past {
-                Some(Ok(past)) => self.take_past(during, &past, say),
-                Some(Err(error)) => {
-                    say(at, Duration::ZERO, Value::Missing(format!("power: {error}")));
-                }
-                None => {}
-            }
-            let gone = self.history.as_mut().and_then(|history| history.give_up(during.1));
-            if let Some(register) = gone {
-                self.read_power_by(register);
-            }
+        if let Some(past) = sample.past {
+            self.take_history(during, past, again, say);
         }
         // After power, which the counter is judged by.
         match sample.millijoules {
@@ -231,6 +213,36 @@ impl<D: Driver> Board<D> {
             tell(word, at, say);
         }
         power
+    }
+
+    /// Takes in the driver's samples, or why there are none; `again`: they were asked for though they had ceased.
+    fn take_history(
+        &mut self,
+        during: (f64, f64),
+        past: Result<Vec<Past>, String>,
+        again: bool,
+        say: &mut impl FnMut(Timestamp, Duration, Value),
+    ) {
+        let Some(history) = &mut self.history else { return };
+        if again {
+            let past = past.unwrap_or_default();
+            if let Some(samples) = history.resume(during.1, &past) {
+                self.read_power_by(samples);
+                self.take_past(during, &past, say);
+            }
+            return;
+        }
+        match past {
+            Ok(past) => self.take_past(during, &past, say),
+            Err(error) => {
+                let at = Timestamp::from_secs_f64(during.1);
+                say(at, Duration::ZERO, Value::Missing(format!("power: {error}")));
+            }
+        }
+        let gone = self.history.as_mut().and_then(|history| history.give_up(during.1));
+        if let Some(register) = gone {
+            self.read_power_by(register);
+        }
     }
 
     /// Passes on what is new of the samples that the driver took, in a call between these moments.
