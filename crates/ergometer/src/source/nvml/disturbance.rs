@@ -385,29 +385,9 @@ impl Judge {
                 self.reason = Reason::Compared { ratio, error: found.error };
             }
             Rate::Second => {
-                let fast = if let Reason::Disturbed { fast, error } = self.reason {
-                    Some((1.0 - fast / ratio, error.hypot(found.error)))
-                } else {
-                    None
-                };
-                let is_lost = |(loss, error): (f64, f64)| loss > TOLERANCE + CERTAIN * error;
-                let error = fast.map_or(found.error, |(_, error)| error);
-                if error > CLEAR && !fast.is_some_and(is_lost) {
+                if !self.refer(found) {
                     // A longer stretch tells more.
                     return;
-                }
-                self.reference = Some((ratio, found.error));
-                match self.reason {
-                    Reason::Consumer => (self.rate, self.trials) = (Rate::Own, 0),
-                    Reason::Disturbed { fast: was, .. } => {
-                        if fast.is_some_and(is_lost) {
-                            self.reason = Reason::Confirmed { fast: was, slow: ratio };
-                        } else {
-                            // Its sensors disagree at any rate; that is no disturbance.
-                            (self.rate, self.trials) = (Rate::Own, 0);
-                        }
-                    }
-                    _ => {}
                 }
             }
             Rate::Never => {}
@@ -415,6 +395,28 @@ impl Judge {
         self.release(words);
         let end = self.end;
         self.begin_stretch(end);
+    }
+
+    /// Takes in what the counter shows at the slow rate; `false` if that is too vague.
+    fn refer(&mut self, found: Comparison) -> bool {
+        let ratio = found.ratio();
+        if let Reason::Disturbed { fast, error } = self.reason {
+            let error = error.hypot(found.error);
+            if 1.0 - fast / ratio > TOLERANCE + CERTAIN * error {
+                self.reason = Reason::Confirmed { fast, slow: ratio };
+            } else if error > CLEAR {
+                return false;
+            } else {
+                // Its sensors disagree at any rate; that is no disturbance.
+                (self.rate, self.trials) = (Rate::Own, 0);
+            }
+        } else if found.error > CLEAR {
+            return false;
+        } else if self.reason == Reason::Consumer {
+            (self.rate, self.trials) = (Rate::Own, 0);
+        }
+        self.reference = Some((ratio, found.error));
+        true
     }
 
     /// Gives up the stretch and goes on at `rate`.
