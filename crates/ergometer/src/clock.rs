@@ -373,6 +373,20 @@ mod tests {
         assert!(matches!(last, Some(Event { what: What::Left { fast: None }, .. })), "{last:?}");
     }
 
+    /// Each comparison found it no more than a millisecond from where it was at the one before, and the time was lost.
+    #[test]
+    fn a_counter_that_stands_still_loses_no_time_however_often_it_is_compared() {
+        let clock = alone();
+        let begun = (clock.now(), std::time::Instant::now());
+        clock.machine.stand_still();
+        while begun.1.elapsed() < Duration::from_millis(300) {
+            clock.compare(&mut clock.watch().unwrap());
+        }
+        let expected = expected(begun);
+        let lost = expected.since(clock.now());
+        assert!(lost < Duration::from_millis(1), "{lost:?}");
+    }
+
     #[test]
     fn a_sleep_is_seen_once_and_moves_no_time() {
         let clock = alone();

@@ -15,8 +15,11 @@ use std::time::Duration;
 use super::Timestamp;
 use super::machine::{Machine, Offsets};
 
-/// Two clocks agree if they diverge by no more than this between two comparisons, nanoseconds.
+/// Two clocks agree if they diverge by no more than this since they last agreed, nanoseconds.
 const TOLERANCE: u64 = 1_000_000;
+/// They are taken to agree anew after this many nanoseconds at the earliest. A counter that stands still is never far from
+/// where it was a moment ago.
+const ANEW: u64 = 500_000_000;
 /// The same as a share of the time between, also over [`LONG`]. Calibration errs by a thirtieth of it.
 const SHARE: f64 = 1e-3;
 /// Time over which the clocks' rates are compared, nanoseconds.
@@ -53,6 +56,8 @@ pub(super) struct Watch {
     /// Both clocks' values when they last agreed.
     own: u64,
     kernel: u64,
+    /// This clock's at the last comparison.
+    compared: u64,
     /// The same some time ago, to compare their rates.
     earlier: (u64, u64),
     /// When the other clocks were last compared.
@@ -72,6 +77,7 @@ impl Watch {
         Self {
             own,
             kernel,
+            compared: own,
             earlier: (own, kernel),
             looked: own,
             offsets,
@@ -109,7 +115,7 @@ impl Watch {
             TOLERANCE.saturating_add(width).saturating_add((passed as f64 * SHARE) as u64);
         if by.unsigned_abs() > allowed {
             machine.shift(by.wrapping_neg());
-            self.note(self.own, truth, What::Jumped { by });
+            self.note(self.compared, truth, What::Jumped { by });
             self.agree(truth, kernel);
             self.earlier = (truth, kernel);
             self.recent.retain(|at| kernel.wrapping_sub(*at) < JUMPY);
@@ -120,7 +126,10 @@ impl Watch {
             }
             return truth;
         }
-        self.agree(own, kernel);
+        self.compared = own;
+        if passed >= ANEW {
+            self.agree(own, kernel);
+        }
         let long = kernel.wrapping_sub(self.earlier.1);
         if long >= LONG {
             let fast = own.wrapping_sub(self.earlier.0) as f64 / long as f64 - 1.0;
@@ -133,7 +142,7 @@ impl Watch {
     }
 
     fn agree(&mut self, own: u64, kernel: u64) {
-        (self.own, self.kernel) = (own, kernel);
+        (self.own, self.kernel, self.compared) = (own, kernel, own);
     }
 
     /// Continues at `now` by the system's clock.
