@@ -135,7 +135,7 @@ pub mod sources {
     /// NVIDIA boards.
     pub mod nvml {
         pub use crate::source::nvml::{
-            BoardIdentity, Choice, Chosen, Environment, NAME, choose, open,
+            BoardIdentity, Choice, Chosen, DEFAULT_SHARE, Environment, NAME, choose, open,
         };
     }
 }

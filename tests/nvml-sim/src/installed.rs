@@ -7,6 +7,10 @@ use tempfile::TempDir;
 
 use crate::Machine;
 
+/// A share of a core that lets boards be read as often as is of use, on a slow machine too: what a test of the boards'
+/// energy has its meter take, which would read them less often where a call takes long.
+pub const AMPLE_SHARE: f64 = 0.05;
+
 /// A simulated machine of its own: a copy of the library in a temporary folder, with its settings beside
 /// it.
 #[derive(Debug)]

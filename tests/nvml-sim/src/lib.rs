@@ -129,7 +129,7 @@ pub use config::{
     Process, Product, Sensor,
 };
 pub use curve::{Curve, Levels};
-pub use installed::Installed;
+pub use installed::{AMPLE_SHARE, Installed};
 
 /// Runs `child` in a forked copy of this process, and gives its exit code; `None` if it had none.
 ///

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -9,13 +10,15 @@ use ergometer::energy::Method;
 use ergometer::private::sources::nvml;
 use ergometer::source::Availability;
 use ergometer::{Devices, Meter, MeterBuilder};
+use nvml_sim::AMPLE_SHARE;
 
 use crate::child;
 use crate::nvml::{BOARD_0, BOARD_1, Simulated, domain, drive, powers};
 
-/// A meter on `machine` and nothing else.
+/// A meter on `machine` and nothing else, which may read its boards as often as is of use.
 pub fn only(machine: &Simulated) -> MeterBuilder {
-    Meter::builder().nvml_library(machine.library()).sysfs_root("/nowhere").proc_root("/nowhere")
+    let meter = Meter::builder().nvml_library(machine.library()).overhead(AMPLE_SHARE);
+    meter.sysfs_root("/nowhere").proc_root("/nowhere")
 }
 
 #[test]
@@ -84,8 +87,13 @@ fn a_mig_instance_is_metered_as_its_whole_board_and_labelled_shared() {
     let machine = Simulated::new("boards=2;curve=constant:300;1.mig=yes;1.mig-instances=3");
     let visible = Some("MIG-00000000-0000-4000-8002-000000000001".to_owned());
     let environment = nvml::Environment { visible, ..nvml::Environment::default() };
-    let (mut boards, report) =
-        nvml::open(Some(&machine.library()), &Devices::Visible, &environment);
+    let (mut boards, report) = nvml::open(
+        Some(&machine.library()),
+        Path::new("/proc"),
+        &Devices::Visible,
+        &environment,
+        AMPLE_SHARE,
+    );
     assert_eq!(report.domains, [BOARD_1]);
     let note = boards[0].domains()[0].note.clone().unwrap();
     assert!(note.starts_with("shared"), "{note}");

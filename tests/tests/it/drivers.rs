@@ -1,5 +1,6 @@
 //! Slow drivers, slow counters, and boards that go away.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -8,13 +9,15 @@ use ergometer::private::sources::nvml;
 use ergometer::source::PowerSource;
 use ergometer::span::Label;
 use ergometer::{Devices, Meter};
+use nvml_sim::AMPLE_SHARE;
 
 use crate::boards::only;
 use crate::nvml::{BOARD_0, BOARD_1, Simulated, domain, drive, energies};
 
-fn board(machine: &Simulated) -> Box<dyn PowerSource> {
-    let environment = nvml::Environment::default();
-    nvml::open(Some(&machine.library()), &Devices::All, &environment).0.remove(0)
+/// The board of `machine`, which reading may take this `share` of a core for.
+fn board_within(machine: &Simulated, share: f64) -> Box<dyn PowerSource> {
+    let (library, environment) = (machine.library(), nvml::Environment::default());
+    nvml::open(Some(&library), Path::new("/proc"), &Devices::All, &environment, share).0.remove(0)
 }
 
 #[test]
@@ -22,7 +25,7 @@ fn a_counter_of_any_period_is_told_with_the_moments_for_which_it_holds() {
     for (millis, seconds) in [(20, 3), (250, 4), (1000, 7)] {
         let settings = format!("curve=constant:300;counter={millis}ms@7ms");
         let machine = Simulated::new(&settings);
-        let board = &mut *board(&machine);
+        let board = &mut *board_within(&machine, AMPLE_SHARE);
         let seen = energies(&drive(board, Duration::from_secs(seconds)));
         assert!(seen.len() > 3, "{millis} ms: {seen:?}");
         for pair in seen.windows(2) {
@@ -42,7 +45,7 @@ fn a_counter_of_any_period_is_told_with_the_moments_for_which_it_holds() {
 fn a_counter_whose_period_was_not_learnt_is_said_to_be_so() {
     // Too short a time for three updates.
     let machine = Simulated::new("curve=constant:300;counter=1000ms");
-    let board = &mut *board(&machine);
+    let board = &mut *board_within(&machine, AMPLE_SHARE);
     let seen = energies(&drive(board, Duration::from_millis(800)));
     assert!(seen.first().is_some_and(|(_, within, _)| *within > 0.5), "it may be old: {seen:?}");
     let domain = &board.domains()[0];
@@ -54,7 +57,7 @@ fn a_counter_whose_period_was_not_learnt_is_said_to_be_so() {
 #[test]
 fn a_driver_that_takes_its_time_shows_the_period_too() {
     let machine = Simulated::new("curve=constant:300;latency=2400us");
-    let board = &mut *board(&machine);
+    let board = &mut *board_within(&machine, nvml::DEFAULT_SHARE);
     // Two seconds, or more on a machine that is busy with other tests.
     let learnt = (0..20).find_map(|_| {
         drive(board, Duration::from_secs(2));

@@ -10,6 +10,7 @@ use ergometer::record::Record;
 use ergometer::source::{Domain, DomainKind, PowerSource, Reading, Request};
 use ergometer::span::Label;
 use ergometer::{Devices, Kind, Meter};
+use nvml_sim::AMPLE_SHARE;
 
 use crate::accounting::{Steady, assert_conserved};
 use crate::nvml::{BOARD_0, BOARD_1, Simulated, domain};
@@ -124,6 +125,7 @@ fn a_board_lost_a_counter_reset_a_package_unreadable_and_a_source_that_hangs_lea
         let started = Instant::now();
         let meter = Meter::builder()
             .nvml_library(machine.library())
+            .overhead(AMPLE_SHARE)
             .devices(Devices::All)
             .sysfs_root(tree.sys())
             .proc_root(tree.proc())

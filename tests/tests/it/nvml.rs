@@ -13,7 +13,7 @@ use ergometer::source::{Availability, PowerSource, Reading, Request, SourceRepor
 use ergometer::span::Label;
 use ergometer::units::{Joules, Watts};
 use ergometer::{Devices, Kind, Meter};
-use nvml_sim::{Machine, monotonic_ns};
+use nvml_sim::{AMPLE_SHARE, Machine, monotonic_ns};
 use tempfile::TempDir;
 
 pub const BOARD_0: &str = "nvml:GPU-00000000-0000-4000-8000-000000000000";
@@ -30,7 +30,13 @@ fn boards(machine: &Simulated) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
 
 /// All boards of a library, whatever the environment says.
 fn open(library: Option<&Path>) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
-    nvml::open(library, &Devices::All, &nvml::Environment::default())
+    nvml::open(
+        library,
+        Path::new("/proc"),
+        &Devices::All,
+        &nvml::Environment::default(),
+        AMPLE_SHARE,
+    )
 }
 
 /// Reads a board as the meter does, whenever it wants to be read, for `length`.
@@ -312,6 +318,7 @@ fn meter(machine: &Simulated, nothing: &TempDir) -> Meter {
     Meter::builder()
         .label("windows")
         .nvml_library(machine.library())
+        .overhead(AMPLE_SHARE)
         .sysfs_root(nothing.path())
         .proc_root(nothing.path())
         .start()

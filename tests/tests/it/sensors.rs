@@ -11,6 +11,7 @@ use ergometer::record::DomainRecord;
 use ergometer::record::Record;
 use ergometer::{Devices, Meter, MeterBuilder};
 
+use crate::boards::only;
 use crate::nvml::Simulated;
 use crate::{hwmon, rapl};
 
@@ -269,8 +270,7 @@ fn a_power_above_the_limit_of_its_board_is_flagged_and_far_above_it_rejected() {
 #[test]
 fn an_nvidia_board_whose_counter_and_power_stay_at_0_has_no_energy() {
     let machine = Simulated::new("boards=2;curve=constant:100;0.curve=constant:0");
-    let meter = Meter::builder().nvml_library(machine.library()).devices(Devices::All);
-    let meter = meter.sysfs_root("/nowhere").start().unwrap();
+    let meter = only(&machine).devices(Devices::All).start().unwrap();
     thread::sleep(Duration::from_secs(4));
     let record = meter.finish().unwrap();
     let [dead, working] = &record.domains[..2] else { panic!("{record:#?}") };

@@ -12,7 +12,7 @@ use ergometer::record::Record;
 use ergometer::source::DomainKind;
 use ergometer::{Devices, Meter};
 use ergometer_burn::EnergyTraining as _;
-use nvml_sim::{Installed, Machine, monotonic_ns};
+use nvml_sim::{AMPLE_SHARE, Installed, Machine, monotonic_ns};
 
 use crate::toy::{self, Diary, Line};
 use crate::{assert_conserved, close};
@@ -41,6 +41,7 @@ fn train(library: &Path) {
     let meter = Meter::builder()
         .label("parallel")
         .nvml_library(library)
+        .overhead(AMPLE_SHARE)
         .devices(Devices::Visible)
         .sysfs_root(nowhere)
         .proc_root(nowhere)

@@ -17,7 +17,7 @@ use ergometer::record::Record;
 use ergometer::units::Joules;
 use ergometer::{Devices, Meter, MeterBuilder};
 use ergometer_burn::{EnergyTraining as _, Metering};
-use nvml_sim::{Curve, Installed, Machine, monotonic_ns};
+use nvml_sim::{AMPLE_SHARE, Curve, Installed, Machine, monotonic_ns};
 
 use crate::toy::{self, Diary, Line};
 use crate::{assert_conserved, names};
@@ -41,6 +41,7 @@ fn builder(library: &Path) -> MeterBuilder {
     Meter::builder()
         .label("resumed")
         .nvml_library(library)
+        .overhead(AMPLE_SHARE)
         .devices(Devices::All)
         .sysfs_root("/nowhere")
         .proc_root("/nowhere")

@@ -23,7 +23,7 @@ use ergometer::record::Record;
 use ergometer::record::{Epoch, SpanNode};
 use ergometer::{Devices, Meter};
 use ergometer_burn::EnergyTraining as _;
-use nvml_sim::{Curve, Installed, Machine, monotonic_ns};
+use nvml_sim::{AMPLE_SHARE, Curve, Installed, Machine, monotonic_ns};
 
 use crate::toy::{self, Batch, Diary, Line};
 use crate::{assert_conserved, close, names};
@@ -162,6 +162,7 @@ where
     let machine = Installed::new(SETTINGS);
     let meter = Meter::builder()
         .nvml_library(machine.library())
+        .overhead(AMPLE_SHARE)
         .devices(Devices::All)
         .sysfs_root("/nowhere")
         .proc_root("/nowhere")

@@ -59,26 +59,18 @@ pub use identity::BoardIdentity;
 pub const NAME: &str = "nvml";
 
 /// Share of one core that reading all boards may take, as long as the user says nothing else.
-pub(crate) const DEFAULT_SHARE: f64 = 0.002;
+pub const DEFAULT_SHARE: f64 = 0.002;
 
 /// The part of it that goes to asking who uses the boards, where that is asked.
 pub(crate) const FOR_ACCOUNTS: f64 = 0.25;
 
 /// Opens the NVML `library` (by default the system's `libnvidia-ml.so.1`) and says what was found of
 /// the boards that `devices` asks for, where `environment` shows some.
-#[must_use]
-pub fn open(
-    library: Option<&Path>,
-    devices: &Devices,
-    environment: &Environment,
-) -> (Vec<Box<dyn PowerSource>>, SourceReport) {
-    open_within(library, Path::new("/proc"), devices, environment, DEFAULT_SHARE)
-}
-
-/// As [`open`]. Reading all boards may take this `share` of one core: where a call to the driver takes long,
+///
+/// Reading all boards may take this `share` of one core: where a call to the driver takes long,
 /// boards are read less often, but at least every few seconds. `proc_root` shows what machine this is.
 #[must_use]
-pub(super) fn open_within(
+pub fn open(
     library: Option<&Path>,
     proc_root: &Path,
     devices: &Devices,

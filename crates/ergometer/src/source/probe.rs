@@ -188,7 +188,7 @@ fn nvidia(settings: &Settings) -> Found {
         move || {
             let library = settings.nvml_library.as_deref();
             let (devices, environment) = (left_to_nvml(&settings), &settings.environment);
-            let (sources, report) = nvml::open_within(
+            let (sources, report) = nvml::open(
                 library,
                 &settings.proc_root,
                 &devices,

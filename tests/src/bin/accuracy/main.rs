@@ -21,7 +21,7 @@ use ergometer::record::Epoch;
 use ergometer::record::Record;
 use ergometer::span::Label;
 use ergometer::{Devices, Kind, Meter};
-use nvml_sim::{Machine, monotonic_ns};
+use nvml_sim::{AMPLE_SHARE, Machine, monotonic_ns};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -80,10 +80,9 @@ const CURVES: [(&str, &str); 6] = [
 
 /// Lengths of the windows, seconds.
 const LENGTHS: [f64; 6] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
-/// Share of a core that reading the boards of one machine may take by default; and here, where so many boards are read that
-/// it would decide how well.
+/// Share of a core that reading the boards of one machine may take by default. Where so many are read that it would decide
+/// how well, they have more.
 const OVERHEAD: f64 = 0.002;
-const AMPLE: f64 = 0.05;
 
 /// Settings, all on the command line.
 struct Settings {
@@ -216,7 +215,7 @@ fn run(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
     let text = machine(&mut rng);
     let library = library(settings, folder.path(), &text)?;
-    let meter = meter(&library, folder.path(), AMPLE)?;
+    let meter = meter(&library, folder.path(), AMPLE_SHARE)?;
     let first = Clocks::both();
     let begin = clock::now();
     thread::sleep(Duration::from_secs_f64(settings.seconds));
@@ -385,7 +384,7 @@ fn report(
         settings.windows,
         settings.seconds,
         boards(),
-        100.0 * AMPLE,
+        100.0 * AMPLE_SHARE,
         100.0 * OVERHEAD,
     );
     for (g, generation) in GENERATIONS.iter().enumerate() {
