@@ -4,7 +4,7 @@
 //! powercap tree of two packages and two memories, at default rates. Three times SECONDS each — on an otherwise
 //! idle machine, while somebody looks at live figures, and beside threads that keep all processors busy — it
 //! prints the share of one core that the meter's threads used and how often they woke, as the kernel counts
-//! both. SETTINGS are further ones of the simulated library, as `latency=500us;spin=yes`. What the simulated library does in place of a driver is in it.
+//! both, and what so many wakes alone take: those of a thread that wakes ten times a second and does nothing. SETTINGS are further ones of the simulated library, as `latency=500us;spin=yes`. What the simulated library does in place of a driver is in it.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -20,6 +20,9 @@ use ergometer::{Devices, Meter};
 /// After so long the boards' periods are known so well that their updates are seldom watched.
 const SETTLED: Duration = Duration::from_mins(2);
 const TIMES: usize = 3;
+/// What the meter's threads are called begins so; and the thread that wakes for nothing.
+const METERS: &str = "ergometer";
+const IDLER: &str = "idler";
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -63,6 +66,7 @@ fn run(library: &Path, length: Duration, more: &str) -> Result<(), Box<dyn std::
     // Counters that move: one that does not at the start is not used, and one that stands still costs more later.
     let (started, over) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let moving = moving(&powercap, Arc::clone(&started), Arc::clone(&over))?;
+    let idler = idler(Arc::clone(&over))?;
     let meter = Meter::builder()
         .nvml_library(&copy)
         .devices(Devices::All)
@@ -84,7 +88,7 @@ fn run(library: &Path, length: Duration, more: &str) -> Result<(), Box<dyn std::
     let busy: Vec<_> = (0..count).map(|_| busy(Arc::clone(&over))).collect();
     measure("busy", length)?;
     over.store(true, Ordering::Relaxed);
-    for thread in busy.into_iter().chain([moving]) {
+    for thread in busy.into_iter().chain([moving, idler]) {
         let _ = thread.join();
     }
     meter.finish()?;
@@ -94,12 +98,18 @@ fn run(library: &Path, length: Duration, more: &str) -> Result<(), Box<dyn std::
 /// Prints what the meter's threads take, `TIMES` times.
 fn measure(machine: &str, length: Duration) -> std::io::Result<()> {
     for _ in 0..TIMES {
-        let (before, begin) = (threads()?, Instant::now());
+        let (meters, idler, begin) = (threads(METERS)?, threads(IDLER)?, Instant::now());
         thread::sleep(length);
-        let (after, seconds) = (threads()?, begin.elapsed().as_secs_f64());
-        let core = 100.0 * (after.nanos - before.nanos) as f64 * 1e-9 / seconds;
-        let wakes = (after.wakes - before.wakes) as f64 / seconds;
-        println!("{machine}: core {core:.4} %, wakes {wakes:.1} a second");
+        let (meters, idler) = (threads(METERS)?.since(&meters), threads(IDLER)?.since(&idler));
+        let seconds = begin.elapsed().as_secs_f64();
+        let core = |nanos: f64| 100.0 * nanos * 1e-9 / seconds;
+        let waking = meters.wakes * idler.nanos / idler.wakes;
+        println!(
+            "{machine}: core {:.4} %, waking {:.4} %, wakes {:.1} a second",
+            core(meters.nanos),
+            core(waking),
+            meters.wakes / seconds
+        );
     }
     Ok(())
 }
@@ -154,6 +164,15 @@ fn busy(over: Arc<AtomicBool>) -> thread::JoinHandle<()> {
     })
 }
 
+/// Wakes ten times a second and does nothing until all is `over`.
+fn idler(over: Arc<AtomicBool>) -> std::io::Result<thread::JoinHandle<()>> {
+    thread::Builder::new().name(IDLER.to_owned()).spawn(move || {
+        while !over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(100));
+        }
+    })
+}
+
 fn zone(folder: &Path, name: &str) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("name"), format!("{name}\n"))?;
@@ -161,26 +180,33 @@ fn zone(folder: &Path, name: &str) -> std::io::Result<()> {
     fs::write(folder.join("max_energy_range_uj"), "262143328850\n")
 }
 
-/// What the meter's threads have used since they began.
+/// What threads have used since they began.
 #[derive(Default)]
 struct Used {
-    nanos: u64,
-    wakes: u64,
+    nanos: f64,
+    wakes: f64,
 }
 
-/// The meter's threads of this process, which are called after it.
-fn threads() -> std::io::Result<Used> {
+impl Used {
+    /// What they have used since then.
+    fn since(&self, before: &Self) -> Self {
+        Self { nanos: self.nanos - before.nanos, wakes: self.wakes - before.wakes }
+    }
+}
+
+/// The threads of this process whose names begin so.
+fn threads(name: &str) -> std::io::Result<Used> {
     let mut used = Used::default();
     for thread in fs::read_dir("/proc/self/task")? {
         let folder = thread?.path();
-        if !fs::read_to_string(folder.join("comm"))?.starts_with("ergometer") {
+        if !fs::read_to_string(folder.join("comm"))?.starts_with(name) {
             continue;
         }
         let stat = fs::read_to_string(folder.join("schedstat"))?;
-        let mut fields = stat.split_whitespace().map(|field| field.parse().unwrap_or(0));
-        used.nanos += fields.next().unwrap_or(0);
+        let mut fields = stat.split_whitespace().map(|field| field.parse().unwrap_or(0.0));
+        used.nanos += fields.next().unwrap_or(0.0);
         // Time waited, then times run.
-        used.wakes += fields.nth(1).unwrap_or(0);
+        used.wakes += fields.nth(1).unwrap_or(0.0);
     }
     Ok(used)
 }
