@@ -8,10 +8,12 @@ use ergometer::units::Watts;
 use ergometer::{Kind, Meter, Span};
 
 const TASK: Label = Label::new(Kind::Phase, "task").with_unit("tokens");
-const WARM_UP: u32 = 2_000;
-const THREADS: u32 = 10_000;
-/// A ring that stayed with each thread would be 2 GiB, one page of each 40 MiB.
-const MOST_MIB: f64 = 24.0;
+/// Rings of threads that have ended are kept until the meter's thread has taken what is in them, within a second. How many
+/// that are depends on how fast threads come: many come before memory is looked at, so that as many were kept then.
+const WARM_UP: u32 = 10_000;
+const THREADS: u32 = 20_000;
+/// A ring that stayed with each thread would be 4 GiB, one page of each 80 MiB.
+const MOST_MIB: f64 = 48.0;
 
 fn leave_spans(threads: u32) {
     for _ in 0..threads {
