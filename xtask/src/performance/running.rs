@@ -153,9 +153,8 @@ pub(super) fn threads_section(threads: &[Threads]) -> String {
         text,
         "\nThe medians of three times {SECONDS} s, as the kernel counts the threads' time, with what the \
          simulated library does in place of a driver. *Waking* is what as many wakes take of a thread that does nothing, \
-         measured beside: on a virtual machine whose processors sleep, tens of microseconds each, and on most others a \
-         few. In its first minute a run may take 0.29 s of a processor more, to learn when the boards are updated \
-         (`MeterBuilder::overhead`)."
+         measured beside. In its first minute a run may take 0.29 s of a processor more, to learn when the boards are \
+         updated (`MeterBuilder::overhead`)."
     );
     text
 }
