@@ -46,6 +46,8 @@ mod probe;
 #[cfg(feature = "nvml")]
 mod query;
 #[cfg(feature = "nvml")]
+mod reader;
+#[cfg(feature = "nvml")]
 mod update_times;
 #[cfg(feature = "nvml")]
 mod users;

@@ -222,8 +222,20 @@ impl Curve {
         self.segments = folded;
     }
 
+    /// Index of the segment that `t` is in. It is mostly the first or one of the last: the others are not looked at then,
+    /// as they are in no cache.
     fn index_of(&self, t: f64) -> usize {
-        self.segments.partition_point(|segment| segment.to <= t)
+        let ended = |segment: &Segment| segment.to <= t;
+        if self.segments.first().is_none_or(|first| !ended(first)) {
+            return 0;
+        }
+        let length = self.segments.len();
+        let (mut width, mut begin) = (1, length);
+        while begin > 0 && !ended(&self.segments[begin - 1]) {
+            begin = length.saturating_sub(width);
+            width *= 2;
+        }
+        begin + self.segments[begin..].partition_point(ended)
     }
 
     /// Joules at `t`; level before the first segment and after the last.

@@ -10,7 +10,8 @@ use nvml_wrapper::Nvml;
 
 use self::dating::Undated;
 use self::schedule::Agenda;
-use super::cost::{Cost, Outage, thread_seconds};
+use super::cost::{Cost, Outage};
+use super::reader;
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
 use crate::source::counter::Counter;
@@ -43,6 +44,9 @@ pub(super) trait Driver: Send {
 
     /// Seconds of a processor that the calling thread has used.
     fn used(&self) -> f64;
+
+    /// A read ended at `t` and used this many `seconds` of a processor: how many the thread uses each second besides.
+    fn besides(&self, t: f64, seconds: f64) -> f64;
 }
 
 /// A board of the installed driver.
@@ -61,7 +65,11 @@ impl Driver for Installed {
     }
 
     fn used(&self) -> f64 {
-        thread_seconds()
+        reader::seconds()
+    }
+
+    fn besides(&self, t: f64, seconds: f64) -> f64 {
+        reader::besides(t, seconds)
     }
 }
 
@@ -144,10 +152,10 @@ impl<D: Driver> Board<D> {
             Way::None => false,
             // The curve up to a value of the counter is made of them.
             Way::Samples => true,
-            // It comes with the counter, unless the counter alone takes more than it may.
+            // It comes with the counter, unless both together take too much.
             Way::Field | Way::Call => {
                 let due = self.agenda.power.from <= before.as_secs_f64() + TOGETHER;
-                due || !energy || !self.cost.is_exceeded()
+                due || !energy || self.cost.allows_both()
             }
         };
         let sample = self.driver.read(ways, energy, power);
@@ -155,7 +163,7 @@ impl<D: Driver> Board<D> {
         let used = known.unwrap_or_else(|| self.driver.used() - began);
         let at = before.after(took / 2);
         let during = (before.as_secs_f64(), before.as_secs_f64() + took.as_secs_f64());
-        self.cost.pay(during.1, used);
+        self.cost.pay(during.1, used, self.driver.besides(during.1, used));
         let mut missing = |text| say(at, Duration::ZERO, Value::Missing(text));
         let sample = match sample {
             Ok(sample) => sample,

@@ -20,26 +20,19 @@ const ALONE: f64 = 20.0;
 pub(super) const ADVANCE: f64 = 290.0;
 /// A search is not begun with less than this many reads.
 const FEW_READS: f64 = 8.0;
+/// Where counters are read this many seconds apart or more, what the reading thread takes besides comes out of the share
+/// too. Elsewhere a call is cheap, and it would save little to leave out updates.
+const SPARING: f64 = 1.0;
+/// Of the share, the ledger takes the rest, on a thread of its own.
+const OF_READER: f64 = 0.85;
+/// Whatever the thread takes besides, reads may take this part of what they may take else.
+const LEAST: f64 = 0.5;
 /// A mean over about this many reads.
 const MEMORY: f64 = 16.0;
 /// A read is short if it takes less than this many seconds of a processor: to ask for a thread's time takes a microsecond.
 const SHORT: f64 = 0.000_1;
 /// One of this many short reads is measured, once there is a mean.
 const MEASURED: u32 = 8;
-
-/// Seconds that the calling thread has used of a processor.
-#[cfg(target_os = "linux")]
-pub(super) fn thread_seconds() -> f64 {
-    use rustix::time::{ClockId, clock_gettime};
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
-}
-
-/// Seconds that passed: no less than the calling thread has used.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn thread_seconds() -> f64 {
-    crate::clock::now().as_secs_f64()
-}
 
 /// A running mean.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,10 +67,14 @@ impl Mean {
 /// [`SELDOM`] seconds even if nothing is left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
+    /// Share of one core that reading all boards may take, with what comes on top.
+    share: f64,
     /// Seconds of a processor, each second, that the counter may take.
     allowance: f64,
     /// The same of all reads.
     income: f64,
+    /// The part of both that is left by what the reading thread takes besides, where that counts.
+    part: f64,
     /// Seconds of a processor that are left, and the time of the last read.
     left: f64,
     reckoned: f64,
@@ -91,8 +88,10 @@ impl Cost {
     pub(super) fn new(share: f64, boards: usize) -> Self {
         let allowance = FOR_COUNTER * share / boards.max(1) as f64;
         Self {
+            share,
             allowance,
             income: (1.0 + BESIDE + LEARNING) * allowance,
+            part: 1.0,
             left: ADVANCE * allowance,
             reckoned: f64::INFINITY,
             counter: Mean::default(),
@@ -111,11 +110,19 @@ impl Cost {
         Self { income: (ALONE + LEARNING) * self.allowance, ..self }
     }
 
-    /// A read that ended at `t` took this many `seconds` of a processor.
-    pub(super) fn pay(&mut self, t: f64, seconds: f64) {
-        let earned = self.income * (t - self.reckoned).max(0.0);
+    /// A read that ended at `t` took this many `seconds` of a processor, and the thread takes so many each second `besides`
+    /// reads of boards.
+    pub(super) fn pay(&mut self, t: f64, seconds: f64, besides: f64) {
+        let reads = FOR_COUNTER * (1.0 + BESIDE + LEARNING);
+        self.part = ((OF_READER - besides / self.share) / reads).clamp(LEAST, 1.0);
+        let earned = self.part() * self.income * (t - self.reckoned).max(0.0);
         self.reckoned = t;
         self.left = ((self.left + earned).min(ADVANCE * self.allowance) - seconds).max(0.0);
+    }
+
+    /// The part of what reads may take that they do take.
+    fn part(&self) -> f64 {
+        if self.is_sparing() { self.part } else { 1.0 }
     }
 
     /// A read gave something, and took this many `seconds` of a processor; `counter`: the counter was in it.
@@ -148,21 +155,28 @@ impl Cost {
         self.counter.value
     }
 
-    /// Whether the counter takes more than it may, as it is read every [`SELDOM`] seconds all the same.
-    pub(super) fn is_exceeded(&self) -> bool {
-        self.counter.value > SELDOM * self.allowance
+    /// Whether power may be read whenever the counter is, due or not: reads are cheap, or power is known to add little to
+    /// what the counter takes.
+    pub(super) fn allows_both(&self) -> bool {
+        let little = self.power.count > 0.0 && self.power.value <= BESIDE * self.counter.value;
+        !self.is_sparing() || little
+    }
+
+    /// Whether a read is so costly that counters are read [`SPARING`] seconds apart or more.
+    pub(super) fn is_sparing(&self) -> bool {
+        self.counter.value >= SPARING * self.allowance
     }
 
     /// Seconds between two reads of the counter, if it would be read every `wanted` seconds.
     pub(super) fn counter_every(&self, wanted: f64) -> f64 {
-        wanted.max((self.counter.value / self.allowance).min(SELDOM))
+        wanted.max((self.counter.value / (self.part() * self.allowance)).min(SELDOM))
     }
 
     /// The same of power: beside a counter it may take a part of that; where there is no counter every update counts,
     /// and it may take many times as much.
     pub(super) fn power_every(&self, wanted: f64, beside_counter: bool) -> f64 {
         let share = if beside_counter { BESIDE } else { ALONE };
-        wanted.max(self.power.value / (share * self.allowance))
+        wanted.max(self.power.value / (share * self.part() * self.allowance))
     }
 
     /// Seconds between two reads of a search that would read every `wanted` seconds.
@@ -225,6 +239,32 @@ mod tests {
         let mut quick = Cost::new(DEFAULT_SHARE, 8);
         quick.take(true, 0.000_01);
         assert!((quick.counter_every(0.1) - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_the_thread_takes_besides_is_taken_from_a_slow_driver_and_not_from_a_quick_one() {
+        // Each second eight boards, a counter every so often, and power by itself.
+        let taken = |call: f64, besides: f64| {
+            let mut cost = Cost::new(DEFAULT_SHARE, 8);
+            for second in 0..40 {
+                cost.take(true, call);
+                cost.take(false, call);
+                cost.pay(f64::from(second), call, besides);
+            }
+            8.0 * call * (1.0 / cost.counter_every(0.1) + 1.0 / cost.power_every(0.1, true))
+        };
+        let reads = FOR_COUNTER * (1.0 + BESIDE) * DEFAULT_SHARE;
+        for call in [0.000_3, 0.000_5] {
+            assert!((taken(call, 0.0) - reads).abs() < 1e-9, "all that reads may take");
+            let mut less = reads;
+            for besides in [0.000_5, 0.000_7, 0.000_8] {
+                let reads = taken(call, besides);
+                assert!(reads < less && reads + besides <= OF_READER * DEFAULT_SHARE, "{reads}");
+                less = reads;
+            }
+            assert!(taken(call, 0.1) >= LEAST * reads, "it is read all the same");
+        }
+        assert!((taken(0.000_01, 0.1) - taken(0.000_01, 0.0)).abs() < 1e-12, "a quick driver");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use nvml_wrapper::enums::device::DeviceArchitecture;
 use nvml_wrapper::error::NvmlError;
 
 use super::NAME;
-use super::cost::thread_seconds;
 use super::history::{self, Sensed};
+use super::reader;
 use crate::energy::Method;
 use crate::source::nvml::query::{self, Way, Ways};
 use crate::source::{Domain, DomainKind, Sensor};
@@ -106,9 +106,9 @@ fn history(device: &Device, ways: Ways) -> Option<f64> {
         return None;
     }
     let read = || {
-        let before = thread_seconds();
+        let before = reader::seconds();
         device.total_energy_consumption().ok()?;
-        Some(thread_seconds() - before)
+        Some(reader::seconds() - before)
     };
     let quickest = read()?.min(read()?).min(read()?);
     if quickest < COSTLY {

@@ -13,7 +13,9 @@ use nvml_wrapper::struct_wrappers::device::ProcessUtilizationSample;
 use nvml_wrapper::{Device, Nvml};
 
 use super::account::{Account, Use};
-use super::cost::{Cost, thread_seconds};
+use super::cost::Cost;
+use super::reader;
+use crate::clock;
 
 /// A board is asked about no sooner than after this many seconds.
 const SOONEST: f64 = 0.5;
@@ -95,9 +97,11 @@ impl Users {
 
 impl Account for Users {
     fn ask(&mut self) -> Result<Use, String> {
-        let before = thread_seconds();
+        let before = reader::seconds();
         let answer = self.look();
-        self.cost.take(true, thread_seconds() - before);
+        let used = reader::seconds() - before;
+        self.cost.take(true, used);
+        reader::besides(clock::now().as_secs_f64(), used);
         answer.map_err(|error| error.to_string())
     }
 

@@ -1,6 +1,6 @@
 //! When a board's registers changed: the moments that its reads show.
 
-use super::schedule::SLOWLY;
+use super::schedule::{BLINDLY, SLOWLY};
 use super::{Board, Driver};
 use crate::clock::Timestamp;
 use crate::source::HELD_BACK;
@@ -42,9 +42,10 @@ impl<D: Driver> Board<D> {
             self.judge.unchanged(ended, self.counter_ticks.changed(), words);
         }
         let period = self.counter_ticks.period();
-        if let Some(period) = period {
-            let own = self.cost.counter_every(period);
-            let costly = own >= SLOWLY && own > 1.5 * period;
+        if period.is_some() || !self.learns(ended) {
+            let wanted = period.unwrap_or(BLINDLY);
+            let own = self.cost.counter_every(wanted);
+            let costly = own >= SLOWLY && own > 1.5 * wanted;
             self.judge.costs(costly.then_some((own, self.cost.of_counter())), words);
         }
         let after = before.unwrap_or(f64::NEG_INFINITY);

@@ -15,11 +15,13 @@ const LEARNING_ONCE: f64 = 1.5;
 /// Seconds between two bursts: twice as many after each, up to the second number.
 const BETWEEN_BURSTS: (f64, f64) = (2.0, 60.0);
 /// A counter whose period is not known is read after this many seconds, unevenly.
-const BLINDLY: f64 = 0.1;
+pub(super) const BLINDLY: f64 = 0.1;
 /// Registers that move faster are read at every nth update, this many seconds apart.
 const SPACING: f64 = 0.045;
 /// The driver's own samples are fetched after so many seconds, at least and at most: it keeps them for 2.4 s.
 const OF_PAST: (f64, f64) = (1.0, 1.6);
+/// A read that is due at no particular moment may come this many seconds sooner, or a tenth of the time between two.
+const SHARED: f64 = 0.1;
 /// Seconds between two reads of a counter that is read slowly.
 pub(super) const SLOWLY: f64 = 1.0;
 
@@ -131,8 +133,7 @@ impl<D: Driver> Board<D> {
                 }
                 (_, rate) => {
                     let wanted = if rate == Rate::Own { BLINDLY } else { SLOWLY };
-                    let every = self.cost.counter_every(wanted);
-                    Window { from: t + 0.6 * every, by: t + uneven(t) * every }
+                    unevenly(t, self.cost.counter_every(wanted))
                 }
             };
         };
@@ -196,18 +197,24 @@ impl<D: Driver> Board<D> {
                 // Only an update that is watched needs a read of its own.
                 if beside && !next.is_moment() { Window::NEVER } else { next }
             }
-            None if learning => {
+            // Where reads are costly the counter's period comes first.
+            None if learning && (alone || self.agenda.beaten || !self.cost.is_sparing()) => {
                 // Beside a counter it need not be known as well.
                 let coarseness = self.cost.coarseness() * if alone { 1.0 } else { 2.0 };
                 let wanted = self.power_ticks.search_on(t, coarseness) - t;
                 self.in_search(t, wanted)
             }
-            None => {
-                let every = every.max(SPACING);
-                Window { from: t + 0.6 * every, by: t + uneven(t) * every }
-            }
+            None => unevenly(t, every.max(SPACING)),
         }
     }
+}
+
+/// About `every` seconds after a read at `t`, within the time that other wakes are to be shared in. Where reads are rare
+/// they come no sooner for that: each costs more than a wake.
+fn unevenly(t: f64, every: f64) -> Window {
+    let after = uneven(t) * every;
+    let sooner = SHARED.max(0.1 * every);
+    Window { from: t + (after - sooner).max(0.6 * every), by: t + after }
 }
 
 /// A number about 1, so as not to beat with the sensor or the program.

@@ -169,6 +169,10 @@ impl Driver for Arc<Registers> {
     fn used(&self) -> f64 {
         self.reads.load(Ordering::Relaxed) as f64 * self.script.cost
     }
+
+    fn besides(&self, _t: f64, _seconds: f64) -> f64 {
+        0.0
+    }
 }
 
 /// What is known of a board whose counter and power are updated so often; power with its window.

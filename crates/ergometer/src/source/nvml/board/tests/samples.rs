@@ -126,6 +126,10 @@ impl Driver for Arc<Driven> {
     fn used(&self) -> f64 {
         self.used.load(Ordering::Relaxed) as f64 * 1e-9
     }
+
+    fn besides(&self, _t: f64, _seconds: f64) -> f64 {
+        0.0
+    }
 }
 
 /// What was read in a run.

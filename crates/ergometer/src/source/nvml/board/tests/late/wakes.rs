@@ -30,7 +30,11 @@ fn a_slow_driver_is_not_read_more_than_it_may_be_however_long_its_periods_are_lo
     let mixed = [0.02, 0.02, 0.1, 0.1, 0.25, 0.25, 1.0, 1.0];
     let share = FOR_COUNTER * DEFAULT_SHARE;
     // Of a core, from the 15th to the 30th second, and then.
-    for (cost, most) in [(500e-6, 0.002), (2.4e-3, 0.01)] {
+    let most = |cost: f64| {
+        let seldom = 8.0 * cost / SELDOM;
+        share * (1.0 + BESIDE + LEARNING) + (seldom - share).max(0.0)
+    };
+    for cost in [500e-6, 2.4e-3] {
         for counters in [every(0.02), every(0.1), every(1.0), mixed] {
             for late in [0.000_1, 0.005] {
                 let used = |begin, end| {
@@ -43,9 +47,9 @@ fn a_slow_driver_is_not_read_more_than_it_may_be_however_long_its_periods_are_lo
                 // A counter is read all the same, and once at the start.
                 let seldom = 8.0 * cost * (1.0 + 15.0 / (0.6 * SELDOM));
                 assert!(seconds <= paid + seldom, "{seconds} s of a processor: {what}");
-                for (begin, end) in [(15.0, 30.0), (30.0, 90.0)] {
-                    let core = used(begin, end) / (end - begin);
-                    assert!(core <= most, "{core} of a processor after {begin} s: {what}");
+                for (begin, end, slack) in [(15.0, 30.0, 1.4), (30.0, 90.0, 1.2)] {
+                    let (core, most) = (used(begin, end) / (end - begin), most(cost));
+                    assert!(core <= slack * most, "{core}, {most} after {begin} s: {what}");
                 }
             }
         }
@@ -100,12 +104,24 @@ fn settled(
     };
     loop {
         let due = boards.iter().map(|(_, board)| board.next_read().unwrap());
-        let wake = Due::together(due).unwrap().as_secs_f64();
+        let mut wake = Due::together(due).unwrap().as_secs_f64();
+        if cost > 100e-6 {
+            // Other sources are read by the same thread, so that a board that may be read is.
+            wake = wake.min(clock.seconds() + 0.125);
+        }
         clock.pass((wake - clock.seconds()).max(0.0));
         clock.pass(clock.pause());
         if clock.seconds() >= end {
-            for (_, board) in boards.iter().filter(|_| cost < 100e-6) {
-                assert_eq!(board.judge.rate(), Rate::Own, "{}", board.judge.sentence(None, 0.1));
+            for (_, board) in &boards {
+                let sentence = board.judge.sentence(board.counter_ticks.sure_period(), 0.1);
+                if cost < 100e-6 {
+                    assert_eq!(board.judge.rate(), Rate::Own, "{sentence}");
+                } else if end > START + 30.0 {
+                    // Whether its period was learnt or not.
+                    let every = board.cost.counter_every(1.0);
+                    let said = format!("counter read every {every:.1} s: a read takes");
+                    assert!(sentence.starts_with(&said), "{sentence}");
+                }
             }
             let length = end - begin;
             let used = (used(&boards) - before.unwrap_or(0.0)) / length;
