@@ -255,7 +255,8 @@ impl MeterBuilder {
     /// How large a share of one core reading the NVIDIA boards may take, all together: 0.01 is 1 %. By default 0.2 %.
     ///
     /// Where a call to the driver takes long, boards are read less often for it, and energies of short spans are
-    /// less certain; each is read every few seconds in any case. The record says how often and why. At the start, learning
+    /// less certain; each is read every few seconds in any case. The record says how often and why. What the thread takes
+    /// to wake and to read other sources counts too then (on Linux). At the start, learning
     /// when the boards are updated may use, once, what counters may take in 290 s: 0.29 s of a processor by default.
     pub fn overhead(mut self, share: f64) -> Self {
         self.settings.nvml_share = share;

@@ -10,7 +10,7 @@ use nvml_wrapper::Nvml;
 
 use self::dating::Undated;
 use self::schedule::Agenda;
-use super::cost::{Cost, Outage};
+use super::cost::{Asked, Cost, Outage};
 use super::reader;
 use crate::clock::{self, Timestamp};
 use crate::energy::Method;
@@ -95,6 +95,8 @@ pub(super) struct Board<D = Installed> {
     agenda: Agenda,
     cost: Cost,
     outage: Outage,
+    /// The counter did not answer when it was asked last, though the board did.
+    mute: bool,
 }
 
 impl Board {
@@ -133,6 +135,7 @@ impl<D: Driver> Board<D> {
             agenda: Agenda::new(now, slow),
             cost: if ways.energy == Way::None { cost.without_counter() } else { cost },
             outage: Outage::default(),
+            mute: false,
         }
     }
 
@@ -144,20 +147,21 @@ impl<D: Driver> Board<D> {
         energy: bool,
         say: &mut impl FnMut(Timestamp, Duration, Value),
     ) -> bool {
-        let known = self.cost.estimate(energy);
-        let began = if known.is_none() { self.driver.used() } else { 0.0 };
         let again = self.history.is_some_and(|history| history.asks_again(before.as_secs_f64()));
         let ways = if again { Ways { power: Way::Samples, ..self.ways } } else { self.ways };
         let power = match ways.power {
             Way::None => false,
             // The curve up to a value of the counter is made of them.
             Way::Samples => true,
-            // It comes with the counter, unless both together take too much.
+            // It comes with the counter, unless it is costly as well.
             Way::Field | Way::Call => {
                 let due = self.agenda.power.from <= before.as_secs_f64() + TOGETHER;
                 due || !energy || self.cost.allows_both()
             }
         };
+        let asked = Asked::new(energy, power);
+        let known = self.cost.estimate(asked);
+        let began = if known.is_none() { self.driver.used() } else { 0.0 };
         let sample = self.driver.read(ways, energy, power);
         let took = self.driver.now().since(before);
         let used = known.unwrap_or_else(|| self.driver.used() - began);
@@ -184,7 +188,7 @@ impl<D: Driver> Board<D> {
             self.judge.interrupted();
         }
         if known.is_none() {
-            self.cost.take(energy, used);
+            self.cost.take(asked, used);
         }
         let mut words = Vec::new();
         match sample.watts {
@@ -211,8 +215,12 @@ impl<D: Driver> Board<D> {
         }
         // After power, which the counter is judged by.
         match sample.millijoules {
-            Some(Ok(raw)) => self.take_energy(during, raw, &mut words),
+            Some(Ok(raw)) => {
+                self.mute = false;
+                self.take_energy(during, raw, &mut words);
+            }
             Some(Err(error)) => {
+                self.mute = true;
                 say(at, Duration::ZERO, Value::Missing(format!("energy counter: {error}")));
             }
             None => {}
@@ -345,6 +353,7 @@ impl<D: Driver> Board<D> {
     fn sum_up(&mut self) {
         let now = self.driver.now().as_secs_f64();
         let without = self.history.map_or(0.0, |history| history.without(now));
+        self.judge.paced(self.pace());
         let domain = &mut self.domain[0];
         if without > 0.0 {
             let said =
@@ -358,7 +367,7 @@ impl<D: Driver> Board<D> {
             if self.judge.rate() == Rate::Never {
                 domain.method = Method::Integrated;
             }
-            let said = self.judge.sentence(period, self.counter_ticks.longest());
+            let said = self.judge.sentence();
             domain.note = Some(match domain.note.take() {
                 Some(note) => format!("{note}; {said}"),
                 None => said,

@@ -23,6 +23,11 @@ const FEW_READS: f64 = 8.0;
 /// Where counters are read this many seconds apart or more, what the reading thread takes besides comes out of the share
 /// too. Elsewhere a call is cheap, and it would save little to leave out updates.
 const SPARING: f64 = 1.0;
+/// Counters are read as often as is wanted again once a read of both registers takes less than such a part of that.
+const CHEAP_AGAIN: f64 = 0.8;
+/// Power beside a counter is read after this many seconds in any case: with fewer samples nothing tells whether a counter is
+/// to be believed.
+pub(super) const SELDOM_POWER: f64 = 18.0;
 /// Of the share, the ledger takes the rest, on a thread of its own.
 const OF_READER: f64 = 0.85;
 /// Whatever the thread takes besides, reads may take this part of what they may take else.
@@ -59,6 +64,24 @@ impl Mean {
     }
 }
 
+/// What a read asks a board for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Counter,
+    Power,
+    Both,
+}
+
+impl Asked {
+    pub(super) fn new(counter: bool, power: bool) -> Self {
+        match (counter, power) {
+            (true, true) => Self::Both,
+            (true, false) => Self::Counter,
+            (false, _) => Self::Power,
+        }
+    }
+}
+
 /// What reads of one board cost, and what is left for them.
 ///
 /// Every read is paid for from one account. What is needed all the time takes less than comes in. Reads that are there
@@ -78,9 +101,12 @@ pub(super) struct Cost {
     /// Seconds of a processor that are left, and the time of the last read.
     left: f64,
     reckoned: f64,
-    /// Seconds of a processor that a read with the counter takes, and one of power alone.
+    /// Seconds of a processor that a read of the counter takes, one of power, and one of both.
     counter: Mean,
     power: Mean,
+    both: Mean,
+    /// Reads are so costly that counters would be read [`SPARING`] seconds apart or more, with power.
+    sparing: bool,
 }
 
 impl Cost {
@@ -96,13 +122,22 @@ impl Cost {
             reckoned: f64::INFINITY,
             counter: Mean::default(),
             power: Mean::default(),
+            both: Mean::default(),
+            sparing: false,
         }
     }
 
-    /// What the next read takes of a processor as far as it is known, seconds; `None` if it is to be measured. `counter`:
-    /// the counter is in it.
-    pub(super) fn estimate(&mut self, counter: bool) -> Option<f64> {
-        if counter { self.counter.estimate() } else { self.power.estimate() }
+    fn of(&mut self, asked: Asked) -> &mut Mean {
+        match asked {
+            Asked::Counter => &mut self.counter,
+            Asked::Power => &mut self.power,
+            Asked::Both => &mut self.both,
+        }
+    }
+
+    /// What the next read takes of a processor as far as it is known, seconds; `None` if it is to be measured.
+    pub(super) fn estimate(&mut self, asked: Asked) -> Option<f64> {
+        self.of(asked).estimate()
     }
 
     /// The same of a board that has no counter.
@@ -122,17 +157,60 @@ impl Cost {
 
     /// The part of what reads may take that they do take.
     fn part(&self) -> f64 {
-        if self.is_sparing() { self.part } else { 1.0 }
+        if self.sparing { self.part } else { 1.0 }
     }
 
-    /// A read gave something, and took this many `seconds` of a processor; `counter`: the counter was in it.
-    pub(super) fn take(&mut self, counter: bool, seconds: f64) {
-        if counter { self.counter.take(seconds) } else { self.power.take(seconds) }
+    /// A read gave something, and took this many `seconds` of a processor.
+    pub(super) fn take(&mut self, asked: Asked, seconds: f64) {
+        self.of(asked).take(seconds);
+        let limit = SPARING * self.allowance;
+        let sparing = if self.sparing {
+            self.at_most() >= CHEAP_AGAIN * limit
+        } else {
+            self.of_counter() >= limit
+        };
+        if sparing != self.sparing {
+            self.sparing = sparing;
+            // It may be of long ago.
+            *self.of(if sparing { Asked::Counter } else { Asked::Both }) = Mean::default();
+        }
+    }
+
+    /// Seconds of a processor that a read with the counter takes, as it is read now.
+    pub(super) fn of_counter(&self) -> f64 {
+        let (usual, other) = if self.allows_both() {
+            (&self.both, &self.counter)
+        } else {
+            (&self.counter, &self.both)
+        };
+        if usual.count > 0.0 { usual.value } else { other.value }
+    }
+
+    /// The same with power, at most. A mean that was taken before the others may hold no more.
+    fn at_most(&self) -> f64 {
+        let known = self.counter.count > 0.0 && self.power.count > 0.0;
+        if !known || self.allows_both() {
+            self.both.value
+        } else {
+            self.counter.value + self.power.value
+        }
+    }
+
+    /// Whether power is read whenever the counter is, due or not: where reads are cheap, or power is known to add little.
+    pub(super) fn allows_both(&self) -> bool {
+        let known = self.counter.count > 0.0 && self.power.count > 0.0;
+        let adds = (self.both.value - self.counter.value).max(0.0).min(self.power.value);
+        !self.sparing || known && adds <= BESIDE * self.counter.value
+    }
+
+    /// Whether reads are so costly that counters are read [`SPARING`] seconds apart or more.
+    pub(super) fn is_sparing(&self) -> bool {
+        self.sparing
     }
 
     /// Reads that may still be made to learn when the board is updated.
     fn reads_left(&self) -> f64 {
-        self.left / self.counter.value.max(self.power.value).max(1e-9)
+        self.left / self.of_counter().max(self.power.value).max(1e-9)
     }
 
     /// Whether a read may be made that is there to learn when the board is updated.
@@ -150,38 +228,21 @@ impl Cost {
         (FEW_READS / self.reads_left().max(1.0)).clamp(FINE, COARSE)
     }
 
-    /// Seconds of a processor that a read of the counter takes.
-    pub(super) fn of_counter(&self) -> f64 {
-        self.counter.value
-    }
-
-    /// Whether power may be read whenever the counter is, due or not: reads are cheap, or power is known to add little to
-    /// what the counter takes.
-    pub(super) fn allows_both(&self) -> bool {
-        let little = self.power.count > 0.0 && self.power.value <= BESIDE * self.counter.value;
-        !self.is_sparing() || little
-    }
-
-    /// Whether a read is so costly that counters are read [`SPARING`] seconds apart or more.
-    pub(super) fn is_sparing(&self) -> bool {
-        self.counter.value >= SPARING * self.allowance
-    }
-
     /// Seconds between two reads of the counter, if it would be read every `wanted` seconds.
     pub(super) fn counter_every(&self, wanted: f64) -> f64 {
-        wanted.max((self.counter.value / (self.part() * self.allowance)).min(SELDOM))
+        wanted.max((self.of_counter() / (self.part() * self.allowance)).min(SELDOM))
     }
 
     /// The same of power: beside a counter it may take a part of that; where there is no counter every update counts,
     /// and it may take many times as much.
     pub(super) fn power_every(&self, wanted: f64, beside_counter: bool) -> f64 {
-        let share = if beside_counter { BESIDE } else { ALONE };
-        wanted.max(self.power.value / (share * self.part() * self.allowance))
+        let (share, most) = if beside_counter { (BESIDE, SELDOM_POWER) } else { (ALONE, SELDOM) };
+        wanted.max((self.power.value / (share * self.part() * self.allowance)).min(most))
     }
 
     /// Seconds between two reads of a search that would read every `wanted` seconds.
     pub(super) fn search_every(&self, wanted: f64) -> f64 {
-        wanted.max(3.0 * self.counter.value.max(self.power.value))
+        wanted.max(3.0 * self.of_counter().max(self.power.value))
     }
 }
 
@@ -229,7 +290,7 @@ mod tests {
         {
             let mut cost = Cost::new(DEFAULT_SHARE, 8);
             for _ in 0..40 {
-                cost.take(true, call);
+                cost.take(Asked::Both, call);
             }
             let every = cost.counter_every(0.1);
             assert!(8.0 * call / every <= share, "{call} s: every {every} s");
@@ -237,7 +298,7 @@ mod tests {
             assert!((generous.counter_every(0.1) - 0.1).abs() < 1e-12, "the user allows more");
         }
         let mut quick = Cost::new(DEFAULT_SHARE, 8);
-        quick.take(true, 0.000_01);
+        quick.take(Asked::Both, 0.000_01);
         assert!((quick.counter_every(0.1) - 0.1).abs() < 1e-12);
     }
 
@@ -247,8 +308,9 @@ mod tests {
         let taken = |call: f64, besides: f64| {
             let mut cost = Cost::new(DEFAULT_SHARE, 8);
             for second in 0..40 {
-                cost.take(true, call);
-                cost.take(false, call);
+                cost.take(Asked::Counter, call);
+                cost.take(Asked::Power, call);
+                cost.take(Asked::Both, 2.0 * call);
                 cost.pay(f64::from(second), call, besides);
             }
             8.0 * call * (1.0 / cost.counter_every(0.1) + 1.0 / cost.power_every(0.1, true))
@@ -267,11 +329,57 @@ mod tests {
         assert!((taken(0.000_01, 0.1) - taken(0.000_01, 0.0)).abs() < 1e-12, "a quick driver");
     }
 
+    /// What power adds was in the mean of reads with the counter: without it the counter was cheap, so power was read again,
+    /// so it was costly.
+    #[test]
+    fn a_driver_is_costly_or_it_is_not() {
+        let limit = SPARING * Cost::new(DEFAULT_SHARE, 8).allowance;
+        for counter in (1..60).map(|k| 0.05 * f64::from(k) * limit) {
+            for (power, together) in
+                [(0.0, 1.0), (0.1, 1.0), (0.3, 1.0), (0.5, 0.5), (1.0, 1.0), (1.0, 0.1), (4.0, 1.0)]
+            {
+                let mut cost = Cost::new(DEFAULT_SHARE, 8);
+                let power = power * counter;
+                let (mut changes, mut before) = (0, false);
+                for read in 0..600 {
+                    // A driver's calls differ by some per cent.
+                    let varies = 1.0 + 0.05 * f64::from(read * 7 % 11 - 5) / 5.0;
+                    if read % 5 == 4 {
+                        cost.take(Asked::Power, varies * power);
+                        continue;
+                    }
+                    let both = cost.allows_both();
+                    let added = if both { together * power } else { 0.0 };
+                    cost.take(Asked::new(true, both), varies * (counter + added));
+                    changes += u32::from(before != cost.is_sparing());
+                    before = cost.is_sparing();
+                }
+                assert!(changes <= 1, "{changes}: {counter} s, and {power} s ({together})");
+                let reads = if cost.allows_both() { counter + together * power } else { counter };
+                let told = cost.of_counter() / reads;
+                assert!((0.9..1.1).contains(&told), "{told}: {counter} s, and {power} s");
+            }
+        }
+    }
+
+    #[test]
+    fn a_driver_that_becomes_quick_again_is_read_as_wanted_again() {
+        let mut cost = Cost::new(DEFAULT_SHARE, 8);
+        for call in [0.000_5, 0.000_01, 0.000_5] {
+            for _ in 0..60 {
+                let both = cost.allows_both();
+                cost.take(Asked::new(true, both), if both { 2.0 * call } else { call });
+                cost.take(Asked::Power, call);
+            }
+            assert_eq!(cost.counter_every(0.2) > 0.2, call > 0.000_1);
+        }
+    }
+
     #[test]
     fn a_read_that_was_slow_once_is_not_held_against_a_driver() {
         let mut cost = Cost::new(DEFAULT_SHARE, 1);
         for k in 0..200 {
-            cost.take(true, if k == 100 { 0.5 } else { 0.000_02 });
+            cost.take(Asked::Both, if k == 100 { 0.5 } else { 0.000_02 });
         }
         assert!((cost.counter_every(0.1) - 0.1).abs() < 1e-12);
     }
@@ -282,12 +390,12 @@ mod tests {
         let mut measured = |seconds: f64, reads: u32| {
             let measured = (0..reads).filter(|read| {
                 // A counter that takes long is measured each time, which measures nothing of power.
-                if read % 4 == 0 && cost.estimate(true).is_none() {
-                    cost.take(true, 0.01);
+                if read % 4 == 0 && cost.estimate(Asked::Both).is_none() {
+                    cost.take(Asked::Both, 0.01);
                 }
-                let known = cost.estimate(false);
+                let known = cost.estimate(Asked::Power);
                 if known.is_none() {
-                    cost.take(false, seconds);
+                    cost.take(Asked::Power, seconds);
                 }
                 assert!(known.is_none_or(|known| known < SHORT));
                 known.is_none()

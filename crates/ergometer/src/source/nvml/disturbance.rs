@@ -9,10 +9,12 @@
 //! slow rate tells a board that reading disturbs from one whose two sensors merely disagree.
 
 mod comparison;
+mod sentence;
 
 use comparison::{Comparison, HALF, Swing, UNSEEN_SWING, integral};
+pub(super) use sentence::Pace;
 
-use crate::source::nvml::update_times::{LONGEST, Moment};
+use crate::source::nvml::update_times::Moment;
 
 /// How often the counter is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,7 @@ pub(super) struct Judge {
     consumer: bool,
     rate: Rate,
     reason: Reason,
+    pace: Pace,
     trials: u32,
     /// The counter over power at the slow rate, and its standard uncertainty.
     reference: Option<(f64, f64)>,
@@ -135,6 +138,7 @@ impl Judge {
             consumer,
             rate,
             reason,
+            pace: Pace::UNKNOWN,
             trials: 0,
             reference: None,
             usual: Swing::UNKNOWN,
@@ -151,13 +155,29 @@ impl Judge {
 
     /// Whether the counter may be read fast to learn its period: where reading may disturb it, it may not.
     pub(super) fn harmless(&self) -> bool {
-        self.rate == Rate::Own || matches!(self.reason, Reason::Costly { .. })
+        self.rate == Rate::Own || self.is_costly() && !self.consumer
+    }
+
+    /// Whether the counter is read seldom as a read takes long.
+    pub(super) fn is_costly(&self) -> bool {
+        matches!(self.reason, Reason::Costly { .. })
+    }
+
+    /// Takes in how often the counter is read.
+    pub(super) fn paced(&mut self, pace: Pace) {
+        self.pace = pace;
     }
 
     /// Takes in that the counter can be read only every this many seconds, as a read takes this many of a processor;
     /// `None` if it can be read as often as is wanted.
     pub(super) fn costs(&mut self, costly: Option<(f64, f64)>, words: &mut Vec<Finding>) {
         match (costly, &self.reason) {
+            // Of a board whose counter is known to suffer nothing of a trial is used before it is judged.
+            (Some((every, seconds)), _)
+                if self.rate == Rate::Own && self.consumer && !self.held.is_empty() =>
+            {
+                self.reject(Reason::Costly { every, seconds }, Rate::Second, words);
+            }
             (Some((every, seconds)), _) if self.rate == Rate::Own => {
                 self.release(words);
                 (self.rate, self.reason) = (Rate::Second, Reason::Costly { every, seconds });
@@ -275,66 +295,6 @@ impl Judge {
         }
     }
 
-    /// What the record says of it; `period`: its own, if that was learnt, and `longest`: what it is at most.
-    pub(super) fn sentence(&self, period: Option<f64>, longest: f64) -> String {
-        let own = period.map_or_else(
-            || {
-                format!(
-                    "every 0.1 s or so, as its period was not learnt (it is {:.0} ms at most)",
-                    longest * 1e3
-                )
-            },
-            |period| format!("every {:.0} ms", period * 1e3),
-        );
-        let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
-        match &self.reason {
-            Reason::Untried => {
-                format!("counter read {own}; the run was too short to compare it with power")
-            }
-            Reason::Unseen => {
-                format!("counter read {own}; power told too little to compare it with")
-            }
-            Reason::Compared { ratio, error } if *error <= VAGUE => format!(
-                "counter read {own}: it differs from integrated power by {}, so reading does it no \
-                 harm",
-                percent(*ratio)
-            ),
-            Reason::Compared { ratio, error } => format!(
-                "counter read {own}: power is known too badly to tell whether that does it harm (it \
-                 differs by {} ± {:.0} %)",
-                percent(*ratio),
-                2.0 * error * 100.0
-            ),
-            Reason::Consumer => "counter read once a second: fast reading has disturbed it on a \
-                                 consumer board, and the run was too short to try"
-                .to_owned(),
-            Reason::Averaged => "counter read once a second: fast reading has disturbed it on a \
-                                 consumer board, and power that is an average cannot tell in time"
-                .to_owned(),
-            Reason::Disturbed { fast, .. } => format!(
-                "counter read once a second: read {own} it differed from integrated power by {}",
-                percent(*fast)
-            ),
-            Reason::Confirmed { fast, slow } => format!(
-                "counter read once a second: it differs from integrated power by {} then, and by \
-                 {} when read {own}",
-                percent(*slow),
-                percent(*fast)
-            ),
-            Reason::Unchecked => {
-                "counter read once a second: there is no power to check a faster rate by".to_owned()
-            }
-            Reason::Costly { every, seconds } => format!(
-                "counter read every {every:.1} s: a read takes {:.1} ms of a processor, and more often would be \
-                 more than the meter may use",
-                seconds * 1e3
-            ),
-            Reason::Broken { counter, power } => format!(
-                "counter not used: it gave {counter:.0} J where integrated power gave {power:.0} J"
-            ),
-        }
-    }
-
     /// Whether what the counter gives now is held back.
     fn trial(&self) -> bool {
         self.rate == Rate::Own && self.trials < TRIALS
@@ -423,7 +383,7 @@ impl Judge {
     fn reject(&mut self, reason: Reason, rate: Rate, words: &mut Vec<Finding>) {
         (self.reason, self.rate) = (reason, rate);
         self.held.clear();
-        words.push(Finding::Restarted(self.sentence(None, LONGEST)));
+        words.push(Finding::Restarted(self.sentence()));
         self.begin_stretch(None);
         self.end = None;
     }

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 /// What is taken besides is worked out after this many seconds.
 const LOOKED_AT: f64 = 10.0;
-/// A mean over about this many looks.
-const MEMORY: f64 = 3.0;
+/// The least of this many looks counts: bursts of reads, as at the start, wake the thread more often.
+const LOOKS: usize = 3;
 
 /// Seconds that the calling thread has used of a processor.
 #[cfg(target_os = "linux")]
@@ -32,7 +32,7 @@ pub(super) fn besides(t: f64, seconds: f64) -> f64 {
     let mut known = BESIDES.get();
     known.take(t, seconds, self::seconds);
     BESIDES.set(known);
-    known.each_second
+    known.each_second()
 }
 
 /// What one thread uses besides calls into the driver.
@@ -42,12 +42,12 @@ struct Besides {
     since: Option<(f64, f64)>,
     /// What calls have used since.
     calls: f64,
-    looks: f64,
-    each_second: f64,
+    /// What each second took by the last looks, the newest first.
+    looks: [f64; LOOKS],
 }
 
 impl Besides {
-    const NONE: Self = Self { since: None, calls: 0.0, looks: 0.0, each_second: 0.0 };
+    const NONE: Self = Self { since: None, calls: 0.0, looks: [f64::INFINITY; LOOKS] };
 
     /// A call ended at `t` and used this many `seconds` of what the thread has `used`.
     fn take(&mut self, t: f64, seconds: f64, used: impl FnOnce() -> f64) {
@@ -61,9 +61,14 @@ impl Besides {
         }
         let used = used();
         let each_second = ((used - before - self.calls) / (t - since)).max(0.0);
-        self.looks = (self.looks + 1.0).min(MEMORY);
-        self.each_second += (each_second - self.each_second) / self.looks;
+        self.looks.rotate_right(1);
+        self.looks[0] = each_second;
         (self.since, self.calls) = (Some((t, used)), 0.0);
+    }
+
+    fn each_second(&self) -> f64 {
+        let least = self.looks.iter().copied().fold(f64::INFINITY, f64::min);
+        if least.is_finite() { least } else { 0.0 }
     }
 }
 
@@ -82,12 +87,12 @@ mod tests {
                 used += 0.25 * share + 0.000_5;
                 besides.take(t, 0.000_5, || used);
             }
-            besides.each_second
+            besides.each_second()
         };
         assert!(run(0.001, 10).abs() < 1e-12, "it is not known yet");
         assert!((run(0.001, 60) - 0.001).abs() < 1e-9);
-        let later = run(0.002, 300);
-        assert!((later - 0.002).abs() < 0.000_02, "{later}");
+        assert!((run(0.004, 20) - 0.001).abs() < 1e-9, "a burst does not count");
+        assert!((run(0.002, 60) - 0.002).abs() < 1e-9);
     }
 
     #[test]
@@ -96,7 +101,7 @@ mod tests {
         for second in 0..60 {
             besides.take(f64::from(second), 0.002, || f64::from(second) * 0.001);
         }
-        assert!(besides.each_second.abs() < 1e-12);
+        assert!(besides.each_second().abs() < 1e-12);
     }
 
     #[cfg(target_os = "linux")]

@@ -13,7 +13,7 @@ use nvml_wrapper::struct_wrappers::device::ProcessUtilizationSample;
 use nvml_wrapper::{Device, Nvml};
 
 use super::account::{Account, Use};
-use super::cost::Cost;
+use super::cost::{Asked, Cost};
 use super::reader;
 use crate::clock;
 
@@ -100,7 +100,7 @@ impl Account for Users {
         let before = reader::seconds();
         let answer = self.look();
         let used = reader::seconds() - before;
-        self.cost.take(true, used);
+        self.cost.take(Asked::Both, used);
         reader::besides(clock::now().as_secs_f64(), used);
         answer.map_err(|error| error.to_string())
     }

@@ -42,10 +42,13 @@ impl<D: Driver> Board<D> {
             self.judge.unchanged(ended, self.counter_ticks.changed(), words);
         }
         let period = self.counter_ticks.period();
+        self.judge.paced(self.pace());
         if period.is_some() || !self.learns(ended) {
             let wanted = period.unwrap_or(BLINDLY);
             let own = self.cost.counter_every(wanted);
-            let costly = own >= SLOWLY && own > 1.5 * wanted;
+            // Not one way and then the other where it is about so much.
+            let (least, times) = if self.judge.is_costly() { (0.8, 1.2) } else { (1.0, 1.5) };
+            let costly = own >= least * SLOWLY && own > times * wanted;
             self.judge.costs(costly.then_some((own, self.cost.of_counter())), words);
         }
         let after = before.unwrap_or(f64::NEG_INFINITY);

@@ -1,7 +1,7 @@
 //! When a board is read next: at the updates of its registers where their period is known, in bursts where it is not.
 
 use super::{Board, Driver, ROUGH};
-use crate::source::nvml::disturbance::Rate;
+use crate::source::nvml::disturbance::{Pace, Rate};
 use crate::source::nvml::query::Way;
 use crate::source::nvml::update_times::{UpdateTimes, Window};
 use crate::source::spread;
@@ -67,6 +67,17 @@ impl<D: Driver> Board<D> {
         let (begin, end) = self.agenda.burst;
         let moved = self.counter_ticks.changed().max(self.power_ticks.changed()).max(begin);
         t < end && t - moved < UNMOVED && self.cost.may_learn() && self.may_burst()
+    }
+
+    /// How often the counter is read, at its own rate and at the slow one.
+    pub(super) fn pace(&self) -> Pace {
+        let ticks = &self.counter_ticks;
+        let own = match ticks.period() {
+            Some(period) => usual_stride(self.cost.counter_every(SPACING), period) * period,
+            None => self.cost.counter_every(BLINDLY),
+        };
+        let slow = self.cost.counter_every(SLOWLY.max(ticks.period().unwrap_or(0.0)));
+        Pace { period: ticks.sure_period(), longest: ticks.longest(), own, slow }
     }
 
     /// Whether the counter may be read fast to learn its period: where reading may disturb it, only
@@ -173,11 +184,11 @@ impl<D: Driver> Board<D> {
             Way::None => return Window::NEVER,
             Way::Samples => {
                 let every = self.cost.power_every(OF_PAST.0, true).min(OF_PAST.1);
-                return Window { from: t + 0.8 * every, by: t + every };
+                return Window { from: t + 0.9 * every, by: t + every };
             }
             Way::Field | Way::Call => {}
         }
-        let alone = self.ways.energy == Way::None;
+        let alone = !self.counts() || self.mute;
         // Where the counter is read at its own period, what its reads see of power is enough.
         let beside = self.agenda.beaten
             && self.judge.rate() == Rate::Own
@@ -226,8 +237,12 @@ fn uneven(t: f64) -> f64 {
 /// `every` seconds. Where that leaves out some, the number varies: power that is sampled evenly beats with the steps of a
 /// training, and a counter would be found to disagree with it.
 fn stride(t: f64, every: f64, period: f64) -> f64 {
+    let updates = usual_stride(every, period);
+    if every > SPACING { (uneven(t) * updates).round().max(1.0) } else { updates }
+}
+
+/// The same in the mean.
+fn usual_stride(every: f64, period: f64) -> f64 {
     let updates = every / period;
-    let updates =
-        if every > SPACING { (uneven(t) * updates).round() } else { (updates - 0.001).ceil() };
-    updates.max(1.0)
+    (if every > SPACING { updates } else { (updates - 0.001).ceil() }).max(1.0)
 }

@@ -46,10 +46,12 @@ impl Comparison {
 /// happen to be high looks steadier than power is, so that its error is no less than what is `usual` makes it.
 pub(super) fn integral(samples: &[(f64, f64)], from: f64, to: f64, usual: Swing) -> Comparison {
     let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
-    let independent = Swing::of(samples, from, to).independence().max(usual.independence());
-    let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independent;
     let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
     let spacing = (to - from) / inside.max(1) as f64;
+    // Some that are far apart tell nothing of what lies between: they may be alike by chance.
+    let known = |swing: Swing| if spacing > HOLE { 1.0 } else { swing.independence() };
+    let independent = known(Swing::of(samples, from, to)).max(known(usual));
+    let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independent;
     // A sample or two do not tell of most of a stretch, however few they are.
     let hole = (HOLE_SPACINGS * spacing).min(HALF * (to - from)).max(HOLE);
     let mut begin = from;
@@ -75,7 +77,8 @@ pub(super) fn integral(samples: &[(f64, f64)], from: f64, to: f64, usual: Swing)
         counter: 0.0,
         power,
         error: if power > 0.0 {
-            ((variance + swing.powi(2)).sqrt() / power).max(usual.error(inside as f64))
+            ((variance + swing.powi(2)).sqrt() / power)
+                .max(usual.error(known(usual), inside as f64))
         } else {
             0.0
         },
@@ -124,9 +127,9 @@ impl Swing {
         ((ratio - DEPENDENT) / (1.0 - DEPENDENT)).clamp(0.0, 1.0)
     }
 
-    /// Relative standard error of the mean of `samples` samples, as far as they are independent.
-    fn error(self, samples: f64) -> f64 {
-        (self.independence() * self.spread / (self.count.max(1.0) * samples.max(1.0))).sqrt()
+    /// Relative standard error of the mean of `samples` samples that are independent so far, from 0 to 1.
+    fn error(self, independence: f64, samples: f64) -> f64 {
+        (independence * self.spread / (self.count.max(1.0) * samples.max(1.0))).sqrt()
     }
 }
 

@@ -1,6 +1,11 @@
 use super::*;
 use crate::source::nvml::update_times::tests::Noise;
 
+/// A counter of this period, or of one that is this long at most, that is read this often at its own rate and at the slow one.
+fn pace(period: Option<f64>, longest: f64, own: f64, slow: f64) -> Pace {
+    Pace { period, longest, own, slow }
+}
+
 /// A board of a constant 250 W whose counter shows `fast` of it when read every 100 ms and
 /// `slow` when read once a second, for `seconds`.
 fn run(judge: &mut Judge, seconds: f64, fast: f64, slow: f64) -> Vec<Finding> {
@@ -30,10 +35,11 @@ fn energies(words: &[Finding]) -> usize {
 #[test]
 fn a_counter_that_agrees_is_read_at_its_own_period() {
     let mut judge = Judge::new(Some(0.025), false);
+    judge.paced(pace(Some(0.1), 0.1, 0.1, 1.0));
     let words = run(&mut judge, 60.0, 0.99, 0.99);
     assert_eq!(judge.rate(), Rate::Own);
     assert!(energies(&words) > 590, "{}", energies(&words));
-    assert!(judge.sentence(Some(0.1), 0.1).contains("every 100 ms: it differs"));
+    assert!(judge.sentence().contains("every 100 ms: it differs"));
 }
 
 #[test]
@@ -43,11 +49,7 @@ fn a_counter_that_reading_disturbs_is_read_once_a_second_and_its_loss_is_not_use
     assert_eq!(judge.rate(), Rate::Second);
     assert!(matches!(judge.reason, Reason::Confirmed { .. }), "{:?}", judge.reason);
     assert!(matches!(words[0], Finding::Restarted(_)), "nothing of the fast stretch came out");
-    assert!(
-        judge.sentence(Some(0.1), 0.1).contains("-13.0 %"),
-        "{}",
-        judge.sentence(Some(0.1), 0.1)
-    );
+    assert!(judge.sentence().contains("-13.0 %"), "{}", judge.sentence());
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn a_counter_off_by_more_than_ten_is_not_used() {
         let mut judge = Judge::new(Some(0.025), false);
         let words = run(&mut judge, 30.0, factor, factor);
         assert_eq!((judge.rate(), energies(&words)), (Rate::Never, 0), "{factor}");
-        assert!(judge.sentence(None, 0.1).contains("integrated power gave"));
+        assert!(judge.sentence().contains("integrated power gave"));
     }
 }
 
@@ -117,7 +119,7 @@ fn a_run_that_ends_before_a_second_look_says_that_its_counter_was_not_used() {
     let words = run(&mut judge, 5.0, 0.6, 0.6);
     assert_eq!(energies(&words), 0, "{words:?}");
     assert!(words.iter().any(|word| matches!(word, Finding::Restarted(_))), "{words:?}");
-    assert!(judge.sentence(None, 0.1).contains("differed from integrated power"));
+    assert!(judge.sentence().contains("differed from integrated power"));
 }
 
 #[test]
@@ -172,33 +174,79 @@ fn a_slow_driver_is_read_seldom_and_the_sentence_says_why() {
     let mut judge = Judge::new(Some(0.025), false);
     judge.costs(Some((3.0, 0.002_4)), &mut Vec::new());
     assert_eq!(judge.rate(), Rate::Second);
-    let sentence = judge.sentence(Some(0.1), 0.1);
+    let sentence = judge.sentence();
     assert!(sentence.contains("every 3.0 s") && sentence.contains("2.4 ms"), "{sentence}");
     judge.costs(None, &mut Vec::new());
     assert_eq!(judge.rate(), Rate::Own, "the user allows more, or it was slow for a while only");
-    let unlearnt = judge.sentence(None, 0.15);
-    assert!(unlearnt.contains("not learnt"), "{unlearnt}");
+}
+
+#[test]
+fn the_sentence_says_how_often_the_counter_is_read_and_not_how_often_it_would_be() {
+    let mut judge = Judge::new(Some(0.025), false);
+    for (paced, said) in [
+        (pace(Some(0.1), 0.1, 0.1, 1.0), "counter read every 100 ms;"),
+        (pace(Some(0.02), 0.02, 0.06, 1.0), "counter read every 60 ms;"),
+        (pace(Some(0.1), 0.1, 0.8, 1.0), "counter read every 800 ms;"),
+        (
+            pace(None, 0.15, 0.9, 1.0),
+            "counter read every 900 ms or so, as its period was not learnt (it is 150 ms at most);",
+        ),
+    ] {
+        judge.paced(paced);
+        assert!(judge.sentence().starts_with(said), "{}", judge.sentence());
+    }
+    let mut consumer = Judge::new(Some(0.025), true);
+    for (slow, said) in [(1.0, "counter read once a second:"), (4.0, "counter read every 4.0 s:")] {
+        consumer.paced(pace(Some(0.1), 0.1, slow, slow));
+        assert!(consumer.sentence().starts_with(said), "{}", consumer.sentence());
+    }
+}
+
+/// What a trial gave was used unjudged when a read was found to be costly, and later bursts as well.
+#[test]
+fn of_a_consumer_board_nothing_of_a_trial_is_used_where_reads_become_costly() {
+    let mut judge = Judge::new(Some(0.025), true);
+    let mut words = Vec::new();
+    let mut t = 0.0;
+    while judge.rate() == Rate::Second {
+        judge.power(t, 250.0);
+        judge.energy(Moment { at: t, within: 0.0 }, 250.0 * t, &mut words);
+        t += 0.05;
+    }
+    for _ in 0..20 {
+        judge.power(t, 250.0);
+        judge.energy(Moment { at: t, within: 0.0 }, 60.0 * t, &mut words);
+        t += 0.05;
+    }
+    let before = energies(&words);
+    judge.costs(Some((3.0, 0.002_4)), &mut words);
+    assert_eq!(energies(&words), before);
+    assert!(matches!(words.last(), Some(Finding::Restarted(_))));
+    assert!(judge.is_costly() && !judge.harmless());
 }
 
 /// Nothing is known of it but that it does not vary.
 const STEADY: Swing = Swing { steps: 0.0, spread: 0.0, count: 0.0 };
 
-/// A power of 100 W or 300 W, drawn for each second: the mean of 400 seconds has a standard error of 100 W / √400, 2.5 % of
+/// A power of 100 W or 300 W, drawn every 100 ms: the mean of 400 has a standard error of 100 W / √400, 2.5 % of
 /// 200 W. Where each power lasts for ten samples, only the moments of the changes are not known, of each with a variance of 1/12.
 #[test]
 fn samples_that_are_independent_of_each_other_are_as_uncertain_as_their_mean() {
     for seed in 0..20 {
         let mut noise = Noise::new(seed);
         let mut power = || if noise.unit() < 0.5 { 100.0 } else { 300.0 };
-        let drawn: Vec<(f64, f64)> = (0..400).map(|t| (f64::from(t), power())).collect();
-        let error = integral(&drawn, 0.0, 399.0, STEADY).error;
+        let drawn: Vec<(f64, f64)> = (0..400).map(|t| (0.1 * f64::from(t), power())).collect();
+        let error = integral(&drawn, 0.0, 39.9, STEADY).error;
         assert!((0.020..=0.030).contains(&error), "seed {seed}: {error}");
 
         let lasting: Vec<(f64, f64)> =
-            (0..400_u32).map(|t| (f64::from(t), drawn[(t / 10) as usize].1)).collect();
+            (0..400_u32).map(|t| (0.1 * f64::from(t), drawn[(t / 10) as usize].1)).collect();
         let changes = lasting.windows(2).filter(|pair| (pair[0].1 - pair[1].1).abs() > 1.0).count();
-        let found = integral(&lasting, 0.0, 399.0, STEADY);
-        let expected = (changes as f64 / 12.0).sqrt() * 200.0 / found.power;
+        let found = integral(&lasting, 0.0, 39.9, STEADY);
+        let expected = 0.1 * (changes as f64 / 12.0).sqrt() * 200.0 / found.power;
+        let far: Vec<(f64, f64)> = lasting.iter().map(|&(t, watts)| (10.0 * t, watts)).collect();
+        let vague = integral(&far, 0.0, 399.0, STEADY).error;
+        assert!(vague > 2.0 * found.error, "a second apart they tell less: {vague}");
         assert!((found.error / expected - 1.0).abs() < 1e-9, "seed {seed}: {}", found.error);
     }
 }
@@ -214,7 +262,7 @@ fn a_trial_without_power_is_no_comparison() {
         judge.energy(Moment { at: t, within: 0.0 }, 700.0 * (t - 10.0), &mut words);
     }
     assert_eq!((judge.rate(), energies(&words)), (Rate::Own, 1000));
-    assert!(judge.sentence(Some(0.1), 0.1).contains("power told too little"));
+    assert!(judge.sentence().contains("power told too little"));
     // Once there is some, it tells: the counter shows a third less.
     for k in 1000..1600 {
         let t = 10.0 + 0.1 * f64::from(k);

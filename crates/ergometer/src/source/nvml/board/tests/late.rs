@@ -65,7 +65,7 @@ struct Script {
     late: f64,
     held: f64,
     busy: f64,
-    /// Seconds of a processor that a read uses.
+    /// Seconds of a processor that a read of one register uses.
     cost: f64,
     /// Length of an epoch, at whose ends the board is read.
     epoch: f64,
@@ -80,6 +80,7 @@ struct Registers {
     phases: (f64, f64),
     now: Arc<AtomicU64>,
     noise: Mutex<Noise>,
+    /// Registers read so far.
     reads: AtomicU64,
     /// What the counter has shown, and since when.
     shown: Mutex<Vec<(u64, f64)>>,
@@ -137,7 +138,7 @@ impl Registers {
 impl Driver for Arc<Registers> {
     fn read(&self, _ways: Ways, energy: bool, power: bool) -> Result<Sample, String> {
         let script = &self.script;
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.reads.fetch_add(u64::from(energy) + u64::from(power), Ordering::Relaxed);
         let held = |registers: &Registers| {
             if registers.unit() < script.held { registers.pause() } else { 0.0 }
         };

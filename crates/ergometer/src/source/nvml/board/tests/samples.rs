@@ -34,8 +34,13 @@ struct Script {
     fault: Fault,
     /// No call succeeds between two moments.
     broken: (f64, f64),
-    /// Seconds that a call takes which reads the counter.
+    /// The counter alone does not answer between two moments.
+    mute: (f64, f64),
+    /// Seconds that the counter takes to read, and power.
     counter_costs: f64,
+    power_costs: f64,
+    /// The number of boards that share what reading may take.
+    boards: usize,
     /// When it is read first, and how long it is read.
     first: f64,
     lasts: f64,
@@ -47,7 +52,10 @@ const SOUND: Script = Script {
     without: (0.0, 0.0),
     fault: Fault::Error,
     broken: (0.0, 0.0),
+    mute: (0.0, 0.0),
     counter_costs: COUNTER,
+    power_costs: CALL,
+    boards: 1,
     first: 0.0,
     lasts: 60.0,
 };
@@ -106,14 +114,17 @@ impl Driver for Arc<Driven> {
         if energy {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive")]
             let millijoules = ((t / PERIOD).floor() * PERIOD * WATTS * 1e3) as u64;
-            sample.millijoules = Some(Ok(millijoules));
+            let mute = self.is_in(self.script.mute);
+            let answer = if mute { Err("not supported".to_owned()) } else { Ok(millijoules) };
+            sample.millijoules = Some(answer);
         }
         if power && ways.power == Way::Field {
             // It swings a little, for otherwise nothing would tell when it is updated.
             let swing = ((t / PERIOD).floor() * 0.7).sin();
             sample.watts = Some(Ok(((WATTS + swing) * 1e3).round() / 1e3));
         }
-        let took = if energy { self.script.counter_costs } else { CALL };
+        let took = if energy { self.script.counter_costs } else { 0.0 }
+            + if power { self.script.power_costs } else { 0.0 };
         self.used.fetch_add(u64::try_from(length(took).as_nanos()).unwrap(), Ordering::Relaxed);
         self.pass(took);
         Ok(sample)
@@ -150,7 +161,8 @@ impl Script {
         if self.power == Way::Samples {
             profile.instead = Some(Sensed { way: Way::Field, period: PERIOD, window: 0.025 });
         }
-        let mut board = Board::new(Arc::clone(&driver), profile, Cost::new(DEFAULT_SHARE, 1));
+        let cost = Cost::new(DEFAULT_SHARE, self.boards);
+        let mut board = Board::new(Arc::clone(&driver), profile, cost);
         driver.pass(self.first);
         let (mut powers, mut energies) = (Vec::new(), Vec::new());
         let (mut ended, mut reads) = (false, 0);
@@ -193,6 +205,26 @@ fn longest_pause(moments: &[f64], from: f64, to: f64) -> f64 {
         last = t;
     }
     longest
+}
+
+/// Beside a costly counter power is read every 18 s at most, and as often as without one when that does not answer.
+#[test]
+fn power_is_read_often_where_a_costly_counter_does_not_answer() {
+    let script = Script {
+        power: Way::Field,
+        mute: (60.0, 120.0),
+        counter_costs: 0.000_5,
+        power_costs: 0.000_5,
+        boards: 8,
+        lasts: 180.0,
+        ..SOUND
+    };
+    let Run { powers, energies, .. } = script.run();
+    let pauses = [(20.0, 60.0), (70.0, 120.0), (130.0, 180.0)]
+        .map(|(from, to)| longest_pause(&powers, from, to));
+    assert!(pauses[1] < 0.5, "{pauses:?}");
+    assert!(pauses[0] > 3.0 && pauses[2] > 3.0 && pauses[2] < 26.0, "{pauses:?}");
+    assert!(longest_pause(&energies, 120.0, 180.0) < 9.0);
 }
 
 /// No power was read any more, and nothing told the phases of a training apart.

@@ -1,6 +1,8 @@
 //! How often the reader of eight boards wakes, how well their updates are placed, and what its reads use.
 
-use super::super::super::super::cost::{ADVANCE, BESIDE, FOR_COUNTER, LEARNING, SELDOM};
+use super::super::super::super::cost::{
+    ADVANCE, BESIDE, FOR_COUNTER, LEARNING, SELDOM, SELDOM_POWER,
+};
 use super::*;
 
 /// A wake of the reader costs more than the reads in it. Boards whose counters are updated every 100 ms, at moments of
@@ -10,7 +12,7 @@ use super::*;
 fn eight_boards_whose_periods_are_known_share_the_wakes_of_their_reader() {
     for curve in CURVES {
         for late in [0.000_1, 0.001, 0.005] {
-            for cost in [0.0, 21e-6, 50e-6] {
+            for cost in [0.0, 10e-6, 25e-6] {
                 let Settled { wakes, within, .. } =
                     settled((curve, [PERIOD; 8]), late, cost, (START + 120.0, START + 180.0));
                 let what = format!("reads of {cost} s, up to {late} s late: {curve:?}");
@@ -31,8 +33,8 @@ fn a_slow_driver_is_not_read_more_than_it_may_be_however_long_its_periods_are_lo
     let share = FOR_COUNTER * DEFAULT_SHARE;
     // Of a core, from the 15th to the 30th second, and then.
     let most = |cost: f64| {
-        let seldom = 8.0 * cost / SELDOM;
-        share * (1.0 + BESIDE + LEARNING) + (seldom - share).max(0.0)
+        let over = |every: f64, share: f64| (8.0 * cost / every - share).max(0.0);
+        share * (1.0 + BESIDE + LEARNING) + over(SELDOM, share) + over(SELDOM_POWER, BESIDE * share)
     };
     for cost in [500e-6, 2.4e-3] {
         for counters in [every(0.02), every(0.1), every(1.0), mixed] {
@@ -113,7 +115,7 @@ fn settled(
         clock.pass(clock.pause());
         if clock.seconds() >= end {
             for (_, board) in &boards {
-                let sentence = board.judge.sentence(board.counter_ticks.sure_period(), 0.1);
+                let sentence = board.judge.sentence();
                 if cost < 100e-6 {
                     assert_eq!(board.judge.rate(), Rate::Own, "{sentence}");
                 } else if end > START + 30.0 {
