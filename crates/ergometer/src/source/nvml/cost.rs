@@ -29,7 +29,7 @@ const CHEAP_AGAIN: f64 = 0.8;
 /// to be believed.
 pub(super) const SELDOM_POWER: f64 = 18.0;
 /// Of the share, the ledger takes the rest, on a thread of its own.
-const OF_READER: f64 = 0.85;
+const OF_READER: f64 = 0.8;
 /// Whatever the thread takes besides, reads may take this part of what they may take else.
 const LEAST: f64 = 0.5;
 /// A mean over about this many reads.
