@@ -316,7 +316,7 @@ mod tests {
             8.0 * call * (1.0 / cost.counter_every(0.1) + 1.0 / cost.power_every(0.1, true))
         };
         let reads = FOR_COUNTER * (1.0 + BESIDE) * DEFAULT_SHARE;
-        for call in [0.000_3, 0.000_5] {
+        for call in [0.000_2, 0.000_3] {
             assert!((taken(call, 0.0) - reads).abs() < 1e-9, "all that reads may take");
             let mut less = reads;
             for besides in [0.000_5, 0.000_7, 0.000_8] {
@@ -327,6 +327,8 @@ mod tests {
             assert!(taken(call, 0.1) >= LEAST * reads, "it is read all the same");
         }
         assert!((taken(0.000_01, 0.1) - taken(0.000_01, 0.0)).abs() < 1e-12, "a quick driver");
+        let seldom = 8.0 * 0.01 * (1.0 / SELDOM + 1.0 / SELDOM_POWER);
+        assert!((taken(0.01, 0.1) - seldom).abs() < 1e-9, "a very slow one");
     }
 
     /// What power adds was in the mean of reads with the counter: without it the counter was cheap, so power was read again,
