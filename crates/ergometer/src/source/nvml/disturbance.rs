@@ -48,7 +48,7 @@ enum Reason {
     /// Without power there is nothing to compare it with.
     Unchecked,
     /// A read takes this many seconds of a processor, so it is read every this many seconds.
-    Costly { every: f64, seconds: f64 },
+    Costly { seconds: f64 },
     /// Not to be believed: what the counter and what power gave, joules.
     Broken { counter: f64, power: f64 },
 }
@@ -109,6 +109,8 @@ pub(super) struct Judge {
     rate: Rate,
     reason: Reason,
     pace: Pace,
+    /// How often it was read at its own rate, the last time.
+    tried: Pace,
     trials: u32,
     /// The counter over power at the slow rate, and its standard uncertainty.
     reference: Option<(f64, f64)>,
@@ -139,6 +141,7 @@ impl Judge {
             rate,
             reason,
             pace: Pace::UNKNOWN,
+            tried: Pace::UNKNOWN,
             trials: 0,
             reference: None,
             usual: Swing::UNKNOWN,
@@ -166,27 +169,30 @@ impl Judge {
     /// Takes in how often the counter is read.
     pub(super) fn paced(&mut self, pace: Pace) {
         self.pace = pace;
+        if self.rate == Rate::Own {
+            self.tried = pace;
+        }
     }
 
-    /// Takes in that the counter can be read only every this many seconds, as a read takes this many of a processor;
-    /// `None` if it can be read as often as is wanted.
-    pub(super) fn costs(&mut self, costly: Option<(f64, f64)>, words: &mut Vec<Finding>) {
+    /// Takes in that the counter can be read only seldom, as a read takes this many seconds of a processor; `None` if it can
+    /// be read as often as is wanted.
+    pub(super) fn costs(&mut self, costly: Option<f64>, words: &mut Vec<Finding>) {
         match (costly, &self.reason) {
-            // Of a board whose counter is known to suffer nothing of a trial is used before it is judged.
-            (Some((every, seconds)), _)
-                if self.rate == Rate::Own && self.consumer && !self.held.is_empty() =>
-            {
-                self.reject(Reason::Costly { every, seconds }, Rate::Second, words);
+            // What a trial gave of a board whose counter is known to suffer is not used before it is judged.
+            (Some(seconds), _) if self.rate == Rate::Own && self.consumer && self.trial() => {
+                self.reject(Reason::Costly { seconds }, Rate::Second, words);
             }
-            (Some((every, seconds)), _) if self.rate == Rate::Own => {
+            (Some(seconds), _) if self.rate == Rate::Own => {
                 self.release(words);
-                (self.rate, self.reason) = (Rate::Second, Reason::Costly { every, seconds });
+                (self.rate, self.reason) = (Rate::Second, Reason::Costly { seconds });
                 let end = self.end;
                 self.begin_stretch(end);
             }
-            (Some((every, seconds)), Reason::Costly { .. }) => {
-                self.reason = Reason::Costly { every, seconds };
+            // It is read slowly at first as well.
+            (Some(seconds), Reason::Costly { .. } | Reason::Consumer) => {
+                self.reason = Reason::Costly { seconds };
             }
+            (None, Reason::Costly { .. }) if self.consumer => self.reason = Reason::Consumer,
             (None, Reason::Costly { .. }) => {
                 (self.rate, self.reason, self.trials) = (Rate::Own, Reason::Untried, 0);
                 let end = self.end;
@@ -210,7 +216,7 @@ impl Judge {
         };
         let since = self.end.map_or(first, |(t, _)| t).max(first).max(changed);
         if t - since > STILL {
-            let power = integral(&self.samples, since, t, self.usual);
+            let power = integral(&self.samples, (since, t), self.window, self.usual);
             if power.conclusive() {
                 let reason = Reason::Broken { counter: 0.0, power: power.power };
                 self.reject(reason, Rate::Never, words);
@@ -310,7 +316,7 @@ impl Judge {
         if to <= from || self.samples.is_empty() {
             return None;
         }
-        let found = integral(&self.samples, from, to, self.usual);
+        let found = integral(&self.samples, (from, to), self.window, self.usual);
         // What an average says of the edges of a stretch lies about a quarter of it to either side.
         let edges = UNSEEN_SWING * std::f64::consts::SQRT_2 * self.window / 4.0 / (to - from);
         Some(Comparison { counter, error: found.error.hypot(edges), ..found })
@@ -318,7 +324,8 @@ impl Judge {
 
     fn conclude(&mut self, found: Comparison, words: &mut Vec<Finding>) {
         let ratio = found.ratio();
-        if !BELIEVABLE.contains(&ratio) {
+        let off = 1.0 + CERTAIN * found.error;
+        if !BELIEVABLE.contains(&(ratio * off)) && !BELIEVABLE.contains(&(ratio / off)) {
             let reason = Reason::Broken { counter: found.counter, power: found.power };
             return self.reject(reason, Rate::Never, words);
         }

@@ -68,7 +68,8 @@ impl Besides {
 
     fn each_second(&self) -> f64 {
         let least = self.looks.iter().copied().fold(f64::INFINITY, f64::min);
-        if least.is_finite() { least } else { 0.0 }
+        // The first one is of a burst.
+        if self.looks[1].is_finite() { least } else { 0.0 }
     }
 }
 

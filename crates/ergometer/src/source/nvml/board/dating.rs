@@ -49,7 +49,7 @@ impl<D: Driver> Board<D> {
             // Not one way and then the other where it is about so much.
             let (least, times) = if self.judge.is_costly() { (0.8, 1.2) } else { (1.0, 1.5) };
             let costly = own >= least * SLOWLY && own > times * wanted;
-            self.judge.costs(costly.then_some((own, self.cost.of_counter())), words);
+            self.judge.costs(costly.then_some(self.cost.of_counter()), words);
         }
         let after = before.unwrap_or(f64::NEG_INFINITY);
         if period.is_none() {

@@ -100,7 +100,8 @@ impl<D: Driver> Board<D> {
         self.power_ticks.hint(&self.counter_ticks);
         if power || self.agenda.power.from <= t {
             self.agenda.power = self.next_of_power(t, learning);
-        } else if learning {
+        } else if learning || !self.counts() || self.mute {
+            // Sooner than was meant.
             let next = self.next_of_power(t, learning);
             if next.by < self.agenda.power.by {
                 self.agenda.power = next;
@@ -191,6 +192,8 @@ impl<D: Driver> Board<D> {
         let alone = !self.counts() || self.mute;
         // Where the counter is read at its own period, what its reads see of power is enough.
         let beside = self.agenda.beaten
+            && !alone
+            && self.cost.allows_both()
             && self.judge.rate() == Rate::Own
             && self.cost.counter_every(SPACING) < 10.0 * SPACING
             && self.counter_ticks.period().is_some_and(|period| period < 3.0 * SPACING);

@@ -10,6 +10,8 @@ const ONE_CHANGE: f64 = 1.0 / 12.0;
 const EACH_ITSELF: f64 = 0.5;
 /// A ratio of [`Swing::independence`] up to which samples depend on each other.
 const DEPENDENT: f64 = 0.5;
+/// What is assumed of power before it is seen counts as this many samples.
+const PRIOR: f64 = 2.0;
 /// What is kept of the swing of earlier stretches when another is added.
 const KEPT: f64 = 5.0 / 6.0;
 /// Nothing is concluded from a larger relative uncertainty, or where more of the stretch was not seen.
@@ -43,15 +45,27 @@ impl Comparison {
 /// Power over time by the samples nearest to each moment, and how far that may be off: between two
 /// samples power changed at a time that is anybody's guess, and where they are far apart it may have been anything.
 /// Where samples are independent of each other, power changes more than once between two. A stretch in which many of them
-/// happen to be high looks steadier than power is, so that its error is no less than what is `usual` makes it.
-pub(super) fn integral(samples: &[(f64, f64)], from: f64, to: f64, usual: Swing) -> Comparison {
+/// happen to be high looks steadier than power is, so that its error is no less than what is `usual` makes it. Samples average
+/// `window` seconds each.
+pub(super) fn integral(
+    samples: &[(f64, f64)],
+    (from, to): (f64, f64),
+    window: f64,
+    usual: Swing,
+) -> Comparison {
     let (mut power, mut variance, mut unseen) = (0.0, 0.0, 0.0);
     let inside = samples.iter().filter(|(t, _)| (from..=to).contains(t)).count();
     let spacing = (to - from) / inside.max(1) as f64;
-    // Some that are far apart tell nothing of what lies between: they may be alike by chance.
-    let known = |swing: Swing| if spacing > HOLE { 1.0 } else { swing.independence() };
-    let independent = known(Swing::of(samples, from, to)).max(known(usual));
+    let here = Swing::of(samples, from, to);
+    // Far apart they are independent, and few of them may be alike by chance.
+    let sparse = spacing > HOLE.max(window);
+    let independent = if sparse { 1.0 } else { here.independence().max(usual.independence()) };
     let share = ONE_CHANGE + (EACH_ITSELF - ONE_CHANGE) * independent;
+    let at_least = if sparse {
+        here.with(usual).error_of_few(inside as f64)
+    } else {
+        usual.error(inside as f64)
+    };
     // A sample or two do not tell of most of a stretch, however few they are.
     let hole = (HOLE_SPACINGS * spacing).min(HALF * (to - from)).max(HOLE);
     let mut begin = from;
@@ -77,8 +91,7 @@ pub(super) fn integral(samples: &[(f64, f64)], from: f64, to: f64, usual: Swing)
         counter: 0.0,
         power,
         error: if power > 0.0 {
-            ((variance + swing.powi(2)).sqrt() / power)
-                .max(usual.error(known(usual), inside as f64))
+            ((variance + swing.powi(2)).sqrt() / power).max(at_least)
         } else {
             0.0
         },
@@ -127,9 +140,24 @@ impl Swing {
         ((ratio - DEPENDENT) / (1.0 - DEPENDENT)).clamp(0.0, 1.0)
     }
 
-    /// Relative standard error of the mean of `samples` samples that are independent so far, from 0 to 1.
-    fn error(self, independence: f64, samples: f64) -> f64 {
-        (independence * self.spread / (self.count.max(1.0) * samples.max(1.0))).sqrt()
+    /// Relative standard error of the mean of `samples` samples, as far as they are independent.
+    fn error(self, samples: f64) -> f64 {
+        (self.independence() * self.spread / (self.count.max(1.0) * samples.max(1.0))).sqrt()
+    }
+
+    /// The same of independent samples, however few there are: until there are many, power swings as it does where nothing
+    /// is known of it.
+    fn error_of_few(self, samples: f64) -> f64 {
+        let variance = (PRIOR * UNSEEN_SWING.powi(2) + self.spread) / (PRIOR + self.count);
+        (variance / samples.max(1.0)).sqrt()
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            steps: self.steps + other.steps,
+            spread: self.spread + other.spread,
+            count: self.count + other.count,
+        }
     }
 }
 

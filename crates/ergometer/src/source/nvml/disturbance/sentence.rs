@@ -47,7 +47,7 @@ impl Pace {
 impl Judge {
     /// What the record says of it.
     pub(in crate::source::nvml) fn sentence(&self) -> String {
-        let (own, slow) = (self.pace.own(), self.pace.slow());
+        let (own, slow, tried) = (self.pace.own(), self.pace.slow(), self.tried.own());
         let percent = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
         match &self.reason {
             Reason::Untried => {
@@ -76,20 +76,20 @@ impl Judge {
                  average cannot tell in time"
             ),
             Reason::Disturbed { fast, .. } => format!(
-                "counter read {slow}: read {own} it differed from integrated power by {}",
+                "counter read {slow}: read {tried} it differed from integrated power by {}",
                 percent(*fast)
             ),
             Reason::Confirmed { fast, slow: ratio } => format!(
                 "counter read {slow}: it differs from integrated power by {} then, and by \
-                 {} when read {own}",
+                 {} when read {tried}",
                 percent(*ratio),
                 percent(*fast)
             ),
             Reason::Unchecked => {
                 format!("counter read {slow}: there is no power to check a faster rate by")
             }
-            Reason::Costly { every, seconds } => format!(
-                "counter read every {every:.1} s: a read takes {:.1} ms of a processor, and more often would be \
+            Reason::Costly { seconds } => format!(
+                "counter read {slow}: a read takes {:.1} ms of a processor, and more often would be \
                  more than the meter may use",
                 seconds * 1e3
             ),

@@ -135,7 +135,7 @@ fn a_comparison_counts_what_it_did_not_see() {
     let mut samples: Vec<(f64, f64)> =
         (0..6).map(|k| (f64::from(k) * 0.4, if k % 2 == 0 { 100.0 } else { 400.0 })).collect();
     samples.extend((0..5).map(|k| (7.9 + f64::from(k) * 0.4, 400.0)));
-    let error = integral(&samples, 0.0, 10.0, STEADY).error;
+    let error = integral(&samples, (0.0, 10.0), 0.025, STEADY).error;
     assert!(error > 0.15, "{error}");
     let mut judge = Judge::new(Some(0.025), false);
     let mut words = Vec::new();
@@ -172,7 +172,8 @@ fn a_counter_that_was_away_is_not_compared_with_what_nobody_saw() {
 #[test]
 fn a_slow_driver_is_read_seldom_and_the_sentence_says_why() {
     let mut judge = Judge::new(Some(0.025), false);
-    judge.costs(Some((3.0, 0.002_4)), &mut Vec::new());
+    judge.paced(pace(Some(0.1), 0.1, 3.0, 3.0));
+    judge.costs(Some(0.002_4), &mut Vec::new());
     assert_eq!(judge.rate(), Rate::Second);
     let sentence = judge.sentence();
     assert!(sentence.contains("every 3.0 s") && sentence.contains("2.4 ms"), "{sentence}");
@@ -202,6 +203,21 @@ fn the_sentence_says_how_often_the_counter_is_read_and_not_how_often_it_would_be
     }
 }
 
+/// A few samples of an idle board, far apart, are not the power of a board that began to work after the last.
+#[test]
+fn a_few_samples_do_not_break_a_counter() {
+    for consumer in [false, true] {
+        let mut judge = Judge::new(Some(0.025), consumer);
+        let mut words = Vec::new();
+        let energy = |t: f64| 15.0 * t + 435.0 * (t - 6.5).max(0.0);
+        for (t, watts) in [(0.0, 15.0), (6.0, 15.0), (12.0, 450.0), (18.0, 450.0)] {
+            judge.power(t, watts);
+            judge.energy(Moment { at: t, within: 0.0 }, energy(t), &mut words);
+        }
+        assert_ne!(judge.rate(), Rate::Never, "{:?}", judge.reason);
+    }
+}
+
 /// What a trial gave was used unjudged when a read was found to be costly, and later bursts as well.
 #[test]
 fn of_a_consumer_board_nothing_of_a_trial_is_used_where_reads_become_costly() {
@@ -219,7 +235,7 @@ fn of_a_consumer_board_nothing_of_a_trial_is_used_where_reads_become_costly() {
         t += 0.05;
     }
     let before = energies(&words);
-    judge.costs(Some((3.0, 0.002_4)), &mut words);
+    judge.costs(Some(0.002_4), &mut words);
     assert_eq!(energies(&words), before);
     assert!(matches!(words.last(), Some(Finding::Restarted(_))));
     assert!(judge.is_costly() && !judge.harmless());
@@ -236,16 +252,16 @@ fn samples_that_are_independent_of_each_other_are_as_uncertain_as_their_mean() {
         let mut noise = Noise::new(seed);
         let mut power = || if noise.unit() < 0.5 { 100.0 } else { 300.0 };
         let drawn: Vec<(f64, f64)> = (0..400).map(|t| (0.1 * f64::from(t), power())).collect();
-        let error = integral(&drawn, 0.0, 39.9, STEADY).error;
+        let error = integral(&drawn, (0.0, 39.9), 0.025, STEADY).error;
         assert!((0.020..=0.030).contains(&error), "seed {seed}: {error}");
 
         let lasting: Vec<(f64, f64)> =
             (0..400_u32).map(|t| (0.1 * f64::from(t), drawn[(t / 10) as usize].1)).collect();
         let changes = lasting.windows(2).filter(|pair| (pair[0].1 - pair[1].1).abs() > 1.0).count();
-        let found = integral(&lasting, 0.0, 39.9, STEADY);
+        let found = integral(&lasting, (0.0, 39.9), 0.025, STEADY);
         let expected = 0.1 * (changes as f64 / 12.0).sqrt() * 200.0 / found.power;
         let far: Vec<(f64, f64)> = lasting.iter().map(|&(t, watts)| (10.0 * t, watts)).collect();
-        let vague = integral(&far, 0.0, 399.0, STEADY).error;
+        let vague = integral(&far, (0.0, 399.0), 0.025, STEADY).error;
         assert!(vague > 2.0 * found.error, "a second apart they tell less: {vague}");
         assert!((found.error / expected - 1.0).abs() < 1e-9, "seed {seed}: {}", found.error);
     }

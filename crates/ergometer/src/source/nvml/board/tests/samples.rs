@@ -223,8 +223,27 @@ fn power_is_read_often_where_a_costly_counter_does_not_answer() {
     let pauses = [(20.0, 60.0), (70.0, 120.0), (130.0, 180.0)]
         .map(|(from, to)| longest_pause(&powers, from, to));
     assert!(pauses[1] < 0.5, "{pauses:?}");
+    let noticed = longest_pause(&powers, 60.0, 120.0);
+    assert!(noticed < 1.4 * 6.0 + 0.5, "from one read of the counter to the next: {noticed}");
     assert!(pauses[0] > 3.0 && pauses[2] > 3.0 && pauses[2] < 26.0, "{pauses:?}");
     assert!(longest_pause(&energies, 120.0, 180.0) < 9.0);
+}
+
+/// Power was read neither beside the counter nor by itself.
+#[test]
+fn power_is_read_beside_a_cheap_counter_however_costly_it_is() {
+    for (counter_costs, power_costs) in [(25e-6, 112e-6), (10e-6, 0.001), (100e-6, 0.002)] {
+        let script = Script {
+            power: Way::Field,
+            counter_costs,
+            power_costs,
+            boards: 8,
+            lasts: 180.0,
+            ..SOUND
+        };
+        let pause = longest_pause(&script.run().powers, 20.0, 180.0);
+        assert!(pause < 26.0, "{pause} s: {script:?}");
+    }
 }
 
 /// No power was read any more, and nothing told the phases of a training apart.
