@@ -188,7 +188,12 @@ impl Cost {
     /// Whether power is read whenever the counter is, due or not: where the counter is cheap, or power adds little to it.
     pub(super) fn allows_both(&self) -> bool {
         let cheap = self.counter.value < SPARING * self.allowance;
-        cheap || self.power.value <= BESIDE * self.counter.value
+        cheap || self.adds_little()
+    }
+
+    /// Whether power takes little beside the counter.
+    fn adds_little(&self) -> bool {
+        self.power.value <= BESIDE * self.counter.value
     }
 
     /// Whether reads are so costly that the counter may be read only [`SPARING`] seconds apart or more.
@@ -225,7 +230,9 @@ impl Cost {
     /// and it may take many times as much.
     pub(super) fn power_every(&self, wanted: f64, beside_counter: bool) -> f64 {
         let (share, most) = if beside_counter { (BESIDE, SELDOM_POWER) } else { (ALONE, SELDOM) };
-        wanted.max((self.power.value / (share * self.part() * self.allowance)).min(most))
+        // Cheap samples are what tells most of what lies between two values of a costly counter.
+        let part = if self.adds_little() { 1.0 } else { self.part() };
+        wanted.max((self.power.value / (share * part * self.allowance)).min(most))
     }
 
     /// Seconds between two reads of a search that would read every `wanted` seconds.
@@ -315,6 +322,17 @@ mod tests {
             assert!(taken(call, 0.1) >= LEAST * reads, "it is read all the same");
         }
         assert!((taken(0.000_01, 0.1) - taken(0.000_01, 0.0)).abs() < 1e-12, "a quick driver");
+        let mut cost = Cost::new(DEFAULT_SHARE, 8);
+        for second in 0..40 {
+            cost.take(Asked::Both, 0.000_52);
+            cost.take(Asked::Power, 0.000_02);
+            cost.pay(f64::from(second), 0.000_5, 0.001);
+        }
+        let every = 0.000_02 / (BESIDE * FOR_COUNTER * DEFAULT_SHARE / 8.0);
+        assert!(
+            (cost.power_every(0.1, true) - every).abs() < 1e-3 && cost.is_sparing(),
+            "cheap power"
+        );
         let seldom = 8.0 * 0.01 * (1.0 / SELDOM + 1.0 / SELDOM_POWER);
         assert!((taken(0.01, 0.1) - seldom).abs() < 1e-9, "a very slow one");
     }
