@@ -21,7 +21,7 @@ use crate::source::nvml::update_times::Moment;
 pub(super) enum Rate {
     /// Once in each period of its own, or a few.
     Own,
-    /// Once a second.
+    /// Once a second, or less often where a read is costly.
     Second,
     /// Not at all.
     Never,
