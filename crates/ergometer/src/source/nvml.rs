@@ -13,7 +13,8 @@
 //! Whether a board has them is asked of the board, not concluded from its name. When either was
 //! updated is learnt from the readings themselves (`update_times`), so that a value is known together with
 //! the moment for which it holds. How often the counter is read, at its own period or once a second, is decided
-//! by comparing it with integrated power (`disturbance`) and by what a read costs (`cost`); the record says how often it was and why.
+//! by comparing it with integrated power (`disturbance`) and by what a read costs (`cost`); the record says how
+//! often it was and why.
 //!
 //! Each board is a source of its own, so that one that hangs holds up no other.
 //!
