@@ -346,6 +346,22 @@ mod tests {
     }
 
     #[test]
+    fn the_segment_of_a_moment_is_the_first_that_ends_after_it() {
+        for length in 0..40_u32 {
+            let mut curve = Curve::default();
+            for k in 0..length {
+                let (from, to) = (f64::from(k), f64::from(k + 1));
+                curve.push(Segment { from, to, ..segment(Shape::Flat) });
+            }
+            for half in -2..2 * 42 {
+                let t = f64::from(half) / 2.0;
+                let first = curve.segments.iter().position(|segment| segment.to > t);
+                assert_eq!(curve.index_of(t), first.unwrap_or(curve.len()), "{t} s of {length}");
+            }
+        }
+    }
+
+    #[test]
     fn a_window_within_one_segment_is_uncertain_by_its_length_and_no_more() {
         let mut curve = Curve::default();
         curve.push(Segment { spread: 100.0, ..segment(Shape::Flat) });

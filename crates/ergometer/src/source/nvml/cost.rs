@@ -12,7 +12,7 @@ const _: () = assert!(1.4 * SELDOM < HELD_BACK);
 /// What power beside a counter may take, and what learning when a board is updated may take, over what the counter may.
 pub(super) const BESIDE: f64 = 0.3;
 pub(super) const LEARNING: f64 = 0.12;
-/// Power of a board without a counter may take so much, as an update that is missed is energy that is guessed: 2 % of
+/// Power of a board whose counter gives nothing may take so much, as an update that is missed is energy that is guessed: 2 % of
 /// a core at the default share, which a call of 0.1 ms at 50 updates a second needs a quarter of.
 const ALONE: f64 = 20.0;
 /// Before it has been earned, learning may spend what the counter may take in this many seconds: in all, 0.29 s of a
@@ -160,8 +160,8 @@ impl Cost {
 
     /// A read gave something, and took this many `seconds` of a processor.
     ///
-    /// Of a read of both it is not seen which took how much. What power does not take when it is read by itself is the
-    /// counter's; where the counter is read by itself as well, both change in proportion.
+    /// Of a read of both it is not seen which took how much. The one that was never read by itself has what the other leaves;
+    /// until either was, the counter has all. Where both were, they change in proportion.
     pub(super) fn take(&mut self, asked: Asked, seconds: f64) {
         match asked {
             Asked::Counter => self.counter.take(seconds),
@@ -375,10 +375,10 @@ mod tests {
                     cost.take(Asked::new(true, both), varies * takes);
                 }
                 let what = format!("{counter} s, and {power} s ({together}, {alone})");
-                // On the edge it may be either, but not in turn.
-                let edge = (counter / limit - 1.0).abs() < 0.06 || together < 1.0;
-                assert!(changes <= if edge { 60 } else { 0 }, "{changes}: {what}");
-                assert!((0.75..1.35).contains(&(told / used)), "{}: {what}", told / used);
+                // On the edge itself the mean of some reads decides.
+                let most = if (counter / limit - 1.0).abs() < 0.01 { 6 } else { 0 };
+                assert!(changes <= most, "{changes}: {what}");
+                assert!((0.98..1.03).contains(&(told / used)), "{}: {what}", told / used);
             }
         }
     }

@@ -47,7 +47,7 @@ enum Reason {
     Unseen,
     /// Without power there is nothing to compare it with.
     Unchecked,
-    /// A read takes this many seconds of a processor, so it is read every this many seconds.
+    /// A read takes this many seconds of a processor, so the counter is read seldom.
     Costly { seconds: f64 },
     /// Not to be believed: what the counter and what power gave, joules.
     Broken { counter: f64, power: f64 },
@@ -325,7 +325,7 @@ impl Judge {
     fn conclude(&mut self, found: Comparison, words: &mut Vec<Finding>) {
         let ratio = found.ratio();
         let off = 1.0 + CERTAIN * found.error;
-        if !BELIEVABLE.contains(&(ratio * off)) && !BELIEVABLE.contains(&(ratio / off)) {
+        if ratio * off < *BELIEVABLE.start() || ratio / off > *BELIEVABLE.end() {
             let reason = Reason::Broken { counter: found.counter, power: found.power };
             return self.reject(reason, Rate::Never, words);
         }

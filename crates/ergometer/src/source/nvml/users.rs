@@ -100,7 +100,7 @@ impl Account for Users {
         let before = reader::seconds();
         let answer = self.look();
         let used = reader::seconds() - before;
-        self.cost.take(Asked::Both, used);
+        self.cost.take(Asked::Counter, used);
         reader::besides(clock::now().as_secs_f64(), used);
         answer.map_err(|error| error.to_string())
     }

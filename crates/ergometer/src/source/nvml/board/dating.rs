@@ -46,7 +46,7 @@ impl<D: Driver> Board<D> {
         if period.is_some() || !self.learns(ended) {
             let wanted = period.unwrap_or(BLINDLY);
             let own = self.cost.counter_every(wanted);
-            // Not one way and then the other where it is about so much.
+            // What a read takes varies by some per cent, and each change begins a comparison anew.
             let (least, times) = if self.judge.is_costly() { (0.8, 1.2) } else { (1.0, 1.5) };
             let costly = own >= least * SLOWLY && own > times * wanted;
             self.judge.costs(costly.then_some(self.cost.of_counter()), words);

@@ -101,7 +101,7 @@ impl<D: Driver> Board<D> {
         if power || self.agenda.power.from <= t {
             self.agenda.power = self.next_of_power(t, learning);
         } else if learning || !self.counts() || self.mute {
-            // Sooner than was meant.
+            // A search wants it sooner, and so does a counter that gives nothing any more.
             let next = self.next_of_power(t, learning);
             if next.by < self.agenda.power.by {
                 self.agenda.power = next;
